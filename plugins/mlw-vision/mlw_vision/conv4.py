@@ -1,0 +1,73 @@
+"""Four convolution blocks, the backbone of the first few-shot papers.
+
+Vinyals, Blundell, Lillicrap, Kavukcuoglu, Wierstra: Matching Networks for One Shot Learning, NeurIPS
+2016, arXiv 1606.04080 (max pooling); Finn, Abbeel, Levine: Model-Agnostic Meta-Learning, ICML 2017,
+arXiv 1703.03400 (strides instead of pooling on Omniglot, 32 channels on miniImageNet).
+
+A block is convolution 3 x 3, normalisation, max pooling, ReLU. The papers write ReLU before pooling;
+maximum and ReLU commute, and this order does a quarter of the work.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+
+from workbench.functional import batch_norm
+
+
+class BatchStatistics(nn.Module):
+    """Normalise by the batch's own statistics, in training and at test; nothing is tracked."""
+
+    batch_statistics = True  # what comes out for one image depends on the others
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return batch_norm(x, self.weight, self.bias)
+
+
+class Conv4(nn.Module):
+    """Images `(n, channels, height, width)` in 0..1 to features `(n, dim)`; dim is 64 at 28 x 28."""
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        *,
+        width: Annotated[int, "channels of each block"] = 64,
+        norm: Annotated[
+            Literal["running", "batch", "group"],
+            "normalisation: running averages at test, the batch's own statistics always (transductive), or groups",
+        ] = "running",
+        pooling: Annotated[
+            Literal["max", "stride"], "halve by 2 x 2 max pooling, or by strides and then a mean over space"
+        ] = "max",
+    ):
+        super().__init__()
+        self.width = width
+        self.norm = norm
+        self.pooling = pooling
+        channels, height, wide = image_shape
+        blocks: list[nn.Module] = []
+        for inputs in (channels, width, width, width):
+            blocks.append(nn.Conv2d(inputs, width, 3, padding=1, stride=2 if pooling == "stride" else 1))
+            blocks.append(_normalisation(norm, width))
+            blocks += [nn.MaxPool2d(2), nn.ReLU()] if pooling == "max" else [nn.ReLU()]
+        self.blocks = nn.Sequential(*blocks)
+        self.dim = width if pooling == "stride" else width * (height // 16) * (wide // 16)
+        self.to(memory_format=torch.channels_last)  # twice as fast on a CPU
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(x)  # (n, width, height / 16, width / 16)
+        return x.mean((-2, -1)) if self.pooling == "stride" else x.flatten(1)
+
+
+def _normalisation(norm: str, channels: int) -> nn.Module:
+    if norm == "group":
+        return nn.GroupNorm(8, channels)
+    return BatchStatistics(channels) if norm == "batch" else nn.BatchNorm2d(channels)

@@ -1,0 +1,86 @@
+"""`mlw compare ALGORITHM...`: all methods on the same tasks, one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli import _show
+from workbench.cli._results import print_summary
+from workbench.errors import UnknownName, UsageError
+from workbench.plugins import registry
+
+
+def compare(
+    algorithm: Annotated[
+        list[str], typer.Argument(metavar="ALGORITHM...", help="Algorithms, with options: maml:first_order=true.")
+    ],
+    on: Annotated[list[str] | None, typer.Option(help="Data sets, with options: omniglot:split=lake.")] = None,
+    ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20.")] = None,
+    shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5.")] = None,
+    queries: Annotated[int, typer.Option(min=1, help="Queries a class at test.")] = 15,
+    episodes: Annotated[int, typer.Option(min=2, help="Test tasks, the same for all.")] = 600,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each.")] = 1,
+    task_seed: Annotated[int, typer.Option(min=0, help="Of the test tasks.")] = 0,
+    backbone: Annotated[list[str] | None, typer.Option(help="Backbones, one or several.")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="quick (minutes on two cores) or paper (what the authors did).")
+    ] = "quick",
+    steps: Annotated[int | None, typer.Option(min=0, help="Optimiser steps.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    train_ways: Annotated[int | None, typer.Option(min=2, help="Ways in training.")] = None,
+    train_shots: Annotated[int | None, typer.Option(min=1, help="Shots in training.")] = None,
+    train_queries: Annotated[int | None, typer.Option(min=1, help="Queries a class in training.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what is finished.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
+) -> None:
+    """Train and judge methods on the same tasks: accuracy, and the paired difference to the best.
+
+    What is finished is not computed again; a comparison that was stopped goes on.
+    """
+    places = on or ["glyphs"]
+    _refuse_swallowed(places)
+    from workbench.comparison import run_comparison
+
+    result = run_comparison(
+        algorithm,
+        on=places,
+        ways=ways or [5],
+        shots=shots or [1],
+        queries=queries,
+        episodes=episodes,
+        seeds=seeds,
+        task_seed=task_seed,
+        backbone=backbone or None,
+        recipe=recipe,
+        out=out,
+        device=device,
+        fresh=fresh,
+        watch=_show.watch,
+        note=_show.note,
+        steps=steps,
+        lr=lr,
+        precision=precision,
+        train_ways=train_ways,
+        train_shots=train_shots,
+        train_queries=train_queries,
+    )
+    print_summary(result.frame, json=json)
+    _show.note(f"frames and figures: {result.folder}")
+
+
+def _refuse_swallowed(places: list[str]) -> None:
+    """`mlw compare --on omniglot protonet` takes protonet for a data set: say what happened."""
+    for place in places:
+        name = place.partition(":")[0]
+        if name not in registry().entries("datasets"):
+            try:
+                registry().find("algorithms", name)
+            except UnknownName:
+                continue
+            raise UsageError(f"{name} is an algorithm; put it before --on")

@@ -1,0 +1,47 @@
+"""`mlw eval RUN`: one row a task, mean and 95% interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli import _show
+from workbench.cli._results import print_summary
+
+
+def evaluate(
+    run: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, or folders of them.")],
+    on: Annotated[list[str] | None, typer.Option(help="Data sets; those trained on, if left out.")] = None,
+    ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20.")] = None,
+    shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5.")] = None,
+    queries: Annotated[int, typer.Option(min=1, help="Queries a class.")] = 15,
+    episodes: Annotated[int, typer.Option(min=2, help="Test tasks.")] = 600,
+    split: Annotated[str, typer.Option(help="train, val or test classes.")] = "test",
+    seed: Annotated[int, typer.Option(min=0, help="Of the test tasks.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was judged before.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
+) -> None:
+    """Judge trained runs on tasks of test classes, the same tasks for all."""
+    import pandas as pd
+
+    from workbench import runs
+    from workbench.device import choose
+    from workbench.plan import open_data
+
+    chosen = choose(device)
+    frames = []
+    for each in runs.find(run):
+        plan = each.about["plan"]
+        for place in on or [plan["data"]]:
+            for way in ways or [plan["val_ways"]]:
+                for shot in shots or [plan["val_shots"]]:
+                    asked = {"ways": way, "shots": shot, "queries": queries, "episodes": episodes}
+                    frame = runs.judge(
+                        each, open_data(place), **asked, split=split, seed=seed, device=chosen, fresh=fresh
+                    )
+                    frames.append(frame)
+    print_summary(pd.concat(frames, ignore_index=True), json=json)
+    _show.note(f"one row a task: {run[0]}/eval" if len(run) == 1 else "one row a task: eval/ in each run folder")

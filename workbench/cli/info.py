@@ -1,0 +1,110 @@
+"""`mlw info NAME`: all that is known of one thing."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Any
+
+import typer
+
+from workbench import recipes, specs
+from workbench.cli import _show
+from workbench.errors import DataError, UnknownName
+from workbench.plugins import KINDS, Entry, registry
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="An algorithm, backbone or data set.")],
+    json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
+) -> None:
+    """Show what a thing is: its paper, options, recipes and published results, or its files and licence."""
+    known = {each: kind for kind in KINDS for each in registry().entries(kind)}
+    kinds = []
+    for kind in KINDS:
+        try:
+            registry().find(kind, name)
+        except UnknownName:
+            continue
+        kinds.append(kind)
+    if not kinds:
+        raise UnknownName("algorithm, backbone or data set", name, known)
+    facts = [_facts(registry().find(kind, name)) for kind in kinds]
+    if json:
+        _show.as_json(facts)
+        return
+    for fact in facts:
+        _print(fact)
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    target = entry.load()
+    facts: dict[str, Any] = {
+        "name": entry.name,
+        "kind": KINDS[entry.kind],
+        "plugin": entry.distribution,
+        "summary": inspect.getdoc(target) or "",
+        "about": inspect.getdoc(inspect.getmodule(target)) or "",
+        "options": [
+            {"name": o.name, "type": o.type_name, "default": specs.as_text(o.default), "help": o.help}
+            for o in specs.options_of(target).values()
+        ],
+    }
+    if entry.kind == "algorithms":
+        tables = recipes.tables(entry)
+        facts["recipes"] = [
+            {"for": recipes.place(table), "recipe": name, "settings": table[name]}
+            for name in recipes.NAMES
+            for table in tables
+            if name in table
+        ]
+        facts["published"] = [number._asdict() for number in recipes.published(entry)]
+    if entry.kind == "datasets" and target.manifest:
+        facts["files"] = _files(target)
+    return facts
+
+
+def _files(target: Any) -> dict[str, Any]:
+    from workbench.download import downloaded, entry_of
+
+    manifest = entry_of(target)
+    try:
+        here = str(downloaded(manifest)[0].path.parent)
+    except DataError as error:
+        here = str(error)
+    return {
+        "homepage": manifest.homepage,
+        "licence": manifest.licence,
+        "citation": manifest.citation,
+        "here": here,
+        "files": [{"url": file.url, "megabytes": round(file.size / 1e6, 1)} for file in manifest.files],
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    _show.out(f"[bold]{escape(facts['name'])}[/] · {facts['kind']} from {escape(facts['plugin'])}\n")
+    _show.out(escape(facts["about"] or facts["summary"]) + "\n")
+    columns = {"option": "left", "type": "left", "default": "left", "": "left"}
+    rows = [[o["name"], o["type"], o["default"], o["help"]] for o in facts["options"]]
+    if rows:
+        _show.table(f"options, for instance {facts['name']}:{rows[0][0]}={rows[0][2]}", columns, rows)
+    if recipe_rows := [
+        [r["recipe"], r["for"], ", ".join(f"{k}={specs.as_text(v)}" for k, v in r["settings"].items())]
+        for r in facts.get("recipes", [])
+    ]:
+        _show.table("recipes", {"recipe": "left", "for": "left", "settings": "left"}, recipe_rows)
+    if published := [
+        [
+            f"{p['data']} {p['ways']}-way {p['shots']}-shot",
+            f"{p['accuracy']}" + (f" ± {p['interval']}" if p["interval"] is not None else ""),
+            p["backbone"],
+            "; ".join(filter(None, [p["source"], p["protocol"]])),
+        ]
+        for p in facts.get("published", [])
+    ]:
+        _show.table("published", {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}, published)
+    if files := facts.get("files"):
+        rows = [[key, str(files[key])] for key in ("homepage", "licence", "citation", "here")]
+        rows += [["file", f"{file['url']} ({file['megabytes']} MB)"] for file in files["files"]]
+        _show.table("data", {"": "left", " ": "left"}, rows)

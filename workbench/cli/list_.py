@@ -1,0 +1,57 @@
+"""`mlw list`: what is here."""
+
+from __future__ import annotations
+
+import ast
+from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli import _show
+from workbench.plugins import KINDS, Entry, registry
+
+
+class Kind(str, Enum):
+    """What can be listed."""
+
+    algorithms = "algorithms"
+    backbones = "backbones"
+    datasets = "datasets"
+
+
+def list_(
+    kind: Annotated[Kind | None, typer.Argument(help="Only these.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
+) -> None:
+    """List algorithms, backbones and data sets."""
+    kinds = [kind.value] if kind else list(KINDS)
+    rows = [
+        {"kind": each, "name": name, "plugin": entry.distribution, "about": _about(entry)}
+        for each in kinds
+        for name, entry in registry().entries(each).items()
+    ]
+    if json:
+        _show.as_json(rows)
+        return
+    for each in kinds:
+        chosen = [[row["name"], row["about"], row["plugin"]] for row in rows if row["kind"] == each]
+        _show.table(each, {"name": "left", "": "left", "plugin": "left"}, chosen)
+    if broken := [plugin.name for plugin in registry().plugins if plugin.error]:
+        _show.note(f"{', '.join(broken)} did not load; see: mlw plugins")
+
+
+def _about(entry: Entry) -> str:
+    """The first line of the class's docstring, read from its source: nothing is imported for a list."""
+    if isinstance(entry.target, type):
+        return (entry.target.__doc__ or "").strip().partition("\n")[0]
+    module, _, name = entry.target.partition(":")
+    try:
+        spec = find_spec(module)
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8")) if spec and spec.origin else ast.Module([], [])
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return "cannot be read; see: mlw info " + entry.name
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return next(((ast.get_docstring(node) or "").partition("\n")[0] for node in classes), "")

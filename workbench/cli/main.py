@@ -1,0 +1,70 @@
+"""The command `mlw`: its commands, and what becomes of errors.
+
+Nothing here or in the command files imports torch, pandas or matplotlib at module level: `mlw --help`
+answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from workbench import __version__
+from workbench.cli import compare, download, evaluate, info, list_, plugins, report, train
+from workbench.cli._lists import widen
+from workbench.errors import WorkbenchError
+from workbench.plugins import registry
+
+app = typer.Typer(
+    name="mlw",
+    help="Train, evaluate and fairly compare few-shot and meta-learning methods.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(list_.list_)
+app.command("info")(info.info)
+app.command("plugins")(plugins.plugins)
+app.command("download")(download.download)
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+
+
+@app.callback()
+def mlw(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Train, evaluate and fairly compare few-shot and meta-learning methods."""
+
+
+def run() -> None:
+    """Entry point of `mlw`: 0 when all went well, 2 for what was typed wrongly, 1 for the rest."""
+    words = sys.argv[1:]
+    debug = "--debug" in words
+    if debug:
+        words.remove("--debug")
+        os.environ["MLW_DEBUG"] = "1"  # a broken plugin shows its traceback too
+    if words[:1] == ["--version"]:
+        print(f"mlw {__version__}")
+        return
+    try:
+        registry().register_commands(app)
+        app(widen(words))
+    except WorkbenchError as error:
+        if debug:
+            raise
+        print(f"mlw: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("mlw: stopped; type the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone, for instance `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

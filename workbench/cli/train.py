@@ -1,0 +1,65 @@
+"""`mlw train ALGORITHM`: one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli import _show
+
+
+def train(
+    algorithm: Annotated[str, typer.Argument(help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.")],
+    on: Annotated[str, typer.Option(help="Data set.")] = "glyphs",
+    ways: Annotated[int, typer.Option(min=2, help="Ways at test.")] = 5,
+    shots: Annotated[int, typer.Option(min=1, help="Shots at test.")] = 1,
+    queries: Annotated[int | None, typer.Option(min=1, help="Queries a class in training.")] = None,
+    train_ways: Annotated[int | None, typer.Option(min=2, help="Ways in training.")] = None,
+    train_shots: Annotated[int | None, typer.Option(min=1, help="Shots in training.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Backbone, with options: conv4:width=32.")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="quick (minutes on two cores) or paper (what the authors did).")
+    ] = "quick",
+    steps: Annotated[int | None, typer.Option(min=0, help="Optimiser steps.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of first weights, tasks and batches.")] = 0,
+    init: Annotated[str, typer.Option(help="Run folder whose weights to start from.")] = "",
+    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train anew what is finished.")] = False,
+) -> None:
+    """Train one method into a run folder; again, it goes on where it stopped."""
+    from workbench import runs
+    from workbench.device import choose
+    from workbench.plan import make_plan, open_data
+
+    chosen = choose(device)
+    flags = {"steps": steps, "lr": lr, "precision": precision, "train_ways": train_ways, "train_shots": train_shots}
+    flags["train_queries"] = queries
+    data = open_data(on)
+    plan = make_plan(
+        algorithm,
+        data,
+        ways=ways,
+        shots=shots,
+        backbone=backbone,
+        recipe=recipe,
+        seed=seed,
+        settings={key: value for key, value in flags.items() if value is not None},
+        init=init,
+    )
+    run = runs.train(plan, data, out, device=chosen, fresh=fresh, watch=_show.watch)
+    result = run.about["result"]
+    if left := result["not_initialised"]:
+        _show.note(f"not in {init}, so trained from the start: {', '.join(left)}")
+    took = f"{result['steps']} steps in {_show.duration(result['seconds'])}"
+    if "best_val_accuracy" in result:
+        took += f", {result['kept']} weights kept"
+        took += f", validation accuracy {100 * result['best_val_accuracy']:.1f}% at step {result['best_step']}"
+    else:
+        took += ", last weights kept: there was no validation"
+    _show.note(f"{took}; next: mlw eval {run.folder}")
+    _show.out(str(run.folder))

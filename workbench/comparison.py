@@ -1,0 +1,175 @@
+"""Compare methods: every cell on the same tasks, one tidy frame.
+
+A cell is (algorithm x backbone x data set x ways x shots x seed). Each is trained into its run folder
+and judged; what is finished is read, so the same command again costs nothing and goes on where it
+was stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from workbench import recipes, runs, specs
+from workbench.plugins import registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.plan import Data, Plan
+
+
+class Cell(NamedTuple):
+    """One entry of a comparison, planned and checked."""
+
+    plan: Plan
+    data: Data
+    ways: int
+    shots: int
+
+
+class Comparison(NamedTuple):
+    """The frame of a comparison, one row a task, and the folder that its files are in."""
+
+    frame: pd.DataFrame
+    folder: Path
+
+
+def compare(algorithms: Sequence[str], **options: Any) -> pd.DataFrame:
+    """Train, judge and return one row a test task; see `run_comparison` for the options.
+
+    >>> frame = mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])
+    """
+    return run_comparison(algorithms, **options).frame
+
+
+def run_comparison(
+    algorithms: Sequence[str],
+    *,
+    on: str | Sequence[str] = "glyphs",
+    ways: int | Sequence[int] = 5,
+    shots: int | Sequence[int] = 1,
+    queries: int = 15,
+    episodes: int = 600,
+    seeds: int = 1,
+    task_seed: int = 0,
+    backbone: str | Sequence[str] | None = None,
+    recipe: str = "quick",
+    out: str | os.PathLike[str] = "runs",
+    device: str = "auto",
+    fresh: bool = False,
+    watch: runs.Watch = lambda records, label, total, done: records,
+    note: Callable[[str], None] = lambda line: None,
+    **settings: Any,
+) -> Comparison:
+    """Train and judge every cell, and write `tasks.parquet`, `summary.csv`, `differences.csv` and a figure.
+
+    Args:
+        algorithms: specs, `maml:first_order=true`.
+        on: data sets, specs too; trained on their training classes, judged on their test classes.
+        queries: a class, in a test task.
+        episodes: test tasks, the same for every cell of one (data set, ways, shots).
+        seeds: how many trainings a cell, with seeds 0 to seeds - 1.
+        fresh: compute anew what is finished.
+        watch: shows the records of a training.
+        note: told what is going on, a line at a time.
+        settings: training settings for all algorithms; None leaves the recipe's.
+
+    Raises:
+        UsageError, DataError: before anything is trained, if any cell cannot be.
+    """
+    import pandas as pd
+
+    from workbench.device import choose
+
+    chosen = choose(device)
+    given = {key: value for key, value in settings.items() if value is not None}
+    cells = list(_cells(algorithms, on, ways, shots, queries, seeds, backbone, recipe, given))
+    out = Path(out)
+    frames = []
+    for number, cell in enumerate(cells, 1):
+        folder = runs.run_folder(cell.plan, cell.data, out)
+        note(f"[{number}/{len(cells)}] {folder.name}")
+        run = runs.train(
+            cell.plan, cell.data, out, device=chosen, fresh=fresh and not _seen(frames, folder), watch=watch
+        )
+        judged = runs.judge(
+            run,
+            cell.data,
+            ways=cell.ways,
+            shots=cell.shots,
+            queries=queries,
+            episodes=episodes,
+            seed=task_seed,
+            device=chosen,
+            fresh=fresh,
+        )
+        frames.append(judged.assign(**_published(cell)))
+    frame = pd.concat(frames, ignore_index=True)
+    key = hashlib.sha256(
+        json.dumps([frame["run"].unique().tolist(), queries, episodes, task_seed]).encode()
+    ).hexdigest()
+    names = "-".join(dict.fromkeys(specs.parse(name).name.replace("/", "-") for name in algorithms))
+    folder = out / "comparisons" / f"{names[:60]}-{key[:8]}"
+    with runs.writable(folder):
+        from workbench import report
+
+        report.write(frame, folder)
+    return Comparison(frame, folder)
+
+
+def _cells(
+    algorithms: Sequence[str],
+    on: str | Sequence[str],
+    ways: int | Sequence[int],
+    shots: int | Sequence[int],
+    queries: int,
+    seeds: int,
+    backbone: str | Sequence[str] | None,
+    recipe: str,
+    settings: Mapping[str, Any],
+) -> Iterator[Cell]:
+    """Plan all cells, so that what cannot be is said before anything is trained."""
+    import numpy as np
+
+    from workbench.plan import make_plan, open_data
+    from workbench.source import WayShot
+
+    for name in algorithms:
+        registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
+    backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
+    axes = (_listed(on), _listed(ways), _listed(shots), algorithms, backbones, range(seeds))
+    for place, way, shot, algorithm, wanted, seed in product(*axes):
+        data = open_data(place)
+        counts = np.diff(data.table("test").starts)
+        WayShot(way, shot, queries).check(counts, f"the test classes of {data.label}")
+        plan = make_plan(
+            algorithm, data, ways=way, shots=shot, backbone=wanted, recipe=recipe, seed=seed, settings=settings
+        )
+        yield Cell(plan, data, way, shot)
+
+
+def _published(cell: Cell) -> dict[str, Any]:
+    """The published number of a cell, where data set, ways, shots and backbone are the paper's."""
+    entry = registry().find("algorithms", cell.plan.algorithm)
+    for number in recipes.published(entry):
+        same = (number.data, number.ways, number.shots) == (cell.data.name, cell.ways, cell.shots)
+        if same and number.backbone in ("", cell.plan.backbone):
+            interval = float("nan") if number.interval is None else number.interval
+            source = f"{number.source}; {number.protocol}" if number.protocol else number.source
+            return {"published": number.accuracy, "published_interval": interval, "published_source": source}
+    return {"published": float("nan"), "published_interval": float("nan"), "published_source": ""}
+
+
+def _seen(frames: Sequence[pd.DataFrame], folder: Path) -> bool:
+    """Whether this comparison has made the run already: a baseline serves all ways and shots."""
+    return any(frame["run"].iloc[0] == folder.name for frame in frames)
+
+
+def _listed(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | int) else list(value)

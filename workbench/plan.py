@@ -1,0 +1,234 @@
+"""From what was typed to what will be trained: a `Plan`, complete and in plain values.
+
+Precedence: the spec's own keys, then flags, then the recipe, then the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from workbench import recipes, specs
+from workbench.download import open_dataset
+from workbench.errors import DataError, PluginError, UsageError
+from workbench.images import Table
+from workbench.learner import Learner, uses_batch_statistics
+from workbench.plugins import Entry, registry
+from workbench.train import TrainSettings, settings_options
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set with its options chosen, opened."""
+
+    label: str  # as typed, its options sorted: "omniglot:split=lake"
+    name: str
+    tables: dict[str, Table]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the content, all splits."""
+        return next(iter(self.tables.values())).fingerprint
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        shape = next(iter(self.tables.values())).images.shape
+        return int(shape[1]), int(shape[2]), int(shape[3])
+
+    def table(self, split: str) -> Table:
+        """The images of a split.
+
+        Raises:
+            DataError: it has no such split.
+        """
+        if split not in self.tables:
+            raise DataError(f"{self.label} has no {split} classes; its splits: {', '.join(self.tables)}")
+        return self.tables[split]
+
+
+@cache
+def open_data(text: str) -> Data:
+    """Open a data set by its spec, preparing it where needed.
+
+    Raises:
+        UsageError: an unknown name or option.
+        DataError: it is not downloaded; the message says what to type.
+    """
+    spec = specs.parse(text)
+    entry = registry().find("datasets", spec.name)
+    target = entry.load()
+    options = specs.resolve(spec.name, spec.options, specs.options_of(target))
+    label = str(specs.Spec(spec.name, {key: specs.as_text(options[key]) for key in sorted(options)}))
+    return Data(label, spec.name, open_dataset(spec.name, target(**options)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides a trained learner, apart from code and data themselves."""
+
+    algorithm: str
+    options: dict[str, Any]  # all of the algorithm's, defaults too
+    typed: str  # those that the user typed behind the name, canonically: "first_order=true"
+    backbone: str  # a spec of what differs from the defaults, or "" where the algorithm takes none
+    data: str
+    settings: TrainSettings
+    ways: int | None  # of the learner itself, where it has a fixed number
+    val_ways: int
+    val_shots: int
+    val_queries: int
+    seed: int
+    init: str = ""  # the run folder whose weights it starts from
+
+    @property
+    def episodic(self) -> bool:
+        """Whether training draws tasks."""
+        return self.settings.train_ways is not None
+
+
+def make_plan(
+    algorithm: str,
+    data: Data,
+    *,
+    ways: int,
+    shots: int,
+    backbone: str | None = None,
+    recipe: str = "quick",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    init: str = "",
+) -> Plan:
+    """Plan a training for evaluation at `ways` and `shots`.
+
+    Args:
+        algorithm: a spec, `maml:inner_steps=5,lr=1e-4`; keys are options and training settings.
+        settings: training settings given as flags.
+
+    Raises:
+        UsageError: a name, key or value that cannot be.
+        DataError: the data has no training classes, or too few of anything.
+    """
+    spec = specs.parse(algorithm)
+    entry = registry().find("algorithms", spec.name)
+    target = entry.load()
+    options, training = specs.options_of(target), settings_options()
+    typed = specs.resolve(spec.name, spec.options, options | training)
+    flags = specs.resolve("the training", settings or {}, training)
+    from_recipe = dict(recipes.settings(entry, recipe, data.name, ways, shots))
+    recipe_backbone = from_recipe.pop("backbone", None)
+    from_recipe = specs.resolve(f"the {recipe} recipe of {spec.name}", from_recipe, options | training)
+    chosen = from_recipe | flags | typed
+    defaults = {name: option.default for name, option in options.items()}
+    train = data.table("train")
+    plan_settings = TrainSettings(**{key: value for key, value in chosen.items() if key in training})
+    fitted = _fit(plan_settings, target, train, ways, shots, given=flags | typed, name=spec.name)
+    val = data.tables.get("val")
+    val_ways, val_shots = (ways, shots) if target.episodic else (5, 5)
+    if val is not None:
+        least = int(np.diff(val.starts).min())
+        val_ways, val_shots = min(val_ways, len(val.names)), min(val_shots, max(least - 1, 1))
+        val_queries = max(min(15, least - val_shots), 1)
+    return Plan(
+        algorithm=spec.name,
+        options=defaults | {key: value for key, value in chosen.items() if key in options},
+        typed=",".join(f"{key}={specs.as_text(typed[key])}" for key in sorted(typed)),
+        backbone=_backbone(entry, target, backbone, recipe_backbone),
+        data=data.label,
+        settings=fitted,
+        ways=ways if "ways" in specs.filled_of(target) else None,
+        val_ways=val_ways,
+        val_shots=val_shots,
+        val_queries=val_queries if val is not None else 0,
+        seed=seed,
+        init=init,
+    )
+
+
+def build_learner(plan: Plan, data: Data) -> Learner:
+    """Build the learner of a plan, its first weights drawn from the plan's seed.
+
+    Raises:
+        UsageError: the backbone uses batch statistics in a method that embeds each image on its own.
+    """
+    torch.manual_seed(plan.seed)
+    target = registry().find("algorithms", plan.algorithm).load()
+    fill: dict[str, Any] = {
+        "ways": plan.ways,
+        "classes": (len(data.table("train").names),),
+        "domains": (data.label,),
+        "image_shape": data.image_shape,
+    }
+    if plan.backbone:
+        fill["backbone"] = build_backbone(plan.backbone, data.image_shape)
+        if target.embeds() and uses_batch_statistics(fill["backbone"]):
+            raise UsageError(
+                f"{plan.algorithm} embeds each image on its own, and {plan.backbone} normalises by the batch; "
+                f"type --backbone {specs.parse(plan.backbone).name}"
+            )
+    learner: Learner = target(**_filled(plan.algorithm, target, fill), **plan.options)
+    return learner
+
+
+def build_backbone(text: str, image_shape: tuple[int, int, int]) -> nn.Module:
+    """Build a backbone from its spec."""
+    spec = specs.parse(text)
+    target = registry().find("backbones", spec.name).load()
+    options = specs.resolve(spec.name, spec.options, specs.options_of(target))
+    module: nn.Module = target(**_filled(spec.name, target, {"image_shape": image_shape}), **options)
+    return module
+
+
+def _filled(name: str, target: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = specs.filled_of(target)
+    if unknown := [key for key in wanted if key not in values]:
+        raise PluginError(
+            f"{name} wants {', '.join(unknown)} filled in, and the workbench has: {', '.join(sorted(values))}; "
+            "options of the user's stand behind a * in the constructor"
+        )
+    return {key: values[key] for key in wanted}
+
+
+def _backbone(entry: Entry, target: type, typed: str | None, recipe: str | None) -> str:
+    """The backbone's spec, canonically: what the recipe says for it, and what the user says over that."""
+    if "backbone" not in specs.filled_of(target):
+        return ""
+    if typed is None and recipe is None:
+        raise UsageError(
+            f"{entry.name} has no recipe that names a backbone; add --backbone NAME, see: mlw list backbones"
+        )
+    given, default = specs.parse(typed or recipe or ""), specs.parse(recipe or typed or "")
+    backbone = registry().find("backbones", given.name).load()
+    known = specs.options_of(backbone)
+    options = default.options | given.options if default.name == given.name else given.options
+    resolved = specs.resolve(given.name, options, known)
+    differing = {key: value for key, value in sorted(resolved.items()) if value != known[key].default}
+    return str(specs.Spec(given.name, {key: specs.as_text(value) for key, value in differing.items()}))
+
+
+def _fit(
+    settings: TrainSettings, target: type, train: Table, ways: int, shots: int, *, given: Mapping[str, Any], name: str
+) -> TrainSettings:
+    """Resolve "as at test", and fit what a recipe (not the user) asks of too small a data set to it."""
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    if not target.episodic:
+        return TrainSettings(**values | {"train_ways": None, "train_shots": None})
+    if "ways" in specs.filled_of(target):
+        if given.get("train_ways") not in (None, ways):
+            raise UsageError(
+                f"{name} has a fixed number of ways: it cannot train at {given['train_ways']} ways for {ways} at test"
+            )
+        values["train_ways"] = ways
+    values["train_ways"] = values["train_ways"] or ways
+    values["train_shots"] = values["train_shots"] or shots
+    if "train_ways" not in given:
+        values["train_ways"] = min(values["train_ways"], max(len(train.names), ways))
+    if "train_queries" not in given:
+        left = int(np.diff(train.starts).min()) - values["train_shots"]
+        values["train_queries"] = min(values["train_queries"], max(left, 1))
+    return TrainSettings(**values)

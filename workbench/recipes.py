@@ -1,0 +1,116 @@
+"""Recipes: a plugin's settings and published numbers, as data in its `recipes.toml`.
+
+    [[protonet]]                       # for every data set, way and shot
+    quick = { backbone = "conv4", train_ways = 20, lr = 1e-3 }
+
+    [[protonet]]                       # wins over the one above where it applies
+    data = "omniglot"
+    ways = 5
+    shots = 1
+    paper = { train_ways = 60, steps = 20000 }
+    published = { accuracy = 98.8, source = "arXiv 1703.05175, table 1", protocol = "..." }
+
+`quick` is for minutes on two cores, `paper` is what the authors did. Keys are the algorithm's options,
+training settings, and `backbone`, a spec. What applies is merged, the more general first.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from workbench.errors import PluginError, UsageError
+from workbench.plugins import Entry
+
+NAMES = ("quick", "paper")
+_WHERE = ("data", "ways", "shots")
+_PUBLISHED = {"accuracy", "interval", "source", "backbone", "protocol"}
+
+
+class Published(NamedTuple):
+    """A number from the literature, in percent as printed."""
+
+    data: str
+    ways: int
+    shots: int
+    accuracy: float
+    interval: float | None
+    source: str
+    backbone: str  # a spec, as far as it matters
+    protocol: str  # what was done differently, or deserves to be known
+
+
+def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[str, Any]:
+    """What a recipe says for an algorithm at (data set, ways, shots), the most specific winning.
+
+    Raises:
+        UsageError: the plugin has no such recipe there; the message says where it has one.
+    """
+    if name not in NAMES:
+        raise UsageError(f"There is no recipe {name!r}; there are: {', '.join(NAMES)}")
+    known = tables(entry)
+    here = {"data": data, "ways": ways, "shots": shots}
+    found = [t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)]
+    if not found and name == "quick":
+        return {}
+    if not found:
+        have = sorted({place(t) for t in known if name in t})
+        raise UsageError(
+            f"{entry.name} has no recipe {name!r} for {data}, {ways}-way {shots}-shot; "
+            f"it has one for: {'; '.join(have) or 'nothing'}. Leave --recipe out for the quick one"
+        )
+    merged: dict[str, Any] = {}
+    for table in sorted(found, key=lambda t: sum(key in t for key in _WHERE)):
+        merged |= table[name]
+    return merged
+
+
+def published(entry: Entry) -> list[Published]:
+    """All published numbers that the plugin knows for an algorithm."""
+    numbers = []
+    for table in tables(entry):
+        if given := table.get("published"):
+            if not {"accuracy", "source"} <= given.keys() <= _PUBLISHED or not table.keys() >= set(_WHERE):
+                raise PluginError(
+                    f"published in [[{entry.name}]] of {entry.package}/recipes.toml needs data, ways and shots beside "
+                    f"it, accuracy and source in it, and may hold: {', '.join(sorted(_PUBLISHED))}"
+                )
+            numbers.append(
+                Published(
+                    *(table[key] for key in _WHERE),
+                    accuracy=float(given["accuracy"]),
+                    interval=given.get("interval"),
+                    source=given["source"],
+                    backbone=given.get("backbone", ""),
+                    protocol=given.get("protocol", ""),
+                )
+            )
+    return numbers
+
+
+def tables(entry: Entry) -> list[dict[str, Any]]:
+    tables: list[dict[str, Any]] = _read(entry.package).get(entry.name, [])
+    return tables
+
+
+@cache
+def _read(package: str) -> dict[str, list[dict[str, Any]]]:
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "recipes.toml"
+        if path.is_file():
+            try:
+                return tomllib.loads(path.read_text(encoding="utf-8"))
+            except tomllib.TOMLDecodeError as error:
+                raise PluginError(f"{package}/recipes.toml is not valid: {error}") from error
+    return {}
+
+
+def place(table: dict[str, Any]) -> str:
+    if not any(key in table for key in _WHERE):
+        return "any data set"
+    at = f"{table.get('ways', 'any')}-way {table.get('shots', 'any')}-shot"
+    return f"{table.get('data', 'any data set')} {at}"
