@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.hookspecs import hookimpl
     from workbench.images import Dataset, ImageClass
-    from workbench.learner import Learner, query_loss, uses_batch_statistics
+    from workbench.learner import Backbone, Learner, query_loss, uses_batch_statistics
     from workbench.source import Source
     from workbench.tasks import Examples, Predictor, Task
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Backbone": "learner",
     "Dataset": "images",
     "Examples": "tasks",
     "ImageClass": "images",
@@ -37,6 +38,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Backbone",
     "Dataset",
     "Examples",
     "ImageClass",

@@ -11,16 +11,18 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workbench import recipes, runs, specs
-from workbench.plugins import registry
+from workbench import runs, specs
+from workbench.plugins import DEFAULT_DATASET, registry
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.jobs import Watch
     from workbench.plan import Data, Plan
 
 
@@ -51,7 +53,7 @@ def compare(algorithms: Sequence[str], **options: Any) -> pd.DataFrame:
 def run_comparison(
     algorithms: Sequence[str],
     *,
-    on: str | Sequence[str] = "glyphs",
+    on: str | Sequence[str] = DEFAULT_DATASET,
     ways: int | Sequence[int] = 5,
     shots: int | Sequence[int] = 1,
     queries: int = 15,
@@ -63,8 +65,8 @@ def run_comparison(
     out: str | os.PathLike[str] = "runs",
     device: str = "auto",
     fresh: bool = False,
-    watch: runs.Watch = lambda records, label, total, done: records,
-    note: Callable[[str], None] = lambda line: None,
+    watch: Watch | None = None,
+    note: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> Comparison:
     """Train and judge every cell, and write `tasks.parquet`, `summary.csv`, `differences.csv` and a figure.
@@ -85,20 +87,22 @@ def run_comparison(
     """
     import pandas as pd
 
+    from workbench import jobs
     from workbench.device import choose
 
     chosen = choose(device)
     given = {key: value for key, value in settings.items() if value is not None}
     cells = list(_cells(algorithms, on, ways, shots, queries, seeds, backbone, recipe, given))
     out = Path(out)
-    frames = []
+    frames: list[pd.DataFrame] = []
     for number, cell in enumerate(cells, 1):
         folder = runs.run_folder(cell.plan, cell.data, out)
-        note(f"[{number}/{len(cells)}] {folder.name}")
-        run = runs.train(
+        if note:
+            note(f"[{number}/{len(cells)}] {folder.name}")
+        run = jobs.train(
             cell.plan, cell.data, out, device=chosen, fresh=fresh and not _seen(frames, folder), watch=watch
         )
-        judged = runs.judge(
+        judged = jobs.judge(
             run,
             cell.data,
             ways=cell.ways,
@@ -109,17 +113,14 @@ def run_comparison(
             device=chosen,
             fresh=fresh,
         )
-        frames.append(judged.assign(**_published(cell)))
+        frames.append(judged)
     frame = pd.concat(frames, ignore_index=True)
     key = hashlib.sha256(
         json.dumps([frame["run"].unique().tolist(), queries, episodes, task_seed]).encode()
     ).hexdigest()
     names = "-".join(dict.fromkeys(specs.parse(name).name.replace("/", "-") for name in algorithms))
     folder = out / "comparisons" / f"{names[:60]}-{key[:8]}"
-    with runs.writable(folder):
-        from workbench import report
-
-        report.write(frame, folder)
+    _write(frame, folder)
     return Comparison(frame, folder)
 
 
@@ -154,16 +155,19 @@ def _cells(
         yield Cell(plan, data, way, shot)
 
 
-def _published(cell: Cell) -> dict[str, Any]:
-    """The published number of a cell, where data set, ways, shots and backbone are the paper's."""
-    entry = registry().find("algorithms", cell.plan.algorithm)
-    for number in recipes.published(entry):
-        same = (number.data, number.ways, number.shots) == (cell.data.name, cell.ways, cell.shots)
-        if same and number.backbone in ("", cell.plan.backbone):
-            interval = float("nan") if number.interval is None else number.interval
-            source = f"{number.source}; {number.protocol}" if number.protocol else number.source
-            return {"published": number.accuracy, "published_interval": interval, "published_source": source}
-    return {"published": float("nan"), "published_interval": float("nan"), "published_source": ""}
+def _write(frame: pd.DataFrame, folder: Path) -> None:
+    """The tidy frames and the figures, for who does not read them from the command line."""
+    from workbench import figures, report
+
+    with runs.writable(folder):
+        runs.write(folder / "tasks.parquet", lambda part: frame.to_parquet(part, index=False))
+        for name, table in (("summary", report.summary(frame)), ("differences", report.differences(frame))):
+            runs.write(folder / f"{name}.csv", partial(table.to_csv, index=False))
+        for name, figure in (
+            ("accuracy", figures.accuracy_figure(frame)),
+            ("differences", figures.difference_figure(frame)),
+        ):
+            runs.write(folder / f"{name}.png", partial(figure.savefig, dpi=150, format="png"))
 
 
 def _seen(frames: Sequence[pd.DataFrame], folder: Path) -> bool:

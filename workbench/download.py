@@ -7,57 +7,23 @@ address; size and checksum are verified before anything is opened. What it did i
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
+from workbench.archives import Archive
 from workbench.errors import ChecksumError, DataError, UsageError
-from workbench.images import Archive, Dataset, Table, cache_folder, checksum, disk_errors, prepare
+from workbench.images import Dataset, Table, cache_folder, checksum, disk_errors, prepare
+from workbench.manifest import Entry, RemoteFile, entry_of
+from workbench.transfer import CHUNK, LOCAL, Progress, TooLong, is_html, receive
 
-MANIFEST = "datasets.toml"
 RECORD = "provenance.toml"
 BY_COUNT = "the checksum is not the published one; content checked by count"
-CHUNK = 2**15  # bytes read at a time; a transfer that is cut loses up to so many
-LOCAL = ("127.0.0.1", "localhost", "::1")
-TIMEOUT = 30  # seconds without a byte
-
-Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all (0: not known)
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One published file. `counts`: images, their folders, the folders of those; keys are words to print."""
-
-    url: str
-    name: str
-    size: int = 0  # 0: not known
-    md5: str = ""
-    sha256: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def stem(self) -> str:
-        """The archive's name without its suffix, the name of the folder that it unpacks to."""
-        return self.name.split(".")[0]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What `datasets.toml` says of one data set."""
-
-    name: str
-    homepage: str
-    licence: str
-    citation: str
-    files: tuple[RemoteFile, ...]
 
 
 @dataclass(frozen=True)
@@ -103,83 +69,6 @@ class Fetched:
 
 def _phrase(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {word}" for word, count in counts.items())
-
-
-# --- the manifest
-
-
-def find_entry(name: str, package: str = "") -> Entry:
-    """Return the entry `name` of the package's own `datasets.toml`, else of the workbench's.
-
-    Raises `DataError` when neither has it or the entry is not as it must be.
-    """
-    looked = [path for path in _manifests(package) if path.is_file()]
-    for path in looked:
-        table = read_manifest(path).get(name)
-        if table is not None:
-            return table
-    raise DataError(f"There is no entry [{name}] in {' or '.join(map(str, looked)) or MANIFEST}.")
-
-
-def entry_of(dataset: Dataset | type[Dataset]) -> Entry:
-    """Return the manifest entry of a data set (its class will do). Raises `DataError` if it has none."""
-    cls = dataset if isinstance(dataset, type) else type(dataset)
-    if not cls.manifest:
-        raise DataError(f"{cls.__name__} is made here and needs no download.")
-    return find_entry(cls.manifest, cls.__module__.partition(".")[0])
-
-
-def read_manifest(path: Path) -> dict[str, Entry]:
-    """Read a `datasets.toml`. Raises `DataError` that names the entry and the key that is wrong."""
-    try:
-        with path.open("rb") as file:
-            tables = tomllib.load(file)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    return {name: _entry(name, table, path) for name, table in tables.items()}
-
-
-def _manifests(package: str) -> Iterator[Path]:
-    spec = importlib.util.find_spec(package) if package and package != "__main__" else None
-    if spec is not None and spec.submodule_search_locations:
-        yield from (Path(folder) / MANIFEST for folder in spec.submodule_search_locations)
-    here = Path(__file__).parent
-    yield here / MANIFEST  # in a wheel
-    yield here.parent / MANIFEST  # in a checkout
-
-
-def _entry(name: str, table: Any, path: Path) -> Entry:
-    where = f"[{name}] of {path}"
-    _check(table, {"homepage": str, "licence": str, "citation": str, "file": list}, set(), where)
-    files = tuple(_file(item, f"[[{name}.file]] of {path}") for item in table["file"])
-    return Entry(name, table["homepage"], table["licence"], table["citation"], files)
-
-
-def _file(table: Any, where: str) -> RemoteFile:
-    types = {"url": str, "name": str, "size": int, "md5": str, "sha256": str, "counts": dict}
-    _check(table, types, {"size", "md5", "sha256", "counts"}, where)
-    file = RemoteFile(**table)
-    if not file.md5 and not file.sha256:
-        raise DataError(f"{where}: {file.name} has neither md5 nor sha256.")
-    if file.name != os.path.basename(file.name) or file.name.startswith(".") or "\\" in file.name:
-        raise DataError(f"{where}: name must be a plain file name, not {file.name!r}.")
-    if urlsplit(file.url).scheme not in ("https", "http"):
-        raise DataError(f"{where}: url must begin with https:// or http://, not {file.url!r}.")
-    if len(file.counts) > 3 or not all(type(count) is int for count in file.counts.values()):
-        raise DataError(f"{where}: counts must be up to three whole numbers, not {file.counts}.")
-    return file
-
-
-def _check(table: Any, types: dict[str, type], optional: set[str], where: str) -> None:
-    if not isinstance(table, dict):
-        raise DataError(f"{where} must be a table.")
-    for key in types.keys() - optional - table.keys():
-        raise DataError(f"{where} lacks the key {key}.")
-    for key, value in table.items():
-        if key not in types:
-            raise DataError(f"{where} has an unknown key {key}; there are: {', '.join(types)}.")
-        if type(value) is not types[key]:
-            raise DataError(f"{where}: {key} must be of type {types[key].__name__}, not {value!r}.")
 
 
 # --- opening what is there
@@ -369,7 +258,7 @@ def _counts(path: Path, file: RemoteFile) -> dict[str, int]:
 
 def _counted(part: Path, local: Path, file: RemoteFile, wrong: str) -> dict[str, int]:
     """Check by content an archive that is not the published one; return its counts."""
-    if _is_html(part):
+    if is_html(part):
         raise DataError(f"{local} is an HTML page, not {file.name}; was a page saved in place of the file?")
     if not file.counts:
         raise ChecksumError(f"{local} is not the published {file.name}: {wrong}.")
@@ -397,12 +286,6 @@ def _difference(path: Path, file: RemoteFile, digest: str) -> str:
     return "" if found == expected else f"{algorithm} {found[:12]}... instead of {expected[:12]}..."
 
 
-def _is_html(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<!--"))
-
-
 # --- over the net
 
 
@@ -410,10 +293,10 @@ def _transfer(url: str, part: Path, file: RemoteFile, progress: Progress | None)
     """Transfer a file to `part`, going on where an earlier transfer stopped, and verify it."""
     resumed = part.exists()
     try:
-        _receive(url, part, file, progress)
+        receive(url, part, file, progress)
         digest = checksum(part)
         wrong = _difference(part, file, digest)
-    except _TooLong:
+    except TooLong:
         digest, wrong = "", f"more than {file.size:,} bytes"
     except OSError:  # a full disk: what came so far would only be in the way
         part.unlink(missing_ok=True)
@@ -422,91 +305,12 @@ def _transfer(url: str, part: Path, file: RemoteFile, progress: Progress | None)
         part.unlink()
         return _transfer(url, part, file, progress)
     if wrong:
-        html = _is_html(part)
+        html = is_html(part)
         part.unlink()
         if html:
             raise DataError(f"{url} gave an HTML page instead of {file.name}; open it in a browser, or use --from.")
         raise ChecksumError(f"{url} is not the published {file.name}: {wrong}; nothing was kept.")
     return _found(part, url, "checksum", digest, _counts(part, file))
-
-
-class _TooLong(Exception):
-    """More bytes come than the file has."""
-
-
-class _Sink:
-    """The file that a transfer writes to: counts, reports, and takes no more than the file's size."""
-
-    def __init__(self, stream: BinaryIO, file: RemoteFile, progress: Progress | None):
-        self.stream, self.file, self.progress = stream, file, progress
-        self.start = self.done = stream.seek(0, os.SEEK_END)
-        self.promised = 0  # bytes in all that the server says the file has
-        self.response: Any = None
-
-    def begin(self, response: Any, **_: object) -> None:
-        """Look at a response before its content: is it the rest of the file, or all of it again?"""
-        self.response = response
-        length = int(response.headers.get("Content-Length") or 0)
-        rest = response.headers.get("Content-Range", "").startswith(f"bytes {self.start}-")
-        if self.done and (response.status_code == 200 or (response.status_code == 206 and not rest)):
-            self.stream.truncate(0)
-            self.done = 0
-        if response.status_code in (200, 206) and length:
-            self.promised = self.done + length
-
-    def write(self, chunk: bytes) -> None:
-        self.done += len(chunk)
-        if self.file.size and self.done > self.file.size:
-            raise _TooLong
-        self.stream.write(chunk)
-        if self.progress is not None:
-            self.progress(self.file.name, self.done, self.file.size or self.promised)
-
-    def flush(self) -> None:
-        """pooch asks for it after each chunk; closing the file does it."""
-
-
-def _receive(url: str, part: Path, file: RemoteFile, progress: Progress | None) -> None:
-    """Append to `part` what it lacks. Raises `DataError` and keeps `part` if the transfer is cut."""
-    with part.open("ab") as stream:
-        sink = _Sink(stream, file, progress)
-        broken = _request(url, sink)
-    if sink.done == 0:
-        part.unlink()
-    response, total = sink.response, file.size or sink.promised
-    if response is None:
-        raise DataError(f"{url} cannot be reached ({broken}); use --from with a folder or an archive.")
-    if response.status_code == 416 and sink.done:
-        return  # there is as much as the server has, or more: the caller looks at it
-    if response.status_code >= 400:
-        status = f"{response.status_code} {response.reason}"
-        raise DataError(f"{url} cannot be had: {status}; use --from with a folder, an archive or another URL.")
-    cut = broken or sink.done == 0 or sink.done < (sink.promised or file.size)
-    if cut and not (sink.done and _is_html(part)):  # of a page, the caller says that it is one
-        raise DataError(
-            f"The transfer of {file.name} stopped at {sink.done:,} of {total:,} bytes; type the same command again."
-        )
-
-
-def _request(url: str, sink: _Sink) -> str:
-    """Transfer from where the sink is to the end; return the name of what went wrong."""
-    from pooch import HTTPDownloader
-    from requests import RequestException
-
-    headers = {"Accept-Encoding": "identity"}
-    if sink.start:
-        headers["Range"] = f"bytes={sink.start}-"
-    options: dict[str, Any] = {"headers": headers, "hooks": {"response": sink.begin}, "timeout": TIMEOUT}
-    if urlsplit(url).hostname in LOCAL:
-        options["proxies"] = {"http": None, "https": None, "all": None}  # no proxy reaches this machine
-    try:
-        HTTPDownloader(chunk_size=CHUNK, **options)(url, sink, None)
-    except RequestException as error:
-        return type(error).__name__
-    finally:
-        if sink.response is not None:
-            sink.response.close()  # or its socket would stay open after an error
-    return ""
 
 
 # --- the record beside the files
@@ -535,25 +339,3 @@ def _write_record(folder: Path, fetched: FetchedFile) -> None:
     part = folder / f"{RECORD}.part"
     part.write_text(tomli_w.dumps(tables), encoding="utf-8")
     os.replace(part, folder / RECORD)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress | None]:
-    """Give a `Progress` that draws bars on standard error; None when that is not a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total or None)
-            bars.update(tasks[name], completed=done, total=total or None)
-
-        yield show

@@ -56,8 +56,8 @@ class SGD(NamedTuple):
     def step(self, weights: Weights, gradient: Weights, velocity: Weights | None) -> tuple[Weights, Weights]:
         """The next weights and velocity; `velocity` is None before the first step."""
         decayed = {name: gradient[name] + self.weight_decay * weight for name, weight in weights.items()}
-        if velocity is None:
-            velocity = decayed  # torch starts the buffer with the gradient itself, undampened
+        if velocity is None or self.momentum == 0:
+            velocity = decayed  # like torch: the first gradient, and one without momentum, is not dampened
         else:
             velocity = {k: self.momentum * velocity[k] + (1 - self.dampening) * g for k, g in decayed.items()}
         return {name: weight - self.lr * velocity[name] for name, weight in weights.items()}, velocity

@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from workbench.source import Source
 
 
+class Backbone(nn.Module):
+    """Turns images `(n, channels, height, width)` in 0..1 into features `(n, dim)`.
+
+    Its constructor takes `image_shape`, (channels, height, width), and then its options.
+    """
+
+    dim: int  # length of a feature, to be set by the constructor
+
+    if TYPE_CHECKING:
+
+        def __call__(self, images: Tensor) -> Tensor: ...
+
+
 class Learner(nn.Module):
     """What learns tasks. Three methods are the whole contract; the flags say how it may be run.
 

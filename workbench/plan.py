@@ -27,7 +27,7 @@ from workbench.train import TrainSettings, settings_options
 class Data:
     """A data set with its options chosen, opened."""
 
-    label: str  # as typed, its options sorted: "omniglot:split=lake"
+    label: str  # its spec, without what is default: "omniglot:split=lake"
     name: str
     tables: dict[str, Table]
 
@@ -64,9 +64,9 @@ def open_data(text: str) -> Data:
     spec = specs.parse(text)
     entry = registry().find("datasets", spec.name)
     target = entry.load()
-    options = specs.resolve(spec.name, spec.options, specs.options_of(target))
-    label = str(specs.Spec(spec.name, {key: specs.as_text(options[key]) for key in sorted(options)}))
-    return Data(label, spec.name, open_dataset(spec.name, target(**options)))
+    known = specs.options_of(target)
+    options = specs.resolve(spec.name, spec.options, known)
+    return Data(_canonical(spec.name, options, known), spec.name, open_dataset(spec.name, target(**options)))
 
 
 @dataclass(frozen=True)
@@ -207,12 +207,24 @@ def _backbone(entry: Entry, target: type, typed: str | None, recipe: str | None)
     known = specs.options_of(backbone)
     options = default.options | given.options if default.name == given.name else given.options
     resolved = specs.resolve(given.name, options, known)
-    differing = {key: value for key, value in sorted(resolved.items()) if value != known[key].default}
-    return str(specs.Spec(given.name, {key: specs.as_text(value) for key, value in differing.items()}))
+    return _canonical(given.name, resolved, known)
+
+
+def _canonical(name: str, options: Mapping[str, Any], known: Mapping[str, specs.Option]) -> str:
+    """The one spec of a thing: options in order, those at their default left out."""
+    differing = {key: specs.as_text(value) for key, value in sorted(options.items()) if value != known[key].default}
+    return str(specs.Spec(name, differing))
 
 
 def _fit(
-    settings: TrainSettings, target: type, train: Table, ways: int, shots: int, *, given: Mapping[str, Any], name: str
+    settings: TrainSettings,
+    target: type[Learner],
+    train: Table,
+    ways: int,
+    shots: int,
+    *,
+    given: Mapping[str, Any],
+    name: str,
 ) -> TrainSettings:
     """Resolve "as at test", and fit what a recipe (not the user) asks of too small a data set to it."""
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}

@@ -13,14 +13,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from workbench import hookspecs
 from workbench.errors import PluginError, UnknownName, UsageError
 
+if TYPE_CHECKING:
+    import typer
+
 KINDS = {"algorithms": "algorithm", "backbones": "backbone", "datasets": "data set"}
+DEFAULT_DATASET = "glyphs"  # what needs no download
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             loaded: type[Any] = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.full_name} names {self.target!r}, which cannot be imported: {_sentence(error)}; "
                 f"see: mlw --debug info {self.full_name}"
@@ -104,10 +108,10 @@ class Registry:
             raise UsageError(f"The {KINDS[kind]} {name!r} comes from two plugins; say which: {names}.")
         raise UnknownName(KINDS[kind], name, self.entries(kind), self._hint(kind))
 
-    def register_commands(self, app: Any) -> None:
+    def register_commands(self, app: typer.Typer) -> None:
         """Let each plugin add commands; one that fails gets its error noted, and the others go on."""
         for plugin, call in self._calls("register_commands"):
-            _guarded(plugin, call, app)
+            _guarded(plugin, _add_commands, app, call)
 
     def _calls(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., None]]]:
         by_name = {plugin.name: plugin for plugin in self.plugins}
@@ -124,11 +128,17 @@ class Registry:
 @cache
 def registry() -> Registry:
     """The plugins of this environment, or those named in `MLW_PLUGINS=a,b`; loaded once a process."""
-    wanted = os.environ.get("MLW_PLUGINS")
     found = sorted(entry_points(group=hookspecs.GROUP), key=lambda point: point.name)
-    if wanted is not None:
-        found = [point for point in found if point.name in wanted.split(",")]
-    return load(found)
+    wanted = os.environ.get("MLW_PLUGINS")
+    if wanted is None:
+        return load(found)
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    registry = load([point for point in found if point.name in names])
+    absent = [name for name in names if name not in {point.name for point in found}]
+    registry.plugins += [
+        Plugin(name, "?", "?", "", error="MLW_PLUGINS names it, and it is not here") for name in absent
+    ]
+    return registry
 
 
 def load(points: list[EntryPoint]) -> Registry:
@@ -150,12 +160,13 @@ def load(points: list[EntryPoint]) -> Registry:
 
 def _join(manager: pluggy.PluginManager, point: EntryPoint, name: str) -> None:
     module = point.load()
-    manager.register(module, name)
     try:
+        manager.register(module, name)
         manager.check_pending()  # a misspelt hook is an error of its plugin, not silence
-    except pluggy.PluginValidationError:
-        manager.unregister(module)
-        raise
+    except pluggy.PluginValidationError as error:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        raise PluginError(" ".join(str(error).split())) from error
 
 
 def _register(plugin: Plugin, kind: str) -> hookspecs.Register:
@@ -167,6 +178,19 @@ def _register(plugin: Plugin, kind: str) -> hookspecs.Register:
         plugin.entries.append(Entry(kind, name, target, plugin.name, plugin.distribution, plugin.package))
 
     return register
+
+
+def _add_commands(app: typer.Typer, call: Callable[..., None]) -> None:
+    """Take a plugin's commands only if Typer can build them and no other has their names."""
+    import typer
+    from typer.main import get_group
+
+    own = typer.Typer()
+    call(own)
+    for name in get_group(own).commands.keys() & get_group(app).commands.keys():
+        raise PluginError(f"there is a command {name!r} already")
+    app.registered_commands += own.registered_commands
+    app.registered_groups += own.registered_groups
 
 
 def _guarded(plugin: Plugin, call: Callable[..., None], *arguments: Any) -> None:

@@ -80,7 +80,9 @@ def published(entry: Entry) -> list[Published]:
                 )
             numbers.append(
                 Published(
-                    *(table[key] for key in _WHERE),
+                    data=table["data"],
+                    ways=table["ways"],
+                    shots=table["shots"],
                     accuracy=float(given["accuracy"]),
                     interval=given.get("interval"),
                     source=given["source"],
@@ -92,13 +94,18 @@ def published(entry: Entry) -> list[Published]:
 
 
 def tables(entry: Entry) -> list[dict[str, Any]]:
-    tables: list[dict[str, Any]] = _read(entry.package).get(entry.name, [])
+    """All that the plugin says of an algorithm, in its own order."""
+    tables = _read(entry.package).get(entry.name, [])
+    if not isinstance(tables, list):
+        raise PluginError(f"{entry.package}/recipes.toml has [{entry.name}], a single table; write [[{entry.name}]]")
     return tables
 
 
 @cache
 def _read(package: str) -> dict[str, list[dict[str, Any]]]:
     spec = find_spec(package)
+    if spec and not spec.submodule_search_locations and spec.parent:  # a module of a package: its file lies beside it
+        spec = find_spec(spec.parent)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "recipes.toml"
         if path.is_file():

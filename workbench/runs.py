@@ -21,9 +21,6 @@ import importlib
 import inspect
 import json
 import os
-import platform
-import shutil
-import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,8 +29,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import specs
-from workbench.errors import RunError, UsageError
+from workbench import recipes, specs
+from workbench.errors import RunError
 from workbench.plugins import registry
 
 if TYPE_CHECKING:
@@ -42,15 +39,9 @@ if TYPE_CHECKING:
 
     from workbench.learner import Learner
     from workbench.plan import Data, Plan
-    from workbench.train import Record
 
 FORMAT = 1  # of the folder
 RESULTS_VERSION = 1  # raised when the core's numbers change
-SAVE_EVERY = 20.0  # seconds of training that a kill may lose
-CURVE_ROWS = 200  # rows of train.csv beside those with a validation
-
-Watch = Callable[["Iterator[Record]", str, int, int], "Iterator[Record]"]
-"""Passes records on and shows them: (records, label, steps in all, steps done)."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +127,7 @@ class Run:
         import pandas as pd
 
         frames = [pd.read_parquet(path) for path in sorted(self.folder.glob("eval/*.parquet"))]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        return with_published(pd.concat(frames, ignore_index=True)) if frames else pd.DataFrame()
 
 
 def find(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
@@ -162,6 +153,23 @@ def curves(names: Iterable[str], out: str | os.PathLike[str] = "runs") -> pd.Dat
     import pandas as pd
 
     return pd.concat([Run(Path(out) / name).curve() for name in names], ignore_index=True)
+
+
+def with_published(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put the published number beside the rows whose data set, ways, shots and backbone are the paper's."""
+    columns = dict.fromkeys(("published", "published_interval"), float("nan")) | {"published_source": ""}
+    frame = frame.assign(**columns)
+    same = ["algorithm", "backbone", "train_on", "test_on", "ways", "shots"]
+    for (algorithm, backbone, trained, tested, ways, shots), rows in frame.groupby(same):
+        if trained != tested or algorithm not in registry().entries("algorithms"):
+            continue
+        for number in recipes.published(registry().find("algorithms", algorithm)):
+            if (number.data, number.ways, number.shots) == (tested, ways, shots) and number.backbone in ("", backbone):
+                interval = float("nan") if number.interval is None else number.interval
+                source = "; ".join(filter(None, [number.source, number.protocol]))
+                for column, value in zip(columns, (number.accuracy, interval, source), strict=True):
+                    frame.loc[rows.index, column] = value
+    return frame
 
 
 def run_folder(plan: Plan, data: Data, out: Path) -> Path:
@@ -190,273 +198,6 @@ def writable(out: Path) -> Iterator[None]:
         ) from error
 
 
-def train(
-    plan: Plan,
-    data: Data,
-    out: Path,
-    *,
-    device: torch.device,
-    fresh: bool = False,
-    watch: Watch = lambda records, label, total, done: records,
-) -> Run:
-    """Train a plan into its run folder, go on where it was interrupted, or return what is finished.
-
-    Raises:
-        TrainingError: the loss is not a number; what was saved before stays.
-        RunError: the folder cannot be written.
-    """
-    from filelock import FileLock
-
-    folder = run_folder(plan, data, out)
-    with writable(out), FileLock(out / f".{folder.name}.lock"):
-        if fresh and folder.exists():
-            shutil.rmtree(folder)
-        run = Run(folder)
-        if folder.exists() and run.about and run.finished:
-            return run
-        folder.mkdir(exist_ok=True)
-        _train(plan, data, run, device, watch)
-    return Run(folder)
-
-
-def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    from workbench.device import keep_freed_memory
-    from workbench.evaluate import evaluate
-    from workbench.plan import build_learner
-    from workbench.source import Source, WayShot
-    from workbench.train import Training
-
-    keep_freed_memory()
-    settings = plan.settings
-    learner = build_learner(plan, data).to(device)
-    left = _initialise(learner, run.folder.parent, plan.init)
-    table = data.table("train")
-    protocol = WayShot(
-        settings.train_ways or 1, settings.train_shots or 1, settings.train_queries if plan.episodic else 0
-    )
-    source = Source(
-        table.images,
-        table.starts,
-        protocol,
-        name=data.label,
-        seed=plan.seed,
-        stack=settings.stack_size,
-        batch_size=settings.batch_size,
-        device=device,
-    )
-    validate = None
-    if val := data.tables.get("val"):
-        judged = WayShot(plan.val_ways, plan.val_shots, plan.val_queries)
-        tasks = Source(val.images, val.starts, judged, name=f"the validation classes of {data.label}", device=device)
-
-        def validate() -> float:
-            result = evaluate(learner, tasks, settings.validate_tasks, precision=settings.precision)
-            return float(result.accuracy.mean())
-
-    training = Training(learner, source, settings, validate)
-    log = _Log(settings.steps)
-    state_path = run.folder / "state.pt"
-    if state_path.is_file():
-        try:
-            state = torch.load(state_path, map_location=device, weights_only=True)
-        except Exception as error:  # torch raises many; the file is ours, so this is damage
-            raise RunError(f"{state_path} is damaged ({type(error).__name__}); train again with --fresh") from error
-        training.load_state_dict(state["training"])
-        log.rows, log.since = state["rows"], state["since"]
-    else:
-        _write_toml(run.folder / "run.toml", _about(plan, data, learner, device))
-
-    def save() -> None:
-        _write(
-            state_path,
-            lambda part: torch.save({"training": training.state_dict(), "rows": log.rows, "since": log.since}, part),
-        )
-        _write(run.folder / "train.csv", log.write)
-
-    saved = time.monotonic()
-    for record in watch(training.records(), _short_label(plan), settings.steps, training.steps_done):
-        log.add(record)
-        if time.monotonic() - saved > SAVE_EVERY and record.step < settings.steps:
-            save()
-            saved = time.monotonic()
-    _write(run.folder / "train.csv", log.write)
-    result = {
-        "steps": training.steps_done,
-        "seconds": training.seconds,
-        "kept": "best" if settings.keep == "best" and training.best_accuracy is not None else "last",
-        "best_step": training.best_step,
-        "best_val_accuracy": training.best_accuracy,
-        "not_initialised": left,
-    }
-    _write_toml(run.folder / "run.toml", _about(plan, data, learner, device) | {"result": result})
-    weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
-    _write(run.folder / "weights.safetensors", lambda part: save_file(weights, part))
-    state_path.unlink(missing_ok=True)
-
-
-def judge(
-    run: Run,
-    data: Data,
-    *,
-    ways: int,
-    shots: int,
-    queries: int = 15,
-    episodes: int = 600,
-    split: str = "test",
-    seed: int = 0,
-    device: torch.device,
-    fresh: bool = False,
-) -> pd.DataFrame:
-    """Evaluate a run on tasks 0 to episodes - 1 of (data, split, protocol, seed); one row a task.
-
-    What was judged before is read, not computed. `data` is the data set of the test tasks.
-
-    Raises:
-        UsageError: the learner has another number of ways, or was trained on images of another shape.
-        DataError: the data set cannot give such tasks.
-    """
-    import pandas as pd
-
-    about = run.about
-    plan = about["plan"]
-    if plan.get("ways") not in (None, ways):
-        raise UsageError(
-            f"{run.folder.name} was trained for {plan['ways']} ways and cannot judge {ways}; "
-            f"type: mlw train {run.label} --on {plan['data']} --ways {ways}"
-        )
-    if about["data"]["image_shape"] != list(data.image_shape):
-        raise UsageError(
-            f"{run.folder.name} was trained on images of {_shape(about['data']['image_shape'])}, and those of "
-            f"{data.label} are {_shape(data.image_shape)}; choose the data set's size, for instance "
-            f"{data.name}:size={about['data']['image_shape'][-1]}"
-        )
-    asked = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "ways": ways, "shots": shots}
-    asked |= {"queries": queries, "episodes": episodes, "seed": seed, "results": RESULTS_VERSION}
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
-    path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{ways}w{shots}s-{episodes}-{digest}.parquet"
-    if path.is_file() and not fresh:
-        return pd.read_parquet(path)
-    frame = _judged(run, data, ways, shots, queries, episodes, split, seed, device)
-    with writable(path.parent):
-        _write_toml(path.with_suffix(".toml"), asked)
-        _write(path, lambda part: frame.to_parquet(part, index=False))
-    return frame
-
-
-def _judged(
-    run: Run,
-    data: Data,
-    ways: int,
-    shots: int,
-    queries: int,
-    episodes: int,
-    split: str,
-    seed: int,
-    device: torch.device,
-) -> pd.DataFrame:
-    import pandas as pd
-
-    from workbench.device import keep_freed_memory
-    from workbench.evaluate import evaluate
-    from workbench.plan import open_data
-    from workbench.source import Source, WayShot
-
-    keep_freed_memory()
-    table, plan = data.table(split), run.plan()
-    name = f"the {split} classes of {data.label}"
-    source = Source(table.images, table.starts, WayShot(ways, shots, queries), name=name, seed=seed, device=device)
-    learner = run.learner(open_data(plan.data), device)
-    result = evaluate(learner, source, episodes, precision=plan.settings.precision)
-    return pd.DataFrame(
-        {
-            "algorithm": plan.algorithm,
-            "options": plan.typed,
-            "backbone": plan.backbone,
-            "train_on": plan.data,
-            "test_on": data.label,
-            "domain": data.label,
-            "split": split,
-            "ways": ways,
-            "shots": shots,
-            "queries": queries,
-            "train_seed": plan.seed,
-            "task_seed": seed,
-            "task": range(episodes),
-            "accuracy": result.accuracy,
-            "loss": result.loss,
-            "adapt_seconds": result.adapt_seconds,
-            "transductive": learner.transductive,
-            "calibration_error": result.calibration_error,
-            "train_seconds": run.about["result"]["seconds"],
-            "eval_seconds": result.seconds,
-            "parameters": sum(parameter.numel() for parameter in learner.parameters()),
-            "run": run.folder.name,
-        }
-    )
-
-
-class _Log:
-    """The rows of train.csv: those with a validation, and about CURVE_ROWS more."""
-
-    def __init__(self, steps: int):
-        self.every = max(1, steps // CURVE_ROWS)
-        self.rows: list[list[float | None]] = []
-        self.since = [0.0, 0.0]  # sum and number of losses since the last row
-
-    def add(self, record: Record) -> None:
-        self.since = [self.since[0] + record.loss, self.since[1] + 1]
-        if record.step % self.every == 0 or record.val_accuracy is not None:
-            mean = self.since[0] / self.since[1]
-            self.rows.append([record.step, mean, record.lr, record.seconds, record.val_accuracy])
-            self.since = [0.0, 0.0]
-
-    def write(self, path: Path) -> None:
-        lines = [",".join("" if value is None else repr(value) for value in row) for row in self.rows]
-        path.write_text("\n".join(["step,loss,lr,seconds,val_accuracy", *lines, ""]), encoding="utf-8")
-
-
-def _initialise(learner: Learner, out: Path, init: str) -> list[str]:
-    """Load what fits by name and shape from another run; return the names of what did not.
-
-    Raises:
-        RunError: the run is not there or not finished, or its backbone does not fit.
-    """
-    if not init:
-        return []
-    from safetensors.torch import load_file
-
-    path = (out / init if (out / init).is_dir() else Path(init)) / "weights.safetensors"
-    if not path.is_file():
-        raise RunError(f"{path.parent} is not a finished run, so nothing can start from it")
-    given, own = load_file(path), learner.state_dict()
-    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-    missing = [name for name in own if name not in fitting]
-    if wrong := [name for name in missing if name.startswith("backbone.")]:
-        raise RunError(f"{init} has no weights for {wrong[0]} of this shape; use the backbone that it was trained with")
-    learner.load_state_dict(fitting, strict=False)
-    return missing
-
-
-def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> dict[str, Any]:
-    import torch
-
-    from workbench import __version__
-
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu"
-    return {
-        "format": FORMAT,
-        "results_version": RESULTS_VERSION,
-        "plan": asdict(plan),
-        "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape)},
-        "parameters": sum(parameter.numel() for parameter in learner.parameters()),
-        "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
-    }
-
-
 def _sources(plan: Plan) -> dict[str, str]:
     """Checksums of the files that define algorithm and backbone."""
     targets = {"algorithm": registry().find("algorithms", plan.algorithm).load()}
@@ -472,26 +213,18 @@ def _source_text(target: type) -> str:
         return target.__qualname__
 
 
-def _short_label(plan: Plan) -> str:
-    typed = f":{plan.typed}" if plan.typed else ""
-    way = f" {plan.val_ways}-way {plan.val_shots}-shot" if plan.episodic else ""
-    return f"{plan.algorithm}{typed} on {plan.data}{way}"
-
-
-def _shape(shape: Iterable[int]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
+def write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name and rename it: it is there whole, or not at all."""
     part = path.with_name(f".{path.name}.part")
     write(part)
     os.replace(part, path)
 
 
-def _write_toml(path: Path, content: Mapping[str, Any]) -> None:
+def write_toml(path: Path, content: Mapping[str, Any]) -> None:
+    """Write TOML, whole or not at all; keys with None are left out, for TOML has no null."""
     import tomli_w
 
-    _write(path, lambda part: part.write_text(tomli_w.dumps(_without_none(content)), encoding="utf-8"))
+    write(path, lambda part: part.write_text(tomli_w.dumps(_without_none(content)), encoding="utf-8"))
 
 
 def _without_none(value: Any) -> Any:

@@ -76,15 +76,15 @@ class WayShot:
 class Source:
     """One split: rows of images with an index by class, and an endless supply of tasks and batches.
 
-    `stack` tasks come at once; `batch_size` images make a batch. What was consumed is counted, saved
-    by `state_dict`, and gone on from.
+    `stack` tasks come at once; `batch_size` images make a batch; without a protocol there are no
+    tasks. What was consumed is counted, saved by `state_dict`, and gone on from.
     """
 
     def __init__(
         self,
         images: NDArray[np.uint8],
         starts: NDArray[np.int64],
-        protocol: WayShot,
+        protocol: WayShot | None,
         *,
         name: str = "",
         seed: int = 0,
@@ -92,7 +92,8 @@ class Source:
         batch_size: int = 64,
         device: torch.device | str = "cpu",
     ):
-        protocol.check(np.diff(starts), name or "the data")
+        if protocol:
+            protocol.check(np.diff(starts), name or "the data")
         self.images = torch.from_numpy(images).to(device)  # (rows, channels, height, width), uint8
         self.starts = starts
         self.protocol = protocol
@@ -116,7 +117,7 @@ class Source:
 
     def task(self, table: Tensor, rows: Rows) -> Task:
         """Stack tasks from a table with one row an image: `(rows, *shape)` to x `(tasks, n, *shape)`."""
-        ways = self.protocol.ways
+        ways = self._tasks_drawn_by().ways
 
         def examples(index: NDArray[np.int64]) -> Examples:
             tasks, n = index.shape
@@ -161,9 +162,14 @@ class Source:
         """Go on from what was consumed; iterators made before are to be made afresh."""
         self.tasks_drawn, self.batches_drawn = state["tasks_drawn"], state["batches_drawn"]
 
+    def _tasks_drawn_by(self) -> WayShot:
+        if self.protocol is None:
+            raise DataError(f"{self.domains[0]} has no protocol to draw tasks by: the learner says episodic = False")
+        return self.protocol
+
     def _drawn(self, block: int) -> Rows:
         if self._block is None or self._block[0] != block:
-            self._block = (block, self.protocol.draw(self.starts, self.seed, block))
+            self._block = (block, self._tasks_drawn_by().draw(self.starts, self.seed, block))
         return self._block[1]
 
 

@@ -212,7 +212,7 @@ def _optimizer(learner: Learner, settings: TrainSettings) -> torch.optim.Optimiz
     groups = [dict(group) for group in learner.parameter_groups()]
     if not any(group["params"] for group in groups):
         return None
-    common = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
     match settings.optimizer:
         case "sgd":
             return torch.optim.SGD(groups, momentum=settings.momentum, nesterov=settings.momentum > 0, **common)

@@ -32,12 +32,12 @@ def table(title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]])
     out(drawn)
 
 
-def out(what: Any) -> None:
-    """Print to standard output, in colour on a terminal, at full width elsewhere."""
+def out(what: Any, *, markup: bool = False) -> None:
+    """Print to standard output, in colour on a terminal, at full width elsewhere; `[bold]` is rich's only if asked."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
-    Console(width=width, highlight=False).print(what)
+    Console(width=width, highlight=False, markup=markup).print(what)
 
 
 def as_json(rows: Any) -> None:
@@ -70,7 +70,9 @@ def watch(records: Iterator[Record], label: str, total: int, done: int) -> Itera
             began = began or (record.step, record.seconds)
             passed = record.seconds - began[1]
             rate = f"{(record.step - began[0]) / passed:.1f} steps/s" if passed > 0 else ""
-            val = {} if record.val_accuracy is None else {"val": f"validation {100 * record.val_accuracy:.1f}%"}
+            val: dict[str, Any] = (
+                {} if record.val_accuracy is None else {"val": f"validation {100 * record.val_accuracy:.1f}%"}
+            )
             bar.update(task, completed=record.step, rate=rate, loss=f"{smooth:.3f}", **val)
             yield record
 

@@ -10,7 +10,7 @@ import typer
 from workbench.cli import _show
 from workbench.cli._results import print_summary
 from workbench.errors import UnknownName, UsageError
-from workbench.plugins import registry
+from workbench.plugins import DEFAULT_DATASET, registry
 
 
 def compare(
@@ -43,7 +43,7 @@ def compare(
 
     What is finished is not computed again; a comparison that was stopped goes on.
     """
-    places = on or ["glyphs"]
+    places = on or [DEFAULT_DATASET]
     _refuse_swallowed(places)
     from workbench.comparison import run_comparison
 

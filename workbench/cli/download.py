@@ -23,7 +23,9 @@ def download(
     ] = None,
 ) -> None:
     """Fetch data sets, verify them, and prepare their images once."""
-    from workbench.download import entry_of, fetch, open_dataset, progress_bar
+    from workbench.download import fetch, open_dataset
+    from workbench.manifest import entry_of
+    from workbench.transfer import progress_bar
 
     for name in names:
         spec = specs.parse(name)

@@ -27,7 +27,7 @@ def evaluate(
     """Judge trained runs on tasks of test classes, the same tasks for all."""
     import pandas as pd
 
-    from workbench import runs
+    from workbench import jobs, runs
     from workbench.device import choose
     from workbench.plan import open_data
 
@@ -39,7 +39,7 @@ def evaluate(
             for way in ways or [plan["val_ways"]]:
                 for shot in shots or [plan["val_shots"]]:
                     asked = {"ways": way, "shots": shot, "queries": queries, "episodes": episodes}
-                    frame = runs.judge(
+                    frame = jobs.judge(
                         each, open_data(place), **asked, split=split, seed=seed, device=chosen, fresh=fresh
                     )
                     frames.append(frame)

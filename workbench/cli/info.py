@@ -64,7 +64,8 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 
 def _files(target: Any) -> dict[str, Any]:
-    from workbench.download import downloaded, entry_of
+    from workbench.download import downloaded
+    from workbench.manifest import entry_of
 
     manifest = entry_of(target)
     try:
@@ -83,8 +84,8 @@ def _files(target: Any) -> dict[str, Any]:
 def _print(facts: dict[str, Any]) -> None:
     from rich.markup import escape
 
-    _show.out(f"[bold]{escape(facts['name'])}[/] · {facts['kind']} from {escape(facts['plugin'])}\n")
-    _show.out(escape(facts["about"] or facts["summary"]) + "\n")
+    _show.out(f"[bold]{escape(facts['name'])}[/] · {facts['kind']} from {escape(facts['plugin'])}\n", markup=True)
+    _show.out((facts["about"] or facts["summary"]) + "\n")
     columns = {"option": "left", "type": "left", "default": "left", "": "left"}
     rows = [[o["name"], o["type"], o["default"], o["help"]] for o in facts["options"]]
     if rows:

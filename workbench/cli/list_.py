@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from enum import Enum
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from workbench.cli import _show
 from workbench.plugins import KINDS, Entry, registry
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What can be listed."""
 
     algorithms = "algorithms"
@@ -50,8 +50,8 @@ def _about(entry: Entry) -> str:
     module, _, name = entry.target.partition(":")
     try:
         spec = find_spec(module)
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8")) if spec and spec.origin else ast.Module([], [])
-    except (ImportError, OSError, SyntaxError, ValueError):
-        return "cannot be read; see: mlw info " + entry.name
+        tree = ast.parse(Path(spec.origin if spec and spec.origin else "").read_text(encoding="utf-8"))
+    except (Exception, SystemExit):  # finding a module imports the package that it is in, and that is a plugin's
+        return f"cannot be read; see: mlw info {entry.full_name}"
     classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
     return next(((ast.get_docstring(node) or "").partition("\n")[0] for node in classes), "")

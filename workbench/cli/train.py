@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
+from workbench.plugins import DEFAULT_DATASET
 
 
 def train(
     algorithm: Annotated[str, typer.Argument(help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.")],
-    on: Annotated[str, typer.Option(help="Data set.")] = "glyphs",
+    on: Annotated[str, typer.Option(help="Data set.")] = DEFAULT_DATASET,
     ways: Annotated[int, typer.Option(min=2, help="Ways at test.")] = 5,
     shots: Annotated[int, typer.Option(min=1, help="Shots at test.")] = 1,
     queries: Annotated[int | None, typer.Option(min=1, help="Queries a class in training.")] = None,
@@ -32,7 +33,7 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew what is finished.")] = False,
 ) -> None:
     """Train one method into a run folder; again, it goes on where it stopped."""
-    from workbench import runs
+    from workbench import jobs
     from workbench.device import choose
     from workbench.plan import make_plan, open_data
 
@@ -51,7 +52,7 @@ def train(
         settings={key: value for key, value in flags.items() if value is not None},
         init=init,
     )
-    run = runs.train(plan, data, out, device=chosen, fresh=fresh, watch=_show.watch)
+    run = jobs.train(plan, data, out, device=chosen, fresh=fresh, watch=_show.watch)
     result = run.about["result"]
     if left := result["not_initialised"]:
         _show.note(f"not in {init}, so trained from the start: {', '.join(left)}")

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from workbench import Examples, Learner, Predictor, Source, query_loss
+from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import class_means, squared_distances
 
 
@@ -24,7 +24,7 @@ class ProtoNet(Learner):
 
     batched = True
 
-    def __init__(self, backbone: nn.Module, *, temperature: Annotated[float, "divides the squared distances"] = 1.0):
+    def __init__(self, backbone: Backbone, *, temperature: Annotated[float, "divides the squared distances"] = 1.0):
         super().__init__()
         self.backbone = backbone
         self.temperature = temperature

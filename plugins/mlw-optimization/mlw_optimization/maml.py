@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
-from workbench import Examples, Learner, Predictor, Source, query_loss, uses_batch_statistics
+from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss, uses_batch_statistics
 from workbench.functional import Weights
 
 
@@ -31,7 +31,7 @@ class MAML(Learner):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         ways: int,
         *,
         inner_steps: Annotated[int, "gradient steps on the support in training"] = 1,
@@ -51,7 +51,7 @@ class MAML(Learner):
         def support_loss(weights: Weights) -> Tensor:
             return F.cross_entropy(functional_call(self.model, weights, support.x), support.y)
 
-        weights = dict(self.model.named_parameters())
+        weights = Weights(self.model.named_parameters())
         steps = self.inner_steps if self.training or self.test_steps is None else self.test_steps
         for _ in range(steps):
             with torch.no_grad() if self.first_order else nullcontext():

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import grad
 
-from workbench import Examples, Learner, Predictor, Source
+from workbench import Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import SGD, Weights
 
 
@@ -31,7 +31,7 @@ class Baseline(Learner):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         classes: tuple[int, ...],
         *,
         head_epochs: Annotated[int, "passes over the support to fit a task's head"] = 100,

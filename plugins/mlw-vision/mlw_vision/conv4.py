@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
+from workbench import Backbone
 from workbench.functional import batch_norm
 
 
@@ -32,8 +33,8 @@ class BatchStatistics(nn.Module):
         return batch_norm(x, self.weight, self.bias)
 
 
-class Conv4(nn.Module):
-    """Images `(n, channels, height, width)` in 0..1 to features `(n, dim)`; dim is 64 at 28 x 28."""
+class Conv4(Backbone):
+    """Four blocks of 3 x 3 convolution: images in 0..1 to features `(n, dim)`, 64 of them at 28 x 28."""
 
     def __init__(
         self,

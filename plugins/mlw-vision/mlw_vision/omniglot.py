@@ -21,8 +21,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from workbench.archives import Archive
 from workbench.errors import DataError
-from workbench.images import Archive, Dataset, ImageClass
+from workbench.images import Dataset, ImageClass
 
 Split = Literal["vinyals", "lake", "alphabets"]
 Rotations = Literal["auto", "none", "train", "all"]

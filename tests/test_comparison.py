@@ -1,0 +1,149 @@
+"""Comparisons: shared tasks, finished cells never computed twice, kill -9, changed methods."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import workbench as mlw
+from workbench import runs
+from workbench.errors import DataError, UnknownName
+from workbench.plugins import registry
+
+CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
+MLW = [str(Path(sys.executable).with_name("mlw"))]
+SMALL = {"steps": 4, "episodes": 12, "backbone": None, "validate_every": 2, "validate_tasks": 4}
+
+
+def small(algorithms, out, **options):
+    return mlw.compare(algorithms, out=out, **{**SMALL, **options})
+
+
+def test_every_method_is_judged_on_the_same_tasks(tmp_path):
+    frame = small(["protonet", "baseline:head_epochs=3"], tmp_path, shots=[1, 5])
+    assert len(frame) == 2 * 2 * 12
+    for _, cell in frame.groupby(["algorithm", "shots"]):
+        assert list(cell["task"]) == list(range(12))
+    assert frame.groupby("algorithm")["run"].nunique().to_dict() == {"baseline": 1, "protonet": 2}
+    assert set(frame["options"]) == {"", "head_epochs=3"}
+    folder = next((tmp_path / "comparisons").iterdir())
+    written = {path.name for path in folder.iterdir()}
+    assert written == {"tasks.parquet", "summary.csv", "differences.csv", "accuracy.png", "differences.png"}
+    assert pd.read_parquet(folder / "tasks.parquet").equals(frame)
+
+
+def test_the_same_seed_gives_the_same_frame_twice(tmp_path):
+    frames = [small(["protonet", "maml"], tmp_path / str(again)).drop(columns=CLOCKS) for again in range(2)]
+    pd.testing.assert_frame_equal(*frames, check_exact=True)
+    other = small(["protonet"], tmp_path / "other", task_seed=1)
+    assert not other["accuracy"].equals(frames[0].query("algorithm == 'protonet'")["accuracy"])
+
+
+def test_seeds_are_trainings_of_their_own(tmp_path):
+    frame = small(["protonet"], tmp_path, seeds=2)
+    assert sorted(frame["train_seed"].unique()) == [0, 1]
+    assert frame["run"].nunique() == 2
+
+
+def test_several_backbones_are_an_axis(tmp_path):
+    frame = small(["protonet"], tmp_path, backbone=["conv4:width=8", "conv4:width=16"], steps=1)
+    assert set(frame["backbone"]) == {"conv4:width=8", "conv4:width=16"}
+
+
+def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path):
+    with pytest.raises(UnknownName, match="Did you mean maml"):
+        small(["protonet", "mamml"], tmp_path)
+    with pytest.raises(DataError, match="200 ways are more than the 160 classes"):
+        small(["protonet"], tmp_path, ways=[5, 200])
+    with pytest.raises(DataError, match="6 shots"):
+        small(["protonet"], tmp_path, shots=[1, 6])
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_published_number_stands_beside_its_own_setting():
+    rows = [
+        ("protonet", "conv4", "omniglot", "omniglot", 5, 1),
+        ("protonet", "conv4:width=32", "omniglot", "omniglot", 5, 1),
+        ("protonet", "conv4", "omniglot:split=lake", "omniglot:split=lake", 5, 1),
+        ("protonet", "conv4", "glyphs", "omniglot", 5, 1),
+        ("protonet", "conv4", "omniglot", "omniglot", 5, 3),
+        ("gone", "conv4", "omniglot", "omniglot", 5, 1),
+    ]
+    frame = pd.DataFrame(rows, columns=["algorithm", "backbone", "train_on", "test_on", "ways", "shots"])
+    assert runs.with_published(frame)["published"].fillna(0).tolist() == [98.8, 0, 0, 0, 0, 0]
+
+
+def command(out, *algorithms, **environment):
+    options = ["--steps", "60", "--episodes", "30", "--out", str(out), "--shots", "1", "--device", "cpu"]
+    return subprocess.Popen(
+        [*MLW, "compare", *algorithms, *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    return output
+
+
+def frame_of(out):
+    newest = max((out / "comparisons").glob("*/tasks.parquet"), key=lambda path: path.stat().st_mtime)
+    return pd.read_parquet(newest).drop(columns=CLOCKS)
+
+
+def wait_for(condition):
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.02)
+
+
+def test_kill_9_and_the_same_command_again(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    finish(command(whole, "baseline", "protonet"))
+    process = command(killed, "baseline", "protonet")
+    wait_for(lambda: list(killed.glob("baseline-*/eval/*.parquet")) and list(killed.glob("protonet-*/run.toml")))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not list(killed.glob("comparisons"))
+    weights = next(killed.glob("baseline-*/weights.safetensors"))
+    stamp = weights.stat().st_mtime_ns
+    finish(command(killed, "baseline", "protonet"))
+    assert weights.stat().st_mtime_ns == stamp
+    pd.testing.assert_frame_equal(frame_of(killed), frame_of(whole), check_exact=True)
+
+
+def test_a_changed_method_is_computed_anew_and_only_it(tmp_path):
+    site = tmp_path / "site"
+    package = site / "own"
+    package.mkdir(parents=True)
+    information = site / "own-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[mlw]\nown = own\n")
+    (package / "__init__.py").write_text(
+        "from workbench import hookimpl\n\n@hookimpl\ndef register_algorithms(register):\n"
+        "    register('own', 'own.method:ProtoNet')\n"
+    )
+    (package / "recipes.toml").write_text('[[own]]\nquick = { backbone = "conv4" }\n')
+    source = Path(sys.modules[registry().find("algorithms", "protonet").load().__module__].__file__).read_text()
+    (package / "method.py").write_text(source)
+
+    path = {"PYTHONPATH": str(site)}
+    out = tmp_path / "runs"
+    finish(command(out, "own", "protonet", **path))
+    before = {folder.name: (folder / "weights.safetensors").stat().st_mtime_ns for folder in out.glob("*-glyphs-*")}
+    (package / "method.py").write_text(source.replace("/ self.temperature", "/ (2 * self.temperature)"))
+    finish(command(out, "own", "protonet", **path))
+    after = {folder.name: (folder / "weights.safetensors").stat().st_mtime_ns for folder in out.glob("*-glyphs-*")}
+    assert {name: after[name] for name in before} == before
+    assert [name.partition("-")[0] for name in after.keys() - before.keys()] == ["own"]

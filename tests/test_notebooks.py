@@ -1,0 +1,71 @@
+"""The notebooks run from top to bottom, on runs small enough for a test."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Runs all cells of a notebook in an empty folder, in a kernel of the interpreter that runs the tests."""
+    # the kernel's specification is written here, so that whatever kernels a machine has do not matter
+    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "tests", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+
+    def run(path):
+        notebook = nbformat.read(path, as_version=4)
+        place = {"metadata": {"path": str(tmp_path)}}
+        NotebookClient(notebook, timeout=120, kernel_name="python3", resources=place).execute()
+        return notebook
+
+    return run
+
+
+def outputs(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
+    """The data of one MIME type that the cells put out, in order."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [out.data[kind] for cell in cells for out in cell.outputs if kind in out.get("data", {})]
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_are_stored_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+def test_compare_shows_tables_and_figures(execute, tmp_path, monkeypatch):
+    small = "validate_tasks=8,meta_batch=2"
+    algorithms = f"protonet:{small} maml:{small},inner_steps=1,test_steps=1"
+    settings = {"ON": "glyphs", "ALGORITHMS": algorithms, "SHOTS": "1 5", "EPISODES": "8", "STEPS": "6"}
+    for name, value in {**settings, "OUT": str(tmp_path / "runs")}.items():
+        monkeypatch.setenv(f"MLW_NOTEBOOK_{name}", value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # so small a run only waits for its threads
+    notebook = execute(NOTEBOOKS / "compare.ipynb")
+
+    said = "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
+    assert "32 rows, one a test task, from 4 runs" in said  # 2 methods x 2 shots x 8 tasks
+    summary, differences = outputs(notebook, "text/html")
+    assert summary.count("<tr") == 1 + 4  # a head, and a row for each cell
+    assert differences.count("<tr") == 1 + 2  # one pair of methods for each number of shots
+    assert summary.count("<td>protonet:") == summary.count("<td>maml:") == 2
+    assert "difference_interval" in summary
+    figures = [base64.b64decode(data) for data in outputs(notebook, "image/png")]
+    assert len(figures) == 3
+    assert all(figure.startswith(b"\x89PNG") and len(figure) > 10_000 for figure in figures)
+    assert len(list((tmp_path / "runs").glob("*/run.toml"))) == 4

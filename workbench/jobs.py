@@ -1,0 +1,302 @@
+"""The two jobs of the workbench: train a plan into its run folder, and judge a run.
+
+Both are done once: what is finished is read, and a training that was interrupted goes on from its
+last saved state, bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+
+from workbench import __version__
+from workbench.device import keep_freed_memory
+from workbench.errors import RunError, UsageError
+from workbench.evaluate import evaluate
+from workbench.learner import Learner
+from workbench.plan import Data, Plan, build_learner, open_data
+from workbench.runs import FORMAT, RESULTS_VERSION, Run, run_folder, with_published, writable, write, write_toml
+from workbench.source import Source, WayShot
+from workbench.train import Record, Training
+
+SAVE_EVERY = 20.0  # seconds of training that a kill may lose
+CURVE_ROWS = 200  # rows of train.csv beside those with a validation
+
+Watch = Callable[[Iterator[Record], str, int, int], Iterator[Record]]
+"""Passes records on and shows them: (records, label, steps in all, steps done)."""
+
+
+def unwatched(records: Iterator[Record], *_: object) -> Iterator[Record]:
+    """A `Watch` that shows nothing."""
+    return records
+
+
+def train(
+    plan: Plan,
+    data: Data,
+    out: Path,
+    *,
+    device: torch.device,
+    fresh: bool = False,
+    watch: Watch = unwatched,
+) -> Run:
+    """Train a plan into its run folder, go on where it was interrupted, or return what is finished.
+
+    Raises:
+        TrainingError: the loss is not a number; what was saved before stays.
+        RunError: the folder cannot be written.
+    """
+    folder = run_folder(plan, data, out)
+    with writable(out), FileLock(out / f".{folder.name}.lock"):
+        if fresh and folder.exists():
+            shutil.rmtree(folder)
+        run = Run(folder)
+        if folder.exists() and run.about and run.finished:
+            return run
+        folder.mkdir(exist_ok=True)
+        _train(plan, data, run, device, watch)
+    return Run(folder)
+
+
+def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch) -> None:
+    keep_freed_memory()
+    learner = build_learner(plan, data).to(device)
+    not_initialised = _initialise(learner, run.folder.parent, plan.init)
+    training = Training(
+        learner, _training_source(plan, data, device), plan.settings, _validation(plan, data, learner, device)
+    )
+    log = _Log(plan.settings.steps)
+    state = run.folder / "state.pt"
+    if state.is_file():
+        _go_on(training, log, state, device)
+    about = _about(plan, data, learner, device)
+    write_toml(run.folder / "run.toml", about)
+    saved = time.monotonic()
+    for record in watch(training.records(), _short_label(plan), plan.settings.steps, training.steps_done):
+        log.add(record)
+        if time.monotonic() - saved > SAVE_EVERY and record.step < plan.settings.steps:
+            now = {"training": training.state_dict(), "rows": log.rows, "since": log.since}
+            write(state, partial(torch.save, now))
+            write(run.folder / "train.csv", log.write)
+            saved = time.monotonic()
+    write(run.folder / "train.csv", log.write)
+    validated = training.best_accuracy is not None
+    result = {
+        "steps": training.steps_done,
+        "seconds": training.seconds,
+        "kept": "best" if plan.settings.keep == "best" and validated else "last",
+        "best_step": training.best_step,
+        "best_val_accuracy": training.best_accuracy,
+        "not_initialised": not_initialised,
+    }
+    write_toml(run.folder / "run.toml", about | {"result": result})
+    weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
+    write(run.folder / "weights.safetensors", partial(save_file, weights))  # from here on the run is finished
+    state.unlink(missing_ok=True)
+
+
+def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
+    table, settings = data.table("train"), plan.settings
+    protocol = None
+    if settings.train_ways and settings.train_shots:
+        protocol = WayShot(settings.train_ways, settings.train_shots, settings.train_queries)
+    return Source(
+        table.images,
+        table.starts,
+        protocol,
+        name=data.label,
+        seed=plan.seed,
+        stack=settings.stack_size,
+        batch_size=settings.batch_size,
+        device=device,
+    )
+
+
+def _validation(plan: Plan, data: Data, learner: Learner, device: torch.device) -> Callable[[], float] | None:
+    """The learner's accuracy on tasks of the validation classes; None where there are none."""
+    if (table := data.tables.get("val")) is None:
+        return None
+    protocol = WayShot(plan.val_ways, plan.val_shots, plan.val_queries)
+    name = f"the validation classes of {data.label}"
+    source = Source(table.images, table.starts, protocol, name=name, device=device)
+    settings = plan.settings
+    return lambda: float(
+        evaluate(learner, source, settings.validate_tasks, precision=settings.precision).accuracy.mean()
+    )
+
+
+def _go_on(training: Training, log: _Log, path: Path, device: torch.device) -> None:
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many; the file is ours, so this is damage
+        raise RunError(f"{path} is damaged ({type(error).__name__}); train again with --fresh") from error
+    training.load_state_dict(state["training"])
+    log.rows, log.since = state["rows"], state["since"]
+
+
+def judge(
+    run: Run,
+    data: Data,
+    *,
+    ways: int,
+    shots: int,
+    queries: int = 15,
+    episodes: int = 600,
+    split: str = "test",
+    seed: int = 0,
+    device: torch.device,
+    fresh: bool = False,
+) -> pd.DataFrame:
+    """Evaluate a run on tasks 0 to episodes - 1 of (data, split, protocol, seed); one row a task.
+
+    What was judged before is read, not computed. `data` is the data set of the test tasks.
+
+    Raises:
+        UsageError: the learner has another number of ways, or was trained on images of another shape.
+        DataError: the data set cannot give such tasks.
+    """
+    about = run.about
+    plan = about["plan"]
+    if plan.get("ways") not in (None, ways):
+        raise UsageError(
+            f"{run.folder.name} was trained for {plan['ways']} ways and cannot judge {ways}; "
+            f"type: mlw train {run.label} --on {plan['data']} --ways {ways}"
+        )
+    if about["data"]["image_shape"] != list(data.image_shape):
+        raise UsageError(
+            f"{run.folder.name} was trained on images of {_shape(about['data']['image_shape'])}, and those of "
+            f"{data.label} are {_shape(data.image_shape)}; choose the data set's size, for instance "
+            f"{data.name}:size={about['data']['image_shape'][-1]}"
+        )
+    asked = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "ways": ways, "shots": shots}
+    asked |= {"queries": queries, "episodes": episodes, "seed": seed, "results": RESULTS_VERSION}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+    path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{ways}w{shots}s-{episodes}-{digest}.parquet"
+    if path.is_file() and not fresh:
+        return with_published(pd.read_parquet(path))
+    frame = _judged(run, data, ways, shots, queries, episodes, split, seed, device)
+    with writable(path.parent):
+        write_toml(path.with_suffix(".toml"), asked)
+        write(path, lambda part: frame.to_parquet(part, index=False))
+    return with_published(frame)
+
+
+def _judged(
+    run: Run,
+    data: Data,
+    ways: int,
+    shots: int,
+    queries: int,
+    episodes: int,
+    split: str,
+    seed: int,
+    device: torch.device,
+) -> pd.DataFrame:
+    keep_freed_memory()
+    table, plan = data.table(split), run.plan()
+    name = f"the {split} classes of {data.label}"
+    source = Source(table.images, table.starts, WayShot(ways, shots, queries), name=name, seed=seed, device=device)
+    learner = run.learner(open_data(plan.data), device)
+    result = evaluate(learner, source, episodes, precision=plan.settings.precision)
+    return pd.DataFrame(
+        {
+            "algorithm": plan.algorithm,
+            "options": plan.typed,
+            "backbone": plan.backbone,
+            "train_on": plan.data,
+            "test_on": data.label,
+            "domain": data.label,
+            "split": split,
+            "ways": ways,
+            "shots": shots,
+            "queries": queries,
+            "train_seed": plan.seed,
+            "task_seed": seed,
+            "task": range(episodes),
+            "accuracy": result.accuracy,
+            "loss": result.loss,
+            "adapt_seconds": result.adapt_seconds,
+            "transductive": learner.transductive,
+            "calibration_error": result.calibration_error,
+            "train_seconds": run.about["result"]["seconds"],
+            "eval_seconds": result.seconds,
+            "parameters": sum(parameter.numel() for parameter in learner.parameters()),
+            "run": run.folder.name,
+        }
+    )
+
+
+class _Log:
+    """The rows of train.csv: those with a validation, and about CURVE_ROWS more."""
+
+    def __init__(self, steps: int):
+        self.every = max(1, steps // CURVE_ROWS)
+        self.rows: list[list[float | None]] = []
+        self.since = [0.0, 0.0]  # sum and number of losses since the last row
+
+    def add(self, record: Record) -> None:
+        self.since = [self.since[0] + record.loss, self.since[1] + 1]
+        if record.step % self.every == 0 or record.val_accuracy is not None:
+            mean = self.since[0] / self.since[1]
+            self.rows.append([record.step, mean, record.lr, record.seconds, record.val_accuracy])
+            self.since = [0.0, 0.0]
+
+    def write(self, path: Path) -> None:
+        lines = [",".join("" if value is None else repr(value) for value in row) for row in self.rows]
+        path.write_text("\n".join(["step,loss,lr,seconds,val_accuracy", *lines, ""]), encoding="utf-8")
+
+
+def _initialise(learner: Learner, out: Path, init: str) -> list[str]:
+    """Load what fits by name and shape from another run; return the names of what did not.
+
+    Raises:
+        RunError: the run is not there or not finished, or its backbone does not fit.
+    """
+    if not init:
+        return []
+    path = (out / init if (out / init).is_dir() else Path(init)) / "weights.safetensors"
+    if not path.is_file():
+        raise RunError(f"{path.parent} is not a finished run, so nothing can start from it")
+    given, own = load_file(path), learner.state_dict()
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    missing = [name for name in own if name not in fitting]
+    if wrong := [name for name in missing if name.startswith("backbone.")]:
+        raise RunError(f"{init} has no weights for {wrong[0]} of this shape; use the backbone that it was trained with")
+    learner.load_state_dict(fitting, strict=False)
+    return missing
+
+
+def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> dict[str, Any]:
+    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu"
+    return {
+        "format": FORMAT,
+        "results_version": RESULTS_VERSION,
+        "plan": asdict(plan),
+        "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape)},
+        "parameters": sum(parameter.numel() for parameter in learner.parameters()),
+        "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
+    }
+
+
+def _short_label(plan: Plan) -> str:
+    typed = f":{plan.typed}" if plan.typed else ""
+    way = f" {plan.val_ways}-way {plan.val_shots}-shot" if plan.episodic else ""
+    return f"{plan.algorithm}{typed} on {plan.data}{way}"
+
+
+def _shape(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,130 @@
+"""One file over the net: appended to what an earlier transfer left, never more than the file's size.
+
+What came is not verified here; `workbench.download` does that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from workbench.errors import DataError
+from workbench.manifest import RemoteFile
+
+CHUNK = 2**15  # bytes read at a time; a transfer that is cut loses up to so many
+LOCAL = ("127.0.0.1", "localhost", "::1")
+TIMEOUT = 30  # seconds without a byte
+
+Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all (0: not known)
+
+
+class TooLong(Exception):
+    """More bytes come than the file has."""
+
+
+class _Sink:
+    """The file that a transfer writes to: counts, reports, and takes no more than the file's size."""
+
+    def __init__(self, stream: BinaryIO, file: RemoteFile, progress: Progress | None):
+        self.stream, self.file, self.progress = stream, file, progress
+        self.start = self.done = stream.seek(0, os.SEEK_END)
+        self.promised = 0  # bytes in all that the server says the file has
+        self.response: Any = None
+
+    def begin(self, response: Any, **_: object) -> None:
+        """Look at a response before its content: is it the rest of the file, or all of it again?"""
+        self.response = response
+        length = int(response.headers.get("Content-Length") or 0)
+        rest = response.headers.get("Content-Range", "").startswith(f"bytes {self.start}-")
+        if self.done and (response.status_code == 200 or (response.status_code == 206 and not rest)):
+            self.stream.truncate(0)
+            self.done = 0
+        if response.status_code in (200, 206) and length:
+            self.promised = self.done + length
+
+    def write(self, chunk: bytes) -> None:
+        self.done += len(chunk)
+        if self.file.size and self.done > self.file.size:
+            raise TooLong
+        self.stream.write(chunk)
+        if self.progress is not None:
+            self.progress(self.file.name, self.done, self.file.size or self.promised)
+
+    def flush(self) -> None:
+        """pooch asks for it after each chunk; closing the file does it."""
+
+
+def receive(url: str, part: Path, file: RemoteFile, progress: Progress | None) -> None:
+    """Append to `part` what it lacks. Raises `DataError` and keeps `part` if the transfer is cut."""
+    with part.open("ab") as stream:
+        sink = _Sink(stream, file, progress)
+        broken = _request(url, sink)
+    if sink.done == 0:
+        part.unlink()
+    response, total = sink.response, file.size or sink.promised
+    if response is None:
+        raise DataError(f"{url} cannot be reached ({broken}); use --from with a folder or an archive.")
+    if response.status_code == 416 and sink.done:
+        return  # there is as much as the server has, or more: the caller looks at it
+    if response.status_code >= 400:
+        status = f"{response.status_code} {response.reason}"
+        raise DataError(f"{url} cannot be had: {status}; use --from with a folder, an archive or another URL.")
+    cut = broken or sink.done == 0 or sink.done < (sink.promised or file.size)
+    if cut and not (sink.done and is_html(part)):  # of a page, the caller says that it is one
+        raise DataError(
+            f"The transfer of {file.name} stopped at {sink.done:,} of {total:,} bytes; type the same command again."
+        )
+
+
+def _request(url: str, sink: _Sink) -> str:
+    """Transfer from where the sink is to the end; return the name of what went wrong."""
+    from pooch import HTTPDownloader
+    from requests import RequestException
+
+    headers = {"Accept-Encoding": "identity"}
+    if sink.start:
+        headers["Range"] = f"bytes={sink.start}-"
+    options: dict[str, Any] = {"headers": headers, "hooks": {"response": sink.begin}, "timeout": TIMEOUT}
+    if urlsplit(url).hostname in LOCAL:
+        options["proxies"] = {"http": None, "https": None, "all": None}  # no proxy reaches this machine
+    try:
+        HTTPDownloader(chunk_size=CHUNK, **options)(url, sink, None)
+    except RequestException as error:
+        return type(error).__name__
+    finally:
+        if sink.response is not None:
+            sink.response.close()  # or its socket would stay open after an error
+    return ""
+
+
+def is_html(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<!--"))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """Give a `Progress` that draws bars on standard error; None when that is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=total or None)
+            bars.update(tasks[name], completed=done, total=total or None)
+
+        yield show
