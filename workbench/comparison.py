@@ -100,7 +100,12 @@ def run_comparison(
         if note:
             note(f"[{number}/{len(cells)}] {folder.name}")
         run = jobs.train(
-            cell.plan, cell.data, out, device=chosen, fresh=fresh and not _seen(frames, folder), watch=watch
+            cell.plan,
+            cell.data,
+            out,
+            device=chosen,
+            fresh=fresh and not _seen(frames, folder),
+            watch=watch or jobs.unwatched,
         )
         judged = jobs.judge(
             run,

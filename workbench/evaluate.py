@@ -105,7 +105,8 @@ def _embedded(learner: Learner, source: Source, rows: Rows, table_bytes: int) ->
 def _in_parts(learner: Learner, x: Tensor) -> Tensor:
     """Embed a stack `(tasks, n, ...)` without holding the activations of all of it."""
     embedded = torch.cat([learner.embed(part) for part in x.flatten(0, 1).split(EMBED_AT_ONCE)])
-    return embedded.unflatten(0, x.shape[:2])
+    stacked: Tensor = embedded.unflatten(0, x.shape[:2])
+    return stacked
 
 
 def _confidence_bins(confidence: Tensor, hit: Tensor) -> NDArray[np.float64]:

@@ -108,6 +108,10 @@ class Registry:
             raise UsageError(f"The {KINDS[kind]} {name!r} comes from two plugins; say which: {names}.")
         raise UnknownName(KINDS[kind], name, self.entries(kind), self._hint(kind))
 
+    def knows(self, kind: str, name: str) -> bool:
+        """Whether `find` would find it."""
+        return sum(name in (entry.name, entry.full_name) for entry in self._entries[kind]) == 1
+
     def register_commands(self, app: typer.Typer) -> None:
         """Let each plugin add commands; one that fails gets its error noted, and the others go on."""
         for plugin, call in self._calls("register_commands"):

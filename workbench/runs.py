@@ -123,11 +123,16 @@ class Run:
         return frame
 
     def evaluations(self) -> pd.DataFrame:
-        """All rows of all evaluations, one a task."""
+        """All rows of all evaluations, one a task; of those that ask for the same tasks, the longest."""
         import pandas as pd
 
-        frames = [pd.read_parquet(path) for path in sorted(self.folder.glob("eval/*.parquet"))]
-        return with_published(pd.concat(frames, ignore_index=True)) if frames else pd.DataFrame()
+        frames: list[pd.DataFrame] = [pd.read_parquet(path) for path in self.folder.glob("eval/*.parquet")]
+        if not frames:
+            return pd.DataFrame()
+        frame = pd.concat(sorted(frames, key=lambda frame: -len(frame)), ignore_index=True)
+        # more tasks begin with the fewer, so what is dropped here is there already
+        frame = frame.drop_duplicates(["test_on", "split", "ways", "shots", "queries", "task_seed", "task"])
+        return with_published(frame.reset_index(drop=True))
 
 
 def find(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
@@ -160,15 +165,17 @@ def with_published(frame: pd.DataFrame) -> pd.DataFrame:
     columns = dict.fromkeys(("published", "published_interval"), float("nan")) | {"published_source": ""}
     frame = frame.assign(**columns)
     same = ["algorithm", "backbone", "train_on", "test_on", "ways", "shots"]
-    for (algorithm, backbone, trained, tested, ways, shots), rows in frame.groupby(same):
-        if trained != tested or algorithm not in registry().entries("algorithms"):
+    for (name, backbone, trained, tested, ways, shots), rows in frame.groupby(same):
+        algorithm = str(name)
+        if trained != tested or not registry().knows("algorithms", algorithm):
             continue
         for number in recipes.published(registry().find("algorithms", algorithm)):
             if (number.data, number.ways, number.shots) == (tested, ways, shots) and number.backbone in ("", backbone):
                 interval = float("nan") if number.interval is None else number.interval
                 source = "; ".join(filter(None, [number.source, number.protocol]))
-                for column, value in zip(columns, (number.accuracy, interval, source), strict=True):
-                    frame.loc[rows.index, column] = value
+                numbers = {"published": number.accuracy, "published_interval": interval}
+                frame.loc[rows.index, list(numbers)] = list(numbers.values())
+                frame.loc[rows.index, "published_source"] = source
     return frame
 
 

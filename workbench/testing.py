@@ -132,7 +132,7 @@ def _check_losses(learner: Learner, source: Source) -> None:
     for loss in islice(learner.losses(source), 2):
         assert loss.shape == (), f"losses must yield scalars, not {tuple(loss.shape)}"
         assert torch.isfinite(loss), "a first loss is not finite"
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
     consumed = source.tasks_drawn > 0
     assert consumed <= learner.episodic, "a learner with episodic = False must draw no tasks"
 

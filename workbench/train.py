@@ -182,7 +182,7 @@ class Training:
             if loss is None:
                 return None
             if loss.requires_grad:
-                (loss / accumulate).backward()  # type: ignore[no-untyped-call]
+                (loss / accumulate).backward()
             total += loss.item() / accumulate
         if not math.isfinite(total):
             raise TrainingError(

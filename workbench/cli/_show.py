@@ -70,10 +70,9 @@ def watch(records: Iterator[Record], label: str, total: int, done: int) -> Itera
             began = began or (record.step, record.seconds)
             passed = record.seconds - began[1]
             rate = f"{(record.step - began[0]) / passed:.1f} steps/s" if passed > 0 else ""
-            val: dict[str, Any] = (
-                {} if record.val_accuracy is None else {"val": f"validation {100 * record.val_accuracy:.1f}%"}
-            )
-            bar.update(task, completed=record.step, rate=rate, loss=f"{smooth:.3f}", **val)
+            bar.update(task, completed=record.step, rate=rate, loss=f"{smooth:.3f}")
+            if record.val_accuracy is not None:
+                bar.update(task, val=f"validation {100 * record.val_accuracy:.1f}%")
             yield record
 
 

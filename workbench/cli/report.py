@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,27 +11,41 @@ from workbench.cli import _show
 from workbench.cli._results import print_summary
 from workbench.errors import RunError
 
+if TYPE_CHECKING:
+    from workbench.runs import Run
+
 
 def report(
     run: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[RUN...]", help="Run folders, or folders of them; runs, if left out."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("page.html"),
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     json: Annotated[bool, typer.Option("--json", help="Print the table for a program to read.")] = False,
 ) -> None:
     """Report on runs and their evaluations: a table here, and one HTML file with figures."""
     import pandas as pd
 
     from workbench import page, runs
+    from workbench.report import CONDITION, METHOD
 
-    found = runs.find(run or [Path("runs")])
-    frames = [frame for each in found if not (frame := each.evaluations()).empty]
-    if not frames:
-        raise RunError(f"None of the {len(found)} runs was judged; type: mlw eval {found[0].folder}")
-    frame = pd.concat(frames, ignore_index=True)
-    curves = pd.concat([each.curve() for each in found if each.finished], ignore_index=True)
+    found = [each for each in runs.find(run or [Path("runs")]) if each.finished]
+    frames = {each.folder.name: each.evaluations() for each in sorted(found, key=_age)}
+    if not any(len(frame) for frame in frames.values()):
+        raise RunError("No run there was trained and judged; type: mlw eval RUN")
+    frame = pd.concat(frames.values(), ignore_index=True)
+    # one method trained twice, with other settings say: the newest run speaks for it
+    newest = frame.groupby([*METHOD, *CONDITION, "train_seed"])["run"].transform("first")
+    frame = frame[frame["run"] == newest]
+    if older := sorted(set(frames) - set(frame["run"])):
+        _show.note(f"left out, for there are newer runs of the same, or not judged: {', '.join(older)}")
+    curves = pd.concat([each.curve() for each in found if each.folder.name in set(frame["run"])], ignore_index=True)
     with runs.writable(out.absolute().parent):
         out.write_text(page.html(frame, curves), encoding="utf-8")
     print_summary(frame, json=json)
     _show.note(f"report: {out}")
+
+
+def _age(run: Run) -> float:
+    """Sorts the newest first."""
+    return -(run.folder / "weights.safetensors").stat().st_mtime
