@@ -129,7 +129,8 @@ class Run:
         frames: list[pd.DataFrame] = [pd.read_parquet(path) for path in self.folder.glob("eval/*.parquet")]
         if not frames:
             return pd.DataFrame()
-        frame = pd.concat(sorted(frames, key=lambda frame: -len(frame)), ignore_index=True)
+        frames.sort(key=len, reverse=True)
+        frame = pd.concat(frames, ignore_index=True)
         # more tasks begin with the fewer, so what is dropped here is there already
         frame = frame.drop_duplicates(["test_on", "split", "ways", "shots", "queries", "task_seed", "task"])
         return with_published(frame.reset_index(drop=True))
