@@ -17,12 +17,12 @@ import pytest
 from local_server import LocalServer, serve
 from PIL import Image
 
-from workbench import transfer
+from workbench import fetching
 from workbench.download import BY_COUNT, downloaded, fetch, open_dataset
 from workbench.errors import ChecksumError, DataError, UsageError
+from workbench.fetching import progress_bar
 from workbench.images import Dataset
 from workbench.manifest import Entry, RemoteFile, entry_of, find_entry
-from workbench.transfer import progress_bar
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
@@ -137,7 +137,7 @@ def test_damaged_since_is_fetched_again(cache, entry, server):
 @pytest.mark.parametrize("length", [True, False])
 @pytest.mark.parametrize("ranges", [True, False])
 def test_transfer_cut_half_way_ends_right_next_time(cache, entry, server, monkeypatch, ranges, length):
-    monkeypatch.setattr(transfer, "CHUNK", 100)
+    monkeypatch.setattr(fetching, "CHUNK", 100)
     size = entry.files[0].size
     half = 1700  # a multiple of what is read at a time, so that no byte is lost
     server.ranges, server.length, server.cut = ranges, length, half
@@ -450,7 +450,7 @@ def shared_server():
 @real
 def test_official_archive_over_the_wire(cache, shared_server: LocalServer):
     entry = find_entry("omniglot_small1")
-    half = 20 * transfer.CHUNK  # of 1,319,022 bytes
+    half = 20 * fetching.CHUNK  # of 1,319,022 bytes
     shared_server.cut = half
     with pytest.raises(DataError, match=f"stopped at {half:,} of 1,319,022 bytes"):
         fetch(entry, shared_server.url)

@@ -20,7 +20,7 @@ PLUGINS = {folder.name: sorted(folder.rglob("*.py")) for folder in ROOT.glob("pl
 HEAVY = {"torch", "pandas", "matplotlib"}
 
 LIGHT = {"__init__", "comparison", "errors", "hookspecs", "plugins", "recipes", "runs", "specs"}
-WITHOUT_TORCH = ("archives", "download", "figures", "images", "manifest", "page", "transfer")
+WITHOUT_TORCH = ("archives", "download", "figures", "images", "manifest", "page", "fetching")
 
 # a module imports only from rows above its own
 LAYERS = [
@@ -28,7 +28,7 @@ LAYERS = [
     "archives device functional plugins source specs",
     "images learner recipes",
     "evaluate manifest train",
-    "transfer",
+    "fetching",
     "download",
     "plan",
     "report runs testing",

@@ -35,22 +35,7 @@ class Cell(NamedTuple):
     shots: int
 
 
-class Comparison(NamedTuple):
-    """The frame of a comparison, one row a task, and the folder that its files are in."""
-
-    frame: pd.DataFrame
-    folder: Path
-
-
-def compare(algorithms: Sequence[str], **options: Any) -> pd.DataFrame:
-    """Train, judge and return one row a test task; see `run_comparison` for the options.
-
-    >>> frame = mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])
-    """
-    return run_comparison(algorithms, **options).frame
-
-
-def run_comparison(
+def compare(
     algorithms: Sequence[str],
     *,
     on: str | Sequence[str] = DEFAULT_DATASET,
@@ -68,8 +53,13 @@ def run_comparison(
     watch: Watch | None = None,
     note: Callable[[str], None] | None = None,
     **settings: Any,
-) -> Comparison:
-    """Train and judge every cell, and write `tasks.parquet`, `summary.csv`, `differences.csv` and a figure.
+) -> pd.DataFrame:
+    """Train and judge every cell; return one row a test task.
+
+    >>> frame = mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])
+
+    The frame is written too, with its summary, the paired differences and figures, in the folder
+    `frame.attrs["folder"]`.
 
     Args:
         algorithms: specs, `maml:first_order=true`.
@@ -120,13 +110,10 @@ def run_comparison(
         )
         frames.append(judged)
     frame = pd.concat(frames, ignore_index=True)
-    key = hashlib.sha256(
-        json.dumps([frame["run"].unique().tolist(), queries, episodes, task_seed]).encode()
-    ).hexdigest()
-    names = "-".join(dict.fromkeys(specs.parse(name).name.replace("/", "-") for name in algorithms))
-    folder = out / "comparisons" / f"{names[:60]}-{key[:8]}"
+    folder = out / "comparisons" / _name(frame, queries, episodes, task_seed)
     _write(frame, folder)
-    return Comparison(frame, folder)
+    frame.attrs["folder"] = str(folder)
+    return frame
 
 
 def _cells(
@@ -149,7 +136,7 @@ def _cells(
     for name in algorithms:
         registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
-    axes = (_listed(on), _listed(ways), _listed(shots), algorithms, backbones, range(seeds))
+    axes = (_listed(on), _listed(ways), _listed(shots), list(dict.fromkeys(algorithms)), backbones, range(seeds))
     for place, way, shot, algorithm, wanted, seed in product(*axes):
         data = open_data(place)
         counts = np.diff(data.table("test").starts)
@@ -158,6 +145,13 @@ def _cells(
             algorithm, data, ways=way, shots=shot, backbone=wanted, recipe=recipe, seed=seed, settings=settings
         )
         yield Cell(plan, data, way, shot)
+
+
+def _name(frame: pd.DataFrame, *protocol: int) -> str:
+    """The methods, and a hash of what was compared."""
+    cells = frame[["run", "ways", "shots"]].drop_duplicates().to_numpy().tolist()
+    digest = hashlib.sha256(json.dumps([cells, protocol]).encode()).hexdigest()[:8]
+    return f"{'-'.join(frame['algorithm'].unique()).replace('/', '-')[:60]}-{digest}"
 
 
 def _write(frame: pd.DataFrame, folder: Path) -> None:

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlsplit
 
 from workbench.archives import Archive
 from workbench.errors import ChecksumError, DataError, UsageError
+from workbench.fetching import CHUNK, LOCAL, Progress, TooLong, is_html, receive
 from workbench.images import Dataset, Table, cache_folder, checksum, disk_errors, prepare
 from workbench.manifest import Entry, RemoteFile, entry_of
-from workbench.transfer import CHUNK, LOCAL, Progress, TooLong, is_html, receive
 
 RECORD = "provenance.toml"
 BY_COUNT = "the checksum is not the published one; content checked by count"

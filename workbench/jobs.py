@@ -110,13 +110,10 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
 
 def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
     table, settings = data.table("train"), plan.settings
-    protocol = None
-    if settings.train_ways and settings.train_shots:
-        protocol = WayShot(settings.train_ways, settings.train_shots, settings.train_queries)
     return Source(
         table.images,
         table.starts,
-        protocol,
+        plan.protocol,
         name=data.label,
         seed=plan.seed,
         stack=settings.stack_size,

@@ -20,6 +20,7 @@ from workbench.errors import DataError, PluginError, UsageError
 from workbench.images import Table
 from workbench.learner import Learner, uses_batch_statistics
 from workbench.plugins import Entry, registry
+from workbench.source import WayShot
 from workbench.train import TrainSettings, settings_options
 
 
@@ -91,6 +92,14 @@ class Plan:
         """Whether training draws tasks."""
         return self.settings.train_ways is not None
 
+    @property
+    def protocol(self) -> WayShot | None:
+        """How training tasks are drawn; None where there are none."""
+        settings = self.settings
+        if settings.train_ways is None or settings.train_shots is None:
+            return None
+        return WayShot(settings.train_ways, settings.train_shots, settings.train_queries)
+
 
 def make_plan(
     algorithm: str,
@@ -134,7 +143,7 @@ def make_plan(
         least = int(np.diff(val.starts).min())
         val_ways, val_shots = min(val_ways, len(val.names)), min(val_shots, max(least - 1, 1))
         val_queries = max(min(15, least - val_shots), 1)
-    return Plan(
+    plan = Plan(
         algorithm=spec.name,
         options=defaults | {key: value for key, value in chosen.items() if key in options},
         typed=",".join(f"{key}={specs.as_text(typed[key])}" for key in sorted(typed)),
@@ -148,6 +157,9 @@ def make_plan(
         seed=seed,
         init=init,
     )
+    if plan.protocol:
+        plan.protocol.check(np.diff(train.starts), f"the training classes of {data.label}")
+    return plan
 
 
 def build_learner(plan: Plan, data: Data) -> Learner:

@@ -37,7 +37,7 @@ def out(what: Any, *, markup: bool = False) -> None:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
-    Console(width=width, highlight=False, markup=markup).print(what)
+    Console(width=width, highlight=False, markup=markup).print(what, soft_wrap=isinstance(what, str))
 
 
 def as_json(rows: Any) -> None:

@@ -45,9 +45,9 @@ def compare(
     """
     places = on or [DEFAULT_DATASET]
     _refuse_swallowed(places)
-    from workbench.comparison import run_comparison
+    from workbench.comparison import compare as run
 
-    result = run_comparison(
+    frame = run(
         algorithm,
         on=places,
         ways=ways or [5],
@@ -70,8 +70,8 @@ def compare(
         train_shots=train_shots,
         train_queries=train_queries,
     )
-    print_summary(result.frame, json=json)
-    _show.note(f"frames and figures: {result.folder}")
+    print_summary(frame, json=json)
+    _show.note(f"frames and figures: {frame.attrs['folder']}")
 
 
 def _refuse_swallowed(places: list[str]) -> None:

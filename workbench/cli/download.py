@@ -24,8 +24,8 @@ def download(
 ) -> None:
     """Fetch data sets, verify them, and prepare their images once."""
     from workbench.download import fetch, open_dataset
+    from workbench.fetching import progress_bar
     from workbench.manifest import entry_of
-    from workbench.transfer import progress_bar
 
     for name in names:
         spec = specs.parse(name)
