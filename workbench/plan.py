@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from workbench import recipes, specs
 from workbench.download import open_dataset
 from workbench.errors import DataError, PluginError, UsageError
 from workbench.images import Table
-from workbench.learner import Learner, uses_batch_statistics
+from workbench.learner import Backbone, Learner, uses_batch_statistics
 from workbench.plugins import Entry, registry
 from workbench.source import WayShot
 from workbench.train import TrainSettings, settings_options
@@ -183,17 +182,31 @@ def build_learner(plan: Plan, data: Data) -> Learner:
                 f"{plan.algorithm} embeds each image on its own, and {plan.backbone} normalises by the batch; "
                 f"type --backbone {specs.parse(plan.backbone).name}"
             )
-    learner: Learner = target(**_filled(plan.algorithm, target, fill), **plan.options)
+    learner: Learner = _built(plan.algorithm, target, _filled(plan.algorithm, target, fill) | plan.options)
     return learner
 
 
-def build_backbone(text: str, image_shape: tuple[int, int, int]) -> nn.Module:
+def build_backbone(text: str, image_shape: tuple[int, int, int]) -> Backbone:
     """Build a backbone from its spec."""
     spec = specs.parse(text)
     target = registry().find("backbones", spec.name).load()
     options = specs.resolve(spec.name, spec.options, specs.options_of(target))
-    module: nn.Module = target(**_filled(spec.name, target, {"image_shape": image_shape}), **options)
+    module: Backbone = _built(text, target, _filled(spec.name, target, {"image_shape": image_shape}) | options)
+    if module.dim < 1:
+        raise UsageError(
+            f"Images of {' x '.join(map(str, image_shape))} are too small for {text}; choose a larger size"
+        )
     return module
+
+
+def _built(name: str, target: type[Any], arguments: Mapping[str, Any]) -> Any:
+    """Call a constructor; a value that it cannot take is the user's to change, not a traceback."""
+    try:
+        return target(**arguments)
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise UsageError(
+            f"{name} cannot be built: {str(error).splitlines()[0]}; see: mlw info {name.partition(':')[0]}"
+        ) from error
 
 
 def _filled(name: str, target: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,8 +43,13 @@ class WayShot:
         """Refuse what the classes cannot give.
 
         Raises:
-            DataError: more ways than classes, or a class with fewer images than shots + queries.
+            DataError: more ways than classes, a class with fewer images than shots + queries, or a number below 1.
         """
+        if min(self.ways, self.shots, self.queries) < 1:
+            raise DataError(
+                f"There is no task of {self.ways} ways, {self.shots} shots and {self.queries} queries; "
+                "take at least 1 of each"
+            )
         if self.ways > len(counts):
             raise DataError(
                 f"{self.ways} ways are more than the {len(counts)} classes of {where}; take at most {len(counts)}"

@@ -15,10 +15,17 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 import torch
 
 from workbench.device import precision
-from workbench.errors import TrainingError
+from workbench.errors import TrainingError, UsageError
 from workbench.learner import Learner
 from workbench.source import Source
 from workbench.specs import Option
+
+_LEAST: dict[str, float] = {
+    **{"steps": 0, "lr": 0.0, "momentum": 0.0, "weight_decay": 0.0, "decay_factor": 0.0, "validate_every": 0},
+    **{"clip_norm": 0.0, "clip_value": 0.0, "train_ways": 2},
+    **dict.fromkeys(["decay_every", "meta_batch", "stack", "batch_size"], 1),
+    **dict.fromkeys(["train_shots", "train_queries", "validate_tasks"], 1),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,12 @@ class TrainSettings:
     validate_tasks: Annotated[int, "validation tasks"] = 200
     keep: Annotated[Literal["best", "last"], "which weights to keep: best on validation, or last"] = "best"
     precision: Annotated[Literal["float32", "bfloat16"], "float32, or bfloat16 where torch finds it enough"] = "float32"
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:  # not a number fails too
+                raise UsageError(f"{name}={value:g} cannot be: it must be at least {least:g}")
 
     @property
     def stack_size(self) -> int:
