@@ -1,5 +1,7 @@
 """The contract over everything registered, and the equivalences that the methods rest on."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -71,7 +73,7 @@ class Whole(Learner):
 )
 def test_the_contract_test_catches(fault, words, monkeypatch, float64):
     monkeypatch.setattr(Whole, "fault", fault)
-    monkeypatch.setattr(testing, "make_plan", lambda *_, **__: None)
+    monkeypatch.setattr(testing, "make_plan", lambda *_, **__: SimpleNamespace(options={}))
     monkeypatch.setattr(testing, "build_learner", lambda *_: Whole())
     monkeypatch.setattr(testing, "check_constructor", lambda *_: None)
     if words is None:

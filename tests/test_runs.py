@@ -116,6 +116,14 @@ def test_a_run_judged_twice_is_computed_once(data, tmp_path, monkeypatch):
     assert len(run.evaluations()) == 10
 
 
+def test_changed_code_is_judged_anew(data, tmp_path, monkeypatch):
+    run = jobs.train(plan_of(data), data, tmp_path, device=CPU)
+    judged(run, data)
+    monkeypatch.setattr(runs, "_source_text", lambda target: "changed")
+    judged(run, data)
+    assert len(list(run.folder.glob("eval/*.parquet"))) == 2
+
+
 def test_weights_come_back(data, tmp_path):
     run = jobs.train(plan_of(data), data, tmp_path, device=CPU)
     learner = run.learner(data, CPU)

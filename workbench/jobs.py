@@ -28,7 +28,17 @@ from workbench.errors import RunError, UsageError
 from workbench.evaluate import evaluate
 from workbench.learner import Learner
 from workbench.plan import Data, Plan, build_learner, open_data
-from workbench.runs import FORMAT, RESULTS_VERSION, Run, run_folder, with_published, writable, write, write_toml
+from workbench.runs import (
+    FORMAT,
+    RESULTS_VERSION,
+    Run,
+    run_folder,
+    sources,
+    with_published,
+    writable,
+    write,
+    write_toml,
+)
 from workbench.source import Source, WayShot
 from workbench.train import Record, Training
 
@@ -180,6 +190,7 @@ def judge(
         )
     asked = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "ways": ways, "shots": shots}
     asked |= {"queries": queries, "episodes": episodes, "seed": seed, "results": RESULTS_VERSION}
+    asked |= {"sources": sources(run.plan())}  # old weights under changed code are another answer
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
     path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{ways}w{shots}s-{episodes}-{digest}.parquet"
     if path.is_file() and not fresh:

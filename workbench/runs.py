@@ -185,13 +185,12 @@ def run_folder(plan: Plan, data: Data, out: Path) -> Path:
     covered = {
         "plan": asdict(plan),
         "data": data.fingerprint,
-        "sources": _sources(plan),
+        "sources": sources(plan),
         "results": RESULTS_VERSION,
     }
     digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
-    task = f"{plan.settings.train_ways}w{plan.settings.train_shots}s-" if plan.episodic else ""
     tested = f"{plan.val_ways}w{plan.val_shots}s-" if plan.episodic else ""
-    return out / f"{plan.algorithm.replace('/', '-')}-{data.name.replace('/', '-')}-{tested or task}{digest}"
+    return out / f"{plan.algorithm.replace('/', '-')}-{data.name.replace('/', '-')}-{tested}{digest}"
 
 
 @contextmanager
@@ -206,7 +205,7 @@ def writable(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _sources(plan: Plan) -> dict[str, str]:
+def sources(plan: Plan) -> dict[str, str]:
     """Checksums of the files that define algorithm and backbone."""
     targets = {"algorithm": registry().find("algorithms", plan.algorithm).load()}
     if plan.backbone:

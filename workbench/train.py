@@ -186,7 +186,7 @@ class Training:
 
     def _step(self, losses: Iterator[torch.Tensor], rate: float) -> float | None:
         accumulate = self.settings.meta_batch // self.settings.stack_size if self.learner.episodic else 1
-        total = 0.0
+        losses_of_step = []
         for group, base in zip(self._groups, self._base_rates, strict=True):
             group["lr"] = base * rate
         for _ in range(accumulate):
@@ -196,7 +196,8 @@ class Training:
                 return None
             if loss.requires_grad:
                 (loss / accumulate).backward()
-            total += loss.item() / accumulate
+            losses_of_step.append(loss.detach())
+        total = torch.stack(losses_of_step).mean().item()  # the one wait for the device in a step
         if not math.isfinite(total):
             raise TrainingError(
                 f"The loss is {total} at step {self.steps_done + 1} with learning rate {rate:g}; "
