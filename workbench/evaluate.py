@@ -22,7 +22,8 @@ from workbench.device import synchronize
 from workbench.learner import Learner, scores
 from workbench.source import Rows, Source, as_floats
 
-STACK_OF_FEATURES, STACK_OF_IMAGES = 256, 8  # tasks adapted to at once
+STACK_OF_FEATURES = 256  # tasks adapted to at once
+STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}  # the same where the images themselves are adapted to
 EMBED_AT_ONCE = 1024  # images
 TABLE_BYTES = 4 * 2**30  # a larger table of embeddings is made stack by stack
 CONFIDENCE_BINS = 15
@@ -54,7 +55,7 @@ def evaluate(
     """
     began = time.perf_counter()
     device = source.images.device
-    stack = stack or (STACK_OF_FEATURES if learner.embeds() else STACK_OF_IMAGES)
+    stack = stack or (STACK_OF_FEATURES if learner.embeds() else STACK_OF_IMAGES.get(device.type, 8))
     accuracy, loss, clock, bins = [], [], [], np.zeros((3, CONFIDENCE_BINS))
     with _undisturbed(learner), precise(precision, device):
         rows = source.rows(0, episodes)
