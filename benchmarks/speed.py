@@ -9,6 +9,7 @@ scaled up; the number timed is printed.
 from __future__ import annotations
 
 import argparse
+import io
 import statistics
 import subprocess
 import sys
@@ -16,17 +17,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
 from rich.console import Console
 from rich.table import Table as Drawn
 
 from workbench.device import choose, keep_freed_memory
+from workbench.drawing import BLOCK, Classes
 from workbench.errors import DataError
 from workbench.evaluate import evaluate
 from workbench.learner import Learner
+from workbench.metadataset import MetaDataset
 from workbench.plan import Data, build_learner, make_plan, open_data
-from workbench.source import Rows, Source, WayShot
+from workbench.protocols import WayShot
+from workbench.source import Source
 from workbench.tasks import Examples
 from workbench.train import Training
 
@@ -43,7 +50,13 @@ def main() -> None:
         data = open_data("omniglot")
     except DataError:
         data = open_data("glyphs")
-    rows = [protonet_tasks(data, device), baseline_tasks(data, device), maml_step(data, device)]
+    rows = [
+        protonet_tasks(data, device),
+        baseline_tasks(data, device),
+        maml_step(data, device),
+        task_supply(data, stacked=False),
+        task_supply(data, stacked=True),
+    ]
     table = Drawn(title=f"{data.label}, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for heading in ("what", "here, s", "usual way, s", "times faster", "the usual way"):
         table.add_column(heading)
@@ -56,7 +69,7 @@ def main() -> None:
             how,
         )
     Console(width=130).print(table)
-    print(f"tasks supplied: {task_supply(data):,.0f} a second (5-way, 20 images a class, uint8 stacks of 256)")
+    print(f"tasks of varying form (Meta-Dataset's), ProtoNet: {varying_tasks(data, device):,.0f} a second")
     print(f"ProtoNet training: {training_rate(data, device):,.0f} images a second (conv4, 60-way 1-shot, 5 queries)")
     for command in ("--help", "list"):
         print(f"mlw {command}: {start_up(command):.2f} s (median of 5)")
@@ -79,7 +92,7 @@ def baseline_tasks(data: Data, device: torch.device) -> Row:
 
     def heads() -> None:
         for number in range(count):
-            task = source.task(source.images, source.rows(number, 1))
+            task = source.task(source.images, next(source.stacks(number, 1)))
             with torch.no_grad():
                 support = learner.embed(task.support.x[0])
             head = torch.nn.Linear(support.shape[1], 5).to(device)
@@ -103,7 +116,7 @@ def maml_step(data: Data, device: torch.device) -> Row:
         spec = f"maml:meta_batch=32,train_queries=1,validate_every=0,steps=10,stack={stack}"
         plan = make_plan(spec, data, ways=5, shots=1)
         table = data.table("train")
-        source = Source(table.images, table.starts, WayShot(5, 1, 1), stack=stack, device=device)
+        source = Source(table.images, Classes(table.starts), WayShot(5, 1, 1), stack=stack, device=device)
         training = Training(build_learner(plan, data).to(device), source, plan.settings)
         began = time.perf_counter()
         for _ in training.records():
@@ -112,26 +125,59 @@ def maml_step(data: Data, device: torch.device) -> Row:
     return "10 MAML steps of 32 tasks, second order", seconds[0], seconds[1], "one task after the other"
 
 
-def task_supply(data: Data) -> float:
-    """Tasks a second, as gathered uint8 stacks."""
+def task_supply(data: Data, *, stacked: bool) -> Row:
+    """Tasks of 5 ways and 20 images a class on one core, gathered in stacks; against two ways to make one task."""
     table = data.table("train")
-    source = Source(table.images, table.starts, WayShot(5, 1, 19))
-    count = 20 * 256
+    source = Source(table.images, Classes(table.starts), WayShot(5, 1, 19))
+    count, few = 20 * BLOCK, 50
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
 
     def draw() -> None:
-        for first in range(0, count, 256):
-            rows = source.rows(first, 256)
-            for index in rows:
-                source.images[torch.from_numpy(index.ravel())]
+        for rows in source.stacks(0, count, BLOCK):
+            source.gather(rows.support.ravel())
+            source.gather(rows.query.ravel())
 
-    return count / _seconds(draw)
+    def from_tensor() -> None:
+        for rows in source.stacks(0, few, 1):
+            torch.stack([source.images[row] for row in [*rows.support[0], *rows.query[0]]])
+
+    def from_files() -> None:
+        for rows in source.stacks(0, few, 1):
+            torch.stack([_decoded(files[row]) for row in [*rows.support[0], *rows.query[0]]])
+
+    files: dict[int, bytes] = {}
+    for rows in [] if stacked else source.stacks(0, few, 1):
+        files |= {row: _png(table.images[row]) for row in [*rows.support[0], *rows.query[0]]}
+    ours = min(_seconds(draw) for _ in range(3)) * 10_000 / count
+    usual = _seconds(from_tensor if stacked else from_files) * 10_000 / few
+    torch.set_num_threads(threads)
+    how = "image by image from a tensor" if stacked else "image by image from PNG bytes"
+    return "10,000 tasks of 100 images supplied, one core", ours, usual, f"{how}, {few} timed"
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.squeeze(image.transpose(1, 2, 0))).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _decoded(data: bytes) -> torch.Tensor:
+    return torch.from_numpy(np.array(Image.open(io.BytesIO(data))))
+
+
+def varying_tasks(data: Data, device: torch.device) -> float:
+    """Tasks a second of Meta-Dataset's protocol, one by one over the table of embeddings."""
+    learner, source = _judged("protonet", data, 1, device)
+    source = Source(source.images.cpu().numpy(), source.drawn_from, MetaDataset(), device=device)
+    return 600 / _seconds(lambda: evaluate(learner, source, 600))
 
 
 def training_rate(data: Data, device: torch.device) -> float:
     """Images a second, forward, backward and step."""
     plan = make_plan("protonet:train_ways=60,train_queries=5,steps=40,validate_every=0", data, ways=5, shots=1)
     table = data.table("train")
-    source = Source(table.images, table.starts, WayShot(60, 1, 5), device=device)
+    source = Source(table.images, Classes(table.starts), WayShot(60, 1, 5), device=device)
     training = Training(build_learner(plan, data).to(device), source, plan.settings)
     return 40 * 360 / _seconds(lambda: list(training.records()))
 
@@ -147,7 +193,7 @@ def start_up(command: str) -> float:
 def _judged(name: str, data: Data, shots: int, device: torch.device) -> tuple[Learner, Source]:
     learner = build_learner(make_plan(name, data, ways=5, shots=shots), data).to(device).eval()
     table = data.table("test")
-    source = Source(table.images, table.starts, WayShot(5, shots, 15), name=data.label, device=device)
+    source = Source(table.images, Classes(table.starts), WayShot(5, shots, 15), name=data.label, device=device)
     evaluate(learner, source, 8)  # what is slow only once is not what is asked
     return learner, source
 
@@ -155,8 +201,7 @@ def _judged(name: str, data: Data, shots: int, device: torch.device) -> tuple[Le
 @torch.no_grad()
 def _one_by_one(learner: Learner, source: Source, count: int) -> None:
     for number in range(count):
-        rows: Rows = source.rows(number, 1)
-        task = source.task(source.images, rows)
+        task = source.task(source.images, next(source.stacks(number, 1)))
         both = learner.embed(torch.cat([task.support.x[0], task.query.x[0]]))
         n = task.support.x.shape[1]
         learner.adapt(Examples(both[:n], task.support.y[0], task.support.ways))(both[n:])

@@ -12,7 +12,7 @@ import pytest
 
 import workbench as mlw
 from workbench import runs
-from workbench.errors import DataError, UnknownName
+from workbench.errors import DataError, UnknownName, UsageError
 from workbench.plugins import registry
 
 CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
@@ -60,22 +60,63 @@ def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path):
         small(["protonet", "mamml"], tmp_path)
     with pytest.raises(DataError, match="200 ways are more than the 160 classes"):
         small(["protonet"], tmp_path, ways=[5, 200])
-    with pytest.raises(DataError, match="6 shots"):
-        small(["protonet"], tmp_path, shots=[1, 6])
+    with pytest.raises(DataError, match="20 shots leave no query"):
+        small(["protonet"], tmp_path, shots=[1, 20])
+    with pytest.raises(DataError, match="come in no groups"):
+        small(["protonet"], tmp_path, protocol="within-group")
+    with pytest.raises(UnknownName, match="Did you mean meta-dataset"):
+        small(["protonet"], tmp_path, protocol="metadataset")
+    with pytest.raises(UsageError, match="fixed number of ways"):
+        small(["maml:train_protocol=meta-dataset"], tmp_path)
+    with pytest.raises(UsageError, match="for tests; train by"):
+        small(["protonet:train_protocol=prequential"], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_protocols_give_rows_of_their_own_form(tmp_path):
+    frame = small(["protonet", "baseline:head_epochs=3"], tmp_path, protocol="meta-dataset:max_ways=9", steps=0)
+    assert set(frame["protocol"]) == {"meta-dataset:max_ways=9"}
+    assert set(frame["ways"]) == {0}
+    assert frame["task_ways"].between(5, 9).all()
+    assert (frame["support"] >= frame["task_ways"]).all()
+    assert frame["support"].nunique() > 4
+    sequence = small(["protonet"], tmp_path, protocol="prequential", shots=4, steps=0)
+    assert sequence.groupby("task")["instance"].apply(list).map(tuple).unique().tolist() == [(1, 2, 3, 4)]
+    means = sequence.groupby("instance")["accuracy"].mean()
+    assert means[4] > means[1]  # what was never seen cannot be known
+    stream = small(["protonet"], tmp_path, protocol="stream", ways=6, steps=0)
+    assert sorted(stream["instance"].unique()) == [1, 2, 4, 6]
+    assert (stream.query("instance == 1")["accuracy"] == 1).all()  # one class was met: there is nothing to confuse
+    uneven = small(["protonet"], tmp_path, protocol="unbalanced", steps=0)
+    assert (uneven["accuracy"] * 75 % 1).max() < 1e-6
+
+
+def test_tasks_of_any_form_can_be_trained_on(tmp_path):
+    frame = small(["protonet:train_protocol=meta-dataset"], tmp_path, steps=3, validate_every=1)
+    curve = runs.curves(frame["run"].unique(), tmp_path)
+    assert curve["loss"].notna().all()
+    assert curve["val_accuracy"].notna().all()
+
+
+def test_trained_on_one_data_set_judged_on_others(tmp_path):
+    frame = small(["protonet", "maml"], tmp_path, train_on="glyphs", on=["glyphs", "glyphs:seed=1"], steps=1)
+    assert frame.groupby("algorithm")["run"].nunique().to_dict() == {"maml": 1, "protonet": 1}
+    assert list(frame["test_on"].unique()) == ["glyphs", "glyphs:seed=1"]
+    assert set(frame["train_on"]) == {"glyphs"}
 
 
 def test_the_published_number_stands_beside_its_own_setting():
     rows = [
-        ("protonet", "conv4", "omniglot", "omniglot", 5, 1),
-        ("protonet", "conv4:width=32", "omniglot", "omniglot", 5, 1),
-        ("protonet", "conv4", "omniglot:split=lake", "omniglot:split=lake", 5, 1),
-        ("protonet", "conv4", "glyphs", "omniglot", 5, 1),
-        ("protonet", "conv4", "omniglot", "omniglot", 5, 3),
-        ("gone", "conv4", "omniglot", "omniglot", 5, 1),
+        ("protonet", "conv4", "omniglot", "omniglot", "way-shot", 5, 1),
+        ("protonet", "conv4:width=32", "omniglot", "omniglot", "way-shot", 5, 1),
+        ("protonet", "conv4", "omniglot:split=lake", "omniglot:split=lake", "way-shot", 5, 1),
+        ("protonet", "conv4", "glyphs", "omniglot", "way-shot", 5, 1),
+        ("protonet", "conv4", "omniglot", "omniglot", "unbalanced", 5, 1),
+        ("protonet", "conv4", "omniglot", "omniglot", "way-shot", 5, 3),
+        ("gone", "conv4", "omniglot", "omniglot", "way-shot", 5, 1),
     ]
-    frame = pd.DataFrame(rows, columns=["algorithm", "backbone", "train_on", "test_on", "ways", "shots"])
-    assert runs.with_published(frame)["published"].fillna(0).tolist() == [98.8, 0, 0, 0, 0, 0]
+    frame = pd.DataFrame(rows, columns=["algorithm", "backbone", "train_on", "test_on", "protocol", "ways", "shots"])
+    assert runs.with_published(frame)["published"].fillna(0).tolist() == [98.8, 0, 0, 0, 0, 0, 0]
 
 
 def command(out, *algorithms, **environment):

@@ -39,7 +39,7 @@ def test_the_numbers_are_those_of_a_plain_loop():
     result = evaluate(learner, source, 12)
     confidences, hits = [], []
     for number in range(12):
-        rows = source.rows(number, 1)
+        rows = next(source.stacks(number, 1))
         task = source.task(source.images, rows)
         with torch.no_grad():
             features = learner.backbone(torch.cat([task.support.x[0], task.query.x[0]]))

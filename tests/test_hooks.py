@@ -174,3 +174,39 @@ def test_the_environment_is_asked_for_plugins(monkeypatch):
         only.find("backbones", "conv4")
     monkeypatch.setenv("MLW_PLUGINS", "")
     assert plugins.registry.__wrapped__().plugins == []
+
+
+ALIAS = (
+    IMPORT
+    + """
+class Tiny:
+    def __init__(self, *, steps: int = 1): ...
+
+@hookimpl
+def register_algorithms(register):
+    register("tiny", Tiny)
+    register("tinier", Tiny, depth=1, wide=False)
+"""
+)
+
+
+def test_a_name_with_options_is_an_alias_with_its_base_s_recipes_and_its_own(load, monkeypatch):
+    found = load(mlw_left=ALIAS).find("algorithms", "tinier")
+    assert (found.base, dict(found.preset)) == ("tiny", {"depth": 1, "wide": False})
+    data = {
+        "tiny": [{"quick": {"depth": 9, "steps": 5, "lr": 1.0}, "data": "x"}, {"quick": {"steps": 3}}],
+        "tinier": [{"quick": {"lr": 0.5}}],
+    }
+    monkeypatch.setattr(recipes, "_read", lambda _: data)
+    merged = recipes.settings(found, "quick", "x", 5, 1)
+    assert merged == {"depth": 1, "wide": False, "steps": 5, "lr": 0.5}
+    assert recipes.settings(found, "quick", "y", 5, 1)["steps"] == 3
+    assert recipes.published(found) == []
+    data.clear()
+    assert recipes.settings(found, "quick", "y", 5, 1) == {"depth": 1, "wide": False}
+
+
+def test_an_alias_stands_behind_its_base(load):
+    text = IMPORT + "\n@hookimpl\ndef register_algorithms(register): register('tinier', 'a:Tiny', depth=1)\n"
+    (plugin,) = load(mlw_left=text).plugins
+    assert "before 'a:Tiny' without any" in plugin.error

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench import runs, specs
+from workbench.errors import UsageError
 from workbench.plugins import DEFAULT_DATASET, registry
 
 if TYPE_CHECKING:
@@ -30,18 +31,33 @@ class Cell(NamedTuple):
     """One entry of a comparison, planned and checked."""
 
     plan: Plan
-    data: Data
+    train_data: Data
+    data: Data  # of the test
     ways: int
     shots: int
+    queries: int
+
+
+class _Asked(NamedTuple):
+    """What the test tasks are to be."""
+
+    on: list[str]
+    train_on: str | None
+    ways: list[int] | list[None]
+    shots: list[int]
+    queries: int | None
+    protocol: str
 
 
 def compare(
     algorithms: Sequence[str],
     *,
     on: str | Sequence[str] = DEFAULT_DATASET,
-    ways: int | Sequence[int] = 5,
+    train_on: str | None = None,
+    ways: int | Sequence[int] | None = None,
     shots: int | Sequence[int] = 1,
-    queries: int = 15,
+    queries: int | None = None,
+    protocol: str = "way-shot",
     episodes: int = 600,
     seeds: int = 1,
     task_seed: int = 0,
@@ -63,8 +79,11 @@ def compare(
 
     Args:
         algorithms: specs, `maml:first_order=true`.
-        on: data sets, specs too; trained on their training classes, judged on their test classes.
-        queries: a class, in a test task.
+        on: data sets, specs too, on whose test classes the methods are judged.
+        train_on: the data set on whose training classes they are trained; if left out, each of `on` its own.
+        ways: of a test task; if left out, 5, or as many as the test classes are.
+        queries: a class, in a test task; if left out, 15, or what the shots leave.
+        protocol: how test tasks are drawn, a spec: `unbalanced:alpha=5`.
         episodes: test tasks, the same for every cell of one (data set, ways, shots).
         seeds: how many trainings a cell, with seeds 0 to seeds - 1.
         fresh: compute anew what is finished.
@@ -82,16 +101,17 @@ def compare(
 
     chosen = choose(device)
     given = {key: value for key, value in settings.items() if value is not None}
-    cells = list(_cells(algorithms, on, ways, shots, queries, seeds, backbone, recipe, given))
+    asked = _Asked(_listed(on), train_on, _listed(ways), _listed(shots), queries, protocol)
+    cells = list(_cells(algorithms, asked, seeds, backbone, recipe, given))
     out = Path(out)
     frames: list[pd.DataFrame] = []
     for number, cell in enumerate(cells, 1):
-        folder = runs.run_folder(cell.plan, cell.data, out)
+        folder = runs.run_folder(cell.plan, cell.train_data, out)
         if note:
             note(f"[{number}/{len(cells)}] {folder.name}")
         run = jobs.train(
             cell.plan,
-            cell.data,
+            cell.train_data,
             out,
             device=chosen,
             fresh=fresh and not _seen(frames, folder),
@@ -102,7 +122,8 @@ def compare(
             cell.data,
             ways=cell.ways,
             shots=cell.shots,
-            queries=queries,
+            queries=cell.queries,
+            protocol=protocol,
             episodes=episodes,
             seed=task_seed,
             device=chosen,
@@ -110,7 +131,7 @@ def compare(
         )
         frames.append(judged)
     frame = pd.concat(frames, ignore_index=True)
-    folder = out / "comparisons" / _name(frame, queries, episodes, task_seed)
+    folder = out / "comparisons" / _name(frame, protocol, episodes, task_seed)
     _write(frame, folder)
     frame.attrs["folder"] = str(folder)
     return frame
@@ -118,38 +139,45 @@ def compare(
 
 def _cells(
     algorithms: Sequence[str],
-    on: str | Sequence[str],
-    ways: int | Sequence[int],
-    shots: int | Sequence[int],
-    queries: int,
+    asked: _Asked,
     seeds: int,
     backbone: str | Sequence[str] | None,
     recipe: str,
     settings: Mapping[str, Any],
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
-    import numpy as np
-
+    from workbench import protocols
     from workbench.plan import make_plan, open_data
-    from workbench.source import WayShot
 
     for name in algorithms:
         registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
-    axes = (_listed(on), _listed(ways), _listed(shots), list(dict.fromkeys(algorithms)), backbones, range(seeds))
+    axes = (asked.on, asked.ways, asked.shots, list(dict.fromkeys(algorithms)), backbones, range(seeds))
     for place, way, shot, algorithm, wanted, seed in product(*axes):
-        data = open_data(place)
-        counts = np.diff(data.table("test").starts)
-        WayShot(way, shot, queries).check(counts, f"the test classes of {data.label}")
+        data, train_data = open_data(place), open_data(asked.train_on or place)
+        ways, queries = data.fitting("test", way, shot, asked.queries)
+        drawn_by = protocols.choose(asked.protocol, ways, shot, queries)
+        drawn_by.check(data.classes("test"), f"the test classes of {data.label}")
         plan = make_plan(
-            algorithm, data, ways=way, shots=shot, backbone=wanted, recipe=recipe, seed=seed, settings=settings
+            algorithm, train_data, ways=ways, shots=shot, backbone=wanted, recipe=recipe, seed=seed, settings=settings
         )
-        yield Cell(plan, data, way, shot)
+        if train_data.image_shape != data.image_shape:
+            raise UsageError(_shapes_differ(train_data, data))
+        yield Cell(plan, train_data, data, ways, shot, queries)
 
 
-def _name(frame: pd.DataFrame, *protocol: int) -> str:
+def _shapes_differ(trained: Data, tested: Data) -> str:
+    shapes = [" x ".join(map(str, data.image_shape)) for data in (trained, tested)]
+    channels, size, _ = trained.image_shape
+    return (
+        f"The images of {trained.label} are {shapes[0]} and those of {tested.label} {shapes[1]}; choose one form, "
+        f"for instance {tested.name}:size={size}" + (f",channels={channels}" if shapes[0][0] != shapes[1][0] else "")
+    )
+
+
+def _name(frame: pd.DataFrame, *protocol: str | int) -> str:
     """The methods, and a hash of what was compared."""
-    cells = frame[["run", "ways", "shots"]].drop_duplicates().to_numpy().tolist()
+    cells = frame[["run", "test_on", "ways", "shots", "queries"]].drop_duplicates().to_numpy().tolist()
     digest = hashlib.sha256(json.dumps([cells, protocol]).encode()).hexdigest()[:8]
     return f"{'-'.join(frame['algorithm'].unique()).replace('/', '-')[:60]}-{digest}"
 
@@ -175,4 +203,4 @@ def _seen(frames: Sequence[pd.DataFrame], folder: Path) -> bool:
 
 
 def _listed(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str | int) else list(value)
+    return [value] if value is None or isinstance(value, str | int) else list(value)

@@ -7,9 +7,9 @@ a method with frozen features take seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from workbench.device import precision as precise
 from workbench.device import synchronize
+from workbench.drawing import Numbers, Rows
 from workbench.learner import Learner, scores
-from workbench.source import Rows, Source, as_floats
+from workbench.source import Source, as_floats
 
 STACK_OF_FEATURES = 256  # tasks adapted to at once
 STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}  # the same where the images themselves are adapted to
@@ -30,8 +31,15 @@ CONFIDENCE_BINS = 15
 
 
 class Evaluation(NamedTuple):
-    """Arrays with one entry a task, and what holds for all of them."""
+    """Arrays with one entry a row, and what holds for all of them.
 
+    A row is a task; or, where the protocol asks several times within a task, one `instance` of it.
+    """
+
+    task: NDArray[np.int64]
+    instance: NDArray[np.int64]  # 0 where a task asks once
+    ways: NDArray[np.int64]
+    support: NDArray[np.int64]  # images that were learnt from; the mean, where they differ within a row
     accuracy: NDArray[np.float64]  # of the queries, in 0..1
     loss: NDArray[np.float64]  # mean cross-entropy of the queries
     adapt_seconds: NDArray[np.float64]  # to adapt and predict: a stack's time over its tasks
@@ -54,15 +62,14 @@ def evaluate(
     Leaves the learner's mode and torch's random state as they were.
     """
     began = time.perf_counter()
-    device = source.images.device
+    device = source.device
     stack = stack or (STACK_OF_FEATURES if learner.embeds() else STACK_OF_IMAGES.get(device.type, 8))
+    stacks = list(source.stacks(0, episodes, stack))
     accuracy, loss, clock, bins = [], [], [], np.zeros((3, CONFIDENCE_BINS))
     with _undisturbed(learner), precise(precision, device):
-        rows = source.rows(0, episodes)
-        table, rows = _embedded(learner, source, rows, table_bytes)
-        for first in range(0, episodes, stack):
-            part = Rows(rows.support[first : first + stack], rows.query[first : first + stack])
-            tasks = source.task(table, part)
+        table, placed = _embedded(learner, source, stacks, table_bytes)
+        for rows in placed:
+            tasks = source.task(table, rows)
             if table is source.images and learner.embeds():
                 tasks = tasks._replace(
                     support=tasks.support._replace(x=_in_parts(learner, tasks.support.x)),
@@ -74,33 +81,51 @@ def evaluate(
             synchronize(device)
             count = len(predicted)
             clock.append(np.full(count, (time.perf_counter() - start) / count))
+            predicted = predicted.nan_to_num(nan=float("-inf"))  # the score of a class that was not met yet
             hit = predicted.argmax(-1) == tasks.query.y  # (tasks, m)
             accuracy.append(hit.double().mean(-1))
             each = F.cross_entropy(predicted.flatten(0, 1), tasks.query.y.flatten(), reduction="none")
             loss.append(each.unflatten(0, hit.shape).double().mean(-1))
             bins += _confidence_bins(predicted.softmax(-1).amax(-1), hit)
+    (task, instance), mean = _by_row(stacks)
     return Evaluation(
-        torch.cat(accuracy).cpu().numpy(),
-        torch.cat(loss).cpu().numpy(),
-        np.concatenate(clock),
+        task,
+        instance,
+        mean(np.concatenate([np.full(len(rows.task), rows.ways) for rows in stacks])).astype(np.int64),
+        mean(np.concatenate([np.full(len(rows.task), rows.support.shape[1]) for rows in stacks])).astype(np.int64),
+        mean(torch.cat(accuracy).cpu().numpy()),
+        mean(torch.cat(loss).cpu().numpy()),
+        mean(np.concatenate(clock)),
         float(np.abs(bins[1] - bins[2]).sum() / bins[0].sum()),
         time.perf_counter() - began,
     )
 
 
-def _embedded(learner: Learner, source: Source, rows: Rows, table_bytes: int) -> tuple[Tensor, Rows]:
+def _by_row(stacks: Sequence[Rows]) -> tuple[Numbers, Callable[[NDArray[Any]], NDArray[np.float64]]]:
+    """The rows' (task, instance) `(2, rows)`, and what averages values of single questions over a row's."""
+    asked = np.stack([np.concatenate([r.task for r in stacks]), np.concatenate([r.instance for r in stacks])])
+    keys, row, count = np.unique(asked, axis=1, return_inverse=True, return_counts=True)
+    row = row.ravel()
+
+    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.bincount(row, values.astype(np.float64), len(count)).astype(np.float64) / count
+
+    return keys, mean
+
+
+def _embedded(learner: Learner, source: Source, stacks: list[Rows], table_bytes: int) -> tuple[Tensor, Iterable[Rows]]:
     """Embed each image that is used once, and number the rows anew; or leave both where it cannot be."""
     if not learner.embeds():
-        return source.images, rows
-    used, inverse = np.unique(np.concatenate([rows.support, rows.query], axis=1), return_inverse=True)
-    index = torch.from_numpy(used).to(source.images.device)
-    one = learner.embed(as_floats(source.images[index[:1]]))
+        return source.images, stacks
+    used = np.unique(np.concatenate([part.ravel() for rows in stacks for part in (rows.support, rows.query)]))
+    one = learner.embed(as_floats(source.gather(used[:1])))
     if one.numel() * one.element_size() * len(used) > table_bytes:
-        return source.images, rows
-    table = torch.cat([learner.embed(as_floats(source.images[part])) for part in index.split(EMBED_AT_ONCE)])
-    inverse = inverse.reshape(len(rows.support), -1)
-    n = rows.support.shape[1]
-    return table, Rows(inverse[:, :n], inverse[:, n:])
+        return source.images, stacks
+    parts = (used[first : first + EMBED_AT_ONCE] for first in range(0, len(used), EMBED_AT_ONCE))
+    table = torch.cat([learner.embed(as_floats(source.gather(part))) for part in parts])
+    place = np.zeros(used[-1] + 1, np.int64)
+    place[used] = np.arange(len(used))
+    return table, (rows._replace(support=place[rows.support], query=place[rows.query]) for rows in stacks)
 
 
 def _in_parts(learner: Learner, x: Tensor) -> Tensor:

@@ -39,6 +39,9 @@ INK, PALE = "#333333", "#DDDDDD"
 Look = tuple[str, str, str]  # colour, marker, line style
 
 
+AXES = {"shots": "shots (labelled examples a class)", "instance": "instance (how-manieth example, or classes met)"}
+
+
 def accuracy_figure(frame: pd.DataFrame) -> Figure:
     """Accuracy with 95% intervals by shots, a panel for each data set and number of ways.
 
@@ -46,19 +49,22 @@ def accuracy_figure(frame: pd.DataFrame) -> Figure:
     """
     table = summary(frame)
     looks = _looks(table["method"])
-    panels = list(table.groupby([name for name in CONDITION if name != "shots"], sort=False, dropna=False))
+    along = "instance" if table["instance"].nunique() > 1 else "shots"
+    apart = [name for name in CONDITION if name != along]
+    panels = list(table.groupby(apart, sort=False, dropna=False))
     figure, axes = _grid(len(panels), columns=3, width=4.6, height=3.7)
     for axis, (_, part) in zip(axes, panels, strict=True):
-        shots = sorted(part["shots"].unique())
+        ticks = sorted(part[along].unique())
         present = part["method"].unique()
         # methods stand side by side within a category, so that no interval hides another
         for method, offset in zip(present, _dodge(len(present)), strict=True):
-            cells = part[part["method"] == method].sort_values("shots")
-            x = np.array([shots.index(value) for value in cells["shots"]]) + offset
+            cells = part[part["method"] == method].sort_values(along)
+            x = np.array([ticks.index(value) for value in cells[along]]) + offset
             _accuracies(axis, x, cells, looks[method])
-        axis.set(xticks=range(len(shots)), xticklabels=[str(value) for value in shots], xlim=(-0.5, len(shots) - 0.5))
-        title = condition_title({name: part[name].iloc[0] for name in CONDITION if name != "shots"}, varying(table))
-        _describe(axis, title, "shots (labelled examples a class)", "accuracy, %", grid="y")
+        labels = [str(value) if value or along == "instance" else "vary" for value in ticks]
+        axis.set(xticks=range(len(ticks)), xticklabels=labels, xlim=(-0.5, len(ticks) - 0.5))
+        title = condition_title({name: part[name].iloc[0] for name in apart}, varying(table))
+        _describe(axis, title, AXES[along], "accuracy, %", grid="y")
     _legend(figure, looks, published=bool(table["published"].notna().any()))
     return figure
 

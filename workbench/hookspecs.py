@@ -11,7 +11,7 @@ string, resolved on first use, so that listing names imports no torch; a class w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -24,9 +24,9 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 class Register(Protocol):
-    """Make a class known under a name."""
+    """Make a class known under a name; with options, as a name for a setting: `fomaml` for `maml:first_order=true`."""
 
-    def __call__(self, name: str, target: str | type) -> None: ...
+    def __call__(self, name: str, target: str | type, **preset: Any) -> None: ...
 
 
 @hookspec

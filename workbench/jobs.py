@@ -22,8 +22,9 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from workbench import __version__
+from workbench import __version__, augment, protocols, specs
 from workbench.device import keep_freed_memory
+from workbench.drawing import TaskProtocol
 from workbench.errors import RunError, UsageError
 from workbench.evaluate import evaluate
 from workbench.learner import Learner
@@ -39,7 +40,7 @@ from workbench.runs import (
     write,
     write_toml,
 )
-from workbench.source import Source, WayShot
+from workbench.source import Source
 from workbench.train import Record, Training
 
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
@@ -122,13 +123,14 @@ def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
     table, settings = data.table("train"), plan.settings
     return Source(
         table.images,
-        table.starts,
+        data.classes("train"),
         plan.protocol,
         name=data.label,
         seed=plan.seed,
         stack=settings.stack_size,
         batch_size=settings.batch_size,
         device=device,
+        augment=augment.build(settings.augment, data.image_shape),
     )
 
 
@@ -136,9 +138,8 @@ def _validation(plan: Plan, data: Data, learner: Learner, device: torch.device) 
     """The learner's accuracy on tasks of the validation classes; None where there are none."""
     if (table := data.tables.get("val")) is None:
         return None
-    protocol = WayShot(plan.val_ways, plan.val_shots, plan.val_queries)
     name = f"the validation classes of {data.label}"
-    source = Source(table.images, table.starts, protocol, name=name, device=device)
+    source = Source(table.images, data.classes("val"), plan.val_protocol, name=name, device=device)
     settings = plan.settings
     return lambda: float(
         evaluate(learner, source, settings.validate_tasks, precision=settings.precision).accuracy.mean()
@@ -161,6 +162,7 @@ def judge(
     ways: int,
     shots: int,
     queries: int = 15,
+    protocol: str = protocols.DEFAULT,
     episodes: int = 600,
     split: str = "test",
     seed: int = 0,
@@ -169,7 +171,8 @@ def judge(
 ) -> pd.DataFrame:
     """Evaluate a run on tasks 0 to episodes - 1 of (data, split, protocol, seed); one row a task.
 
-    What was judged before is read, not computed. `data` is the data set of the test tasks.
+    Where the protocol asks several times within a task, one row an `instance`. What was judged before
+    is read, not computed. `data` is the data set of the test tasks.
 
     Raises:
         UsageError: the learner has another number of ways, or was trained on images of another shape.
@@ -177,10 +180,13 @@ def judge(
     """
     about = run.about
     plan = about["plan"]
-    if plan.get("ways") not in (None, ways):
+    drawn_by = protocols.choose(protocol, ways, shots, queries)
+    if not drawn_by.ways:
+        ways = shots = queries = 0  # they vary
+    if plan.get("ways") not in (None, drawn_by.ways):
         raise UsageError(
-            f"{run.folder.name} was trained for {plan['ways']} ways and cannot judge {ways}; "
-            f"type: mlw train {run.label} --on {plan['data']} --ways {ways}"
+            f"{run.folder.name} was trained for {plan['ways']} ways and cannot judge {ways or 'any number of them'}; "
+            f"type: mlw train {run.label} --on {plan['data']} --ways {ways or 5}"
         )
     if about["data"]["image_shape"] != list(data.image_shape):
         raise UsageError(
@@ -188,61 +194,77 @@ def judge(
             f"{data.label} are {_shape(data.image_shape)}; choose the data set's size, for instance "
             f"{data.name}:size={about['data']['image_shape'][-1]}"
         )
-    asked = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "ways": ways, "shots": shots}
-    asked |= {"queries": queries, "episodes": episodes, "seed": seed, "results": RESULTS_VERSION}
-    asked |= {"sources": sources(run.plan())}  # old weights under changed code are another answer
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
-    path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{ways}w{shots}s-{episodes}-{digest}.parquet"
+    asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
+    asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
+    # old weights under changed code are another answer
+    covered = asked | {"results": RESULTS_VERSION, "sources": sources(run.plan())}
+    digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
+    form = f"{ways}w{shots}s" if ways else specs.parse(protocol).name
+    path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
     if path.is_file() and not fresh:
         return with_published(pd.read_parquet(path))
-    frame = _judged(run, data, ways, shots, queries, episodes, split, seed, device)
+    frame = _judged(run, data, drawn_by, episodes, split, seed, device).assign(**_columns(run, data, asked))
+    frame = frame[COLUMNS]
     with writable(path.parent):
-        write_toml(path.with_suffix(".toml"), asked)
+        write_toml(path.with_suffix(".toml"), covered)
         write(path, lambda part: frame.to_parquet(part, index=False))
     return with_published(frame)
 
 
+COLUMNS = [
+    *("algorithm", "options", "backbone", "train_on", "test_on", "domain", "split", "protocol"),
+    *("ways", "shots", "queries", "train_seed", "task_seed", "task", "instance", "task_ways", "support"),
+    *("accuracy", "loss", "adapt_seconds", "transductive", "calibration_error"),
+    *("train_seconds", "eval_seconds", "parameters", "run", "part"),
+]
+
+
+def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
+    """What all rows of an evaluation share."""
+    plan = run.plan()
+    return {
+        "algorithm": plan.algorithm,
+        "options": plan.typed,
+        "backbone": plan.backbone,
+        "train_on": plan.data,
+        "test_on": data.label,
+        "domain": data.label,
+        **{name: asked[name] for name in ("split", "protocol", "ways", "shots", "queries")},
+        "train_seed": plan.seed,
+        "task_seed": asked["seed"],
+        "train_seconds": run.about["result"]["seconds"],
+        "run": run.folder.name,
+        "part": "; ".join(f"{each.label}: {each.part}" for each in _distinct(data, open_data(plan.data)) if each.part),
+    }
+
+
+def _distinct(tested: Data, trained: Data) -> list[Data]:
+    return [tested] if tested.label == trained.label else [trained, tested]
+
+
 def _judged(
-    run: Run,
-    data: Data,
-    ways: int,
-    shots: int,
-    queries: int,
-    episodes: int,
-    split: str,
-    seed: int,
-    device: torch.device,
+    run: Run, data: Data, protocol: TaskProtocol, episodes: int, split: str, seed: int, device: torch.device
 ) -> pd.DataFrame:
     keep_freed_memory()
-    table, plan = data.table(split), run.plan()
+    plan = run.plan()
     name = f"the {split} classes of {data.label}"
-    source = Source(table.images, table.starts, WayShot(ways, shots, queries), name=name, seed=seed, device=device)
+    images, classes = data.table(split).images, data.classes(split)
+    source = Source(images, classes, protocol, name=name, seed=seed, device=device)
     learner = run.learner(open_data(plan.data), device)
     result = evaluate(learner, source, episodes, precision=plan.settings.precision)
     return pd.DataFrame(
         {
-            "algorithm": plan.algorithm,
-            "options": plan.typed,
-            "backbone": plan.backbone,
-            "train_on": plan.data,
-            "test_on": data.label,
-            "domain": data.label,
-            "split": split,
-            "ways": ways,
-            "shots": shots,
-            "queries": queries,
-            "train_seed": plan.seed,
-            "task_seed": seed,
-            "task": range(episodes),
+            "task": result.task,
+            "instance": result.instance,
+            "task_ways": result.ways,
+            "support": result.support,
             "accuracy": result.accuracy,
             "loss": result.loss,
             "adapt_seconds": result.adapt_seconds,
             "transductive": learner.transductive,
             "calibration_error": result.calibration_error,
-            "train_seconds": run.about["result"]["seconds"],
             "eval_seconds": result.seconds,
             "parameters": sum(parameter.numel() for parameter in learner.parameters()),
-            "run": run.folder.name,
         }
     )
 
@@ -293,7 +315,7 @@ def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> di
         "format": FORMAT,
         "results_version": RESULTS_VERSION,
         "plan": asdict(plan),
-        "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape)},
+        "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape), "part": data.part},
         "parameters": sum(parameter.numel() for parameter in learner.parameters()),
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from workbench.figures import accuracy_figure, curves_figure, difference_figure
-from workbench.report import CONDITION, HOW, NONE, condition_title, conditions, is_best, plus_minus, summary, varying
+from workbench.report import (
+    CONDITION,
+    HOW,
+    NONE,
+    condition_title,
+    conditions,
+    is_best,
+    parts,
+    plus_minus,
+    summary,
+    varying,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,12 +37,13 @@ def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None) -> str:
         curves: as for `curves_figure`; without it the page shows no learning curves.
     """
     table = summary(frame)
-    parts = [
+    blocks = [
         "<h1>Which method, and by how much?</h1>",
         _list(_answers(table)),
         "<h2>Results</h2>",
         _html_table(table),
         f"<p class=note>{escape(HOW)}</p>",
+        *(f"<p class=note>Only a part of what is published: {escape(part)}.</p>" for part in parts(frame)),
         "<h2>Accuracy by shots</h2>",
         _image(accuracy_figure(frame), "Accuracy with 95% intervals by shots, for each method."),
         "<h2>Paired differences to the best method</h2>",
@@ -39,13 +51,13 @@ def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None) -> str:
         _image(difference_figure(frame), "Paired differences to the best method, with 95% intervals."),
     ]
     if curves is not None and len(curves):
-        parts += [
+        blocks += [
             "<h2>Learning curves</h2>",
             "<p>Losses of different methods need not mean the same; validation accuracies do.</p>",
             _image(curves_figure(curves, frame), "Validation accuracy and training loss by step."),
         ]
-    parts += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
-    return _PAGE.replace("BODY", "\n".join(parts))
+    blocks += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
+    return _PAGE.replace("BODY", "\n".join(blocks))
 
 
 _PAGE = """<!doctype html>

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench import recipes, specs
-from workbench.download import open_dataset
+from workbench import folders, protocols, recipes, specs
+from workbench.download import open_dataset, part_here
+from workbench.drawing import Classes, TaskProtocol
 from workbench.errors import DataError, PluginError, UsageError
 from workbench.images import Table
 from workbench.learner import Backbone, Learner, uses_batch_statistics
 from workbench.plugins import Entry, registry
-from workbench.source import WayShot
 from workbench.train import TrainSettings, settings_options
 
 
@@ -30,6 +30,7 @@ class Data:
     label: str  # its spec, without what is default: "omniglot:split=lake"
     name: str
     tables: dict[str, Table]
+    part: str = ""  # of what is published, where not all of it is here: "4,000 of 27,000 images"
 
     @property
     def fingerprint(self) -> str:
@@ -49,8 +50,28 @@ class Data:
             DataError: it has no such split.
         """
         if split not in self.tables:
-            raise DataError(f"{self.label} has no {split} classes; its splits: {', '.join(self.tables)}")
+            hint = f"; train on another: mlw compare ALGORITHM --train-on NAME --on {self.label}"
+            raise DataError(
+                f"{self.label} has no {split} classes; its splits: {', '.join(self.tables)}"
+                f"{hint if split == 'train' else ''}"
+            )
         return self.tables[split]
+
+    def classes(self, split: str) -> Classes:
+        """What tasks of a split are drawn from. Raises `DataError` as `table` does."""
+        table = self.table(split)
+        if table.groups is None:
+            return Classes(table.starts)
+        number = {name: place for place, name in enumerate(table.names)}
+        groups = tuple(np.array([number[name] for name in group]) for group in table.groups.members)
+        return Classes(table.starts, groups, table.groups.whole)
+
+    def fitting(
+        self, split: str, ways: int | None, shots: int, queries: int | None, *, usual: int = 5
+    ) -> tuple[int, int]:
+        """Ways and queries: as asked for, else the usual and 15, or the most that the classes of a split give."""
+        counts = self.classes(split).counts
+        return ways or min(usual, len(counts)), queries or max(min(15, int(counts.min()) - shots), 1)
 
 
 @cache
@@ -61,12 +82,9 @@ def open_data(text: str) -> Data:
         UsageError: an unknown name or option.
         DataError: it is not downloaded; the message says what to type.
     """
-    spec = specs.parse(text)
-    entry = registry().find("datasets", spec.name)
-    target = entry.load()
-    known = specs.options_of(target)
-    options = specs.resolve(spec.name, spec.options, known)
-    return Data(_canonical(spec.name, options, known), spec.name, open_dataset(spec.name, target(**options)))
+    choice = folders.choose(text)
+    label = _canonical(choice.name, choice.options, choice.known)
+    return Data(label, choice.name, open_dataset(choice.name, choice.dataset), part_here(choice.dataset))
 
 
 @dataclass(frozen=True)
@@ -92,12 +110,20 @@ class Plan:
         return self.settings.train_ways is not None
 
     @property
-    def protocol(self) -> WayShot | None:
+    def protocol(self) -> TaskProtocol | None:
         """How training tasks are drawn; None where there are none."""
         settings = self.settings
         if settings.train_ways is None or settings.train_shots is None:
             return None
-        return WayShot(settings.train_ways, settings.train_shots, settings.train_queries)
+        numbers = settings.train_ways, settings.train_shots, settings.train_queries
+        return protocols.choose(settings.train_protocol, *numbers)
+
+    @property
+    def val_protocol(self) -> TaskProtocol:
+        """How validation tasks are drawn: as those of the test, unless training tasks have no fixed form."""
+        if self.protocol is not None and self.protocol.ways == 0:
+            return self.protocol
+        return protocols.WayShot(self.val_ways, self.val_shots, self.val_queries)
 
 
 def make_plan(
@@ -157,7 +183,7 @@ def make_plan(
         init=init,
     )
     if plan.protocol:
-        plan.protocol.check(np.diff(train.starts), f"the training classes of {data.label}")
+        plan.protocol.check(data.classes("train"), f"the training classes of {data.label}")
     return plan
 
 
@@ -255,6 +281,15 @@ def _fit(
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     if not target.episodic:
         return TrainSettings(**values | {"train_ways": None, "train_shots": None})
+    form = protocols.choose(settings.train_protocol, 5, 1, 1)
+    if specs.parse(settings.train_protocol).name not in protocols.TRAINING:
+        raise UsageError(
+            f"train_protocol={settings.train_protocol} is for tests; train by {', '.join(protocols.TRAINING)}"
+        )
+    if form.ways == 0 and "ways" in specs.filled_of(target):
+        raise UsageError(f"{name} has a fixed number of ways, and {settings.train_protocol} draws tasks of any number")
+    if form.ways == 0:
+        values["stack"] = 1  # hardly two tasks have one form
     if "ways" in specs.filled_of(target):
         if given.get("train_ways") not in (None, ways):
             raise UsageError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -37,6 +37,8 @@ class Entry:
     plugin: str
     distribution: str
     package: str  # the module that the entry point names; its data files are looked up here
+    preset: Mapping[str, Any] = field(default_factory=dict)  # options that the name itself sets: an alias
+    base: str = ""  # of an alias: the name of the class without preset options
 
     @property
     def full_name(self) -> str:
@@ -174,12 +176,16 @@ def _join(manager: pluggy.PluginManager, point: EntryPoint, name: str) -> None:
 
 
 def _register(plugin: Plugin, kind: str) -> hookspecs.Register:
-    def register(name: str, target: str | type) -> None:
+    def register(name: str, target: str | type, **preset: Any) -> None:
         if any((entry.kind, entry.name) == (kind, name) for entry in plugin.entries):
             raise PluginError(f"{plugin.name} registers the {KINDS[kind]} {name!r} twice")
         if not isinstance(target, type) and target.count(":") != 1:
             raise PluginError(f"{plugin.name} registers {name!r} as {target!r}, which is not 'package.module:Class'")
-        plugin.entries.append(Entry(kind, name, target, plugin.name, plugin.distribution, plugin.package))
+        same = [e.name for e in plugin.entries if (e.kind, e.target) == (kind, target) and not e.preset]
+        if preset and not same:
+            raise PluginError(f"{plugin.name} registers {name!r} with options before {target!r} without any")
+        base = same[0] if preset else ""
+        plugin.entries.append(Entry(kind, name, target, plugin.name, plugin.distribution, plugin.package, preset, base))
 
     return register
 

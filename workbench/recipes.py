@@ -10,6 +10,8 @@
     paper = { train_ways = 60, steps = 20000 }
     published = { accuracy = 98.8, source = "arXiv 1703.05175, table 1", protocol = "..." }
 
+An alias (a name that a plugin registers with options set) begins with the recipes of its base.
+
 `quick` is for minutes on two cores, `paper` is what the authors did. Keys are the algorithm's options,
 training settings, and `backbone`, a spec. What applies is merged, the more general first.
 """
@@ -51,19 +53,24 @@ def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[
     """
     if name not in NAMES:
         raise UsageError(f"There is no recipe {name!r}; there are: {', '.join(NAMES)}")
-    known = tables(entry)
+    general = _tables(entry, entry.base) if entry.base else []
+    known = [*general, *tables(entry)]
     here = {"data": data, "ways": ways, "shots": shots}
-    found = [t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)]
-    if not found and name == "quick":
-        return {}
-    if not found:
+    applies = [t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)]
+    if not applies and name == "quick":
+        return dict(entry.preset)
+    if not applies:
         have = sorted({place(t) for t in known if name in t})
         raise UsageError(
             f"{entry.name} has no recipe {name!r} for {data}, {ways}-way {shots}-shot; "
             f"it has one for: {'; '.join(have) or 'nothing'}. Leave --recipe out for the quick one"
         )
     merged: dict[str, Any] = {}
-    for table in sorted(found, key=lambda t: sum(key in t for key in _WHERE)):
+    ranked = sorted(applies, key=lambda t: sum(key in t for key in _WHERE))
+    for table in [t for t in ranked if t in general]:
+        merged |= table[name]
+    merged |= entry.preset  # an alias is what its name says, whatever the recipe of its base
+    for table in [t for t in ranked if t not in general]:
         merged |= table[name]
     return merged
 
@@ -94,10 +101,14 @@ def published(entry: Entry) -> list[Published]:
 
 
 def tables(entry: Entry) -> list[dict[str, Any]]:
-    """All that the plugin says of an algorithm, in its own order."""
-    tables = _read(entry.package).get(entry.name, [])
+    """All that the plugin says of an algorithm under its own name, in its own order."""
+    return _tables(entry, entry.name)
+
+
+def _tables(entry: Entry, name: str) -> list[dict[str, Any]]:
+    tables = _read(entry.package).get(name, [])
     if not isinstance(tables, list):
-        raise PluginError(f"{entry.package}/recipes.toml has [{entry.name}], a single table; write [[{entry.name}]]")
+        raise PluginError(f"{entry.package}/recipes.toml has [{name}], a single table; write [[{name}]]")
     return tables
 
 

@@ -20,11 +20,12 @@ import pandas as pd
 from workbench.errors import UnknownName, WorkbenchError
 
 METHOD = ["algorithm", "options", "backbone"]
-CONDITION = ["train_on", "test_on", "split", "ways", "shots", "queries", "task_seed"]
+CONDITION = ["train_on", "test_on", "split", "protocol", "ways", "shots", "queries", "instance", "task_seed"]
 MEASURED = ["accuracy", "loss", "adapt_seconds", "calibration_error", "train_seconds", "eval_seconds"]
 CONSTANT = ["parameters", "published", "published_interval", "published_source"]
 NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, "transductive", *CONSTANT]
 
+DEFAULT_PROTOCOL = "way-shot"
 NONE = "–"  # noqa: RUF001 - an en dash is meant: no value
 Z = 1.96  # standard errors in half a 95% interval
 HOW = (
@@ -111,6 +112,13 @@ def differences(frame: pd.DataFrame, to: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CONDITION, "method", "other", "difference", "interval", "episodes"])
 
 
+def parts(frame: pd.DataFrame) -> list[str]:
+    """The data sets of which only a part of the published images was there, "eurosat: 4,000 of 27,000 images"."""
+    if "part" not in frame:
+        return []
+    return sorted({part for text in frame["part"].dropna().unique() for part in text.split("; ") if part})
+
+
 def _mean(values: pd.Series[float]) -> tuple[float, float]:
     """The mean and the half-width of its 95% interval; the latter is NaN for a single value."""
     x = values.to_numpy(dtype=np.float64)
@@ -174,11 +182,15 @@ def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -
     data = str(condition["test_on"])
     if condition["train_on"] != condition["test_on"]:
         data = f"{condition['train_on']} → {data}"
-    words = [f"{data}, {condition['ways']}-way"]
-    if "shots" in condition:
-        words[0] += f" {condition['shots']}-shot"
-    texts = {"split": "split {}", "queries": "{} queries", "task_seed": "task seed {}"}
-    return ", ".join(words + [texts[name].format(condition[name]) for name in texts if name in varying])
+    form = "" if condition["protocol"] == DEFAULT_PROTOCOL else f" {condition['protocol']}"
+    if condition["ways"]:  # 0: they vary
+        form += f" {condition['ways']}-way"
+        form += f" {condition['shots']}-shot" if "shots" in condition else ""
+    words = [f"{data},{form}"]
+    texts = {"split": "split {}", "queries": "{} queries", "instance": "instance {}", "task_seed": "task seed {}"}
+    return ", ".join(
+        words + [texts[name].format(condition[name]) for name in texts if name in varying and name in condition]
+    )
 
 
 def is_best(cell: Mapping[Any, Any]) -> bool:

@@ -132,7 +132,8 @@ class Run:
         frames.sort(key=len, reverse=True)
         frame = pd.concat(frames, ignore_index=True)
         # more tasks begin with the fewer, so what is dropped here is there already
-        frame = frame.drop_duplicates(["test_on", "split", "ways", "shots", "queries", "task_seed", "task"])
+        asked = ["test_on", "split", "protocol", "ways", "shots", "queries", "task_seed", "task", "instance"]
+        frame = frame.drop_duplicates(asked)
         return with_published(frame.reset_index(drop=True))
 
 
@@ -165,10 +166,10 @@ def with_published(frame: pd.DataFrame) -> pd.DataFrame:
     """Put the published number beside the rows whose data set, ways, shots and backbone are the paper's."""
     columns = dict.fromkeys(("published", "published_interval"), float("nan")) | {"published_source": ""}
     frame = frame.assign(**columns)
-    same = ["algorithm", "backbone", "train_on", "test_on", "ways", "shots"]
-    for (name, backbone, trained, tested, ways, shots), rows in frame.groupby(same):
+    same = ["algorithm", "backbone", "train_on", "test_on", "protocol", "ways", "shots"]
+    for (name, backbone, trained, tested, protocol, ways, shots), rows in frame.groupby(same):
         algorithm = str(name)
-        if trained != tested or not registry().knows("algorithms", algorithm):
+        if trained != tested or protocol != "way-shot" or not registry().knows("algorithms", algorithm):
             continue
         for number in recipes.published(registry().find("algorithms", algorithm)):
             if (number.data, number.ways, number.shots) == (tested, ways, shots) and number.backbone in ("", backbone):

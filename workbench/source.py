@@ -1,81 +1,20 @@
-"""One split of a data set, and the tasks and batches drawn from it.
-
-Task i is a pure function of (images by class, protocol, seed, i): the same for every algorithm,
-machine and stack size. Tasks are drawn in blocks of 256 from Philox keyed by (seed, block), as raw
-64-bit words, because numpy does not promise its distributions across versions; a sample without
-replacement is the first entries of an argsort of words.
-"""
+"""One split of a data set, and the tasks and batches drawn from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.drawing import BLOCK, Classes, Numbers, Rows, TaskProtocol
 from workbench.errors import DataError
 from workbench.tasks import Examples, Task
 
-BLOCK = 256  # tasks drawn at once; part of what task i is
-_TASKS, _BATCHES = 0, 1  # Philox counters, so that tasks and batches of one seed are unrelated
-
-
-class Rows(NamedTuple):
-    """Tasks as row numbers of a source: `(tasks, ways * shots)` and `(tasks, ways * queries)`, class by class."""
-
-    support: NDArray[np.int64]
-    query: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class WayShot:
-    """The fixed N-way K-shot protocol: classes and images uniform, without replacement."""
-
-    ways: int
-    shots: int
-    queries: int = 15
-
-    def check(self, counts: NDArray[np.int64], where: str) -> None:
-        """Refuse what the classes cannot give.
-
-        Raises:
-            DataError: more ways than classes, a class with fewer images than shots + queries, or a number below 1.
-        """
-        if min(self.ways, self.shots, self.queries) < 1:
-            raise DataError(
-                f"There is no task of {self.ways} ways, {self.shots} shots and {self.queries} queries; "
-                "take at least 1 of each"
-            )
-        if self.ways > len(counts):
-            raise DataError(
-                f"{self.ways} ways are more than the {len(counts)} classes of {where}; take at most {len(counts)}"
-            )
-        need, least = self.shots + self.queries, int(counts.min())
-        if need > least:
-            raise DataError(
-                f"{self.shots} shots + {self.queries} queries need {need} images a class, and {where} has a class "
-                f"of {least}; try --queries {least - self.shots}"
-                if least > self.shots
-                else f"{self.shots} shots leave no query in {where}, where a class has {least} images; "
-                f"try --shots {max(least - 1, 1)}"
-            )
-
-    def draw(self, starts: NDArray[np.int64], seed: int, block: int) -> Rows:
-        """Tasks 256 * block to 256 * block + 255, as row numbers."""
-        counts = np.diff(starts)
-        words = np.random.Philox(key=[seed, block], counter=[0, 0, 0, _TASKS])
-        classes = _sample(words.random_raw(BLOCK * len(counts)).reshape(BLOCK, -1), self.ways)  # (256, ways)
-        size = int(counts.max())
-        keys = words.random_raw(BLOCK * self.ways * size).reshape(BLOCK, self.ways, size)
-        # An image that a smaller class does not have must never come first.
-        keys[np.arange(size) >= counts[classes][..., None]] = np.iinfo(np.uint64).max
-        images = _sample(keys, self.shots + self.queries) + starts[classes][..., None]  # (256, ways, shots + queries)
-        support, query = images[..., : self.shots], images[..., self.shots :]
-        return Rows(support.reshape(BLOCK, -1), query.reshape(BLOCK, -1))
+_BATCHES = 1  # Philox counter, so that batches and the tasks of one seed are unrelated
+RESIDENT_BYTES = 16 * 2**30  # a larger split stays memory-mapped, and what is drawn goes to the device
 
 
 class Source:
@@ -83,61 +22,72 @@ class Source:
 
     `stack` tasks come at once; `batch_size` images make a batch; without a protocol there are no
     tasks. What was consumed is counted, saved by `state_dict`, and gone on from.
+
+    Args:
+        augment: what is done to images `(n, channels, height, width)` in 0..1 on their way into tasks and batches.
     """
 
     def __init__(
         self,
         images: NDArray[np.uint8],
-        starts: NDArray[np.int64],
-        protocol: WayShot | None,
+        classes: Classes,
+        protocol: TaskProtocol | None,
         *,
         name: str = "",
         seed: int = 0,
         stack: int = 1,
         batch_size: int = 64,
         device: torch.device | str = "cpu",
+        augment: Callable[[Tensor], Tensor] | None = None,
     ):
         if protocol:
-            protocol.check(np.diff(starts), name or "the data")
-        self.images = torch.from_numpy(images).to(device)  # (rows, channels, height, width), uint8
-        self.starts = starts
+            protocol.check(classes, name or "the data")
+        self.device = torch.device(device)
+        self.images = torch.from_numpy(images)  # (rows, channels, height, width), uint8
+        if images.nbytes <= RESIDENT_BYTES:
+            self.images = self.images.to(self.device)
+        self.drawn_from = classes
         self.protocol = protocol
         self.domains = (name,)
-        self.classes = (len(starts) - 1,)  # aligned with domains
+        self.classes = (len(classes.counts),)  # aligned with domains
         self.seed = seed
         self.stack = stack
         self.batch_size = batch_size
+        self.augment = augment
         self.tasks_drawn = 0
         self.batches_drawn = 0
-        self._block: tuple[int, Rows] | None = None
+        self._block: tuple[int, list[Rows]] | None = None
 
-    def rows(self, first: int, count: int) -> Rows:
-        """Tasks `first` to `first + count - 1` as row numbers."""
-        pieces = []
+    def stacks(self, first: int, count: int, stack: int | None = None) -> Iterator[Rows]:
+        """Tasks `first` to `first + count - 1`, up to `stack` of one form at once."""
+        size = stack or self.stack
         for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
-            drawn = self._drawn(block)
-            part = slice(max(first - block * BLOCK, 0), min(first + count - block * BLOCK, BLOCK))
-            pieces.append(Rows(drawn.support[part], drawn.query[part]))
-        return Rows(np.concatenate([p.support for p in pieces]), np.concatenate([p.query for p in pieces]))
+            for rows in self._drawn(block):
+                wanted = rows.part((rows.task >= first) & (rows.task < first + count))
+                for start in range(0, len(wanted.task), size):
+                    yield wanted.part(slice(start, start + size))
+
+    def gather(self, index: Numbers) -> Tensor:
+        """Images by row number, `(n, channels, height, width)` uint8, on the device."""
+        return self.images[torch.from_numpy(index).to(self.images.device)].to(self.device)
 
     def task(self, table: Tensor, rows: Rows) -> Task:
-        """Stack tasks from a table with one row an image: `(rows, *shape)` to x `(tasks, n, *shape)`."""
-        ways = self._tasks_drawn_by().ways
+        """A stack of tasks from a table with one row an image: `(rows, *shape)` to x `(tasks, n, *shape)`."""
 
-        def examples(index: NDArray[np.int64]) -> Examples:
-            tasks, n = index.shape
-            x = table[torch.from_numpy(index.ravel()).to(table.device)].unflatten(0, (tasks, n))
-            y = torch.arange(ways, device=table.device).repeat_interleave(n // ways).expand(tasks, n)
-            return Examples(as_floats(x), y, ways)
+        def examples(index: Numbers, y: Numbers) -> Examples:
+            x = as_floats(table[torch.from_numpy(index.ravel()).to(table.device)].to(self.device))
+            if self.augment and table is self.images:
+                x = self.augment(x)
+            return Examples(x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), rows.ways)
 
-        return Task(examples(rows.support), examples(rows.query), self.domains[0])
+        return Task(examples(rows.support, rows.support_y), examples(rows.query, rows.query_y), self.domains[0])
 
     def tasks(self) -> Iterator[Task]:
         """Stacks of tasks without end, from where the source stands."""
         while True:
-            first = self.tasks_drawn
+            rows = Rows.join(list(self.stacks(self.tasks_drawn, self.stack)))
             self.tasks_drawn += self.stack  # before the yield: code after it may never run
-            yield self.task(self.images, self.rows(first, self.stack))
+            yield self.task(self.images, rows)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches without end: images `(batch, channels, height, width)`, y `(batch,)` in 0 .. sum(classes) - 1.
@@ -147,7 +97,7 @@ class Source:
         """
         rows = len(self.images)
         size = min(self.batch_size, rows)
-        labels = torch.from_numpy(np.repeat(np.arange(self.classes[0]), np.diff(self.starts)))
+        labels = torch.from_numpy(np.repeat(np.arange(self.classes[0]), self.drawn_from.counts))
         order, order_epoch = np.empty(0, np.int64), -1
         while True:
             epoch, batch = divmod(self.batches_drawn, rows // size)
@@ -155,9 +105,9 @@ class Source:
                 words = np.random.Philox(key=[self.seed, epoch], counter=[0, 0, 0, _BATCHES]).random_raw(rows)
                 order, order_epoch = np.argsort(words, kind="stable"), epoch
             self.batches_drawn += 1
-            index = torch.from_numpy(order[batch * size : (batch + 1) * size])
-            x = as_floats(self.images[index.to(self.images.device)])
-            yield x, labels[index].to(self.images.device)
+            index = order[batch * size : (batch + 1) * size]
+            x = as_floats(self.gather(index))
+            yield self.augment(x) if self.augment else x, labels[torch.from_numpy(index)].to(self.device)
 
     def state_dict(self) -> dict[str, int]:
         """What was consumed."""
@@ -167,26 +117,14 @@ class Source:
         """Go on from what was consumed; iterators made before are to be made afresh."""
         self.tasks_drawn, self.batches_drawn = state["tasks_drawn"], state["batches_drawn"]
 
-    def _tasks_drawn_by(self) -> WayShot:
+    def _drawn(self, block: int) -> list[Rows]:
         if self.protocol is None:
             raise DataError(f"{self.domains[0]} has no protocol to draw tasks by: the learner says episodic = False")
-        return self.protocol
-
-    def _drawn(self, block: int) -> Rows:
         if self._block is None or self._block[0] != block:
-            self._block = (block, self._tasks_drawn_by().draw(self.starts, self.seed, block))
+            self._block = (block, self.protocol.draw(self.drawn_from, self.seed, block))
         return self._block[1]
 
 
 def as_floats(images: Tensor) -> Tensor:
     """Images as learners meet them: uint8 becomes floats in 0..1, floats stay."""
     return images.to(torch.get_default_dtype()).div_(255) if images.dtype == torch.uint8 else images
-
-
-def _sample(words: NDArray[np.uint64], size: int) -> NDArray[np.int64]:
-    """The positions of the `size` smallest words along the last axis, smallest first."""
-    if size < words.shape[-1] // 4:  # the same answer as a whole argsort, sooner
-        some = np.argpartition(words, size, axis=-1)[..., :size]
-        order = np.argsort(np.take_along_axis(words, some, -1), axis=-1, kind="stable")
-        return np.take_along_axis(some, order, -1)
-    return np.argsort(words, axis=-1, kind="stable")[..., :size]

@@ -24,7 +24,8 @@ from workbench.images import SPLITS, Dataset, Table
 from workbench.learner import Learner, scores
 from workbench.plan import Data, build_backbone, build_learner, make_plan
 from workbench.plugins import registry
-from workbench.source import Source, WayShot
+from workbench.protocols import WayShot
+from workbench.source import Source
 from workbench.tasks import Examples, Task
 from workbench.train import settings_options
 
@@ -46,8 +47,9 @@ def tiny_data(shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: 
 
 def tiny_source(ways: int = 3, shots: int = 2, queries: int = 4, *, stack: int = 3, split: str = "train") -> Source:
     """Tasks of `tiny_data`."""
-    table = tiny_data().table(split)
-    return Source(table.images, table.starts, WayShot(ways, shots, queries), name="tiny", stack=stack, batch_size=16)
+    data = tiny_data()
+    images, classes = data.table(split).images, data.classes(split)
+    return Source(images, classes, WayShot(ways, shots, queries), name="tiny", stack=stack, batch_size=16)
 
 
 def check_learner(spec: str, *, backbone: str | None = None) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 import torch
 
+from workbench import augment
 from workbench.device import precision
 from workbench.errors import TrainingError, UsageError
 from workbench.learner import Learner
@@ -48,6 +49,8 @@ class TrainSettings:
     train_ways: Annotated[int | None, "ways of a training task; none: as at test"] = None
     train_shots: Annotated[int | None, "shots of a training task; none: as at test"] = None
     train_queries: Annotated[int, "queries a class of a training task"] = 15
+    augment: Annotated[str, "changes to training images: crop, shift, jitter, flip, joined by +"] = "none"
+    train_protocol: Annotated[str, "how training tasks are drawn: a protocol by name"] = "way-shot"
     validate_every: Annotated[int, "steps between two validations; 0: never"] = 500
     validate_tasks: Annotated[int, "validation tasks"] = 200
     keep: Annotated[Literal["best", "last"], "which weights to keep: best on validation, or last"] = "best"
@@ -58,6 +61,7 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and not value >= least:  # not a number fails too
                 raise UsageError(f"{name}={value:g} cannot be: it must be at least {least:g}")
+        augment.names(self.augment)  # a wrong name is refused before anything is prepared
 
     @property
     def stack_size(self) -> int:

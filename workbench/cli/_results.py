@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def print_summary(frame: pd.DataFrame, *, json: bool) -> None:
     """Print the summary of a tasks frame, one row a cell."""
-    from workbench.report import summary
+    from workbench.report import parts, summary
 
     cells = summary(frame)
     if json:
@@ -21,7 +21,11 @@ def print_summary(frame: pd.DataFrame, *, json: bool) -> None:
         return
     tasks = sorted(set(cells["episodes"]))
     title = f"accuracy in %, mean and 95% interval over {' or '.join(f'{n:,}' for n in tasks)} tasks"
-    several = [name for name in ("train_on", "test_on", "split", "queries") if cells[name].nunique() > 1]
+    several = [
+        name
+        for name in ("train_on", "test_on", "split", "protocol", "queries", "instance")
+        if cells[name].nunique() > 1
+    ]
     columns = {"algorithm": "left"} | ({"backbone": "left"} if cells["backbone"].nunique() > 1 else {})
     columns |= dict.fromkeys(several, "left") | {"ways": "right", "shots": "right", "accuracy": "right"}
     columns |= {"difference to best": "right"}
@@ -33,6 +37,8 @@ def print_summary(frame: pd.DataFrame, *, json: bool) -> None:
     marked = sorted({name for name, is_so in zip(cells["algorithm"], cells["transductive"], strict=True) if is_so})
     if marked:
         _show.out(f"* transductive: {', '.join(marked)} may use the other queries of a task, by batch statistics")
+    for part in parts(frame):
+        _show.out(f"only a part of what is published: {part}")
 
 
 def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> list[str]:
@@ -41,8 +47,8 @@ def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> l
         "algorithm": f"{cell['algorithm']}{options}{' *' if cell['transductive'] else ''}",
         "backbone": cell["backbone"],
         **{name: str(cell[name]) for name in several},
-        "ways": str(cell["ways"]),
-        "shots": str(cell["shots"]),
+        "ways": str(cell["ways"] or "vary"),
+        "shots": str(cell["shots"] or "vary"),
         "accuracy": percent(cell["accuracy"], cell["interval"]),
         "difference to best": _difference(cell),
         "published": "" if math.isnan(cell["published"]) else _published(cell),

@@ -12,15 +12,23 @@ from workbench.cli._results import print_summary
 from workbench.errors import UnknownName, UsageError
 from workbench.plugins import DEFAULT_DATASET, registry
 
+PROTOCOL_HELP = (
+    "How test tasks are drawn: way-shot, within-group, unbalanced[:alpha=2], meta-dataset, prequential, stream, listed."
+)
+
 
 def compare(
     algorithm: Annotated[
         list[str], typer.Argument(metavar="ALGORITHM...", help="Algorithms, with options: maml:first_order=true.")
     ],
     on: Annotated[list[str] | None, typer.Option(help="Data sets, with options: omniglot:split=lake.")] = None,
-    ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20.")] = None,
-    shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5.")] = None,
-    queries: Annotated[int, typer.Option(min=1, help="Queries a class at test.")] = 15,
+    train_on: Annotated[str | None, typer.Option(help="Data set to train on, if not those of --on.")] = None,
+    ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20; 5 if left out.")] = None,
+    shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5; 1 if left out.")] = None,
+    queries: Annotated[
+        int | None, typer.Option(min=1, help="Queries a class at test; if left out, 15 or what the shots leave.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help=PROTOCOL_HELP)] = "way-shot",
     episodes: Annotated[int, typer.Option(min=2, help="Test tasks, the same for all.")] = 600,
     seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each.")] = 1,
     task_seed: Annotated[int, typer.Option(min=0, help="Of the test tasks.")] = 0,
@@ -50,9 +58,11 @@ def compare(
     frame = run(
         algorithm,
         on=places,
-        ways=ways or [5],
+        train_on=train_on,
+        ways=ways or None,
         shots=shots or [1],
         queries=queries,
+        protocol=protocol,
         episodes=episodes,
         seeds=seeds,
         task_seed=task_seed,

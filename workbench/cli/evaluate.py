@@ -9,6 +9,7 @@ import typer
 
 from workbench.cli import _show
 from workbench.cli._results import print_summary
+from workbench.cli.compare import PROTOCOL_HELP
 
 
 def evaluate(
@@ -16,7 +17,10 @@ def evaluate(
     on: Annotated[list[str] | None, typer.Option(help="Data sets; those trained on, if left out.")] = None,
     ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20.")] = None,
     shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5.")] = None,
-    queries: Annotated[int, typer.Option(min=1, help="Queries a class.")] = 15,
+    queries: Annotated[
+        int | None, typer.Option(min=1, help="Queries a class; if left out, 15 or what the shots leave.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help=PROTOCOL_HELP)] = "way-shot",
     episodes: Annotated[int, typer.Option(min=2, help="Test tasks.")] = 600,
     split: Annotated[str, typer.Option(help="train, val or test classes.")] = "test",
     seed: Annotated[int, typer.Option(min=0, help="Of the test tasks.")] = 0,
@@ -36,12 +40,24 @@ def evaluate(
     for each in runs.find(run):
         plan = each.about["plan"]
         for place in on or [plan["data"]]:
-            for way in ways or [plan["val_ways"]]:
+            data = open_data(place)
+            for way in ways or [plan.get("ways")]:
                 for shot in shots or [plan["val_shots"]]:
-                    asked = {"ways": way, "shots": shot, "queries": queries, "episodes": episodes}
-                    frame = jobs.judge(
-                        each, open_data(place), **asked, split=split, seed=seed, device=chosen, fresh=fresh
+                    fitted, asked = data.fitting(split, way, shot, queries, usual=plan["val_ways"])
+                    frames.append(
+                        jobs.judge(
+                            each,
+                            data,
+                            ways=fitted,
+                            shots=shot,
+                            queries=asked,
+                            protocol=protocol,
+                            episodes=episodes,
+                            split=split,
+                            seed=seed,
+                            device=chosen,
+                            fresh=fresh,
+                        )
                     )
-                    frames.append(frame)
     print_summary(pd.concat(frames, ignore_index=True), json=json)
     _show.note(f"one row a task: {run[0]}/eval" if len(run) == 1 else "one row a task: eval/ in each run folder")
