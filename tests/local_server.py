@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
@@ -24,6 +25,9 @@ class LocalServer:
     cut: int = 0  # close the connection after so many bytes of each answer
     flip: int = -1  # position of a byte to change
     html: bool = False
+    tag: str = ""  # what it calls the version of its files
+    redirect: str = ""  # where it sends whoever asks
+    refuse: int = 0  # a status to answer with
     delay: float = 0.0  # seconds before each answer
     requests: list[tuple[str, str]] = field(default_factory=list)
 
@@ -31,13 +35,23 @@ class LocalServer:
         asked = request.headers.get("Range", "")
         self.requests.append((request.path, asked))
         time.sleep(self.delay)
-        path = self.folder / request.path.strip("/")
+        if self.refuse:
+            request.send_error(self.refuse)
+            return
+        if self.redirect:
+            request.send_response(302)
+            request.send_header("Location", self.redirect)
+            request.end_headers()
+            return
+        path = self.folder / unquote(request.path).strip("/")
         if not self.html and not path.is_file():
             request.send_error(404)
             return
         content = bytearray(PAGE if self.html else path.read_bytes())
         if self.flip >= 0:
             content[self.flip] ^= 1
+        if (expected := request.headers.get("If-Range")) and expected != self.tag:
+            asked = ""  # the beginning is of another version: all of it again
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.ranges else 0
         if start and start >= len(content):
             request.send_error(416)
@@ -45,6 +59,8 @@ class LocalServer:
         request.send_response(206 if start else 200)
         if start:
             request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if self.tag:
+            request.send_header("ETag", self.tag)
         if self.length:
             request.send_header("Content-Length", str(len(content) - start))
         request.end_headers()

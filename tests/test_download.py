@@ -1,96 +1,42 @@
-"""Fetching and verifying files: over the wire, from folders and archives, and everything that can go wrong."""
+"""Fetching verified files: over the wire, from mirrors, in forms, by hand, and with checksums that are learnt."""
+
+# ruff: noqa: F401, F811 - fixtures are imported, and asked for by name
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import subprocess
 import sys
 import tomllib
-import zipfile
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pytest
 from local_server import LocalServer, serve
-from PIL import Image
+from publisher import (
+    COUNTS,
+    cache,
+    changed,
+    drawings,
+    entry,
+    entry_for,
+    left_behind,
+    published,
+    server,
+    unknown,
+    write_zip,
+)
 
 from workbench import fetching
-from workbench.download import BY_COUNT, downloaded, fetch, open_dataset
-from workbench.errors import ChecksumError, DataError, UsageError
+from workbench.download import downloaded, fetch, open_dataset
+from workbench.errors import ChecksumError, DataError
 from workbench.fetching import progress_bar
 from workbench.images import Dataset
-from workbench.manifest import Entry, RemoteFile, entry_of, find_entry
+from workbench.manifest import Entry, entry_of, find_entry
+from workbench.records import BY_COUNT
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
-COUNTS = {"images": 12, "characters": 6, "alphabets": 2}
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def drawings(seed: int = 0) -> dict[str, bytes]:
-    """Two alphabets of three characters of two one-bit drawings, by path in Lake's layout."""
-    random = np.random.default_rng(seed)
-    files = {}
-    for alphabet in ("Greek", "Latin"):
-        for number in range(1, 4):
-            for drawer in (1, 2):
-                stream = io.BytesIO()
-                Image.fromarray(random.random((20, 20)) > 0.1).save(stream, "PNG")
-                files[f"{alphabet}/character{number:02d}/{number:04d}_{drawer:02d}.png"] = stream.getvalue()
-    return files
-
-
-def write_zip(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(f"{path.stem}/{name}", content)
-    return path
-
-
-@pytest.fixture
-def published(tmp_path):
-    """A folder that serves as the publisher's, with one archive."""
-    folder = tmp_path / "published"
-    folder.mkdir()
-    write_zip(folder / "tiny.zip", drawings())
-    return folder
-
-
-@pytest.fixture
-def entry(published):
-    return entry_for(published / "tiny.zip")
-
-
-def entry_for(*paths: Path) -> Entry:
-    files = []
-    for path in paths:
-        content = path.read_bytes()
-        sums = {"sha256": hashlib.sha256(content).hexdigest(), "md5": hashlib.md5(content).hexdigest()}
-        url = f"https://example.invalid/{path.name}"
-        files.append(RemoteFile(url, path.name, len(content), counts=dict(COUNTS), **sums))
-    return Entry("tiny", "https://example.invalid", "CC0", "Nobody, 2020", tuple(files))
-
-
-@pytest.fixture
-def server(published):
-    with serve(published) as running:
-        yield running
-
-
-def left_behind(cache: Path) -> list[str]:
-    """Everything under the cache but locks and folders."""
-    return sorted(p.name for p in cache.rglob("*") if p.is_file() and p.suffix != ".lock")
-
-
-# --- over the wire
 
 
 def test_url_checksum_verified_and_recorded(cache, entry, server):
@@ -109,6 +55,7 @@ def test_url_checksum_verified_and_recorded(cache, entry, server):
         "size": size,
         "sha256": entry.files[0].sha256,
         "counts": COUNTS,
+        "part": "",
     }
 
 
@@ -134,90 +81,8 @@ def test_damaged_since_is_fetched_again(cache, entry, server):
     assert downloaded(entry)[0].path == path
 
 
-@pytest.mark.parametrize("length", [True, False])
-@pytest.mark.parametrize("ranges", [True, False])
-def test_transfer_cut_half_way_ends_right_next_time(cache, entry, server, monkeypatch, ranges, length):
-    monkeypatch.setattr(fetching, "CHUNK", 100)
-    size = entry.files[0].size
-    half = 1700  # a multiple of what is read at a time, so that no byte is lost
-    server.ranges, server.length, server.cut = ranges, length, half
-    with pytest.raises(DataError, match=f"stopped at 1,700 of {size:,} bytes; type the same command again"):
-        fetch(entry, server.url)
-    with pytest.raises(DataError, match="is not downloaded; type: mlw download tiny"):
-        downloaded(entry)
-    server.cut = 0
-    fetched = fetch(entry, server.url)
-    assert fetched.files[0].verified == "checksum"
-    assert left_behind(cache) == ["provenance.toml", "tiny.zip"]
-    assert server.requests == [("/tiny.zip", ""), ("/tiny.zip", f"bytes={half}-")]
-
-
-@pytest.mark.parametrize("remains", [b"something else", b"x" * 10**6])
-@pytest.mark.parametrize("ranges", [True, False])
-def test_remains_of_another_file_are_replaced(cache, entry, server, ranges, remains):
-    server.ranges = ranges
-    folder = cache / "downloads" / "tiny"
-    folder.mkdir(parents=True)
-    (folder / "tiny.zip.part").write_bytes(remains)
-    assert fetch(entry, server.url).files[0].verified == "checksum"
-
-
-def test_complete_but_unverified_remains_need_no_second_transfer(cache, entry, published, server):
-    folder = cache / "downloads" / "tiny"
-    folder.mkdir(parents=True)
-    (folder / "tiny.zip.part").write_bytes((published / "tiny.zip").read_bytes())
-    assert fetch(entry, server.url).files[0].verified == "checksum"
-    assert server.requests == [("/tiny.zip", f"bytes={entry.files[0].size}-")]
-
-
-def test_one_byte_changed_is_refused(cache, entry, server):
-    server.flip = 1000
-    with pytest.raises(
-        ChecksumError, match=r"is not the published tiny.zip: sha256 .* instead of .*; nothing was kept"
-    ):
-        fetch(entry, server.url)
-    assert left_behind(cache) == []
-    assert not (cache / "downloads" / "tiny").exists()
-
-
-def test_md5_alone_is_enough_to_refuse(cache, entry, server):
-    entry = replace(entry, files=(replace(entry.files[0], sha256=""),))
-    server.flip = 1000
-    with pytest.raises(ChecksumError, match="md5"):
-        fetch(entry, server.url)
-    server.flip = -1
-    assert fetch(entry, server.url).files[0].verified == "checksum"
-
-
-def test_longer_file_is_refused_without_reading_on(cache, entry, published, server):
-    with (published / "tiny.zip").open("ab") as file:
-        file.write(bytes(10**6))
-    with pytest.raises(ChecksumError, match="more than"):
-        fetch(entry, server.url)
-    assert left_behind(cache) == []
-
-
-def test_html_page_is_named(cache, entry, server):
-    server.html = True
-    with pytest.raises(DataError, match=r"gave an HTML page instead of tiny.zip"):
-        fetch(entry, server.url)
-    assert left_behind(cache) == []
-
-
-def test_absent_on_server(cache, entry, server):
-    with pytest.raises(DataError, match="404 Not Found; use --from"):
-        fetch(entry, server.url + "nowhere/")
-    assert left_behind(cache) == []
-
-
-def test_nobody_answers(cache, entry):
-    with pytest.raises(DataError, match=r"http://127.0.0.1:9/tiny.zip cannot be reached"):
-        fetch(entry, "http://127.0.0.1:9")
-    assert left_behind(cache) == []
-
-
 def test_manifest_url_is_the_default(cache, entry, server):
-    entry = replace(entry, files=(replace(entry.files[0], url=server.url + "tiny.zip"),))
+    entry = changed(entry, urls=(server.url + "tiny.zip",))
     assert fetch(entry).files[0].origin == server.url + "tiny.zip"
 
 
@@ -231,151 +96,232 @@ def test_proxy_is_not_asked_for_this_machine(cache, entry, server, monkeypatch):
     fetch(entry, server.url)
 
 
-@pytest.mark.parametrize("source", ["http://example.invalid/", "ftp://127.0.0.1/", "file:///tmp", "no/such/folder"])
-def test_source_that_cannot_be_meant(cache, entry, source):
-    with pytest.raises(UsageError, match=r"must begin with https://|does not exist"):
-        fetch(entry, source)
+# --- mirrors
 
 
-# --- from folders and archives
+def test_mirrors_are_tried_in_order_and_each_failure_is_told(cache, entry, server):
+    dead = ("http://127.0.0.1:9/tiny.zip", server.url + "nowhere/tiny.zip")
+    notes = []
+    (file,) = fetch(changed(entry, urls=(*dead, server.url + "tiny.zip")), note=notes.append).files
+    assert (file.origin, file.verified) == (server.url + "tiny.zip", "checksum")
+    assert len(notes) == 2
+    assert "127.0.0.1:9/tiny.zip cannot be reached" in notes[0]
+    assert "404 Not Found" in notes[1]
+    assert notes[1].endswith(f"Trying {server.url}tiny.zip ...")
 
 
-def test_folder_with_published_archive(cache, entry, published):
-    (file,) = fetch(entry, published).files
-    assert (file.verified, file.origin) == ("checksum", str(published / "tiny.zip"))
+def test_a_wrong_file_at_the_first_address_is_not_kept_and_the_second_is_tried(cache, entry, published, server):
+    (published / "old").mkdir()
+    write_zip(published / "old" / "tiny.zip", drawings(seed=1))
+    notes = []
+    urls = (server.url + "old/tiny.zip", server.url + "tiny.zip")
+    (file,) = fetch(changed(entry, urls=urls), note=notes.append).files
+    assert file.verified == "checksum"
+    assert "is not the published tiny.zip" in notes[0]
 
 
-def test_archive_of_another_name(cache, entry, published):
-    (published / "tiny.zip").rename(published / "renamed.zip")
-    assert fetch(entry, published / "renamed.zip").files[0].path.name == "tiny.zip"
-
-
-def test_archive_packed_anew_is_counted(cache, entry, tmp_path):
-    write_zip(tmp_path / "tiny.zip", dict(reversed(drawings().items())))
-    fetched = fetch(entry, tmp_path)
-    assert fetched.files[0].verified == "count"
-    assert fetched.counts == COUNTS
-    assert BY_COUNT in str(fetched)
-    assert downloaded(entry)[0].sha256 == hashlib.sha256((tmp_path / "tiny.zip").read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize("inside", [True, False], ids=["its parent", "itself"])
-def test_unpacked_folder_is_packed_the_same_each_time(cache, entry, tmp_path, inside):
-    folder = tmp_path / "unpacked"
-    with zipfile.ZipFile(write_zip(tmp_path / "tiny.zip", drawings())) as archive:
-        archive.extractall(folder)
-    sums = {fetch(entry, folder if inside else folder / "tiny").files[0].sha256 for _ in range(2)}
-    assert len(sums) == 1
-    assert downloaded(entry)[0].verified == "count"
-
-
-def test_too_few_images_are_refused(cache, entry, tmp_path):
-    files = drawings()
-    del files["Latin/character03/0003_02.png"]
-    write_zip(tmp_path / "tiny.zip", files)
-    with pytest.raises(DataError, match=r"holds 11 images, 6 characters, 2 alphabets; tiny.zip holds 12 images"):
-        fetch(entry, tmp_path)
+def test_when_no_address_answers_the_last_failure_is_the_error_and_all_are_named(cache, entry, server):
+    urls = ("http://localhost:9/tiny.zip", server.url + "nowhere/tiny.zip")
+    with pytest.raises(
+        DataError, match=r"None of the 2 addresses of tiny.zip gave it \(localhost, 127.0.0.1\); of the last: .*404"
+    ):
+        fetch(changed(entry, urls=urls))
     assert left_behind(cache) == []
 
 
-def test_local_archive_with_a_damaged_image_is_refused(cache, entry, published):
-    content = bytearray((published / "tiny.zip").read_bytes())
-    content[content.index(b"IDAT") + 8] ^= 1
-    (published / "tiny.zip").write_bytes(content)
-    with pytest.raises(DataError, match=rf"in {published}/tiny.zip is damaged: Bad CRC-32"):
-        fetch(entry, published)
+def test_a_hub_that_refuses_ends_with_the_steps(cache, entry, server):
+    entry = replace(
+        changed(entry, urls=(server.url + "tiny.zip",)),
+        access="hub",
+        steps="Log in at the hub, then type: mlw download tiny --from FILE",
+    )
+    server.html = True
+    with pytest.raises(DataError, match=r"gave an HTML page instead of tiny.zip; .* Log in .* tiny --from"):
+        fetch(entry)
+    server.html, server.refuse = False, 429
+    with pytest.raises(DataError, match=r"429 Too Many Requests; .* Log in at the hub"):
+        fetch(entry)
+
+
+# --- by hand, and forms
+
+
+def test_by_hand_prints_the_steps(cache, entry, published):
+    entry = replace(changed(entry, urls=()), access="by hand", steps="Ask for it. Then: mlw download tiny --from FILE")
+    with pytest.raises(DataError, match=r"^tiny.zip of tiny can only be had by hand. Ask for it. Then: mlw download"):
+        fetch(entry)
     assert left_behind(cache) == []
+    assert fetch(entry, published / "tiny.zip").files[0].verified == "checksum"
+    assert not fetch(entry).files[0].new  # it is here: there is nothing to do by hand
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"", r"is empty \(0 bytes\)"), (b"PK junk", "not a zip archive"), (b"<html>no</html>", "is an HTML page")],
-)
-def test_local_file_that_is_no_archive(cache, entry, tmp_path, content, message):
-    (tmp_path / "tiny.zip").write_bytes(content)
-    with pytest.raises(DataError, match=message) as error:
-        fetch(entry, tmp_path)
-    assert str(tmp_path / "tiny.zip") in str(error.value)  # the user's file, not its copy in the cache
-    assert left_behind(cache) == []
-
-
-def test_local_file_without_counts_must_be_the_published_one(cache, entry, tmp_path):
-    write_zip(tmp_path / "tiny.zip", drawings(seed=1))
-    with pytest.raises(ChecksumError, match=r"is not the published tiny.zip"):
-        fetch(replace(entry, files=(replace(entry.files[0], counts={}),)), tmp_path)
-
-
-def test_folder_without_the_files(cache, entry, tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds neither tiny.zip nor a folder tiny; tiny consists of tiny.zip"):
-        fetch(entry, tmp_path / "empty")
-
-
-def test_two_archives_one_after_the_other(cache, published):
+def test_what_is_not_by_hand_is_fetched_beside_it(cache, published, server):
     write_zip(published / "more.zip", drawings(seed=1))
     entry = entry_for(published / "tiny.zip", published / "more.zip")
+    by_hand, other = entry.files
+    files = (replace(by_hand, urls=()), replace(other, urls=(server.url + "more.zip",)))
+    fetched = fetch(replace(entry, files=files, access="by hand", steps="Ask."), published / "tiny.zip")
+    assert [file.origin for file in fetched.files] == [str(published / "tiny.zip"), server.url + "more.zip"]
+
+
+@pytest.fixture
+def two_forms(published, server):
+    """A set that may be had as one archive, or as two."""
+    for seed, name in enumerate(("a.zip", "b.zip"), 1):
+        write_zip(published / name, drawings(seed))
+    one, *two = entry_for(published / "tiny.zip", published / "a.zip", published / "b.zip").files
+    files = [replace(one, form="whole"), *(replace(file, form="halves") for file in two)]
+    return Entry("tiny", "", "", "", tuple(replace(file, urls=(server.url + file.name,)) for file in files))
+
+
+def test_the_first_form_that_can_be_had_is_fetched(cache, two_forms, published, server):
+    assert [file.path.name for file in fetch(two_forms).files] == ["tiny.zip"]
+    (published / "tiny.zip").unlink()
+    assert [file.path.name for file in fetch(two_forms).files] == ["tiny.zip"]  # kept, though it is gone there
+    assert len(server.requests) == 1
+
+
+def test_another_form_where_the_first_fails(cache, two_forms, published):
+    (published / "tiny.zip").unlink()
+    notes = []
+    assert [file.path.name for file in fetch(two_forms, note=notes.append).files] == ["a.zip", "b.zip"]
+    assert "404" in notes[0]
+    assert [file.path.name for file in downloaded(two_forms)] == ["a.zip", "b.zip"]
+
+
+def test_from_takes_the_form_that_is_there(cache, two_forms, published, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("a.zip", "b.zip"):
+        (published / name).rename(folder / name)
+    assert [file.path.name for file in fetch(two_forms, folder).files] == ["a.zip", "b.zip"]
+
+
+def test_one_file_of_another_name_is_taken_for_the_form_of_one_file(cache, two_forms, published, tmp_path):
+    (published / "tiny.zip").rename(tmp_path / "as-saved.zip")
+    assert [file.path.name for file in fetch(two_forms, tmp_path / "as-saved.zip").files] == ["tiny.zip"]
+
+
+def test_a_second_form_is_not_put_beside_the_first(cache, two_forms, published):
+    fetch(two_forms, published / "tiny.zip")
+    (published / "tiny.zip").unlink()
+    with pytest.raises(DataError, match=r"tiny is here as tiny.zip; to take a.zip, b.zip .* tiny --remove"):
+        fetch(two_forms, published)
+
+
+# --- checksums that are learnt
+
+
+def test_a_missing_checksum_is_learnt_and_said_so(cache, entry, server):
+    bare = unknown(entry, server.url)
+    (file,) = (fetched := fetch(bare)).files
+    assert (file.verified, file.first) == ("learnt", True)
+    assert f"checksum learnt now: sha256 {entry.files[0].sha256[:12]}..., compared from now on" in str(fetched)
+    learnt = tomllib.loads((cache / "downloads" / "learnt.toml").read_text())["tiny"]["tiny.zip"]
+    assert learnt == {
+        "sha256": entry.files[0].sha256,
+        "size": entry.files[0].size,
+        "origin": server.url + "tiny.zip",
+        "on": date.today(),
+    }
+    assert "learnt now" not in str(fetch(bare))
+
+
+def test_a_learnt_checksum_that_then_differs_is_refused_and_both_are_named(cache, entry, published, server):
+    bare = unknown(entry, server.url)
+    path = fetch(bare).files[0].path
+    path.unlink()
+    server.flip = 1000
     with pytest.raises(
-        DataError, match=r"tiny also needs more.zip; give --from a folder that holds tiny.zip, more.zip"
-    ):
-        fetch(entry, published / "tiny.zip")
-    with pytest.raises(DataError, match=r"my-tiny lacks more.zip in .*; type: mlw download my-tiny"):
-        downloaded(entry, "my-tiny")
-    fetched = fetch(entry, published / "more.zip")
-    assert fetched.counts == {"images": 24, "characters": 12, "alphabets": 4}
-    assert [file.new for file in fetched.files] == [False, True]
-    with pytest.raises(UsageError, match=r"is none of the files of tiny: tiny.zip, more.zip"):
-        fetch(entry, Path(__file__))
+        ChecksumError,
+        match=rf"not the tiny.zip that was learnt .*: sha256 \w+... instead of {entry.files[0].sha256[:12]}...",
+    ) as error:
+        fetch(bare)
+    assert str(cache / "downloads" / "learnt.toml") in str(error.value)
+    assert "tiny.zip" not in left_behind(cache)
+    server.flip = -1
+    (file,) = fetch(bare).files
+    assert (file.verified, file.first) == ("learnt", False)
 
 
-# --- the disk
+def test_a_learnt_checksum_judges_local_files_too(cache, entry, published, server, tmp_path):
+    bare = unknown(entry, server.url)
+    fetch(bare).files[0].path.unlink()
+    write_zip(tmp_path / "tiny.zip", drawings(seed=1))
+    with pytest.raises(ChecksumError, match=r"is not the learnt tiny.zip"):
+        fetch(bare, tmp_path)
+    assert fetch(bare, published).files[0].verified == "learnt"
 
 
-def test_killed_before_the_record_was_written(cache, entry, published, server):
-    path = fetch(entry, published).files[0].path
-    (path.parent / "provenance.toml").unlink()
-    fetch(entry, server.url)
-    assert server.requests == []
-    assert downloaded(entry)
+def test_nothing_is_learnt_from_a_local_file(cache, entry, published, server):
+    bare = unknown(entry, server.url)
+    (file,) = (fetched := fetch(bare, published)).files
+    assert file.verified == "given"
+    assert "no checksum is published; taken as it was given" in str(fetched)
+    assert "learnt.toml" not in left_behind(cache)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to be a full disk")
-@pytest.mark.parametrize("over", ["folder", "net"])
-def test_full_disk(cache, entry, published, server, over):
-    part = cache / "downloads" / "tiny" / "tiny.zip.part"
-    part.parent.mkdir(parents=True)
-    part.symlink_to("/dev/full")
-    with pytest.raises(DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"):
-        fetch(entry, published if over == "folder" else server.url)
+def test_a_damaged_archive_is_not_learnt(cache, entry, published, server):
+    content = (published / "tiny.zip").read_bytes()
+    server.flip = content.index(b"IDAT") + 8
+    with pytest.raises(DataError, match=r"127.0.0.1:\d+/tiny.zip is damaged"):
+        fetch(unknown(entry, server.url))
     assert left_behind(cache) == []
 
 
-def test_cache_that_cannot_be_a_folder(tmp_path, entry, published, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(DataError, match=r"cannot be written \(Not a directory\); set MLW_CACHE to another folder"):
-        fetch(entry, published)
+def test_a_page_is_not_learnt(cache, entry, server):
+    server.html = True
+    with pytest.raises(DataError, match=r"gave an HTML page instead of tiny.zip"):
+        fetch(unknown(entry, server.url))
+    assert left_behind(cache) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unwritable to root")
-def test_unwritable_folder(cache, entry, published):
-    cache.mkdir(mode=0o500)
-    with pytest.raises(DataError, match=r"cannot be written \(Permission denied\)"):
-        fetch(entry, published)
+def test_published_counts_judge_what_is_learnt(cache, entry, published, server):
+    bare = changed(unknown(entry, server.url), counts=COUNTS | {"images": 13})
+    with pytest.raises(DataError, match=r"holds 12 images, 6 .*; tiny.zip holds 13 images"):
+        fetch(bare)
+    assert left_behind(cache) == []
 
 
-def test_two_processes_at_once_transfer_once(cache, entry, published, server):
-    server.delay = 0.5
-    facts = (entry.files[0].size, entry.files[0].sha256)
-    code = f"""
-from workbench.download import fetch
-from workbench.manifest import Entry, RemoteFile
-file = RemoteFile({server.url + "tiny.zip"!r}, "tiny.zip", {facts[0]}, sha256={facts[1]!r})
-print(fetch(Entry("tiny", "", "", "", (file,))).files[0].verified)
-"""
-    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [run.communicate()[0].strip() for run in runs] == ["checksum", "checksum"]
-    assert len(server.requests) == 1
-    assert left_behind(cache) == ["provenance.toml", "tiny.zip"]
+def test_length_unknown_and_no_checksum_cannot_be_told_from_a_cut(cache, entry, server):
+    server.length = False
+    with pytest.raises(DataError, match=r"does not say how long tiny.zip is, and no checksum is known"):
+        fetch(unknown(entry, server.url))
+    assert left_behind(cache) == []
+
+
+@pytest.mark.parametrize(("tag", "ranges"), [('"one"', 1), ("", 0)], ids=["same version", "no version"])
+def test_a_cut_transfer_goes_on_only_if_the_file_is_the_same(cache, entry, server, monkeypatch, tag, ranges):
+    monkeypatch.setattr(fetching, "CHUNK", 100)
+    server.tag, server.cut = tag, 1700
+    bare = unknown(entry, server.url)
+    with pytest.raises(DataError, match="stopped at 1,700"):
+        fetch(bare)
+    server.cut = 0
+    assert fetch(bare).files[0].sha256 == entry.files[0].sha256
+    assert [asked for _, asked in server.requests] == ["", "bytes=1700-" if ranges else ""]
+    assert left_behind(cache) == ["learnt.toml", "provenance.toml", "tiny.zip"]
+
+
+def test_a_file_that_was_replaced_meanwhile_is_not_mixed(cache, entry, published, server, monkeypatch):
+    monkeypatch.setattr(fetching, "CHUNK", 100)
+    server.tag, server.cut = '"one"', 1700
+    bare = unknown(entry, server.url)
+    with pytest.raises(DataError, match="stopped at 1,700"):
+        fetch(bare)
+    write_zip(published / "tiny.zip", drawings(seed=1))
+    server.tag, server.cut = '"two"', 0
+    (file,) = fetch(bare).files
+    assert file.path.read_bytes() == (published / "tiny.zip").read_bytes()
+
+
+def test_a_damaged_list_of_learnt_checksums_is_not_taken_for_an_empty_one(cache, entry, server):
+    fetch(unknown(entry, server.url))
+    (cache / "downloads" / "learnt.toml").write_text("[tiny]\n'tiny.zip' = 3\n")
+    fetch(entry, server.url)  # its checksum is published
+    (cache / "downloads" / "tiny" / "tiny.zip").unlink()
+    with pytest.raises(DataError, match=r"learnt.toml, which holds the checksums learnt so far, cannot be read"):
+        fetch(unknown(entry, server.url))
 
 
 # --- a plugin's own manifest, and the bar

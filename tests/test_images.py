@@ -5,20 +5,25 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import tracemalloc
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench import images
+from workbench.archives import Archive
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass, prepare
+from workbench.images import Dataset, Groups, ImageClass, prepare
 
 few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -170,14 +175,84 @@ def test_data_set_that_breaks_the_contract(cache, classes, message):
     assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
 
 
+def test_progress_is_told_after_each_class(cache):
+    told: list[tuple[str, int]] = []
+    dataset = Given({"train": [some("a", 2), some("b", 3)], "test": [some("c", 4)]})
+    prepare("it", dataset, {}, progress=lambda *what: told.append(what))
+    assert told == [("it, train", 2), ("it, train", 5), ("it, test", 4)]
+    prepare("it", dataset, {}, progress=lambda *what: told.append(what))
+    assert len(told) == 3  # nothing was made
+
+
+def test_few_classes_are_in_memory_at_once(cache):
+    class Large(Dataset):
+        def classes(self, split, files):
+            if split == "train":
+                yield from (ImageClass(f"{i}", np.full((100, 3, 84, 84), i, np.uint8)) for i in range(20))  # 2 MB each
+
+    tracemalloc.start()
+    prepare("large", Large(), {})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 2_116_800
+
+
+def test_array_that_is_yielded_again_and_again(cache):
+    class Reused(Dataset):
+        def classes(self, split, files):
+            images = np.empty((100, 3, 84, 84), np.uint8)
+            for i in range(20 if split == "train" else 0):
+                images[:] = i
+                yield ImageClass(f"{i}", images)
+
+    table = prepare("reused", Reused(), {})["train"]
+    assert (table.images == np.repeat(np.arange(20), 100)[:, None, None, None]).all()
+
+
+# --- groups
+
+
+class Grouped(Given):
+    def __init__(self, content, given):
+        super().__init__(content)
+        self.given = given
+
+    def groups(self, split):
+        return self.given.get(split)
+
+
+def test_groups_come_back(cache):
+    content = {"train": [some("a"), some("bb"), some("ä/c")], "test": [some("d")]}
+    groups = Groups((("a", "ä/c"), ("bb", "a")), whole=True)
+    for _ in range(2):
+        tables = prepare("it", Grouped(content, {"train": groups}), {})
+        assert tables["train"].groups == groups
+        assert tables["test"].groups is None
+
+
+def test_groups_are_content(cache):
+    content = {"train": [some("a"), some("bb")]}
+    kinds = [None, Groups((("a",),), True), Groups((("a",),), False), Groups((("bb",),), True), Groups((), True)]
+    numbers = count()
+    prints = {prepare(f"it{next(numbers)}", Grouped(content, {"train": k}), {})["train"].fingerprint for k in kinds}
+    assert len(prints) == len(kinds)
+
+
+def test_group_of_what_is_no_class(cache):
+    dataset = Grouped({"train": [some("a")]}, {"train": Groups((("a", "b"),), True)})
+    with pytest.raises(DataError, match="A group of the train split holds b, which is none of its 1 classes"):
+        prepare("it", dataset, {})
+
+
 # --- the disk and other processes
 
 
-def test_full_disk(cache, monkeypatch):
-    def full(shape):
+@pytest.mark.parametrize("where", ["_append", "_npy_header"])
+def test_full_disk(cache, monkeypatch, where):
+    def full(*what):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(images, "_npy_header", full)
+    monkeypatch.setattr(images, where, full)
     with pytest.raises(DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"):
         prepare("it", Given({"train": [some("a")]}), {})
     assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
@@ -190,10 +265,94 @@ def test_cache_that_cannot_be_a_folder(tmp_path, monkeypatch):
         prepare("it", Given({"train": [some("a")]}), {})
 
 
+class Packed(Dataset):
+    """The files of an archive, each of one byte, as classes of one image; the splits share them all."""
+
+    def __init__(self, meanwhile=None):
+        self.meanwhile = meanwhile or (lambda split: None)
+
+    def classes(self, split, files):
+        with Archive(files["x.tar.gz"]) as archive:
+            self.meanwhile(split)
+            for name in archive.names:
+                yield ImageClass(name, np.frombuffer(archive.read(name), np.uint8).reshape(1, 1, 1, 1))
+
+
+@pytest.fixture
+def packed(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a", "a")
+    return tmp_path / "x.tar.gz"
+
+
+def test_archive_is_decompressed_once_for_all_splits(cache, packed):
+    found = []
+
+    def look(split):
+        found.append([(path.name, path.stat().st_ino) for path in (cache / "prepared").glob(".*.part/scratch/*")])
+
+    tables = prepare("it", Packed(look), {"x.tar.gz": packed})
+    assert sorted(tables) == ["test", "train", "val"]
+    assert len(found[0]) == 1
+    assert found == [found[0]] * 3
+    (folder,) = (cache / "prepared").glob("it-*")
+    assert sorted(path.name for path in folder.iterdir()) == ["index.json", "test.npy", "train.npy", "val.npy"]
+
+
+@pytest.mark.parametrize("how", ["written", "replaced"])
+@pytest.mark.parametrize("when", images.SPLITS)
+def test_file_that_changes_while_it_is_prepared(cache, packed, how, when):
+    def change(split):
+        if split == when and how == "written":
+            with packed.open("ab") as file:
+                file.write(bytes(10))
+        elif split == when:
+            shutil.copy(packed, packed.with_name("other"))
+            packed.with_name("other").replace(packed)
+
+    with pytest.raises(DataError, match=r"x\.tar\.gz changed while it was read"):
+        prepare("it", Packed(change), {"x.tar.gz": packed}, {"x.tar.gz": "known"})
+    assert sorted(tables := prepare("it", Packed(), {"x.tar.gz": packed}, {"x.tar.gz": "known"}))
+    assert len(tables) == 3  # what was made of the changing file was not kept
+
+
+def test_cache_removed_while_it_is_prepared(cache):
+    class Removed(Given):
+        def classes(self, split, files):
+            if split == "val":
+                shutil.rmtree(cache)
+            return super().classes(split, files)
+
+    dataset = Removed({"train": [some("a")], "test": [some("b")]})
+    with pytest.raises(DataError, match="could not be read or written: No such file") as caught:
+        prepare("it", dataset, {})
+    assert "\n" not in str(caught.value)
+    assert sorted(prepare("it", Given({"train": [some("a")]}), {})) == ["train"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is open")
+def test_cache_removed_after_it_was_prepared(cache):
+    tables = prepare("it", Given({"train": [some("a", 500, 40)]}), {})
+    shutil.rmtree(cache)
+    assert (tables["train"].images == 1).all()
+
+
+def test_what_killed_processes_left_is_swept(cache):
+    prepared = cache / "prepared"
+    for name in ("dead", "alive"):
+        (prepared / f".{name}-0123.part" / "scratch").mkdir(parents=True)
+    (prepared / ".dead-0123.lock").touch()  # a lock is what a process holds, not that its file is there
+    with FileLock(prepared / ".alive-0123.lock"):
+        prepare("it", Given({"train": [some("a")]}), {})
+        assert [path.name for path in prepared.glob(".*.part")] == [".alive-0123.part"]
+
+
 SLOW = """
 import os, sys, time
 import numpy as np
-from workbench.images import Dataset, ImageClass, prepare
+from workbench.archives import Archive
+from workbench.images import Dataset, Groups, ImageClass, prepare
 
 class Slow(Dataset):
     def classes(self, split, files):

@@ -20,17 +20,39 @@ PLUGINS = {folder.name: sorted(folder.rglob("*.py")) for folder in ROOT.glob("pl
 HEAVY = {"torch", "pandas", "matplotlib"}
 
 LIGHT = {"__init__", "comparison", "errors", "hookspecs", "plugins", "recipes", "runs", "specs"}
-WITHOUT_TORCH = ("archives", "download", "figures", "images", "manifest", "page", "fetching")
+WITHOUT_TORCH = (
+    "adding",
+    "archives",
+    "decoding",
+    "download",
+    "fetching",
+    "figures",
+    "folders",
+    "images",
+    "inventory",
+    "layouts",
+    "local",
+    "manifest",
+    "mirrors",
+    "page",
+    "pickles",
+    "records",
+    "stores",
+)
 
 # a module imports only from rows above its own
 LAYERS = [
     "errors hookspecs tasks",
-    "archives device functional plugins source specs",
-    "images learner recipes",
-    "evaluate manifest train",
-    "fetching",
-    "download",
-    "plan",
+    "augment decoding device drawing functional pickles plugins specs stores",
+    "archives",
+    "images learner metadataset recipes source",
+    "evaluate manifest protocols train",
+    "fetching layouts",
+    "records",
+    "local",
+    "folders mirrors",
+    "adding download",
+    "inventory plan",
     "report runs testing",
     "figures jobs",
     "comparison page",
@@ -165,7 +187,8 @@ def test_reading_runs_imports_no_torch(tmp_path):
 import pandas as pd
 from workbench import report, runs
 pd.DataFrame({"task": [0, 1], "accuracy": [0.5, 1.0]}).assign(
-    algorithm="tiny", backbone="", train_on="x", test_on="x", split="test", ways=1, shots=1, queries=1, task_seed=0
+    algorithm="tiny", backbone="", train_on="x", test_on="x", split="test",
+    protocol="way-shot", ways=1, shots=1, queries=1, instance=0, task_seed=0
 ).to_parquet("runs/tiny-1w1s-00000000/eval/x.parquet")
 (found,) = runs.find(["runs"])
 assert found.about["plan"]["algorithm"] == found.label == "tiny"

@@ -17,20 +17,23 @@ import shutil
 import struct
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, BinaryIO, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.archives import Archive
+from workbench.archives import Archive, scratch
 from workbench.errors import DataError
+from workbench.stores import steady
 
 SPLITS = ("train", "val", "test")
-FORMAT = 1  # of a prepared folder; raise it when what `prepare` or `decode` writes changes
+FORMAT = 2  # of a prepared folder; raise it when what `prepare` or `decode` writes changes
 HEADER = 128  # bytes before the rows of a .npy file as written here
+Progress = Callable[[str, int], None]  # a label, and how many images under that label are done
 
 
 class ImageClass(NamedTuple):
@@ -40,6 +43,13 @@ class ImageClass(NamedTuple):
     images: NDArray[np.uint8]  # (n, channels, height, width)
 
 
+class Groups(NamedTuple):
+    """A hierarchy over the classes of a split, for samplers that draw related classes."""
+
+    members: tuple[tuple[str, ...], ...]  # names of classes, group by group: an alphabet's characters
+    whole: bool  # a task takes all classes of a group, not a random number of them
+
+
 class Table(NamedTuple):
     """The images of one split in rows, a class after another."""
 
@@ -47,6 +57,7 @@ class Table(NamedTuple):
     names: tuple[str, ...]  # of the classes
     starts: NDArray[np.int64]  # (classes + 1,): class c is rows starts[c] to starts[c + 1]
     fingerprint: str  # of the content of the whole data set, all splits
+    groups: Groups | None = None  # of the split's classes
 
 
 class Dataset(ABC):
@@ -66,6 +77,10 @@ class Dataset(ABC):
         `files` maps the file names of the manifest entry to where they are: archives as downloaded,
         or folders of the archive's name without its suffix.
         """
+
+    def groups(self, split: str) -> Groups | None:  # noqa: ARG002 - it is there for who overrides this
+        """Return the groups of related classes of a split, if it has such; asked after `classes` of the split."""
+        return None
 
 
 def cache_folder() -> Path:
@@ -93,32 +108,63 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def prepare(
-    name: str, dataset: Dataset, files: Mapping[str, Path], checksums: Mapping[str, str] | None = None
+    name: str,
+    dataset: Dataset,
+    files: Mapping[str, Path],
+    checksums: Mapping[str, str] | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> dict[str, Table]:
     """Return the data set's splits as memory-mapped tables, made now or by an earlier call.
 
     What was made before is used as long as the data set's name, options, module text, `sources` and the
     checksums of its files are the same. `checksums` are those of `files` where already known. A split
-    without classes is absent. Raises `DataError`, for files as for a disk that is full or unwritable.
+    without classes is absent. `progress` is called after each class that is made.
+
+    A few classes at most are in memory. Tables stay readable when the cache is removed, where the system lets
+    a file that is open be removed.
+
+    Raises:
+        DataError: for files as for a disk that is full or unwritable, and for files that change meanwhile.
     """
     checksums = checksums or {file: checksum(path) for file, path in files.items()}
     options = options_of(dataset)
     about = {"format": FORMAT, "name": name, "options": options, "files": checksums, "code": _code(type(dataset))}
     key = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
     folder = cache_folder() / "prepared" / f"{name.replace('/', '-')}-{key[:12]}"
-    if (tables := _load(folder)) is not None:
+    if (tables := load_prepared(folder)) is not None:
         return tables
     from filelock import FileLock
 
     with disk_errors(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if (tables := _load(folder)) is not None:  # another process made it while this one waited
+        with FileLock(_lock(folder)):
+            if (tables := load_prepared(folder)) is not None:  # another process made it while this one waited
                 return tables
-            _build(folder, dataset, files, about)
-    tables = _load(folder)
-    assert tables is not None, folder
+            _sweep(folder.parent)
+            with steady(*files.values()):
+                _build(folder, dataset, files, about, progress)
+            tables = load_prepared(folder)
+    if tables is None:
+        raise DataError(f"{folder} was removed while it was made; try again.")
     return tables
+
+
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _part(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.part")
+
+
+def _sweep(prepared: Path) -> None:
+    """Remove what killed processes left half-made; where a process is at work, its lock is taken."""
+    from filelock import FileLock, Timeout
+
+    for part in prepared.glob(".*.part"):
+        with suppress(Timeout), FileLock(part.with_suffix(".lock"), timeout=0):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def options_of(dataset: Dataset) -> dict[str, Any]:
@@ -153,18 +199,22 @@ def _code(cls: type[Dataset]) -> str:
     return "\0".join([text, *((beside / source).read_text(encoding="utf-8") for source in cls.sources)])
 
 
-def _build(folder: Path, dataset: Dataset, files: Mapping[str, Path], about: dict[str, Any]) -> None:
+def _build(
+    folder: Path, dataset: Dataset, files: Mapping[str, Path], about: dict[str, Any], progress: Progress | None
+) -> None:
     """Write the prepared folder under a temporary name and rename it; the caller holds the lock."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+    part = _part(folder)
+    shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir()
         content = hashlib.sha256()
         splits = {}
-        for split in SPLITS:
-            entry = _write_split(part / f"{split}.npy", split, dataset.classes(split, files), content)
-            if entry["names"]:
-                splits[split] = entry
+        with scratch(part / "scratch"):
+            for split in SPLITS:
+                classes = _reported(dataset.classes(split, files), f"{about['name']}, {split}", progress)
+                entry = _write_split(part / f"{split}.npy", split, classes, content)
+                if entry["names"]:
+                    splits[split] = entry | _groups(dataset.groups(split), split, entry["names"], content)
         if not splits:
             raise DataError(f"{about['name']} has no classes in any split with options {about['options']}.")
         index = about | {"fingerprint": content.hexdigest(), "splits": splits}
@@ -177,13 +227,25 @@ def _build(folder: Path, dataset: Dataset, files: Mapping[str, Path], about: dic
         shutil.rmtree(part, ignore_errors=True)
 
 
+def _reported(classes: Iterator[ImageClass], label: str, progress: Progress | None) -> Iterator[ImageClass]:
+    done = 0
+    for one in classes:
+        yield one
+        done += len(one.images)
+        if progress is not None:
+            progress(label, done)
+
+
 def _write_split(path: Path, split: str, classes: Iterator[ImageClass], content: Any) -> dict[str, Any]:
-    """Stream classes into a .npy file, one in memory at a time; return its part of the index."""
+    """Stream classes into a .npy file; return its part of the index.
+
+    One class is written and hashed while the next one is made.
+    """
     names: dict[str, None] = {}
     starts = [0]
     shape: tuple[int, ...] | None = None
-    with path.open("wb") as file:
-        file.write(bytes(HEADER))
+    with path.open("wb") as file, ThreadPoolExecutor(1) as behind:
+        written = behind.submit(file.write, bytes(HEADER))
         for name, images in classes:
             if name in names:
                 raise DataError(f"The class {name} is twice in the {split} split.")
@@ -193,11 +255,12 @@ def _write_split(path: Path, split: str, classes: Iterator[ImageClass], content:
             shape = shape or images.shape[1:]
             if images.shape[1:] != shape:
                 raise DataError(f"The class {name} has images of shape {images.shape[1:]}, those before it {shape}.")
-            rows = images.tobytes()
-            content.update(f"{split}\0{name}\0{images.shape}\0".encode() + rows)
-            file.write(rows)
             names[name] = None
             starts.append(starts[-1] + len(images))
+            written.result()
+            rows = np.array(images, order="C")  # a copy: who yields one array again and again may do so
+            written = behind.submit(_append, file, content, f"{split}\0{name}\0{images.shape}\0", rows)
+        written.result()
         whole = (starts[-1], *(shape or ()))
         file.seek(0)
         file.write(_npy_header(whole))
@@ -206,13 +269,31 @@ def _write_split(path: Path, split: str, classes: Iterator[ImageClass], content:
     return {"names": list(names), "starts": starts, "shape": whole}
 
 
+def _append(file: BinaryIO, content: Any, heading: str, rows: NDArray[np.uint8]) -> int:
+    content.update(heading.encode())
+    content.update(rows.data)
+    return file.write(rows.data)
+
+
+def _groups(groups: Groups | None, split: str, names: list[str], content: Any) -> dict[str, Any]:
+    """The groups' part of the index; tasks depend on them, so they count as content."""
+    if groups is None:
+        return {}
+    known = set(names)
+    for member in (member for group in groups.members for member in group):
+        if member not in known:
+            raise DataError(f"A group of the {split} split holds {member}, which is none of its {len(names)} classes.")
+    content.update(f"{split}\0groups\0{json.dumps(groups)}\0".encode())
+    return {"groups": groups._asdict()}
+
+
 def _npy_header(shape: tuple[int, ...]) -> bytes:
     # written by hand because it must keep its length when the number of rows is known at last
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", HEADER - 10) + f"{text:<{HEADER - 11}}\n".encode()
 
 
-def _load(folder: Path) -> dict[str, Table] | None:
+def load_prepared(folder: Path) -> dict[str, Table] | None:
     """Open a prepared folder; None if it is absent or anything in it is missing or of another size."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
@@ -226,6 +307,21 @@ def _load(folder: Path) -> dict[str, Table] | None:
             starts = np.asarray(entry["starts"], dtype=np.int64)
             if images.shape != shape or images.dtype != np.uint8 or starts[-1] != len(images):
                 return None
-            tables[split] = Table(images, tuple(entry["names"]), starts, index["fingerprint"])
+            groups = (
+                Groups(tuple(map(tuple, told["members"])), told["whole"]) if (told := entry.get("groups")) else None
+            )
+            tables[split] = Table(images, tuple(entry["names"]), starts, index["fingerprint"], groups)
         return tables or None
     return None
+
+
+def fingerprint_of(tables: Mapping[str, Table]) -> str:
+    """Return the fingerprint of what the tables hold now, computed as `prepare` did when it wrote them."""
+    content = hashlib.sha256()
+    for split, table in tables.items():
+        for label, start, stop in zip(table.names, table.starts, table.starts[1:], strict=False):
+            images = table.images[start:stop]
+            content.update(f"{split}\0{label}\0{images.shape}\0".encode() + images.tobytes())
+        if table.groups is not None:
+            content.update(f"{split}\0groups\0{json.dumps(table.groups)}\0".encode())
+    return content.hexdigest()

@@ -7,34 +7,63 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from workbench.errors import DataError
 from workbench.images import Dataset
 
 MANIFEST = "datasets.toml"
+ACCESS = ("direct", "hub", "by hand")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LOCAL = ("127.0.0.1", "localhost", "::1")
+# of an entry and of a file: what each key holds; what is not in the second must be there
+ENTRY = {"homepage": str, "licence": str, "citation": str, "access": str, "steps": str, "file": list}
+ENTRY_OPTIONAL = {"access", "steps"}
+FILE = {
+    "url": str,
+    "mirrors": list,
+    "name": str,
+    "names": list,
+    "size": int,
+    "md5": str,
+    "sha256": str,
+    "counts": dict,
+    "form": str,
+}
 
 
 @dataclass(frozen=True)
 class RemoteFile:
     """One published file. `counts`: images, their folders, the folders of those; keys are words to print."""
 
-    url: str
     name: str
+    urls: tuple[str, ...] = ()  # tried in order; none: it can only be had by hand
     size: int = 0  # 0: not known
     md5: str = ""
     sha256: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    form: str = ""  # "": part of every form
 
     @property
     def stem(self) -> str:
         """The archive's name without its suffix, the name of the folder that it unpacks to."""
-        return self.name.split(".")[0]
+        return self.name.removesuffix(self.suffix)
+
+    @property
+    def suffix(self) -> str:
+        """What the name ends in: ".zip", ".tar.gz"."""
+        return suffix_of(self.name)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a checksum to compare with."""
+        return bool(self.md5 or self.sha256)
 
 
 @dataclass(frozen=True)
@@ -46,6 +75,20 @@ class Entry:
     licence: str
     citation: str
     files: tuple[RemoteFile, ...]
+    access: str = "direct"
+    steps: str = ""
+
+    @property
+    def forms(self) -> dict[str, tuple[RemoteFile, ...]]:
+        """The files of each form in which the set may be had, the preferred one first."""
+        names = dict.fromkeys(file.form for file in self.files if file.form) or {"": None}
+        return {name: tuple(file for file in self.files if file.form in ("", name)) for name in names}
+
+
+def suffix_of(name: str) -> str:
+    """What a file's name ends in; of an archive the whole of it: ".tar.gz"."""
+    archive = [suffix for suffix in ARCHIVES if name.lower().endswith(suffix)]
+    return name[-len(max(archive, key=len)) :] if archive else os.path.splitext(name)[1]
 
 
 def find_entry(name: str, package: str = "") -> Entry:
@@ -90,31 +133,79 @@ def _manifests(package: str) -> Iterator[Path]:
 
 def _entry(name: str, table: Any, path: Path) -> Entry:
     where = f"[{name}] of {path}"
-    _check(table, {"homepage": str, "licence": str, "citation": str, "file": list}, set(), where)
-    files = tuple(_file(item, f"[[{name}.file]] of {path}") for item in table["file"])
-    return Entry(name, table["homepage"], table["licence"], table["citation"], files)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise DataError(f"{where}: a name is made of letters, digits, - and _.")
+    _check(table, ENTRY, ENTRY_OPTIONAL, where)
+    files = [file for item in table["file"] for file in _files(item, f"[[{name}.file]] of {path}")]
+    entry = Entry(**{key: value for key, value in table.items() if key != "file"}, name=name, files=tuple(files))
+    if entry.access not in ACCESS:
+        raise DataError(f"{where}: access must be one of {', '.join(ACCESS)}, not {entry.access!r}.")
+    if entry.access != "direct" and not entry.steps:
+        raise DataError(f"{where}: access is {entry.access!r}, so it must have the key steps: what to do.")
+    if twice := {file.name for file in files if [other.name for other in files].count(file.name) > 1}:
+        raise DataError(f"{where}: the name {sorted(twice)[0]!r} is given to more than one file.")
+    if not files:
+        raise DataError(f"{where}: file must be at least one [[{name}.file]].")
+    if entry.access != "by hand" and (lone := [file.name for file in files if not file.urls and not entry.steps]):
+        raise DataError(f"{where}: {lone[0]} has no url, so the entry must have the key steps: what to do.")
+    return entry
 
 
-def _file(table: Any, where: str) -> RemoteFile:
-    types = {"url": str, "name": str, "size": int, "md5": str, "sha256": str, "counts": dict}
-    _check(table, types, {"size", "md5", "sha256", "counts"}, where)
-    file = RemoteFile(**table)
-    if not file.md5 and not file.sha256:
-        raise DataError(f"{where}: {file.name} has neither md5 nor sha256.")
-    if file.name != os.path.basename(file.name) or file.name.startswith(".") or "\\" in file.name:
-        raise DataError(f"{where}: name must be a plain file name, not {file.name!r}.")
-    if urlsplit(file.url).scheme not in ("https", "http"):
-        raise DataError(f"{where}: url must begin with https:// or http://, not {file.url!r}.")
+def _files(table: Any, where: str) -> Iterator[RemoteFile]:
+    """The file of one table, or the files of one that has `names`."""
+    _check(table, FILE, set(FILE), where)
+    if ("name" in table) == ("names" in table):
+        raise DataError(f"{where} must have one of the keys name and names.")
+    names = table.get("names", [table.get("name")])
+    if not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{where}: names must be a list of file names, not {names!r}.")
+    if alone := [key for key in ("size", "md5", "sha256", "counts") if key in table and "names" in table]:
+        raise DataError(f"{where}: {alone[0]} is of one file; give it with name, not with names.")
+    addresses = [*([table["url"]] if "url" in table else []), *table.get("mirrors", [])]
+    if not all(isinstance(address, str) for address in addresses):
+        raise DataError(f"{where}: mirrors must be a list of addresses, not {table['mirrors']!r}.")
+    if len(names) > 1 and (same := [address for address in addresses if "{name}" not in address]):
+        raise DataError(f"{where}: url must hold {{name}} where names has {len(names)} names, not {same[0]!r}.")
+    values = {key: table[key] for key in ("size", "md5", "sha256", "counts", "form") if key in table}
+    for name in names:
+        urls = tuple(address.replace("{name}", quote(name)) for address in addresses)
+        file = RemoteFile(name, urls, **values)
+        _check_file(file, where)
+        yield file
+
+
+def _check_file(file: RemoteFile, where: str) -> None:
+    name = file.name
+    if not name or name != os.path.basename(name) or name.startswith(".") or "\\" in name:
+        raise DataError(f"{where}: name must be a plain file name, not {name!r}.")
+    for key, digest, length in (("md5", file.md5, 32), ("sha256", file.sha256, 64)):
+        if digest and not re.fullmatch(rf"[0-9a-f]{{{length}}}", digest):
+            raise DataError(f"{where}: {key} of {name} must be {length} hexadecimal digits, not {digest!r}.")
+    if file.size < 0:
+        raise DataError(f"{where}: size of {name} must be a number of bytes, not {file.size}.")
+    for url in file.urls:
+        _check_url(url, file, where)
     if len(file.counts) > 3 or not all(type(count) is int for count in file.counts.values()):
         raise DataError(f"{where}: counts must be up to three whole numbers, not {file.counts}.")
-    return file
+    if file.counts and file.suffix.lower() not in ARCHIVES:
+        raise DataError(f"{where}: counts are of an archive ({', '.join(ARCHIVES)}), not of {name}.")
 
 
-def _check(table: Any, types: dict[str, type], optional: set[str], where: str) -> None:
+def _check_url(url: str, file: RemoteFile, where: str) -> None:
+    """HTTPS; where a file is published over HTTP only, what came can still be told by its checksum."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise DataError(f"{where}: url must begin with https://, not {url!r}.")
+    if parts.scheme == "http" and not file.known and parts.hostname not in LOCAL:
+        raise DataError(f"{where}: url {url!r} is http, which needs md5 or sha256; give one, or an https address.")
+
+
+def _check(table: Any, types: Mapping[str, type], optional: set[str], where: str) -> None:
     if not isinstance(table, dict):
         raise DataError(f"{where} must be a table.")
-    for key in types.keys() - optional - table.keys():
-        raise DataError(f"{where} lacks the key {key}.")
+    for key in types:
+        if key not in optional and key not in table:
+            raise DataError(f"{where} lacks the key {key}.")
     for key, value in table.items():
         if key not in types:
             raise DataError(f"{where} has an unknown key {key}; there are: {', '.join(types)}.")

@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from mlw_vision import glyphs
-from mlw_vision.glyphs import Glyphs, Random, bezier, character, draw, rasterise
+from mlw_vision.data import glyphs
+from mlw_vision.data.glyphs import Glyphs, Random, bezier, character, draw, rasterise
 from numpy.typing import NDArray
 
 from workbench.errors import UsageError

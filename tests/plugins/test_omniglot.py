@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mlw_vision.omniglot import Omniglot, OmniglotSmall1, OmniglotSmall2, characters
+from mlw_vision.data.omniglot import Omniglot, OmniglotSmall1, OmniglotSmall2, characters
 from PIL import Image
 
 from workbench.download import fetch, open_dataset
@@ -142,6 +142,13 @@ def test_each_drawing_is_decoded_once(small1, monkeypatch):
     assert len(read) == len(set(read)) == 24 * 20
 
 
+def test_grey_strokes_as_colour(small1):
+    name = small1.name
+    plain = next(OmniglotSmall1(size=84).classes("val", {name: small1})).images
+    like = next(OmniglotSmall1(size=84, channels=3).classes("val", {name: small1})).images
+    assert (like == np.repeat(plain, 3, axis=1)).all()
+
+
 @pytest.mark.parametrize("dataset", [OmniglotSmall2(), Omniglot(), Omniglot(split="lake")])
 def test_absent_character_is_named(small1, dataset):
     with pytest.raises(DataError, match=r"\S+/character01 has 0 of 20 drawings in images_background_small1.zip"):
@@ -180,3 +187,4 @@ def test_all_of_omniglot(cache, options, sizes):
     for table in tables.values():
         assert list(table.names) == sorted(table.names)
         assert set(np.diff(table.starts)) == {20}
+        assert sorted(name for group in table.groups.members for name in group) == list(table.names)

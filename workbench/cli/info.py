@@ -18,7 +18,11 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:
     """Show what a thing is: its paper, options, recipes and published results, or its files and licence."""
+    from workbench.folders import folder_names
+
     known = {each: kind for kind in KINDS for each in registry().entries(kind)}
+    if name in folder_names():
+        known[name] = "datasets"
     kinds = []
     for kind in KINDS:
         try:
@@ -26,9 +30,11 @@ def info(
         except UnknownName:
             continue
         kinds.append(kind)
-    if not kinds:
+    if not kinds and name not in folder_names():
         raise UnknownName("algorithm, backbone or data set", name, known)
     facts = [_facts(registry().find(kind, name)) for kind in kinds]
+    if name in folder_names():
+        facts.append(_own_facts(name))
     if json:
         _show.as_json(facts)
         return
@@ -44,11 +50,10 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "plugin": entry.distribution,
         "summary": inspect.getdoc(target) or "",
         "about": inspect.getdoc(inspect.getmodule(target)) or "",
-        "options": [
-            {"name": o.name, "type": o.type_name, "default": specs.as_text(o.default), "help": o.help}
-            for o in specs.options_of(target).values()
-        ],
+        "options": _options(target),
     }
+    if entry.base:
+        facts["alias"] = f"{entry.base}:" + ",".join(f"{k}={specs.as_text(v)}" for k, v in entry.preset.items())
     if entry.kind == "algorithms":
         tables = recipes.tables(entry)
         facts["recipes"] = [
@@ -61,6 +66,30 @@ def _facts(entry: Entry) -> dict[str, Any]:
     if entry.kind == "datasets" and target.manifest:
         facts["files"] = _files(target)
     return facts
+
+
+def _options(target: type) -> list[dict[str, str]]:
+    return [
+        {"name": o.name, "type": o.type_name, "default": specs.as_text(o.default), "help": o.help}
+        for o in specs.options_of(target).values()
+    ]
+
+
+def _own_facts(name: str) -> dict[str, Any]:
+    """What is known of a user's own folder of images."""
+    from workbench.folders import Folder, read_record, record_path
+
+    record = read_record(name)
+    return {
+        "name": name,
+        "kind": "data set",
+        "plugin": "a folder of your own",
+        "summary": "",
+        "about": str(record),
+        "options": _options(Folder),
+        "classes": record.images,
+        "record": str(record_path(name)),
+    }
 
 
 def _files(target: Any) -> dict[str, Any]:
@@ -76,8 +105,20 @@ def _files(target: Any) -> dict[str, Any]:
         "homepage": manifest.homepage,
         "licence": manifest.licence,
         "citation": manifest.citation,
+        "access": manifest.access,
+        "steps": manifest.steps,
         "here": here,
-        "files": [{"url": file.url, "megabytes": round(file.size / 1e6, 1)} for file in manifest.files],
+        "files": [
+            {
+                "name": file.name,
+                "form": file.form,
+                "urls": list(file.urls),
+                "megabytes": round(file.size / 1e6, 1),
+                "checksum": "sha256" if file.sha256 else "md5" if file.md5 else "",
+                "counts": file.counts,
+            }
+            for file in manifest.files
+        ],
     }
 
 
@@ -86,6 +127,8 @@ def _print(facts: dict[str, Any]) -> None:
 
     _show.out(f"[bold]{escape(facts['name'])}[/] · {facts['kind']} from {escape(facts['plugin'])}\n", markup=True)
     _show.out((facts["about"] or facts["summary"]) + "\n")
+    if "alias" in facts:
+        _show.out(f"{facts['name']} is a name for {facts['alias']}; its recipes begin with those of the latter.\n")
     columns = {"option": "left", "type": "left", "default": "left", "": "left"}
     rows = [[o["name"], o["type"], o["default"], o["help"]] for o in facts["options"]]
     if rows:
@@ -105,7 +148,35 @@ def _print(facts: dict[str, Any]) -> None:
         for p in facts.get("published", [])
     ]:
         _show.table("published", {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}, published)
+    if facts.get("classes"):
+        rows = [
+            [split, ", ".join(f"{name} ({count})" for name, count in classes.items())]
+            for split, classes in facts["classes"].items()
+        ]
+        _show.table("classes and their images", {"split": "left", "classes": "left"}, rows)
     if files := facts.get("files"):
-        rows = [[key, str(files[key])] for key in ("homepage", "licence", "citation", "here")]
-        rows += [["file", f"{file['url']} ({file['megabytes']} MB)"] for file in files["files"]]
-        _show.table("data", {"": "left", " ": "left"}, rows)
+        _print_files(files)
+
+
+def _print_files(files: dict[str, Any]) -> None:
+    from workbench.records import phrase
+
+    keys = ("homepage", "licence", "citation", "access", "steps", "here")
+    _show.table("data", {"": "left", " ": "left"}, [[key, files[key]] for key in keys if files[key]])
+    columns = {"file": "left", "form": "left", "size": "right", "checksum": "left", "holds": "left", "from": "left"}
+    forms = any(file["form"] for file in files["files"])
+    rows = [
+        [
+            file["name"],
+            file["form"],
+            f"{file['megabytes']:,} MB" if file["megabytes"] else "not known",
+            file["checksum"] or "learnt at the first download",
+            phrase(file["counts"]),
+            "\n".join(file["urls"]) or "by hand",
+        ]
+        for file in files["files"]
+    ]
+    if not forms:
+        del columns["form"]
+        rows = [[*row[:1], *row[2:]] for row in rows]
+    _show.table("files", columns, rows)

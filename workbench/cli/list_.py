@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
+from workbench.errors import DataError
 from workbench.plugins import KINDS, Entry, registry
+from workbench.specs import as_text
 
 
 class Kind(StrEnum):
@@ -33,6 +36,8 @@ def list_(
         for each in kinds
         for name, entry in registry().entries(each).items()
     ]
+    if "datasets" in kinds:
+        rows += [{"kind": "datasets", "name": n, "plugin": "your own", "about": a} for n, a in _own_folders()]
     if json:
         _show.as_json(rows)
         return
@@ -43,7 +48,26 @@ def list_(
         _show.note(f"{', '.join(broken)} did not load; see: mlw plugins")
 
 
+def _own_folders() -> Iterator[tuple[str, str]]:
+    """The user's own folders of images, and what is in each."""
+    from workbench.folders import folder_names, read_record
+
+    for name in folder_names():
+        try:
+            record = read_record(name)
+        except DataError as error:
+            yield name, str(error)
+        else:
+            yield name, f"{record.classes:,} classes, {record.count:,} images from {record.origin}."
+
+
 def _about(entry: Entry) -> str:
+    if entry.base:
+        return f"{entry.base}:" + ",".join(f"{key}={as_text(value)}" for key, value in entry.preset.items())
+    return _first_line(entry)
+
+
+def _first_line(entry: Entry) -> str:
     """The first line of the class's docstring, read from its source: nothing is imported for a list."""
     if isinstance(entry.target, type):
         return (entry.target.__doc__ or "").strip().partition("\n")[0]

@@ -2,6 +2,38 @@
 
 from workbench.hookspecs import Register, hookimpl
 
+# data sets by the module in mlw_vision.data that reads them
+DATASETS = {
+    "aircraft": "aircraft:Aircraft",
+    "chestx": "chestx:ChestX",
+    "cifar10": "cifar:Cifar10",
+    "cifar100": "cifar:Cifar100",
+    "cifarfs": "cifar:CifarFs",
+    "cropdisease": "cropdisease:CropDisease",
+    "cu_birds": "cub:CuBirds",
+    "cub": "cub:Cub",
+    "dtd": "dtd:Dtd",
+    "emnist": "idx:Emnist",
+    "eurosat": "eurosat:EuroSat",
+    "fc100": "cifar:Fc100",
+    "fungi": "fungi:Fungi",
+    "glyphs": "glyphs:Glyphs",
+    "ilsvrc_2012": "ilsvrc_2012:Ilsvrc2012",
+    "isic": "isic:Isic",
+    "kmnist": "idx:Kmnist",
+    "lake_runs": "lake_runs:LakeRuns",
+    "miniimagenet": "miniimagenet:MiniImageNet",
+    "mnist": "idx:Mnist",
+    "mscoco": "mscoco:MsCoco",
+    "omniglot": "omniglot:Omniglot",
+    "omniglot_small1": "omniglot:OmniglotSmall1",
+    "omniglot_small2": "omniglot:OmniglotSmall2",
+    "quickdraw": "quickdraw:QuickDraw",
+    "tieredimagenet": "tieredimagenet:TieredImageNet",
+    "traffic_sign": "traffic_sign:TrafficSign",
+    "vgg_flower": "vgg_flower:VggFlower",
+}
+
 
 @hookimpl
 def register_backbones(register: Register) -> None:
@@ -10,7 +42,5 @@ def register_backbones(register: Register) -> None:
 
 @hookimpl
 def register_datasets(register: Register) -> None:
-    register("glyphs", "mlw_vision.glyphs:Glyphs")
-    register("omniglot", "mlw_vision.omniglot:Omniglot")
-    register("omniglot_small1", "mlw_vision.omniglot:OmniglotSmall1")
-    register("omniglot_small2", "mlw_vision.omniglot:OmniglotSmall2")
+    for name, target in DATASETS.items():
+        register(name, f"mlw_vision.data.{target}")

@@ -1,0 +1,48 @@
+"""FGVC-Aircraft: 100 variants of aircraft, 10,000 photographs, cropped to the aircraft.
+
+Maji, Rahtu, Kannala, Blaschko, Vedaldi: Fine-Grained Visual Classification of Aircraft, 2013,
+arXiv 1306.5151. https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/
+
+As in Meta-Dataset, an image is its bounding box; that also cuts off the credits at the bottom.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlw_vision.data.reading import Crop, Size, by_file, file_of, split_lists, stacked, text_lines
+from workbench.archives import Archive
+from workbench.images import Dataset, ImageClass
+
+
+class Aircraft(Dataset):
+    """70 variants to train on, 15 to validate, 15 to test; a "/" in a variant's name is written "-"."""
+
+    manifest = "aircraft"
+    sources = ("reading.py", "../splits/aircraft.toml")
+
+    def __init__(self, *, size: Size = 84):
+        self.size = size
+
+    def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
+        """Yield the split's variants, sorted."""
+        with Archive(file_of(files, "fgvc-aircraft-2013b.tar.gz")) as archive:
+            photographs = by_file(archive.names)
+            variants: dict[str, list[str]] = defaultdict(list)
+            for part in ("trainval", "test"):
+                for line in text_lines(archive, f"images_variant_{part}.txt"):
+                    number, _, variant = line.partition(" ")
+                    if f"{number}.jpg" in photographs:
+                        variants[variant].append(photographs[f"{number}.jpg"])
+            boxes = {photographs.get(f"{number}.jpg", ""): box for number, box in _boxes(archive)}
+            wanted = {name.replace("/", "-"): sorted(variants[name]) for name in split_lists("aircraft")[split]}
+            yield from stacked(archive, wanted, self.size, boxes)
+
+
+def _boxes(archive: Archive) -> Iterator[tuple[str, Crop]]:
+    """Number of a photograph and its box; published with the first pixel as 1 and the last one included."""
+    for line in text_lines(archive, "images_box.txt"):
+        number, left, upper, right, lower = line.split()
+        yield number, (int(left) - 1, int(upper) - 1, int(right), int(lower))

@@ -1,0 +1,41 @@
+"""CropDisease: leaves of crops, healthy or ill, 38 classes of PlantVillage.
+
+Mohanty, Hughes, Salathé: Using Deep Learning for Image-Based Plant Disease Detection, Frontiers in Plant
+Science 7, 2016.
+
+A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test.
+The benchmark takes the folder dataset/train of a copy on Kaggle; the archive at Mendeley holds the same
+photographs, more of them, and one class that is no leaf, which is left out. Name the copy beside a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlw_vision.data.reading import Size, by_folder, stacked
+from workbench.archives import Archive
+from workbench.images import Dataset, ImageClass
+
+NO_LEAF = "Background_without_leaves"
+
+
+class CropDisease(Dataset):
+    """38 pairs of a crop and an illness, all for test."""
+
+    manifest = "cropdisease"
+    sources = ("reading.py",)
+
+    def __init__(self, *, size: Size = 84):
+        self.size = size
+
+    def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
+        """Yield the classes by the names of their folders, for "test" only."""
+        if split != "test":
+            return
+        with Archive(next(iter(files.values()))) as archive:
+            images = tuple(archive.images())
+            training = [name for name in images if "/dataset/train/" in f"/{name}"]
+            folders = by_folder(training or images)
+            folders.pop(NO_LEAF, None)
+            yield from stacked(archive, folders, self.size)

@@ -1,0 +1,30 @@
+"""DTD: 47 textures in words (braided, dotted, ...), 120 images each.
+
+Cimpoi, Maji, Kokkinos, Mohamed, Vedaldi: Describing Textures in the Wild, CVPR 2014.
+https://www.robots.ox.ac.uk/~vgg/data/dtd/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlw_vision.data.reading import Size, by_folder, file_of, split_lists, stacked
+from workbench.archives import Archive
+from workbench.images import Dataset, ImageClass
+
+
+class Dtd(Dataset):
+    """33 textures to train on, 7 to validate, 7 to test, as in Meta-Dataset."""
+
+    manifest = "dtd"
+    sources = ("reading.py", "../splits/dtd.toml")
+
+    def __init__(self, *, size: Size = 84):
+        self.size = size
+
+    def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
+        """Yield the split's textures, sorted."""
+        with Archive(file_of(files, "dtd-r1.0.1.tar.gz")) as archive:
+            folders = by_folder(tuple(archive.images()))
+            yield from stacked(archive, {name: folders.get(name, []) for name in split_lists("dtd")[split]}, self.size)

@@ -1,0 +1,33 @@
+"""EuroSAT: 10 kinds of land use seen by the satellite Sentinel-2, 27,000 images of 64 x 64 pixels.
+
+Helber, Bischke, Dengel, Borth: EuroSAT, IEEE JSTARS 12(7), 2019, arXiv 1709.00029.
+https://github.com/phelber/EuroSAT
+
+A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlw_vision.data.reading import Size, by_folder, stacked
+from workbench.archives import Archive
+from workbench.images import Dataset, ImageClass
+
+
+class EuroSat(Dataset):
+    """10 kinds of land use, all for test."""
+
+    manifest = "eurosat"
+    sources = ("reading.py",)
+
+    def __init__(self, *, size: Size = 84):
+        self.size = size
+
+    def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
+        """Yield the classes by name, for "test" only."""
+        if split != "test":
+            return
+        with Archive(next(iter(files.values()))) as archive:
+            yield from stacked(archive, by_folder(tuple(archive.images())), self.size)

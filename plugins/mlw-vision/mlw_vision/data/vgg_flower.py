@@ -1,0 +1,51 @@
+"""VGG Flower: 102 kinds of flowers, 8,189 photographs.
+
+Nilsback, Zisserman: Automated Flower Classification over a Large Number of Classes, ICVGIP 2008.
+https://www.robots.ox.ac.uk/~vgg/data/flowers/102/
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlw_vision.data.reading import Size, by_file, file_of, split_lists, stacked
+from workbench.archives import Archive
+from workbench.errors import DataError
+from workbench.images import Dataset, ImageClass
+
+
+class VggFlower(Dataset):
+    """71 kinds to train on, 15 to validate, 16 to test, as in Meta-Dataset."""
+
+    manifest = "vgg_flower"
+    sources = ("reading.py", "../splits/vgg_flower.toml")
+
+    def __init__(self, *, size: Size = 84):
+        self.size = size
+
+    def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
+        """Yield the split's kinds by the label in their names."""
+        labels = _labels(file_of(files, "imagelabels.mat"))
+        with Archive(file_of(files, "102flowers.tgz")) as archive:
+            photographs = by_file(archive.names)
+            members: dict[int, list[str]] = defaultdict(list)
+            for number, label in enumerate(labels, 1):
+                if name := photographs.get(f"image_{number:05d}.jpg"):
+                    members[label].append(name)
+            wanted = {name: members[int(name.partition(".")[0])] for name in split_lists("vgg_flower")[split]}
+            yield from stacked(archive, wanted, self.size)
+
+
+def _labels(path: Path) -> list[int]:
+    """Labels of the photographs in order, from 1 to 102."""
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        labels: list[int] = loadmat(io.BytesIO(path.read_bytes()))["labels"].ravel().tolist()
+    except (MatReadError, ValueError, KeyError, TypeError, OSError) as error:
+        raise DataError(f"{path} is not the published table of labels: {error}.") from error
+    return labels

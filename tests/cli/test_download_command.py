@@ -1,0 +1,370 @@
+"""`mlw download` as it is typed: what it prints and leaves, and what one is told when something is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # helpers beside the tests of the core
+from local_server import serve
+from plugin_packages import place
+from publisher import drawings, write_zip
+
+from workbench import fetching
+from workbench.cli import main
+from workbench.folders import record_path
+from workbench.plugins import registry
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
+
+PLUGIN = """
+import numpy as np
+from workbench import hookimpl
+from workbench.archives import Archive
+from workbench.images import Dataset, ImageClass
+
+class Tiny(Dataset):
+    "Drawings."
+    manifest = "tiny"
+    def classes(self, split, files):
+        with Archive(files["tiny.zip"]) as archive:
+            names = [name for name in archive.images() if split == "test"]
+            if names:
+                yield ImageClass("all", np.stack([archive.image(name, size=8, channels=1) for name in names]))
+
+class Asked(Tiny):
+    manifest = "asked"
+
+@hookimpl
+def register_datasets(register):
+    register("tiny", Tiny)
+    register("asked", Asked)
+"""
+ABOUT = 'homepage = "https://example.invalid"\nlicence = "CC0"\ncitation = "Nobody, 2020"\n'
+STEPS = "Ask Nobody for tiny.zip. Then type: mlw download asked --from FILE"
+
+
+@pytest.fixture
+def mlw(tmp_path, monkeypatch, capsys):
+    """Run a command in this process with an empty cache; exit code, standard output, standard error."""
+    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(line, *more):
+        monkeypatch.setattr(sys, "argv", ["mlw", *line.split(), *map(str, more)])
+        code = 0
+        try:
+            main.run()
+        except SystemExit as stop:
+            code = stop.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A publisher's server, and a plugin with data sets published there."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    write_zip(folder / "tiny.zip", drawings())
+    site = tmp_path / "site"
+    place(site, "mlw-tiny", PLUGIN)
+    with serve(folder) as running:
+        counts = "counts = { images = 12, characters = 6 }"
+        (site / "mlw_tiny" / "datasets.toml").write_text(
+            f'[tiny]\n{ABOUT}[[tiny.file]]\nname = "tiny.zip"\nurl = "http://127.0.0.1:9/tiny.zip"\n'
+            f'mirrors = ["{running.url}tiny.zip"]\n{counts}\n'
+            f'[asked]\n{ABOUT}access = "by hand"\nsteps = "{STEPS}"\n[[asked.file]]\nname = "tiny.zip"\n{counts}\n'
+        )
+        monkeypatch.syspath_prepend(str(site))
+        registry.cache_clear()
+        yield running
+    registry.cache_clear()
+    sys.modules.pop("mlw_tiny", None)
+
+
+def birds(folder: Path, classes: int = 3, images: int = 4) -> Path:
+    for number in range(classes):
+        (folder / f"class {number:02d}").mkdir(parents=True)
+        for image in range(images):
+            stream = io.BytesIO()
+            Image.new("RGB", (9, 9), (number * 5, image * 40, 0)).save(stream, "PNG")
+            (folder / f"class {number:02d}" / f"{image}.png").write_bytes(stream.getvalue())
+    return folder
+
+
+def sentence(errors: str) -> str:
+    assert "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("mlw: ")
+    return last
+
+
+# --- fetching
+
+
+def test_the_second_mirror_and_a_checksum_learnt(mlw, server, tmp_path):
+    code, output, errors = mlw("download tiny")
+    assert code == 0, errors
+    assert "http://127.0.0.1:9/tiny.zip cannot be reached" in errors
+    assert "checksum learnt now: sha256" in output
+    assert " test: 1 classes, 12 images of 1 x 8 x 8" in output
+    code, output, _ = mlw("download --list")
+    assert code == 0
+    assert [word in output for word in ("tiny", "tiny.zip", "learnt", "MB in")] == [True] * 4
+    code, output, _ = mlw("download tiny --remove")
+    assert (code, output) == (0, output)
+    assert "tiny: removed" in output
+    assert mlw("download --list")[1].startswith("nothing of any data set is in")
+    server.flip = 1000
+    code, _, errors = mlw("download tiny")
+    assert code == 1
+    assert "not the tiny.zip that was learnt at the first download: sha256" in sentence(errors)
+
+
+def test_by_hand(mlw, server, tmp_path):
+    code, output, errors = mlw("download asked")
+    assert (code, output) == (1, "")
+    assert sentence(errors).endswith(f"can only be had by hand. {STEPS}")
+    assert server.requests == []
+    code, output, _ = mlw("download asked --from", tmp_path / "published" / "tiny.zip")
+    assert code == 0
+    assert "content checked by count, not by checksum (12 images, 6 characters)" in output
+
+
+def test_a_part_says_so(mlw, server, tmp_path):
+    files = {name: content for name, content in drawings().items() if "03/" not in name}
+    part = write_zip(tmp_path / "tiny.zip", files)
+    code, _, errors = mlw("download asked --from", part)
+    assert code == 1
+    assert "add --partial" in sentence(errors)
+    code, output, errors = mlw("download asked --partial --from", part)
+    assert code == 0
+    assert "a part: 8 of 12 images" in output
+    assert "this is a part, 8 of 12 images; results measured on it say so" in errors
+    assert "part: 8 of 12 images" in mlw("download --list")[1]
+    from workbench.plan import open_data
+
+    open_data.cache_clear()
+    assert open_data("asked").part == "8 of 12 images"
+    open_data.cache_clear()
+
+
+def test_one_of_several_that_fails_stops_no_other(mlw, server):
+    code, output, errors = mlw("download asked nothing tiny")
+    assert code == 1
+    assert "12 images of 1 x 8 x 8" in output
+    assert "mlw: tiny.zip of asked can only be had by hand" in errors
+    assert "no data set 'nothing'" in errors
+    assert sentence(errors) == "mlw: 2 of 3 failed"
+
+
+def test_info_tells_how_it_is_had(mlw, server):
+    output = mlw("info asked")[1]
+    for part in ("by hand", STEPS, "CC0", "Nobody, 2020", "learnt at the first download", "12 images, 6 characters"):
+        assert part in output
+    assert "mlw download asked" in output
+    files = json.loads(mlw("info tiny --json")[1])[0]["files"]
+    assert files["access"] == "direct"
+    assert files["files"][0] | {"urls": []} == {
+        "name": "tiny.zip",
+        "form": "",
+        "urls": [],
+        "megabytes": 0.0,
+        "checksum": "",
+        "counts": {"images": 12, "characters": 6},
+    }
+
+
+# --- what is here
+
+
+def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
+    mlw("download tiny")
+    code, output, _ = mlw("download tiny --verify")
+    assert code == 0
+    assert output.count("is as it was") == 2
+    (prepared,) = (tmp_path / "cache" / "prepared").glob("tiny-*/test.npy")
+    content = bytearray(prepared.read_bytes())
+    content[-1] ^= 1
+    prepared.write_bytes(content)
+    code, _, errors = mlw("download tiny --verify")
+    assert code == 1
+    assert f"{prepared.parent} is damaged; delete that folder and type: mlw download tiny" in sentence(errors)
+    archive = tmp_path / "cache" / "downloads" / "tiny" / "tiny.zip"
+    content = bytearray(archive.read_bytes())
+    content[100] ^= 1
+    archive.write_bytes(content)
+    code, _, errors = mlw("download tiny --verify")
+    assert code == 1
+    assert "tiny.zip is damaged (sha256 " in sentence(errors)
+    archive.unlink()
+    assert "tiny.zip is not there; type: mlw download tiny" in sentence(mlw("download tiny --verify")[2])
+    assert "damaged: tiny.zip" in mlw("download --list")[1]
+
+
+def test_verify_and_remove_of_what_is_not_here(mlw, server):
+    code, _, errors = mlw("download tiny --verify")
+    assert code == 1
+    assert "Nothing of tiny is here; type: mlw download tiny" in sentence(errors)
+    assert mlw("download tiny --remove")[:2] == (0, "tiny: nothing is here\n")
+
+
+@pytest.mark.parametrize("name", [".", "..", "../..", "../precious", "learnt.toml"])
+def test_remove_reaches_nothing_else(mlw, server, tmp_path, name):
+    mlw("download tiny")
+    (tmp_path / "cache" / "precious").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    assert mlw(f"download {name} --remove")[:2] == (0, f"{name}: nothing is here\n")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_two_data_sets_share_is_said(mlw, server, monkeypatch):
+    registry().find("datasets", "asked").load().manifest = "tiny"
+    mlw("download tiny asked")
+    output = mlw("download --list")[1]
+    assert output.count("tiny.zip") == 2
+    assert mlw("download tiny --remove")[1].strip().endswith("asked used the same files")
+    assert "not downloaded" in mlw("download --list")[1]
+
+
+def test_a_transfer_that_was_cut_is_listed(mlw, server, monkeypatch):
+    monkeypatch.setattr(fetching, "CHUNK", 100)
+    server.cut, server.tag = 1000, '"one"'
+    code, _, errors = mlw("download tiny")
+    assert code == 1
+    assert "type the same command again" in sentence(errors)
+    assert "incomplete: 0 of 1 files" in mlw("download --list")[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("download", "say which data set"),
+        ("download tiny --list --remove", "are three things"),
+        ("download tiny --verify --from x", "no --from"),
+        ("download tiny:size=3 --remove", "give the name alone, tiny"),
+        ("download nothing", "for images of your own: mlw download nothing --from FOLDER"),
+        ("download nothing --from nowhere", "nowhere does not exist"),
+        ("download nothing --from https://example.invalid/", "a folder or an archive of your own"),
+        ("download tiny/nothing --from .", "cannot be a data set's name"),
+    ],
+)
+def test_what_cannot_be_meant(mlw, server, line, words):
+    code, output, errors = mlw(line)
+    assert (code, output) == (2, "")
+    assert words in sentence(errors)
+
+
+# --- images of one's own
+
+
+def test_a_folder_of_one_s_own_works_everywhere(mlw, tmp_path):
+    folder = birds(tmp_path / "birds")
+    code, output, errors = mlw("download my-birds --from", folder)
+    assert code == 0, errors
+    assert f"my-birds: 3 classes, 12 images from {folder} (class folders)" in output
+    assert " test: 3 classes, 12 images of 3 x 84 x 84" in output
+    assert f"3 classes, 12 images from {folder}" in mlw("list datasets")[1]
+    output = mlw("info my-birds")[1]
+    assert "a folder of your own" in output
+    assert "class 00 (4), class 01 (4), class 02 (4)" in output
+    assert "your own" in mlw("download --list")[1]
+    code, output, _ = mlw("download my-birds --verify")
+    assert code == 0
+    assert output.count("is as it was") == 2
+    code, output, errors = mlw("download my-birds:size=20,channels=1")
+    assert code == 0, errors
+    assert " test: 3 classes, 12 images of 1 x 20 x 20" in output
+
+
+def test_a_folder_is_forgotten_and_its_images_stay(mlw, tmp_path):
+    folder = birds(tmp_path / "birds")
+    mlw("download my-birds --from", folder)
+    code, output, _ = mlw("download my-birds --remove")
+    assert code == 0
+    assert f"the images in {folder} are not touched" in output
+    assert len(list(folder.rglob("*.png"))) == 12
+    assert not record_path("my-birds").exists()
+    assert not list((tmp_path / "cache" / "prepared").glob("my-birds-*"))
+    assert mlw("download my-birds")[0] == 2
+
+
+def test_a_folder_that_is_gone_and_one_that_changed(mlw, tmp_path):
+    folder = birds(tmp_path / "birds")
+    mlw("download my-birds --from", folder)
+    (folder / "class 00" / "0.png").unlink()
+    code, _, errors = mlw("download my-birds --verify")
+    assert code == 1
+    assert f"no longer as it was; type: mlw download my-birds --from {folder}" in sentence(errors)
+    code, output, errors = mlw("download my-birds --from", folder)
+    assert code == 0
+    assert "what was prepared from it is removed" in errors
+    assert "11 images" in output
+    folder.rename(tmp_path / "moved")
+    assert "which is gone" in mlw("download --list")[1]
+    assert mlw("download my-birds --verify")[0] == 0
+    assert mlw("download my-birds")[0] == 0
+    code, _, errors = mlw("download my-birds:size=20")
+    assert code == 1
+    assert "is gone; type: mlw download my-birds --from FOLDER" in sentence(errors)
+
+
+def test_a_damaged_record_is_mended_by_what_the_sentence_says(mlw, tmp_path):
+    folder = birds(tmp_path / "birds")
+    mlw("download my-birds --from", folder)
+    record_path("my-birds").write_text("name = 3")
+    assert "your own" in mlw("list datasets")[1]
+    assert "cannot be read" in mlw("download --list")[1]
+    code, _, errors = mlw("info my-birds")
+    assert code == 1
+    assert "type: mlw download my-birds --from FOLDER" in sentence(errors)
+    assert mlw("download my-birds --from", folder)[0] == 0
+    assert mlw("info my-birds")[0] == 0
+
+
+def test_a_name_like_a_plugin_s_is_asked_about(mlw, tmp_path):
+    assert (
+        "omniglto is a new name (did you mean omniglot?)" in mlw("download omniglto --from", birds(tmp_path / "b"))[2]
+    )
+
+
+def test_methods_are_compared_on_a_folder_of_one_s_own(mlw, tmp_path):
+    folder = birds(tmp_path / "birds", classes=40)
+    mlw("download my-birds:size=28,channels=1 --from", folder)
+    line = "compare protonet baseline:head_epochs=2 --on my-birds:size=28,channels=1 --shots 1 --queries 2"
+    code, output, errors = mlw(
+        f"{line} --ways 5 --episodes 8 --steps 2 --device cpu --train-queries 2 --backbone conv4"
+    )
+    assert code == 0, errors
+    assert "protonet" in output
+
+
+@real
+@pytest.mark.parametrize("ways", ["--from", "over HTTP"])
+def test_real_archives(mlw, ways):
+    if ways == "--from":
+        code, output, errors = mlw("download omniglot_small1 omniglot_small2 --from", SHARED)
+    else:
+        with serve(SHARED) as running:
+            code, output, errors = mlw("download omniglot_small1 omniglot_small2 --from", running.url)
+    assert code == 0, errors
+    assert output.count("checksum verified") == 2
+    assert mlw("download omniglot_small1 omniglot_small2 --verify")[0] == 0
+
+
+def test_bars_are_drawn_on_a_terminal_only(mlw, server):
+    errors = mlw("download tiny")[2]
+    assert "\x1b" not in errors
+    script = Path(sys.executable).with_name("mlw")
+    done = subprocess.run([script, "download", "--list"], capture_output=True, text=True)
+    assert (done.returncode, "\x1b" in done.stdout) == (0, False)

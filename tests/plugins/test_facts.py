@@ -1,0 +1,80 @@
+"""`datasets.toml` against the facts that it was made from, where they are, and against the data sets that use it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from mlw_vision import DATASETS
+
+from workbench.manifest import Entry, entry_of, read_manifest
+from workbench.plugins import registry
+
+ROOT = Path(__file__).resolve().parents[2]
+FACTS = ROOT.parent / "shared" / "data" / "dataset-facts.toml"
+
+
+@pytest.fixture(scope="module")
+def entries() -> dict[str, Entry]:
+    return read_manifest(ROOT / "datasets.toml")
+
+
+def test_every_entry_is_of_a_data_set_and_the_reverse(entries):
+    targets = [registry().find("datasets", name).load() for name in DATASETS]
+    assert {target.manifest for target in targets if target.manifest} == entries.keys()
+    assert all(entry_of(target) == entries[target.manifest] for target in targets if target.manifest)
+
+
+def test_what_cannot_be_fetched_says_what_to_do(entries):
+    for entry in entries.values():
+        assert entry.licence
+        assert entry.citation
+        if entry.access != "direct":
+            assert f"mlw download {entry.name} --from" in entry.steps
+
+
+def published() -> dict[str, dict]:
+    """What the facts say of each file, by its name; names that stand for several files are left out."""
+    tables = tomllib.loads(FACTS.read_text())
+    files = {}
+    for name, table in tables.items():
+        for file in table.get("file", []):
+            files.setdefault((name, file["name"]), file)
+        for row in table.get("files", []):
+            size, md5, sha256 = (row[2], row[3], "") if name == "chestx" else row[1:4]
+            files[name, row[0]] = {"size": size, "md5": md5, "sha256": sha256}
+    return files
+
+
+RENAMED = {  # what the facts call our entries, where it is something else
+    "miniimagenet": "mini_imagenet",
+    "tieredimagenet": "tiered_imagenet",
+    "cub": "cub_200_2011",
+    "aircraft": "fgvc_aircraft",
+    "vgg_flower": "vgg_flowers",
+    "traffic_sign": "gtsrb",
+    "isic": "isic2018_task3",
+    "cropdisease": "crop_disease",
+    "omniglot_small1": "omniglot",
+    "omniglot_small2": "omniglot",
+}
+
+
+@pytest.mark.skipif(not FACTS.is_file(), reason=f"the facts are not in {FACTS.parent}")
+def test_sizes_and_checksums_are_the_published_ones(entries):
+    facts, compared = published(), 0
+    for entry in entries.values():
+        for file in entry.files:
+            fact = facts.get((RENAMED.get(entry.name, entry.name), file.name))
+            if fact is not None:
+                expected = (fact.get("size", 0), fact.get("md5", ""), fact.get("sha256", ""))
+                assert (file.size, file.md5, file.sha256) == expected, file.name
+                compared += 1
+    assert compared == 46
+
+
+def test_quickdraw_has_a_file_for_each_thing(entries):
+    files = entries["quickdraw"].files
+    assert len(files) == 345
+    assert "aircraft%20carrier.npy" in {file.urls[0].rpartition("/")[2] for file in files}

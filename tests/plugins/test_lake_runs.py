@@ -1,0 +1,106 @@
+"""Lake's 20 runs: his own files must give his own figure, and become tasks as he drew them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlw_vision.data.lake_runs import LakeRuns
+from PIL import Image
+from scipy.spatial import KDTree
+
+from workbench.download import fetch, open_dataset
+from workbench.errors import DataError
+from workbench.images import Table
+from workbench.manifest import entry_of
+
+ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "all_runs.zip"
+pytestmark = pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"the runs are not in {ARCHIVE.parent}")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Table:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLW_CACHE", str(tmp_path_factory.mktemp("cache")))
+        dataset = LakeRuns()
+        fetched = fetch(entry_of(dataset), ARCHIVE)
+        assert fetched.counts == {"images": 800, "folders": 40, "runs": 20}
+        tables = open_dataset("lake_runs", dataset)
+    assert list(tables) == ["test"]
+    return tables["test"]
+
+
+def drawings(table: Table, run: int) -> tuple[np.ndarray, np.ndarray]:
+    """The training and the test drawings of a run, `(20, 105, 105)` each; those of a class have one number."""
+    numbers = [table.names.index(name) for name in table.groups.members[run]]
+    rows = table.starts[numbers]
+    return table.images[rows, 0], table.images[rows + 1, 0]
+
+
+def errors(cost: np.ndarray) -> float:
+    """Percent of the test drawings whose nearest training drawing is of another class."""
+    return 100.0 * float(np.mean(cost.argmin(1) != np.arange(len(cost))))
+
+
+def ink(drawing: np.ndarray) -> KDTree:
+    """Coordinates of the inked pixels round their mean, ready to be searched."""
+    points = np.argwhere(drawing > 127).astype(float)
+    return KDTree(points - points.mean(0))
+
+
+def modified_hausdorff(a: KDTree, b: KDTree) -> float:
+    """The larger of the two mean distances from a point of one set to the nearest of the other.
+
+    Dubuisson, Jain: A modified Hausdorff distance for object matching, ICPR 1994.
+    """
+    return max(a.query(b.data)[0].mean(), b.query(a.data)[0].mean())
+
+
+def test_tasks_are_runs(table):
+    assert table.groups.whole
+    assert table.images.shape == (800, 1, 105, 105)
+    assert set(np.diff(table.starts)) == {2}
+    assert [len(group) for group in table.groups.members] == [20] * 20
+    assert {name.partition("/")[0] for name in table.groups.members[3]} == {"run04"}
+    assert sorted(name for group in table.groups.members for name in group) == sorted(table.names)
+
+
+def test_modified_hausdorff_distance_errs_in_38_8_percent(table):
+    """What Lake's demonstration reports: 38.8% over the 20 runs."""
+    rates = []
+    for run in range(20):
+        learnt, asked = ([ink(drawing) for drawing in each] for each in drawings(table, run))
+        rates.append(errors(np.array([[modified_hausdorff(a, b) for b in learnt] for a in asked])))
+    assert np.mean(rates) == pytest.approx(38.75)
+
+
+def test_nearest_neighbour_on_pixels(table):
+    """A golden number: distance between raw pixels knows little of a drawing."""
+    rates = []
+    for run in range(20):
+        learnt, asked = (each.reshape(20, -1).astype(float) for each in drawings(table, run))
+        rates.append(errors(((asked[:, None] - learnt) ** 2).sum(-1)))
+    assert np.mean(rates) == pytest.approx(81.0)
+
+
+def test_pairs_are_those_of_the_key(table):
+    """The second drawing of a class is the file that the key names, looked up here by hand."""
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        for line in archive.read("run07/class_labels.txt").decode().splitlines():
+            item, learnt = line.split()
+            name = f"run07/{Path(learnt).stem}"
+            start = table.starts[table.names.index(name)]
+            for row, file in ((start, learnt), (start + 1, item)):
+                ours = table.images[row, 0] > 127
+                assert (ours == ~np.asarray(Image.open(io.BytesIO(archive.read(file))).convert("1"))).all()
+
+
+def test_key_that_is_not_whole(tmp_path):
+    path = tmp_path / "all_runs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("run01/class_labels.txt", "run01/test/item01.png run01/training/class08.png\n")
+    with pytest.raises(DataError, match=r"run01/class_labels.txt in .* does not pair 20 classes with test items"):
+        list(LakeRuns().classes("test", {path.name: path}))
