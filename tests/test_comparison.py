@@ -115,8 +115,27 @@ def test_the_published_number_stands_beside_its_own_setting():
         ("protonet", "conv4", "omniglot", "omniglot", "way-shot", 5, 3),
         ("gone", "conv4", "omniglot", "omniglot", "way-shot", 5, 1),
     ]
-    frame = pd.DataFrame(rows, columns=["algorithm", "backbone", "train_on", "test_on", "protocol", "ways", "shots"])
+    columns = ["algorithm", "backbone", "train_on", "test_on", "protocol", "ways", "shots"]
+    frame = pd.DataFrame(rows, columns=columns).assign(all_options="distance=euclidean,temperature=1.0")
     assert runs.with_published(frame)["published"].fillna(0).tolist() == [98.8, 0, 0, 0, 0, 0, 0]
+
+
+def test_where_an_option_tells_published_numbers_apart_its_own_is_shown():
+    strided = "conv4:norm=batch,pooling=stride"
+    rows = [
+        ("maml", "first_order=false,inner_steps=1", 98.7),
+        ("maml", "first_order=true,inner_steps=1", 98.3),
+        ("fomaml", "first_order=true,inner_steps=1", 98.3),
+        ("reptile", "inductive=true", 95.39),
+        ("reptile", "inductive=false", 97.68),
+    ]
+    frame = pd.DataFrame(rows, columns=["algorithm", "all_options", "expected"])
+    frame = frame.assign(
+        backbone=strided, train_on="omniglot", test_on="omniglot", protocol="way-shot", ways=5, shots=1
+    )
+    found = runs.with_published(frame)
+    assert found["published"].tolist() == frame["expected"].tolist()
+    assert "Nichol" in found["published_source"][1]
 
 
 def command(out, *algorithms, **environment):

@@ -19,8 +19,9 @@ from PIL import Image
 from workbench.adding import add_folder, split_classes
 from workbench.download import open_dataset, part_here
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.folders import choose, folder_names, read_record, record_path
+from workbench.folders import choose
 from workbench.images import Table
+from workbench.owned import folder_names, read_record, record_path
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

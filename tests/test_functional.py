@@ -5,7 +5,23 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.functional import SGD, batch_norm, class_means, one_hot, squared_distances
+from workbench.functional import (
+    SGD,
+    Adam,
+    batch_norm,
+    class_means,
+    conjugate_gradient,
+    cosines,
+    descend,
+    each_task,
+    each_with,
+    flat,
+    lstm_cell,
+    one_hot,
+    recompute,
+    shaped,
+    squared_distances,
+)
 from workbench.tasks import Examples
 
 
@@ -28,6 +44,37 @@ def test_squared_distances(float64):
     assert (squared_distances(x, x).diagonal() >= 0).all()
 
 
+def test_cosines(float64):
+    x, y = torch.randn(6, 4), torch.randn(3, 4)
+    expected = F.cosine_similarity(x[:, None], y[None], dim=-1)
+    assert torch.allclose(cosines(x, y), expected)
+    stacked = torch.vmap(cosines)(torch.stack([x, -2 * x]), torch.stack([y, y]))
+    assert torch.allclose(stacked, torch.stack([expected, -expected]))
+    assert (cosines(torch.zeros(1, 4), y) == 0).all()
+
+
+def test_lstm_cell_is_torchs_lstm_alone_and_stacked(float64):
+    theirs, ours = torch.nn.LSTM(3, 5), torch.nn.LSTMCell(3, 5)
+    ours.load_state_dict({name.removesuffix("_l0"): value for name, value in theirs.state_dict().items()})
+    sequences = torch.randn(4, 7, 2, 3)  # (tasks, time, n, inputs)
+
+    def last(sequence):
+        state = torch.zeros(2, 5), torch.zeros(2, 5)
+        for x in sequence:
+            state = lstm_cell(ours, x, state)
+        return torch.stack(state)
+
+    stacked = torch.vmap(last)(sequences)
+    for sequence, together in zip(sequences, stacked, strict=True):
+        expected = torch.cat(theirs(sequence)[1])  # (h, c), each (1, n, dim)
+        assert torch.allclose(last(sequence), expected)
+        assert torch.allclose(together, expected)
+    stacked.square().sum().backward()
+    torch.cat(theirs(sequences.transpose(0, 1).flatten(1, 2))[1]).square().sum().backward()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(mine.grad, other.grad)
+
+
 def test_batch_norm_is_torchs_with_batch_statistics(float64):
     x, weight, bias = torch.randn(5, 3, 4, 4), torch.randn(3), torch.randn(3)
     assert torch.allclose(batch_norm(x, weight, bias), F.batch_norm(x, None, None, weight, bias, training=True))
@@ -45,3 +92,128 @@ def test_sgd_is_torchs(momentum, dampening, decay):
         theirs.step()
         weights, velocity = ours.step(weights, {"w": gradient}, velocity)
     assert torch.allclose(weights["w"], parameter.detach())
+
+
+@given(betas=st.sampled_from([(0.9, 0.999), (0.0, 0.999), (0.5, 0.9)]), steps=st.integers(1, 6))
+@settings(deadline=None)
+def test_adam_is_torchs(betas, steps):
+    first, gradients = torch.randn(3, 4).double(), torch.randn(steps, 3, 4).double()
+    parameters = [torch.nn.Parameter(row.clone()) for row in first]
+    theirs = torch.optim.Adam(parameters, 0.1, betas, eps=1e-6)
+    for gradient in gradients:
+        for parameter, row in zip(parameters, gradient, strict=True):
+            parameter.grad = row.clone()
+        theirs.step()
+
+    def ours(weight, gradients):
+        weights, moments = {"w": weight}, None
+        for gradient in gradients:
+            weights, moments = Adam(0.1, betas, eps=1e-6).step(weights, {"w": gradient}, moments)
+        return weights["w"]
+
+    expected = torch.stack(parameters).detach()
+    assert torch.allclose(ours(first[0], gradients[:, 0]), expected[0])
+    assert torch.allclose(torch.vmap(ours, in_dims=(0, 1))(first, gradients), expected)
+
+
+def layers():
+    """Weights, data and a step of gradient descent on two layers, whose rate is data too."""
+
+    def loss(weights, x, y):
+        return F.cross_entropy(torch.tanh(x @ weights["first"]) @ weights["second"], y)
+
+    def step(weights, rates, x, y):
+        return descend(lambda weights: loss(weights, x, y), weights, rates)
+
+    weights = {"first": torch.randn(5, 4, requires_grad=True), "second": torch.randn(4, 3, requires_grad=True)}
+    rates = torch.rand(2, requires_grad=True)
+    return loss, step, weights, rates, torch.randn(7, 6, 5), torch.randint(3, (7, 6))
+
+
+def test_descend_is_gradient_descent_of_second_or_first_order(float64):
+    loss, step, weights, rates, x, y = layers()
+    ours = step(weights, rates, x[0], y[0])
+    slopes = torch.autograd.grad(loss(weights, x[0], y[0]), list(weights.values()), create_graph=True)
+    theirs = [w - rate * slope for w, rate, slope in zip(weights.values(), rates, slopes, strict=True)]
+    assert torch.allclose(flat(ours), torch.cat([w.flatten() for w in theirs]))
+    wanted = [*weights.values(), rates]
+    second = torch.autograd.grad(flat(ours).square().sum(), wanted)
+    expected = torch.autograd.grad(sum(w.square().sum() for w in theirs), wanted)
+    assert all(torch.allclose(*pair) for pair in zip(second, expected, strict=True))
+    first = descend(lambda w: loss(w, x[0], y[0]), weights, 0.1, first_order=True)
+    (through,) = torch.autograd.grad(flat(first).sum(), [weights["first"]])
+    assert torch.equal(through, torch.ones_like(through))  # nothing comes through the gradient
+
+
+def test_what_is_recomputed_has_the_same_value_and_gradients(float64):
+    loss, step, weights, rates, x, y = layers()
+    wanted = [*weights.values(), rates]
+
+    def after(x, y, lean):
+        moved = weights
+        for _ in range(3):
+            moved = recompute(step, moved, rates, x, y) if lean else step(moved, rates, x, y)
+        return loss(moved, x, y)
+
+    for one in (lambda lean: after(x[0], y[0], lean), lambda lean: torch.vmap(lambda x, y: after(x, y, lean))(x, y)):
+        lean, plain = one(True), one(False)
+        assert torch.allclose(lean, plain, rtol=1e-15, atol=1e-15)
+        gradients = (torch.autograd.grad(value.sum(), wanted) for value in (lean, plain))
+        for mine, other in zip(*gradients, strict=True):
+            assert torch.allclose(mine, other, rtol=1e-12, atol=1e-14)
+    with torch.no_grad():
+        assert not after(x[0], y[0], True).requires_grad
+
+
+def test_what_is_recomputed_is_run_again_at_the_same_precision_and_not_kept():
+    _, step, weights, rates, x, y = layers()
+    runs = []
+
+    def counted(*arguments):
+        runs.append(torch.is_autocast_enabled("cpu"))
+        return step(*arguments)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        moved = recompute(counted, weights, rates, x[0], y[0])
+    assert runs == [True]
+    (node,) = {weight.grad_fn for weight in moved.values()}
+    kept = {tensor.data_ptr() for tensor in node.saved_tensors}
+    assert kept == {tensor.data_ptr() for tensor in (*weights.values(), rates, x[0], y[0])}
+    flat(moved).sum().backward()
+    assert runs == [True, True]
+
+
+@given(size=st.integers(1, 7), more=st.integers(0, 3))
+@settings(deadline=None)
+def test_conjugate_gradient_solves_in_as_many_steps_as_there_are_unknowns(size, more):
+    root = torch.randn(2, size, size).double()
+    matrices, b = root @ root.mT + torch.eye(size), torch.randn(2, size).double()
+    solve = torch.vmap(lambda a, b: conjugate_gradient(lambda v: a @ v, b, size + more))
+    assert torch.allclose(solve(matrices, b), torch.linalg.solve(matrices, b), atol=1e-6)
+    assert not conjugate_gradient(lambda v: matrices[0] @ v, torch.zeros(size).double(), 3).any()
+
+
+def test_weights_become_a_vector_and_weights_again(float64):
+    weights = {"a": torch.randn(2, 3), "b": torch.randn(()), "c": torch.randn(4)}
+    vector = flat(weights)
+    assert vector.shape == (11,)
+    again = shaped(vector, weights)
+    assert list(again) == list(weights)
+    assert all(torch.equal(again[name], weights[name]) for name in weights)
+
+
+def test_each_task_is_the_same_under_vmap_and_one_by_one(float64):
+    x, y = torch.randn(3, 4), torch.randn(3, 2)
+    batched, looped = (each_task(lambda x, y: x.sum() * y, x, y, batched=way) for way in (True, False))
+    assert torch.allclose(batched, looped)
+    assert batched.shape == (3, 2)
+
+
+def test_each_with_puts_every_query_into_a_batch_of_its_own_with_the_support(float64):
+    support, x = torch.randn(4, 2), torch.randn(11, 2)
+
+    def model(batch):
+        return batch - batch.mean(0)
+
+    expected = torch.stack([model(torch.cat([support, query[None]]))[-1] for query in x])
+    assert torch.allclose(each_with(model, support, x, at_once=3), expected)

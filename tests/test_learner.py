@@ -9,10 +9,10 @@ from torch import nn
 
 from workbench import testing
 from workbench.errors import UsageError
-from workbench.learner import Learner, query_loss, scores
+from workbench.learner import Learner, query_loss
 from workbench.plan import build_learner, make_plan
 from workbench.plugins import registry
-from workbench.testing import check_backbone, check_dataset, check_learner, tiny_data, tiny_source
+from workbench.testing import check_backbone, check_dataset, check_learner, tiny_data
 
 OURS = ("mlw-vision", "mlw-metric", "mlw-optimization", "mlw-transfer")
 
@@ -88,91 +88,6 @@ def test_batch_statistics_are_refused_where_images_are_embedded_alone():
     plan = make_plan("protonet", data, ways=3, shots=2, backbone="conv4:norm=batch")
     with pytest.raises(UsageError, match="protonet embeds each image on its own"):
         build_learner(plan, data)
-
-
-def maml(data, **options):
-    text = ",".join(f"{key}={value}" for key, value in options.items())
-    plan = make_plan(f"maml:{text}", data, ways=3, shots=2, backbone="conv4:norm=batch,pooling=max,width=8")
-    return build_learner(plan, data).train()
-
-
-def reference_meta_gradient(learner, tasks, steps, rate):
-    """MAML written with autograd.grad(create_graph=True) and torch's own batch normalisation."""
-    model = learner.model
-    losses = []
-    for task in range(len(tasks.support.x)):
-        weights = dict(model.named_parameters())
-
-        def forward(x, w):
-            for block in range(4):
-                x = F.conv2d(x, w[f"0.blocks.{4 * block}.weight"], w[f"0.blocks.{4 * block}.bias"], padding=1)
-                scale, shift = w[f"0.blocks.{4 * block + 1}.weight"], w[f"0.blocks.{4 * block + 1}.bias"]
-                x = F.max_pool2d(F.relu(F.batch_norm(x, None, None, scale, shift, training=True)), 2)
-            return F.linear(x.flatten(1), w["1.weight"], w["1.bias"])
-
-        for _ in range(steps):
-            loss = F.cross_entropy(forward(tasks.support.x[task], weights), tasks.support.y[task])
-            gradients = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
-            weights = {
-                name: weight - rate * gradient
-                for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
-            }
-        losses.append(F.cross_entropy(forward(tasks.query.x[task], weights), tasks.query.y[task]))
-    return torch.autograd.grad(torch.stack(losses).mean(), list(model.parameters()))
-
-
-@pytest.mark.parametrize("batched", [True, False])
-@pytest.mark.parametrize("steps", [1, 3])
-def test_mamls_meta_gradient_is_that_of_create_graph(batched, steps, float64, monkeypatch):
-    data = tiny_data()
-    learner = maml(data, inner_steps=steps, inner_lr=0.3)
-    monkeypatch.setattr(type(learner), "batched", batched)
-    tasks = next(tiny_source().tasks())
-    ours = torch.autograd.grad(query_loss(learner, tasks), list(learner.parameters()))
-    theirs = reference_meta_gradient(learner, tasks, steps, 0.3)
-    for mine, other in zip(ours, theirs, strict=True):
-        assert torch.allclose(mine, other, rtol=1e-8, atol=1e-11)
-    assert sum(float(gradient.abs().sum()) for gradient in theirs) > 0.1
-
-
-def nodes(tensor):
-    seen, todo = set(), [tensor.grad_fn]
-    while todo:
-        node = todo.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            todo += [parent for parent, _ in node.next_functions]
-    return len(seen)
-
-
-def test_first_order_is_the_detached_formula_and_builds_no_second_graph(float64):
-    data = tiny_data()
-    tasks = next(tiny_source(stack=1).tasks())
-    first, second = maml(data, inner_steps=2, first_order="true"), maml(data, inner_steps=2)
-    assert nodes(query_loss(first, tasks)) < nodes(query_loss(second, tasks)) / 3
-    ours = torch.autograd.grad(query_loss(first, tasks), list(first.parameters()))
-
-    weights = {name: value.detach().clone() for name, value in first.model.named_parameters()}
-    for _ in range(2):
-        leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
-        loss = F.cross_entropy(torch.func.functional_call(first.model, leaves, tasks.support.x[0]), tasks.support.y[0])
-        gradients = torch.autograd.grad(loss, list(leaves.values()))
-        weights = {name: leaf.detach() - 0.4 * g for (name, leaf), g in zip(leaves.items(), gradients, strict=True)}
-    leaves = {name: value.requires_grad_() for name, value in weights.items()}
-    loss = F.cross_entropy(torch.func.functional_call(first.model, leaves, tasks.query.x[0]), tasks.query.y[0])
-    for mine, other in zip(ours, torch.autograd.grad(loss, list(leaves.values())), strict=True):
-        assert torch.allclose(mine, other, rtol=1e-8, atol=1e-11)
-
-
-def test_maml_takes_test_steps_in_eval_mode(float64):
-    data = tiny_data()
-    task = next(tiny_source(stack=1).tasks())
-    learner = maml(data, inner_steps=1, test_steps=3)
-    trained = scores(learner, task.support, task.query.x)
-    tested = scores(learner.eval(), task.support, task.query.x)
-    three = scores(maml(data, inner_steps=3), task.support, task.query.x)
-    assert torch.allclose(tested, three)
-    assert not torch.allclose(tested, trained)
 
 
 def test_protonet_on_a_worked_example():

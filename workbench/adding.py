@@ -14,9 +14,10 @@ from workbench import specs
 from workbench.archives import Archive
 from workbench.decoding import decode
 from workbench.errors import DataError, UsageError
-from workbench.folders import Folder, Record, content_of, record_path
+from workbench.folders import Folder, content_of
 from workbench.images import SPLITS, disk_errors, options_of
-from workbench.layouts import Classes, counted, find_layout, listing
+from workbench.layouts import Classes, find_layout, listing
+from workbench.owned import Record, counted, record_path
 from workbench.plugins import registry
 
 LEAST_IMAGES = 2  # of a class: one to learn from, one to be asked about

@@ -8,53 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from workbench import specs
 from workbench.archives import Archive
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.images import Dataset, ImageClass, Table, cache_folder, options_of, prepare
-from workbench.layouts import Classes, counted, find_layout, plain
+from workbench.images import Dataset, ImageClass, Table, options_of, prepare
+from workbench.layouts import Classes, find_layout, plain
+from workbench.owned import Record, folder_names, read_record
 from workbench.plugins import KINDS, registry
 
 Progress = Callable[[str, int], None]  # what is being done, how much of it is done
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of a user's folder; `str()` of it is what a user wants to read."""
-
-    name: str
-    origin: str
-    how: str  # it was read: "class folders"
-    content: dict[str, str]  # SHA-256 of the images of each split, by name
-    split: str  # how it was split, a sentence's end
-    options: dict[str, Any]  # with which it was prepared first
-    images: dict[str, dict[str, int]]  # by split and class
-    unreadable: dict[str, str]  # files, and why
-    notes: list[str]
-
-    @property
-    def classes(self) -> int:
-        """In all splits."""
-        return sum(map(len, self.images.values()))
-
-    @property
-    def count(self) -> int:
-        """Images in all splits."""
-        return sum(sum(classes.values()) for classes in self.images.values())
-
-    def __str__(self) -> str:
-        size = f"{counted(self.classes, 'class', 'classes')}, {counted(self.count, 'image')}"
-        lines = [f"{self.name}: {size} from {self.origin} ({self.how})", f"split: {self.split}", *self.notes]
-        if self.unreadable:
-            lines.append(f"{counted(len(self.unreadable), 'file')} skipped that cannot be read:")
-            lines += [f"  {why}" for why in self.unreadable.values()]
-        return "\n".join(lines)
 
 
 class Folder(Dataset):
@@ -173,26 +139,3 @@ def _target(name: str) -> tuple[type[Dataset], tuple[Record, ...], Mapping[str, 
             f"{name!r} is a folder of yours and {other}; use {other}, or type: mlw download {name} --remove"
         )
     return Folder, (read_record(name),), {}
-
-
-def folder_names() -> tuple[str, ...]:
-    """Return the names of the user's folders, sorted."""
-    return tuple(sorted(path.stem for path in _folders().glob("*.toml")))
-
-
-def read_record(name: str) -> Record:
-    """Read what is known of a user's folder. Raises `DataError` if it cannot be read."""
-    path = record_path(name)
-    try:
-        return Record(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} cannot be read: {error}; type: mlw download {name} --from FOLDER") from error
-
-
-def record_path(name: str) -> Path:
-    """Return where the record of a user's folder is."""
-    return _folders() / f"{name}.toml"
-
-
-def _folders() -> Path:
-    return cache_folder() / "folders"

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import inspect
 import json
-import os
 import shutil
 import struct
 import sys
@@ -27,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.archives import Archive, scratch
+from workbench.cache import cache_folder
 from workbench.errors import DataError
 from workbench.stores import steady
 
@@ -81,15 +81,6 @@ class Dataset(ABC):
     def groups(self, split: str) -> Groups | None:  # noqa: ARG002 - it is there for who overrides this
         """Return the groups of related classes of a split, if it has such; asked after `classes` of the split."""
         return None
-
-
-def cache_folder() -> Path:
-    """Return the folder for downloads and prepared data: `MLW_CACHE`, else the platform's."""
-    if given := os.environ.get("MLW_CACHE"):
-        return Path(given).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("mlw")
 
 
 @contextmanager

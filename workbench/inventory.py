@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from workbench.cache import cache_folder
 from workbench.download import ignore
 from workbench.errors import DataError, WorkbenchError
-from workbench.folders import Folder, folder_names, read_record, record_path
-from workbench.images import cache_folder, checksum, disk_errors, fingerprint_of, load_prepared
+from workbench.folders import Folder
+from workbench.images import checksum, disk_errors, fingerprint_of, load_prepared
 from workbench.manifest import Entry, entry_of
+from workbench.owned import folder_names, read_record, record_path
 from workbench.plugins import registry
 from workbench.records import LEARNT, downloads, megabytes, part_of, read_records
 

@@ -212,7 +212,7 @@ def judge(
 
 
 COLUMNS = [
-    *("algorithm", "options", "backbone", "train_on", "test_on", "domain", "split", "protocol"),
+    *("algorithm", "options", "all_options", "backbone", "train_on", "test_on", "domain", "split", "protocol"),
     *("ways", "shots", "queries", "train_seed", "task_seed", "task", "instance", "task_ways", "support"),
     *("accuracy", "loss", "adapt_seconds", "transductive", "calibration_error"),
     *("train_seconds", "eval_seconds", "parameters", "run", "part"),
@@ -225,6 +225,7 @@ def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "algorithm": plan.algorithm,
         "options": plan.typed,
+        "all_options": ",".join(f"{name}={specs.as_text(value)}" for name, value in sorted(plan.options.items())),
         "backbone": plan.backbone,
         "train_on": plan.data,
         "test_on": data.label,

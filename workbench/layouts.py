@@ -19,6 +19,7 @@ from typing import NamedTuple
 from workbench.archives import SUFFIXES, Archive
 from workbench.errors import DataError
 from workbench.images import SPLITS
+from workbench.owned import counted
 
 SPLIT_NAMES = {
     **{split: split for split in SPLITS},
@@ -61,11 +62,6 @@ def find_layout(archive: Archive) -> Layout:
     if others:
         notes.append(f"{counted(others, 'file')} ignored that are no images")
     return _disjoint(found._replace(notes=tuple(notes)))
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number of things: "1 image", "2,000 images"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def plain(text: str) -> str:

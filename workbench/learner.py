@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.functional import each_task
 from workbench.tasks import Examples, Predictor, Task
 
 if TYPE_CHECKING:
@@ -96,10 +97,7 @@ def scores(learner: Learner, support: Examples, x: Tensor) -> Tensor:
     def one(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         return learner.adapt(Examples(support_x, support_y, support.ways))(query_x)
 
-    if learner.batched and len(x) > 1:
-        stacked: Tensor = torch.vmap(one, randomness="same")(support.x, support.y, x)
-        return stacked
-    return torch.stack([one(*task) for task in zip(support.x, support.y, x, strict=True)])
+    return each_task(one, support.x, support.y, x, batched=learner.batched)
 
 
 def query_loss(learner: Learner, tasks: Task, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> Tensor:

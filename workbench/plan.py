@@ -203,12 +203,12 @@ def build_learner(plan: Plan, data: Data) -> Learner:
     }
     if plan.backbone:
         fill["backbone"] = build_backbone(plan.backbone, data.image_shape)
-        if target.embeds() and uses_batch_statistics(fill["backbone"]):
-            raise UsageError(
-                f"{plan.algorithm} embeds each image on its own, and {plan.backbone} normalises by the batch; "
-                f"type --backbone {specs.parse(plan.backbone).name}"
-            )
     learner: Learner = _built(plan.algorithm, target, _filled(plan.algorithm, target, fill) | plan.options)
+    if target.embeds() and not learner.transductive and uses_batch_statistics(learner):
+        raise UsageError(
+            f"{plan.algorithm} embeds each image on its own, and {plan.backbone} normalises by the batch; "
+            f"type --backbone {specs.parse(plan.backbone).name}"
+        )
     return learner
 
 

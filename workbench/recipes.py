@@ -10,6 +10,9 @@
     paper = { train_ways = 60, steps = 20000 }
     published = { accuracy = 98.8, source = "arXiv 1703.05175, table 1", protocol = "..." }
 
+A published number may say with which `options` of the algorithm it was reached ("first_order=true"), on which other
+data set it was trained (`train_on`), and how its tasks were drawn if not by way and shot (`drawn`).
+
 An alias (a name that a plugin registers with options set) begins with the recipes of its base.
 
 `quick` is for minutes on two cores, `paper` is what the authors did. Keys are the algorithm's options,
@@ -19,6 +22,7 @@ training settings, and `backbone`, a spec. What applies is merged, the more gene
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,10 +30,11 @@ from typing import Any, NamedTuple
 
 from workbench.errors import PluginError, UsageError
 from workbench.plugins import Entry
+from workbench.specs import as_text, parse
 
 NAMES = ("quick", "paper")
 _WHERE = ("data", "ways", "shots")
-_PUBLISHED = {"accuracy", "interval", "source", "backbone", "protocol"}
+_PUBLISHED = {"accuracy", "interval", "source", "backbone", "protocol", "options", "train_on", "drawn"}
 
 
 class Published(NamedTuple):
@@ -43,6 +48,9 @@ class Published(NamedTuple):
     source: str
     backbone: str  # a spec, as far as it matters
     protocol: str  # what was done differently, or deserves to be known
+    options: dict[str, str]  # of the algorithm, where it has several numbers
+    train_on: str  # the data set that it was trained on
+    drawn: str  # how the tasks were drawn: "way-shot", or another protocol
 
 
 def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[str, Any]:
@@ -76,9 +84,39 @@ def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[
 
 
 def published(entry: Entry) -> list[Published]:
-    """All published numbers that the plugin knows for an algorithm."""
+    """All published numbers that the plugin knows for an algorithm; for an alias, its base's with its options."""
+    if entry.base:
+        preset = {key: as_text(value) for key, value in entry.preset.items()}
+        of_base = _published(entry, _tables(entry, entry.base))
+        aliased = [n._replace(options={}) for n in of_base if n.options == preset]
+        return aliased + _published(entry, tables(entry))
+    return _published(entry, tables(entry))
+
+
+def matching(entry: Entry, chosen: str, where: Mapping[str, object], backbone: str) -> Published | None:
+    """The published number of a result; where an option tells numbers apart, the one of that option.
+
+    Args:
+        chosen: the options of the algorithm, as in a spec: "first_order=true,inner_lr=0.4".
+        where: `train_on`, `test_on`, `protocol`, `ways` and `shots` of the result.
+        backbone: its spec.
+    """
+    options = parse(f"{entry.name}:{chosen}").options if chosen else {}
+    fitting = [number for number in published(entry) if number.options.items() <= options.items()]
+    variant = any(number.options for number in fitting)
+    for number in fitting:
+        asked = (number.data, number.drawn, number.ways, number.shots)
+        here = asked == tuple(where[key] for key in ("test_on", "protocol", "ways", "shots"))
+        if here and bool(number.options) == variant and number.backbone in ("", backbone):
+            trained = str(where["train_on"])
+            if number.train_on == (trained if number.train_on == number.data else parse(trained).name):
+                return number
+    return None
+
+
+def _published(entry: Entry, tables: list[dict[str, Any]]) -> list[Published]:
     numbers = []
-    for table in tables(entry):
+    for table in tables:
         if given := table.get("published"):
             if not {"accuracy", "source"} <= given.keys() <= _PUBLISHED or not table.keys() >= set(_WHERE):
                 raise PluginError(
@@ -95,6 +133,9 @@ def published(entry: Entry) -> list[Published]:
                     source=given["source"],
                     backbone=given.get("backbone", ""),
                     protocol=given.get("protocol", ""),
+                    options=parse(f"{entry.name}:{given['options']}").options if given.get("options") else {},
+                    train_on=given.get("train_on", table["data"]),
+                    drawn=given.get("drawn", "way-shot"),
                 )
             )
     return numbers

@@ -14,8 +14,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from workbench.cache import cache_folder
 from workbench.errors import DataError
-from workbench.images import cache_folder, checksum
+from workbench.images import checksum
 from workbench.manifest import Entry, RemoteFile
 
 RECORD = "provenance.toml"

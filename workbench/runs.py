@@ -163,21 +163,21 @@ def curves(names: Iterable[str], out: str | os.PathLike[str] = "runs") -> pd.Dat
 
 
 def with_published(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put the published number beside the rows whose data set, ways, shots and backbone are the paper's."""
+    """Put the published number beside the rows whose data, protocol, ways, shots, backbone and options are its own."""
     columns = dict.fromkeys(("published", "published_interval"), float("nan")) | {"published_source": ""}
     frame = frame.assign(**columns)
-    same = ["algorithm", "backbone", "train_on", "test_on", "protocol", "ways", "shots"]
-    for (name, backbone, trained, tested, protocol, ways, shots), rows in frame.groupby(same):
-        algorithm = str(name)
-        if trained != tested or protocol != "way-shot" or not registry().knows("algorithms", algorithm):
+    where = ["train_on", "test_on", "protocol", "ways", "shots"]
+    for (name, chosen, backbone, *place), rows in frame.groupby(["algorithm", "all_options", "backbone", *where]):
+        if not registry().knows("algorithms", str(name)):
             continue
-        for number in recipes.published(registry().find("algorithms", algorithm)):
-            if (number.data, number.ways, number.shots) == (tested, ways, shots) and number.backbone in ("", backbone):
-                interval = float("nan") if number.interval is None else number.interval
-                source = "; ".join(filter(None, [number.source, number.protocol]))
-                numbers = {"published": number.accuracy, "published_interval": interval}
-                frame.loc[rows.index, list(numbers)] = list(numbers.values())
-                frame.loc[rows.index, "published_source"] = source
+        entry = registry().find("algorithms", str(name))
+        number = recipes.matching(entry, str(chosen), dict(zip(where, place, strict=True)), str(backbone))
+        if number:
+            interval = float("nan") if number.interval is None else number.interval
+            source = "; ".join(filter(None, [number.source, number.protocol]))
+            numbers = {"published": number.accuracy, "published_interval": interval}
+            frame.loc[rows.index, list(numbers)] = list(numbers.values())
+            frame.loc[rows.index, "published_source"] = source
     return frame
 
 

@@ -79,7 +79,7 @@ def test_list_and_info(mlw):
     text = mlw("info omniglot")[1]
     assert all(word in text for word in ("MIT", "images_background.zip", "vinyals", "mlw download omniglot"))
     facts = json.loads(mlw("info conv4 --json")[1])
-    assert [option["name"] for option in facts[0]["options"]] [:3] == ["width", "norm", "pooling"]
+    assert [option["name"] for option in facts[0]["options"]][:3] == ["width", "norm", "pooling"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from publisher import drawings, write_zip
 
 from workbench import fetching
 from workbench.cli import main
-from workbench.folders import record_path
+from workbench.owned import record_path
 from workbench.plugins import registry
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

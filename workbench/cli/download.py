@@ -70,8 +70,9 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
 def _download(text: str, source: str | None, partial: bool) -> None:
     from workbench.download import fetch, open_dataset, part_here
     from workbench.fetching import progress_bar
-    from workbench.folders import Folder, choose, folder_names
+    from workbench.folders import Folder, choose
     from workbench.manifest import entry_of
+    from workbench.owned import folder_names
 
     name = specs.parse(text).name
     known = registry().knows("datasets", name)
@@ -100,8 +101,8 @@ def _download(text: str, source: str | None, partial: bool) -> None:
 def _add(text: str, name: str, source: str) -> None:
     """Make the user's own images a data set."""
     from workbench.adding import add_folder
-    from workbench.folders import read_record
     from workbench.inventory import remove_prepared
+    from workbench.owned import read_record
 
     before = None
     with suppress(DataError):  # a record that cannot be read is written anew
@@ -119,7 +120,7 @@ def _add(text: str, name: str, source: str) -> None:
 
 
 def _list(names: list[str]) -> None:
-    from workbench.images import cache_folder
+    from workbench.cache import cache_folder
     from workbench.inventory import inventory, occupied
     from workbench.records import megabytes
 

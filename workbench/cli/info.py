@@ -18,7 +18,7 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:
     """Show what a thing is: its paper, options, recipes and published results, or its files and licence."""
-    from workbench.folders import folder_names
+    from workbench.owned import folder_names
 
     known = {each: kind for kind in KINDS for each in registry().entries(kind)}
     if name in folder_names():
@@ -77,7 +77,8 @@ def _options(target: type) -> list[dict[str, str]]:
 
 def _own_facts(name: str) -> dict[str, Any]:
     """What is known of a user's own folder of images."""
-    from workbench.folders import Folder, read_record, record_path
+    from workbench.folders import Folder
+    from workbench.owned import read_record, record_path
 
     record = read_record(name)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +51,7 @@ def list_(
 
 def _own_folders() -> Iterator[tuple[str, str]]:
     """The user's own folders of images, and what is in each."""
-    from workbench.folders import folder_names, read_record
+    from workbench.owned import folder_names, read_record
 
     for name in folder_names():
         try:
@@ -73,9 +74,14 @@ def _first_line(entry: Entry) -> str:
         return (entry.target.__doc__ or "").strip().partition("\n")[0]
     module, _, name = entry.target.partition(":")
     try:
-        spec = find_spec(module)
-        tree = ast.parse(Path(spec.origin if spec and spec.origin else "").read_text(encoding="utf-8"))
+        return _docstrings(module).get(name, "").partition("\n")[0]
     except (Exception, SystemExit):  # finding a module imports the package that it is in, and that is a plugin's
         return f"cannot be read; see: mlw info {entry.full_name}"
-    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    return next(((ast.get_docstring(node) or "").partition("\n")[0] for node in classes), "")
+
+
+@cache
+def _docstrings(module: str) -> dict[str, str]:
+    """The docstrings of a module's classes."""
+    spec = find_spec(module)
+    tree = ast.parse(Path(spec.origin if spec and spec.origin else "").read_text(encoding="utf-8"))
+    return {node.name: ast.get_docstring(node) or "" for node in tree.body if isinstance(node, ast.ClassDef)}

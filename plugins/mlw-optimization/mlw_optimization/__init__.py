@@ -5,4 +5,10 @@ from workbench.hookspecs import Register, hookimpl
 
 @hookimpl
 def register_algorithms(register: Register) -> None:
+    register("anil", "mlw_optimization.anil:ANIL")
+    register("cavia", "mlw_optimization.cavia:CAVIA")
+    register("imaml", "mlw_optimization.imaml:IMAML")
     register("maml", "mlw_optimization.maml:MAML")
+    register("fomaml", "mlw_optimization.maml:MAML", first_order=True)
+    register("metasgd", "mlw_optimization.metasgd:MetaSGD")
+    register("reptile", "mlw_optimization.reptile:Reptile")

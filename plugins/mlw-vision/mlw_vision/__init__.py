@@ -38,6 +38,7 @@ DATASETS = {
 @hookimpl
 def register_backbones(register: Register) -> None:
     register("conv4", "mlw_vision.conv4:Conv4")
+    register("koch", "mlw_vision.koch:Koch")
 
 
 @hookimpl

@@ -1,0 +1,58 @@
+"""Meta-SGD.
+
+Li, Zhou, Chen, Li: Meta-SGD: Learning to Learn Quickly for Few-Shot Learning, 2017, arXiv 1707.09835.
+
+Inner loop: theta' = theta - alpha o grad L_support(theta), one step, with a rate for each weight
+(equation 2). Outer loop: theta and alpha move along the gradient of L_query(theta') (equation 3). alpha
+starts uniform between `alpha_low` and `alpha_high` and may become negative: it is a direction too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from mlw_optimization.norms import by_batch
+from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench.functional import Weights, descend
+
+
+class MetaSGD(Learner):
+    """Learn initial weights, and for each weight the rate and direction of its one step on a task."""
+
+    batched = True
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        ways: int,
+        *,
+        inner_steps: Annotated[int, "steps on the support"] = 1,
+        alpha_low: Annotated[float, "least first value of alpha, on the mean cross-entropy"] = 0.005,
+        alpha_high: Annotated[float, "largest first value of alpha"] = 0.1,
+    ):
+        super().__init__()
+        self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))
+        self.inner_steps = inner_steps
+        self.alpha_low = alpha_low
+        self.alpha_high = alpha_high
+        first = [torch.empty_like(weight).uniform_(alpha_low, alpha_high) for weight in self.model.parameters()]
+        self.alpha = nn.ParameterList(first)
+        self.transductive = by_batch(backbone)
+
+    def adapt(self, support: Examples) -> Predictor:
+        def loss(weights: Weights) -> Tensor:
+            return F.cross_entropy(functional_call(self.model, weights, support.x), support.y)
+
+        weights = Weights(self.model.named_parameters())
+        for _ in range(self.inner_steps):
+            weights = descend(loss, weights, self.alpha)
+        return lambda x: functional_call(self.model, weights, x)  # (m, ways)
+
+    def losses(self, source: Source) -> Iterator[Tensor]:
+        return (query_loss(self, tasks) for tasks in source.tasks())
