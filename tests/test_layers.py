@@ -44,7 +44,7 @@ WITHOUT_TORCH = (
 LAYERS = [
     "errors hookspecs tasks",
     "augment cache decoding device drawing functional pickles plugins specs stores",
-    "archives",
+    "archives owned",
     "images learner metadataset recipes source",
     "evaluate manifest protocols train",
     "fetching layouts",

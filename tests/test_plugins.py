@@ -169,7 +169,7 @@ def test_a_broken_plugin_is_a_row(mlw, broken):
         assert "\n" not in rows[name]["error"]
         assert rows[name]["distribution"] == f"mlw-{name}"
     assert not any(rows[name]["error"] for name in ("metric", "optimization", "transfer", "vision", "unloadable"))
-    assert rows["metric"]["algorithms"] == ["protonet"]
+    assert rows["metric"]["algorithms"] == ["matching", "protonet", "relation", "siamese"]
 
 
 def test_an_error_is_printed_as_it_is(mlw, broken):
@@ -281,7 +281,7 @@ def test_a_bare_name_that_two_claim_is_one_sentence(mlw, twins, words):
 
 def test_only_the_plugins_named_are_loaded(mlw, twins):
     listed = names(mlw("list", "--json", sites=twins, MLW_PLUGINS="left,metric"))
-    assert listed == {"twin", "pixels", "protonet"}
+    assert listed == {"twin", "pixels", "matching", "protonet", "relation", "siamese"}
 
 
 # --- commands of a plugin's own

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -315,6 +317,7 @@ def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> di
     return {
         "format": FORMAT,
         "results_version": RESULTS_VERSION,
+        "command": shlex.join(["mlw", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "mlw" else "",
         "plan": asdict(plan),
         "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape), "part": data.part},
         "parameters": sum(parameter.numel() for parameter in learner.parameters()),

@@ -61,8 +61,7 @@ def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[
     """
     if name not in NAMES:
         raise UsageError(f"There is no recipe {name!r}; there are: {', '.join(NAMES)}")
-    general = _tables(entry, entry.base) if entry.base else []
-    known = [*general, *tables(entry)]
+    known, own = applying(entry), tables(entry)
     here = {"data": data, "ways": ways, "shots": shots}
     applies = [t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)]
     if not applies and name == "quick":
@@ -75,10 +74,10 @@ def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[
         )
     merged: dict[str, Any] = {}
     ranked = sorted(applies, key=lambda t: sum(key in t for key in _WHERE))
-    for table in [t for t in ranked if t in general]:
+    for table in [t for t in ranked if t not in own]:
         merged |= table[name]
     merged |= entry.preset  # an alias is what its name says, whatever the recipe of its base
-    for table in [t for t in ranked if t not in general]:
+    for table in [t for t in ranked if t in own]:
         merged |= table[name]
     return merged
 
@@ -144,6 +143,11 @@ def _published(entry: Entry, tables: list[dict[str, Any]]) -> list[Published]:
 def tables(entry: Entry) -> list[dict[str, Any]]:
     """All that the plugin says of an algorithm under its own name, in its own order."""
     return _tables(entry, entry.name)
+
+
+def applying(entry: Entry) -> list[dict[str, Any]]:
+    """All tables that are looked at for an algorithm: an alias's base's first."""
+    return [*(_tables(entry, entry.base) if entry.base else []), *tables(entry)]
 
 
 def _tables(entry: Entry, name: str) -> list[dict[str, Any]]:

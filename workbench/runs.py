@@ -126,13 +126,14 @@ class Run:
         """All rows of all evaluations, one a task; of those that ask for the same tasks, the longest."""
         import pandas as pd
 
+        asked = ["test_on", "split", "protocol", "ways", "shots", "queries", "task_seed", "task", "instance"]
         frames: list[pd.DataFrame] = [pd.read_parquet(path) for path in self.folder.glob("eval/*.parquet")]
+        frames = [frame for frame in frames if {*asked, "all_options"} <= set(frame)]  # others are of an older version
         if not frames:
             return pd.DataFrame()
         frames.sort(key=len, reverse=True)
         frame = pd.concat(frames, ignore_index=True)
         # more tasks begin with the fewer, so what is dropped here is there already
-        asked = ["test_on", "split", "protocol", "ways", "shots", "queries", "task_seed", "task", "instance"]
         frame = frame.drop_duplicates(asked)
         return with_published(frame.reset_index(drop=True))
 

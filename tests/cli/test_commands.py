@@ -46,6 +46,10 @@ def test_the_story_of_a_run(mlw, tmp_path):
     code, output, _ = mlw(f"eval {run} --episodes 20 --json")
     cell = json.loads(output)[0]
     assert (cell["algorithm"], cell["shots"], cell["episodes"]) == ("protonet", 1, 20)
+    facts = json.loads(mlw("info protonet --json")[1])[0]
+    assert [row["tasks"] for row in facts["measured"]] == ["20", "20"]
+    assert {row["run"] for row in facts["measured"]} == {run.name}
+    assert json.loads(mlw("info maml --json")[1])[0]["measured"] == []
     code, output, errors = mlw("report")
     assert code == 0, errors
     assert "<img" in (tmp_path / "report.html").read_text()
@@ -59,6 +63,14 @@ def test_compare_prints_one_table_and_writes_its_files(mlw, tmp_path):
     assert "±" in output
     assert "frames and figures" in errors
     assert len(list(tmp_path.glob("runs/comparisons/*/accuracy.png"))) == 1
+
+
+def test_published_numbers_say_where_they_come_from(mlw, tmp_path):
+    output = mlw("compare protonet --published --episodes 4", *SMALL)[1]
+    assert "no number is published" in output
+    assert mlw("compare fomaml --episodes 4", *SMALL)[0] == 0
+    (run,) = tmp_path.glob("runs/fomaml-*")
+    assert "first_order = true" in (run / "run.toml").read_text()
 
 
 def test_a_transductive_method_is_marked(mlw):
@@ -76,6 +88,12 @@ def test_list_and_info(mlw):
     }.items()
     text = mlw("info maml")[1]
     assert all(word in text for word in ("1703.03400", "inner_lr", "98.7 ± 0.4", "paper", "first_order"))
+    text = mlw("info fomaml")[1]
+    assert "fomaml is a name for maml:first_order=true" in text
+    assert "98.3 ± 0.5" in text
+    facts = json.loads(mlw("info fomaml --json")[1])[0]
+    assert {o["name"]: o["default"] for o in facts["options"]}["first_order"] == "true"
+    assert any(recipe["recipe"] == "paper" for recipe in facts["recipes"])  # its base's
     text = mlw("info omniglot")[1]
     assert all(word in text for word in ("MIT", "images_background.zip", "vinyals", "mlw download omniglot"))
     facts = json.loads(mlw("info conv4 --json")[1])

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def print_summary(frame: pd.DataFrame, *, json: bool) -> None:
-    """Print the summary of a tasks frame, one row a cell."""
+def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -> None:
+    """Print the summary of a tasks frame, one row a cell; with where published numbers come from if asked."""
     from workbench.report import parts, summary
 
     cells = summary(frame)
@@ -37,8 +37,21 @@ def print_summary(frame: pd.DataFrame, *, json: bool) -> None:
     marked = sorted({name for name, is_so in zip(cells["algorithm"], cells["transductive"], strict=True) if is_so})
     if marked:
         _show.out(f"* transductive: {', '.join(marked)} may use the other queries of a task, by batch statistics")
+    if published:
+        _print_published(cells)
     for part in parts(frame):
         _show.out(f"only a part of what is published: {part}")
+
+
+def _print_published(cells: pd.DataFrame) -> None:
+    """Where the published numbers come from, and in what their protocol differs."""
+    known = cells[cells["published"].notna()]
+    if known.empty:
+        _show.out("no number is published, that we know of, for these data, ways, shots and backbones; see: mlw info")
+    for cell in known.drop_duplicates(["method", "test_on", "ways", "shots"]).to_dict("records"):
+        place = f"{cell['method']}, {cell['test_on']} {cell['ways']}-way {cell['shots']}-shot"
+        gap = 100 * cell["accuracy"] - cell["published"]
+        _show.out(f"{place}: measured {gap:+.2f} to {_published(cell)} of {cell['published_source']}")
 
 
 def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> list[str]:

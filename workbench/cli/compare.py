@@ -45,6 +45,9 @@ def compare(
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what is finished.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Say where published numbers come from, and how they differ.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:
     """Train and judge methods on the same tasks: accuracy, and the paired difference to the best.
@@ -80,7 +83,7 @@ def compare(
         train_shots=train_shots,
         train_queries=train_queries,
     )
-    print_summary(frame, json=json)
+    print_summary(frame, json=json, published=published)
     _show.note(f"frames and figures: {frame.attrs['folder']}")
 
 

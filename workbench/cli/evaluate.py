@@ -26,6 +26,9 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the test tasks.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what was judged before.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Say where published numbers come from, and how they differ.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:
     """Judge trained runs on tasks of test classes, the same tasks for all."""
@@ -59,5 +62,5 @@ def evaluate(
                             fresh=fresh,
                         )
                     )
-    print_summary(pd.concat(frames, ignore_index=True), json=json)
+    print_summary(pd.concat(frames, ignore_index=True), json=json, published=published)
     _show.note(f"one row a task: {run[0]}/eval" if len(run) == 1 else "one row a task: eval/ in each run folder")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,9 +17,10 @@ from workbench.plugins import KINDS, Entry, registry
 
 def info(
     name: Annotated[str, typer.Argument(help="An algorithm, backbone or data set.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run folders whose results are shown.")] = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:
-    """Show what a thing is: its paper, options, recipes and published results, or its files and licence."""
+    """Show what a thing is: its paper, options, recipes, published and own results, or its files and licence."""
     from workbench.owned import folder_names
 
     known = {each: kind for kind in KINDS for each in registry().entries(kind)}
@@ -32,7 +35,7 @@ def info(
         kinds.append(kind)
     if not kinds and name not in folder_names():
         raise UnknownName("algorithm, backbone or data set", name, known)
-    facts = [_facts(registry().find(kind, name)) for kind in kinds]
+    facts = [_facts(registry().find(kind, name), out) for kind in kinds]
     if name in folder_names():
         facts.append(_own_facts(name))
     if json:
@@ -42,7 +45,7 @@ def info(
         _print(fact)
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _facts(entry: Entry, out: Path) -> dict[str, Any]:
     target = entry.load()
     facts: dict[str, Any] = {
         "name": entry.name,
@@ -50,12 +53,12 @@ def _facts(entry: Entry) -> dict[str, Any]:
         "plugin": entry.distribution,
         "summary": inspect.getdoc(target) or "",
         "about": inspect.getdoc(inspect.getmodule(target)) or "",
-        "options": _options(target),
+        "options": _options(target, entry.preset),
     }
     if entry.base:
         facts["alias"] = f"{entry.base}:" + ",".join(f"{k}={specs.as_text(v)}" for k, v in entry.preset.items())
     if entry.kind == "algorithms":
-        tables = recipes.tables(entry)
+        tables = recipes.applying(entry)
         facts["recipes"] = [
             {"for": recipes.place(table), "recipe": name, "settings": table[name]}
             for name in recipes.NAMES
@@ -63,16 +66,43 @@ def _facts(entry: Entry) -> dict[str, Any]:
             if name in table
         ]
         facts["published"] = [number._asdict() for number in recipes.published(entry)]
+        facts["measured"] = _measured(entry.name, out)
     if entry.kind == "datasets" and target.manifest:
         facts["files"] = _files(target)
     return facts
 
 
-def _options(target: type) -> list[dict[str, str]]:
+def _options(target: type, preset: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
-        {"name": o.name, "type": o.type_name, "default": specs.as_text(o.default), "help": o.help}
+        {"name": o.name, "type": o.type_name, "default": specs.as_text(preset.get(o.name, o.default)), "help": o.help}
         for o in specs.options_of(target).values()
     ]
+
+
+def _measured(name: str, out: Path) -> list[dict[str, str]]:
+    """The evaluations of an algorithm's finished runs in a folder, by run and condition."""
+    if not any(out.glob("*/run.toml")):
+        return []
+    from workbench import runs
+    from workbench.cli._results import percent
+    from workbench.report import condition_title, summary
+
+    rows = []
+    for run in runs.find([out]):
+        if not run.finished or run.about["plan"]["algorithm"] != name:
+            continue
+        frame = run.evaluations()
+        for cell in summary(frame).to_dict("records") if len(frame) else []:
+            rows.append(
+                {
+                    "task": condition_title(cell),
+                    "options": cell["options"],
+                    "accuracy": percent(cell["accuracy"], cell["interval"]),
+                    "tasks": str(cell["episodes"]),
+                    "run": run.folder.name,
+                }
+            )
+    return rows
 
 
 def _own_facts(name: str) -> dict[str, Any]:
@@ -87,7 +117,7 @@ def _own_facts(name: str) -> dict[str, Any]:
         "plugin": "a folder of your own",
         "summary": "",
         "about": str(record),
-        "options": _options(Folder),
+        "options": _options(Folder, {}),
         "classes": record.images,
         "record": str(record_path(name)),
     }
@@ -144,11 +174,14 @@ def _print(facts: dict[str, Any]) -> None:
             f"{p['data']} {p['ways']}-way {p['shots']}-shot",
             f"{p['accuracy']}" + (f" ± {p['interval']}" if p["interval"] is not None else ""),
             p["backbone"],
-            "; ".join(filter(None, [p["source"], p["protocol"]])),
+            "; ".join(filter(None, [_given(p), p["source"], p["protocol"]])),
         ]
         for p in facts.get("published", [])
     ]:
         _show.table("published", {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}, published)
+    if measured := [list(m.values()) for m in facts.get("measured", [])]:
+        columns = {"task": "left", "options": "left", "accuracy, %": "right", "tasks": "right", "run": "left"}
+        _show.table("measured here", columns, measured)
     if facts.get("classes"):
         rows = [
             [split, ", ".join(f"{name} ({count})" for name, count in classes.items())]
@@ -157,6 +190,13 @@ def _print(facts: dict[str, Any]) -> None:
         _show.table("classes and their images", {"split": "left", "classes": "left"}, rows)
     if files := facts.get("files"):
         _print_files(files)
+
+
+def _given(published: dict[str, Any]) -> str:
+    """What was chosen for a published number beside way and shot."""
+    options = [f"{key}={value}" for key, value in published["options"].items()]
+    trained = [f"trained on {published['train_on']}"] if published["train_on"] != published["data"] else []
+    return ", ".join(options + trained)
 
 
 def _print_files(files: dict[str, Any]) -> None:
