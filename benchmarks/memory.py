@@ -71,7 +71,7 @@ def meta_gradient(spec: str, device_name: str) -> float:
     from workbench.images import SPLITS, Table
     from workbench.learner import query_loss
     from workbench.plan import Data, build_learner, make_plan
-    from workbench.source import Source
+    from workbench.source import Domain, Source
 
     device = choose(device_name)
     images = np.random.default_rng(0).integers(0, 256, (WAYS * 30, *SHAPE), np.uint8)
@@ -79,7 +79,7 @@ def meta_gradient(spec: str, device_name: str) -> float:
     data = Data("noise", "noise", dict.fromkeys(SPLITS, Table(images, names, starts, "noise")))
     plan = make_plan(f"{spec},train_queries={QUERIES}", data, ways=WAYS, shots=SHOTS, backbone=BACKBONE)
     learner = build_learner(plan, data).to(device).train()
-    source = Source(images, data.classes("train"), plan.protocol, device=device)
+    source = Source([Domain("", images, data.classes("train"))], plan.protocol, device=device)
     tasks = next(source.tasks())
     torch.nn.functional.conv2d(tasks.query.x[0, :1], torch.ones(1, 3, 3, 3, device=device))  # libraries are loaded
     before = _peak(device, reset=True)

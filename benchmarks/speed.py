@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table as Drawn
 
 from workbench.device import choose, keep_freed_memory
-from workbench.drawing import BLOCK, Classes
+from workbench.drawing import BLOCK
 from workbench.errors import DataError
 from workbench.evaluate import evaluate
 from workbench.learner import Learner
@@ -92,7 +92,7 @@ def baseline_tasks(data: Data, device: torch.device) -> Row:
 
     def heads() -> None:
         for number in range(count):
-            task = source.task(source.images, next(source.stacks(number, 1)))
+            task = source.task(next(source.stacks(number, 1)))
             with torch.no_grad():
                 support = learner.embed(task.support.x[0])
             head = torch.nn.Linear(support.shape[1], 5).to(device)
@@ -115,8 +115,7 @@ def maml_step(data: Data, device: torch.device) -> Row:
     for stack in (32, 1):
         spec = f"maml:meta_batch=32,train_queries=1,validate_every=0,steps=10,stack={stack}"
         plan = make_plan(spec, data, ways=5, shots=1)
-        table = data.table("train")
-        source = Source(table.images, Classes(table.starts), WayShot(5, 1, 1), stack=stack, device=device)
+        source = Source(data.domains("train"), WayShot(5, 1, 1), stack=stack, device=device)
         training = Training(build_learner(plan, data).to(device), source, plan.settings)
         began = time.perf_counter()
         for _ in training.records():
@@ -128,7 +127,7 @@ def maml_step(data: Data, device: torch.device) -> Row:
 def task_supply(data: Data, *, stacked: bool) -> Row:
     """Tasks of 5 ways and 20 images a class on one core, gathered in stacks; against two ways to make one task."""
     table = data.table("train")
-    source = Source(table.images, Classes(table.starts), WayShot(5, 1, 19))
+    source = Source(data.domains("train"), WayShot(5, 1, 19))
     count, few = 20 * BLOCK, 50
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -140,7 +139,7 @@ def task_supply(data: Data, *, stacked: bool) -> Row:
 
     def from_tensor() -> None:
         for rows in source.stacks(0, few, 1):
-            torch.stack([source.images[row] for row in [*rows.support[0], *rows.query[0]]])
+            torch.stack([source.parts[0][row] for row in [*rows.support[0], *rows.query[0]]])
 
     def from_files() -> None:
         for rows in source.stacks(0, few, 1):
@@ -169,15 +168,14 @@ def _decoded(data: bytes) -> torch.Tensor:
 def varying_tasks(data: Data, device: torch.device) -> float:
     """Tasks a second of Meta-Dataset's protocol, one by one over the table of embeddings."""
     learner, source = _judged("protonet", data, 1, device)
-    source = Source(source.images.cpu().numpy(), source.drawn_from, MetaDataset(), device=device)
+    source = Source(data.domains("test"), MetaDataset(), device=device)
     return 600 / _seconds(lambda: evaluate(learner, source, 600))
 
 
 def training_rate(data: Data, device: torch.device) -> float:
     """Images a second, forward, backward and step."""
     plan = make_plan("protonet:train_ways=60,train_queries=5,steps=40,validate_every=0", data, ways=5, shots=1)
-    table = data.table("train")
-    source = Source(table.images, Classes(table.starts), WayShot(60, 1, 5), device=device)
+    source = Source(data.domains("train"), WayShot(60, 1, 5), device=device)
     training = Training(build_learner(plan, data).to(device), source, plan.settings)
     return 40 * 360 / _seconds(lambda: list(training.records()))
 
@@ -192,8 +190,7 @@ def start_up(command: str) -> float:
 
 def _judged(name: str, data: Data, shots: int, device: torch.device) -> tuple[Learner, Source]:
     learner = build_learner(make_plan(name, data, ways=5, shots=shots), data).to(device).eval()
-    table = data.table("test")
-    source = Source(table.images, Classes(table.starts), WayShot(5, shots, 15), name=data.label, device=device)
+    source = Source(data.domains("test"), WayShot(5, shots, 15), device=device)
     evaluate(learner, source, 8)  # what is slow only once is not what is asked
     return learner, source
 
@@ -201,7 +198,7 @@ def _judged(name: str, data: Data, shots: int, device: torch.device) -> tuple[Le
 @torch.no_grad()
 def _one_by_one(learner: Learner, source: Source, count: int) -> None:
     for number in range(count):
-        task = source.task(source.images, next(source.stacks(number, 1)))
+        task = source.task(next(source.stacks(number, 1)))
         both = learner.embed(torch.cat([task.support.x[0], task.query.x[0]]))
         n = task.support.x.shape[1]
         learner.adapt(Examples(both[:n], task.support.y[0], task.support.ways))(both[n:])

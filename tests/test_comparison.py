@@ -105,6 +105,22 @@ def test_trained_on_one_data_set_judged_on_others(tmp_path):
     assert set(frame["train_on"]) == {"glyphs"}
 
 
+def test_trained_on_several_data_sets_at_once(tmp_path):
+    together = ["glyphs", "glyphs:seed=1"]
+    options = {"train_on": together, "on": "glyphs:seed=2", "steps": 3, "validate_every": 1}
+    frame = small(["protonet:train_protocol=meta-dataset", "protonet", "maml", "baseline"], tmp_path, **options)
+    assert set(frame["train_on"]) == {"glyphs + glyphs:seed=1"}
+    for name in frame["run"].unique():
+        run = runs.Run(tmp_path / name)
+        assert run.about["result"]["steps"] == 3
+        plan = run.plan()
+        assert plan.settings.stack == (1 if plan.episodic else 32)
+    again = small(["protonet"], tmp_path, **options)  # read again by its label
+    assert set(again["run"]) < set(frame["run"])
+    with pytest.raises(UsageError, match="1 x 28 x 28 and those of glyphs:size=20 1 x 20 x 20"):
+        small(["protonet"], tmp_path, train_on=["glyphs", "glyphs:size=20"])
+
+
 def test_the_published_number_stands_beside_its_own_setting():
     rows = [
         ("protonet", "conv4", "omniglot", "omniglot", "way-shot", 5, 1),

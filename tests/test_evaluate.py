@@ -40,7 +40,7 @@ def test_the_numbers_are_those_of_a_plain_loop():
     confidences, hits = [], []
     for number in range(12):
         rows = next(source.stacks(number, 1))
-        task = source.task(source.images, rows)
+        task = source.task(rows)
         with torch.no_grad():
             features = learner.backbone(torch.cat([task.support.x[0], task.query.x[0]]))
             prototypes = torch.stack([features[:6][task.support.y[0] == way].mean(0) for way in range(3)])

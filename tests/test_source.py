@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from workbench.drawing import Classes, Rows, smallest
 from workbench.errors import DataError
+from workbench.metadataset import MetaDataset
 from workbench.protocols import WayShot
-from workbench.source import Source
+from workbench.source import Domain, Source
 from workbench.testing import tiny_data, tiny_source
 
 
@@ -23,7 +24,7 @@ def source(counts, protocol, seed=0, **options):
     starts = starts_of(counts)
     # each image holds its own row number, so that a task shows where it came from
     images = np.arange(starts[-1], dtype=np.uint8).reshape(-1, 1, 1, 1)
-    return Source(images, Classes(starts), protocol, name="test", seed=seed, **options)
+    return Source([Domain("test", images, Classes(starts))], protocol, seed=seed, **options)
 
 
 def rows_of(drawn, first, count):
@@ -128,7 +129,7 @@ def test_position_goes_on():
 
 def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
     table = tiny_data().table("train")
-    drawn = Source(table.images, Classes(table.starts), WayShot(2, 1, 1), batch_size=16)
+    drawn = Source([Domain("tiny", table.images, Classes(table.starts))], WayShot(2, 1, 1), batch_size=16)
     assert drawn.classes == (8,)
     batches = drawn.batches()
     epochs = [[next(batches) for _ in range(6)] for _ in range(2)]  # 96 images
@@ -153,7 +154,7 @@ def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
 def test_what_the_data_cannot_give_is_said_in_numbers(protocol, words):
     table = tiny_data().table("test")
     with pytest.raises(DataError) as error:
-        Source(table.images, Classes(table.starts), protocol, name="tiny")
+        Source([Domain("tiny", table.images, Classes(table.starts))], protocol)
     assert all(word in str(error.value) for word in words)
 
 
@@ -162,3 +163,70 @@ def test_what_the_data_cannot_give_is_said_in_numbers(protocol, words):
 def test_sample_is_the_head_of_an_argsort(size, n, seed):
     words = np.random.default_rng(seed).integers(0, 2**63, (3, n)).astype(np.uint64)
     assert (smallest(words, size) == np.argsort(words, axis=-1)[:, :size]).all()
+
+
+# --- several domains
+
+
+def several(protocol, seed=0, **options):
+    """Three domains of 5, 6 and 7 classes; each image holds its domain and its row there."""
+    domains = []
+    for number, count in enumerate((5, 6, 7)):
+        starts = starts_of([6] * count)
+        rows = np.arange(starts[-1], dtype=np.uint8)
+        images = np.stack([np.full_like(rows, number), rows], 1).reshape(-1, 2, 1, 1)
+        domains.append(Domain(f"d{number}", images, Classes(starts)))
+    return Source(domains, protocol, seed=seed, **options)
+
+
+def test_a_task_comes_from_one_domain_and_all_are_met_equally_often():
+    drawn = several(WayShot(3, 1, 2))
+    assert (drawn.domains, drawn.classes) == (("d0", "d1", "d2"), (5, 6, 7))
+    tasks, met = drawn.tasks(), []
+    for _ in range(900):
+        task = next(tasks)
+        pixels = (torch.cat([task.support.x, task.query.x], 1)[0, :, :, 0, 0] * 255).round().int()
+        assert task.domain == f"d{pixels[0, 0]}"
+        assert len(set(pixels[:, 0].tolist())) == 1
+        labels = torch.cat([task.support.y, task.query.y], 1)[0]
+        assert len({(int(y), int(row) // 6) for y, row in zip(labels, pixels[:, 1], strict=True)}) == 3
+        met.append(task.domain)
+    counts = [met.count(name) for name in drawn.domains]
+    assert sum((count - 300) ** 2 / 300 for count in counts) < 13.8  # 99.9th percentile of chi-square, 2 degrees
+
+
+def test_a_domain_s_own_tasks_do_not_depend_on_the_others():
+    mixed, alone = several(WayShot(3, 1, 2)), source([6] * 7, WayShot(3, 1, 2))
+    (offset,) = {int(mixed.offsets[2])}
+    for rows in mixed.stacks(0, 300):
+        if rows.domain == 2:
+            (same,) = alone.stacks(int(rows.task[0]), 1)
+            assert (rows.support - offset == same.support).all()
+            assert (rows.query - offset == same.query).all()
+
+
+def test_position_goes_on_in_several_domains():
+    whole = several(MetaDataset(min_ways=2))
+    tasks = whole.tasks()
+    expected = [next(tasks).query.x for _ in range(6)][3:]
+    again = several(MetaDataset(min_ways=2))
+    again.load_state_dict({"tasks_drawn": 3, "batches_drawn": 0})
+    tasks = again.tasks()
+    assert all(torch.equal(next(tasks).query.x, x) for x in expected)
+
+
+def test_batches_of_several_domains_number_their_classes_through():
+    batches = several(None, batch_size=36).batches()
+    seen = set()
+    for _ in range(3):
+        x, y = next(batches)
+        pixels = (x[:, :, 0, 0] * 255).round().int()
+        seen |= {(int(p[0]), int(p[1]) // 6, int(label)) for p, label in zip(pixels, y, strict=True)}
+    assert seen == {(0, c, c) for c in range(5)} | {(1, c, 5 + c) for c in range(6)} | {
+        (2, c, 11 + c) for c in range(7)
+    }
+
+
+def test_several_domains_come_one_by_one():
+    with pytest.raises(ValueError, match="stack=1"):
+        several(WayShot(3, 1, 2), stack=4)

@@ -53,7 +53,7 @@ def compare(
     algorithms: Sequence[str],
     *,
     on: str | Sequence[str] = DEFAULT_DATASET,
-    train_on: str | None = None,
+    train_on: str | Sequence[str] | None = None,
     ways: int | Sequence[int] | None = None,
     shots: int | Sequence[int] = 1,
     queries: int | None = None,
@@ -80,7 +80,8 @@ def compare(
     Args:
         algorithms: specs, `maml:first_order=true`.
         on: data sets, specs too, on whose test classes the methods are judged.
-        train_on: the data set on whose training classes they are trained; if left out, each of `on` its own.
+        train_on: the data sets on whose training classes they are trained, several at once; if left out, each of
+            `on` its own.
         ways: of a test task; if left out, 5, or as many as the test classes are.
         queries: a class, in a test task; if left out, 15, or what the shots leave.
         protocol: how test tasks are drawn, a spec: `unbalanced:alpha=5`.
@@ -98,10 +99,12 @@ def compare(
 
     from workbench import jobs
     from workbench.device import choose
+    from workbench.plan import TOGETHER
 
     chosen = choose(device)
     given = {key: value for key, value in settings.items() if value is not None}
-    asked = _Asked(_listed(on), train_on, _listed(ways), _listed(shots), queries, protocol)
+    together = TOGETHER.join(_listed(train_on)) if train_on else None
+    asked = _Asked(_listed(on), together, _listed(ways), _listed(shots), queries, protocol)
     cells = list(_cells(algorithms, asked, seeds, backbone, recipe, given))
     out = Path(out)
     frames: list[pd.DataFrame] = []

@@ -48,6 +48,7 @@ class Rows(NamedTuple):
     ways: int
     task: Numbers  # (tasks,), the number of each task
     instance: Numbers  # (tasks,), 0 where a task asks once
+    domain: int = 0  # which of several data sets they come from
 
     @classmethod
     def of(cls, support: Numbers, query: Numbers, first: int) -> Rows:
@@ -69,14 +70,23 @@ class Rows(NamedTuple):
         """One stack of several of the same form."""
         if len(stacks) == 1:
             return stacks[0]
-        ways = stacks[0].ways
-        joined = {name: np.concatenate([getattr(s, name) for s in stacks]) for name in cls._fields if name != "ways"}
-        return cls(ways=ways, **joined)
+
+        def joined(name: str) -> Numbers:
+            return np.concatenate([getattr(stack, name) for stack in stacks])
+
+        return stacks[0]._replace(
+            support=joined("support"),
+            query=joined("query"),
+            support_y=joined("support_y"),
+            query_y=joined("query_y"),
+            task=joined("task"),
+            instance=joined("instance"),
+        )
 
     def part(self, chosen: NDArray[np.bool_] | slice) -> Rows:
         """Some of the tasks."""
-        s, q, sy, qy, ways, task, instance = self
-        return Rows(s[chosen], q[chosen], sy[chosen], qy[chosen], ways, task[chosen], instance[chosen])
+        s, q, sy, qy, ways, task, instance, domain = self
+        return Rows(s[chosen], q[chosen], sy[chosen], qy[chosen], ways, task[chosen], instance[chosen], domain)
 
 
 class TaskProtocol(Protocol):

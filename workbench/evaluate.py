@@ -69,8 +69,8 @@ def evaluate(
     with _undisturbed(learner), precise(precision, device):
         table, placed = _embedded(learner, source, stacks, table_bytes)
         for rows in placed:
-            tasks = source.task(table, rows)
-            if table is source.images and learner.embeds():
+            tasks = source.task(rows, table)
+            if table is None and learner.embeds():
                 tasks = tasks._replace(
                     support=tasks.support._replace(x=_in_parts(learner, tasks.support.x)),
                     query=tasks.query._replace(x=_in_parts(learner, tasks.query.x)),
@@ -113,14 +113,16 @@ def _by_row(stacks: Sequence[Rows]) -> tuple[Numbers, Callable[[NDArray[Any]], N
     return keys, mean
 
 
-def _embedded(learner: Learner, source: Source, stacks: list[Rows], table_bytes: int) -> tuple[Tensor, Iterable[Rows]]:
+def _embedded(
+    learner: Learner, source: Source, stacks: list[Rows], table_bytes: int
+) -> tuple[Tensor | None, Iterable[Rows]]:
     """Embed each image that is used once, and number the rows anew; or leave both where it cannot be."""
     if not learner.embeds():
-        return source.images, stacks
+        return None, stacks
     used = np.unique(np.concatenate([part.ravel() for rows in stacks for part in (rows.support, rows.query)]))
     one = learner.embed(as_floats(source.gather(used[:1])))
     if one.numel() * one.element_size() * len(used) > table_bytes:
-        return source.images, stacks
+        return None, stacks
     parts = (used[first : first + EMBED_AT_ONCE] for first in range(0, len(used), EMBED_AT_ONCE))
     table = torch.cat([learner.embed(as_floats(source.gather(part))) for part in parts])
     place = np.zeros(used[-1] + 1, np.int64)

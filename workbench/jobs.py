@@ -122,12 +122,10 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
 
 
 def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
-    table, settings = data.table("train"), plan.settings
+    settings = plan.settings
     return Source(
-        table.images,
-        data.classes("train"),
+        data.domains("train"),
         plan.protocol,
-        name=data.label,
         seed=plan.seed,
         stack=settings.stack_size,
         batch_size=settings.batch_size,
@@ -138,10 +136,9 @@ def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
 
 def _validation(plan: Plan, data: Data, learner: Learner, device: torch.device) -> Callable[[], float] | None:
     """The learner's accuracy on tasks of the validation classes; None where there are none."""
-    if (table := data.tables.get("val")) is None:
+    if not data.validates:
         return None
-    name = f"the validation classes of {data.label}"
-    source = Source(table.images, data.classes("val"), plan.val_protocol, name=name, device=device)
+    source = Source(data.domains("val"), plan.val_protocol, device=device)
     settings = plan.settings
     return lambda: float(
         evaluate(learner, source, settings.validate_tasks, precision=settings.precision).accuracy.mean()
@@ -237,12 +234,8 @@ def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
         "task_seed": asked["seed"],
         "train_seconds": run.about["result"]["seconds"],
         "run": run.folder.name,
-        "part": "; ".join(f"{each.label}: {each.part}" for each in _distinct(data, open_data(plan.data)) if each.part),
+        "part": "; ".join(dict.fromkeys([*open_data(plan.data).parts, *data.parts])),
     }
-
-
-def _distinct(tested: Data, trained: Data) -> list[Data]:
-    return [tested] if tested.label == trained.label else [trained, tested]
 
 
 def _judged(
@@ -250,9 +243,8 @@ def _judged(
 ) -> pd.DataFrame:
     keep_freed_memory()
     plan = run.plan()
-    name = f"the {split} classes of {data.label}"
-    images, classes = data.table(split).images, data.classes(split)
-    source = Source(images, classes, protocol, name=name, seed=seed, device=device)
+    protocol.check(data.classes(split), f"the {split} classes of {data.label}")
+    source = Source(data.domains(split), protocol, seed=seed, device=device)
     learner = run.learner(open_data(plan.data), device)
     result = evaluate(learner, source, episodes, precision=plan.settings.precision)
     return pd.DataFrame(
@@ -319,7 +311,7 @@ def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> di
         "results_version": RESULTS_VERSION,
         "command": shlex.join(["mlw", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "mlw" else "",
         "plan": asdict(plan),
-        "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape), "part": data.part},
+        "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape), "parts": data.parts},
         "parameters": sum(parameter.numel() for parameter in learner.parameters()),
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},

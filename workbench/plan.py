@@ -5,7 +5,8 @@ Precedence: the spec's own keys, then flags, then the recipe, then the defaults.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
@@ -20,26 +21,39 @@ from workbench.errors import DataError, PluginError, UsageError
 from workbench.images import Table
 from workbench.learner import Backbone, Learner, uses_batch_statistics
 from workbench.plugins import Entry, registry
+from workbench.source import Domain
 from workbench.train import TrainSettings, settings_options
+
+TOGETHER = " + "  # joins the specs of data sets that are trained on at once
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set with its options chosen, opened."""
+    """A data set with its options chosen, opened; or several together, to train on."""
 
-    label: str  # its spec, without what is default: "omniglot:split=lake"
+    label: str  # its spec, without what is default: "omniglot:split=lake"; of several: "aircraft + dtd"
     name: str
-    tables: dict[str, Table]
+    tables: dict[str, Table]  # by split; none of several
     part: str = ""  # of what is published, where not all of it is here: "4,000 of 27,000 images"
+    members: tuple[Data, ...] = ()  # of several
+
+    @property
+    def each(self) -> tuple[Data, ...]:
+        """The single data sets."""
+        return self.members or (self,)
 
     @property
     def fingerprint(self) -> str:
         """Of the content, all splits."""
+        if self.members:
+            return hashlib.sha256("".join(member.fingerprint for member in self.members).encode()).hexdigest()
         return next(iter(self.tables.values())).fingerprint
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
+        if self.members:
+            return self.members[0].image_shape
         shape = next(iter(self.tables.values())).images.shape
         return int(shape[1]), int(shape[2]), int(shape[3])
 
@@ -57,14 +71,29 @@ class Data:
             )
         return self.tables[split]
 
+    def domains(self, split: str) -> list[Domain]:
+        """What a source is made of: the data sets that have such a split. Raises `DataError` if none has."""
+        found = [data for data in self.each if split in data.tables] or list(self.each[:1])
+        return [Domain(data.label, data.table(split).images, data.classes(split)) for data in found]
+
     def classes(self, split: str) -> Classes:
-        """What tasks of a split are drawn from. Raises `DataError` as `table` does."""
+        """What tasks of a split of a single data set are drawn from. Raises `DataError` as `table` does."""
         table = self.table(split)
         if table.groups is None:
             return Classes(table.starts)
         number = {name: place for place, name in enumerate(table.names)}
         groups = tuple(np.array([number[name] for name in group]) for group in table.groups.members)
         return Classes(table.starts, groups, table.groups.whole)
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation classes."""
+        return any("val" in data.tables for data in self.each)
+
+    @property
+    def parts(self) -> list[str]:
+        """The data sets of which only a part is here: "eurosat: 4,000 of 27,000 images"."""
+        return [f"{data.label}: {data.part}" for data in self.each if data.part]
 
     def fitting(
         self, split: str, ways: int | None, shots: int, queries: int | None, *, usual: int = 5
@@ -76,15 +105,32 @@ class Data:
 
 @cache
 def open_data(text: str) -> Data:
-    """Open a data set by its spec, preparing it where needed.
+    """Open a data set by its spec, preparing it where needed; several, joined by " + ", to train on.
 
     Raises:
         UsageError: an unknown name or option.
         DataError: it is not downloaded; the message says what to type.
     """
+    if TOGETHER in text:
+        return _together([open_data(each) for each in text.split(TOGETHER)])
     choice = folders.choose(text)
     label = _canonical(choice.name, choice.options, choice.known)
     return Data(label, choice.name, open_dataset(choice.name, choice.dataset), part_here(choice.dataset))
+
+
+def _together(members: Sequence[Data]) -> Data:
+    """Several data sets to train on at once."""
+    first = members[0]
+    for member in members:
+        member.table("train")
+        if member.image_shape != first.image_shape:
+            shapes = [" x ".join(map(str, data.image_shape)) for data in (first, member)]
+            raise UsageError(
+                f"The images of {first.label} are {shapes[0]} and those of {member.label} {shapes[1]}; "
+                f"choose one form, for instance {member.name}:size={first.image_shape[1]}"
+            )
+    label, name = TOGETHER.join(member.label for member in members), "+".join(member.name for member in members)
+    return Data(label, name, {}, members=tuple(members))
 
 
 @dataclass(frozen=True)
@@ -159,14 +205,14 @@ def make_plan(
     from_recipe = specs.resolve(f"the {recipe} recipe of {spec.name}", from_recipe, options | training)
     chosen = from_recipe | flags | typed
     defaults = {name: option.default for name, option in options.items()}
-    train = data.table("train")
+    train = [domain.classes for domain in data.domains("train")]
     plan_settings = TrainSettings(**{key: value for key, value in chosen.items() if key in training})
     fitted = _fit(plan_settings, target, train, ways, shots, given=flags | typed, name=spec.name)
-    val = data.tables.get("val")
-    val_ways, val_shots = (ways, shots) if target.episodic else (5, 5)
-    if val is not None:
-        least = int(np.diff(val.starts).min())
-        val_ways, val_shots = min(val_ways, len(val.names)), min(val_shots, max(least - 1, 1))
+    val = [domain.classes for domain in data.domains("val")] if data.validates else []
+    val_ways, val_shots, val_queries = (ways, shots, 0) if target.episodic else (5, 5, 0)
+    if val:
+        fewest, least = _least(val)
+        val_ways, val_shots = min(val_ways, fewest), min(val_shots, max(least - 1, 1))
         val_queries = max(min(15, least - val_shots), 1)
     plan = Plan(
         algorithm=spec.name,
@@ -178,12 +224,13 @@ def make_plan(
         ways=ways if "ways" in specs.filled_of(target) else None,
         val_ways=val_ways,
         val_shots=val_shots,
-        val_queries=val_queries if val is not None else 0,
+        val_queries=val_queries,
         seed=seed,
         init=init,
     )
     if plan.protocol:
-        plan.protocol.check(data.classes("train"), f"the training classes of {data.label}")
+        for name, _, classes in data.domains("train"):
+            plan.protocol.check(classes, f"the training classes of {name}")
     return plan
 
 
@@ -197,8 +244,8 @@ def build_learner(plan: Plan, data: Data) -> Learner:
     target = registry().find("algorithms", plan.algorithm).load()
     fill: dict[str, Any] = {
         "ways": plan.ways,
-        "classes": (len(data.table("train").names),),
-        "domains": (data.label,),
+        "classes": tuple(len(domain.classes.counts) for domain in data.domains("train")),
+        "domains": tuple(domain.name for domain in data.domains("train")),
         "image_shape": data.image_shape,
     }
     if plan.backbone:
@@ -261,6 +308,11 @@ def _backbone(entry: Entry, target: type, typed: str | None, recipe: str | None)
     return _canonical(given.name, resolved, known)
 
 
+def _least(domains: Sequence[Classes]) -> tuple[int, int]:
+    """The fewest classes of a domain, and the fewest images of a class."""
+    return min(len(classes.counts) for classes in domains), min(int(classes.counts.min()) for classes in domains)
+
+
 def _canonical(name: str, options: Mapping[str, Any], known: Mapping[str, specs.Option]) -> str:
     """The one spec of a thing: options in order, those at their default left out."""
     differing = {key: specs.as_text(value) for key, value in sorted(options.items()) if value != known[key].default}
@@ -270,7 +322,7 @@ def _canonical(name: str, options: Mapping[str, Any], known: Mapping[str, specs.
 def _fit(
     settings: TrainSettings,
     target: type[Learner],
-    train: Table,
+    train: Sequence[Classes],
     ways: int,
     shots: int,
     *,
@@ -288,8 +340,8 @@ def _fit(
         )
     if form.ways == 0 and "ways" in specs.filled_of(target):
         raise UsageError(f"{name} has a fixed number of ways, and {settings.train_protocol} draws tasks of any number")
-    if form.ways == 0:
-        values["stack"] = 1  # hardly two tasks have one form
+    if form.ways == 0 or len(train) > 1:
+        values["stack"] = 1  # hardly two tasks have one form, or come from one data set
     if "ways" in specs.filled_of(target):
         if given.get("train_ways") not in (None, ways):
             raise UsageError(
@@ -299,8 +351,8 @@ def _fit(
     values["train_ways"] = values["train_ways"] or ways
     values["train_shots"] = values["train_shots"] or shots
     if "train_ways" not in given:
-        values["train_ways"] = min(values["train_ways"], max(len(train.names), ways))
+        values["train_ways"] = min(values["train_ways"], max(_least(train)[0], ways))
     if "train_queries" not in given:
-        left = int(np.diff(train.starts).min()) - values["train_shots"]
+        left = _least(train)[1] - values["train_shots"]
         values["train_queries"] = min(values["train_queries"], max(left, 1))
     return TrainSettings(**values)

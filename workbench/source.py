@@ -1,8 +1,10 @@
-"""One split of a data set, and the tasks and batches drawn from it."""
+"""One split of one or several data sets, and the tasks and batches drawn from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,15 +15,25 @@ from workbench.drawing import BLOCK, Classes, Numbers, Rows, TaskProtocol
 from workbench.errors import DataError
 from workbench.tasks import Examples, Task
 
-_BATCHES = 1  # Philox counter, so that batches and the tasks of one seed are unrelated
+_BATCHES, _DOMAINS = 1, 2  # Philox counters, so that they and the tasks of one seed are unrelated
 RESIDENT_BYTES = 16 * 2**30  # a larger split stays memory-mapped, and what is drawn goes to the device
 
 
+class Domain(NamedTuple):
+    """One split of one data set."""
+
+    name: str
+    images: NDArray[np.uint8]  # (rows, channels, height, width)
+    classes: Classes
+
+
 class Source:
-    """One split: rows of images with an index by class, and an endless supply of tasks and batches.
+    """Rows of images with an index by class, and an endless supply of tasks and batches.
 
     `stack` tasks come at once; `batch_size` images make a batch; without a protocol there are no
-    tasks. What was consumed is counted, saved by `state_dict`, and gone on from.
+    tasks. What was consumed is counted, saved by `state_dict`, and gone on from. Of several domains,
+    each task comes from one, drawn uniformly, and tasks come one by one (`stack=1`); rows and classes are
+    numbered through, a domain after another.
 
     Args:
         augment: what is done to images `(n, channels, height, width)` in 0..1 on their way into tasks and batches.
@@ -29,65 +41,79 @@ class Source:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
-        classes: Classes,
+        domains: Sequence[Domain],
         protocol: TaskProtocol | None,
         *,
-        name: str = "",
         seed: int = 0,
         stack: int = 1,
         batch_size: int = 64,
         device: torch.device | str = "cpu",
         augment: Callable[[Tensor], Tensor] | None = None,
     ):
+        if protocol and len(domains) > 1 and stack > 1:
+            raise ValueError("tasks of several domains come one by one: stack=1")
         if protocol:
-            protocol.check(classes, name or "the data")
+            for name, _, classes in domains:
+                protocol.check(classes, name or "the data")
         self.device = torch.device(device)
-        self.images = torch.from_numpy(images)  # (rows, channels, height, width), uint8
-        if images.nbytes <= RESIDENT_BYTES:
-            self.images = self.images.to(self.device)
-        self.drawn_from = classes
+        self.offsets = np.cumsum([0, *(len(domain.images) for domain in domains)])  # rows before each domain
+        self.parts = [torch.from_numpy(domain.images) for domain in domains]  # (rows, channels, height, width), uint8
+        if sum(domain.images.nbytes for domain in domains) <= RESIDENT_BYTES:
+            self.parts = [part.to(self.device) for part in self.parts]
+        self.drawn_from = [
+            d.classes._replace(starts=d.classes.starts + o) for d, o in zip(domains, self.offsets, strict=False)
+        ]
         self.protocol = protocol
-        self.domains = (name,)
-        self.classes = (len(classes.counts),)  # aligned with domains
+        self.domains = tuple(domain.name for domain in domains)
+        self.classes = tuple(len(domain.classes.counts) for domain in domains)  # aligned with domains
         self.seed = seed
         self.stack = stack
         self.batch_size = batch_size
         self.augment = augment
         self.tasks_drawn = 0
         self.batches_drawn = 0
-        self._block: tuple[int, list[Rows]] | None = None
+        self._drawn = lru_cache(maxsize=2 * len(domains))(self._draw)
 
     def stacks(self, first: int, count: int, stack: int | None = None) -> Iterator[Rows]:
         """Tasks `first` to `first + count - 1`, up to `stack` of one form at once."""
         size = stack or self.stack
         for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
-            for rows in self._drawn(block):
+            for rows in self._of_block(block):
                 wanted = rows.part((rows.task >= first) & (rows.task < first + count))
                 for start in range(0, len(wanted.task), size):
                     yield wanted.part(slice(start, start + size))
 
     def gather(self, index: Numbers) -> Tensor:
         """Images by row number, `(n, channels, height, width)` uint8, on the device."""
-        return self.images[torch.from_numpy(index).to(self.images.device)].to(self.device)
+        if len(self.parts) == 1:
+            return _rows_of(self.parts[0], index).to(self.device)
+        images = torch.empty(len(index), *self.parts[0].shape[1:], dtype=torch.uint8, device=self.device)
+        domain = np.searchsorted(self.offsets, index, side="right") - 1
+        for number in np.unique(domain):
+            here = np.flatnonzero(domain == number)
+            rows = _rows_of(self.parts[number], index[here] - self.offsets[number])
+            images[torch.from_numpy(here).to(self.device)] = rows.to(self.device)
+        return images
 
-    def task(self, table: Tensor, rows: Rows) -> Task:
-        """A stack of tasks from a table with one row an image: `(rows, *shape)` to x `(tasks, n, *shape)`."""
+    def task(self, rows: Rows, table: Tensor | None = None) -> Task:
+        """A stack of tasks, x `(tasks, n, *shape)`: of the images, or of a table with one row an image."""
 
         def examples(index: Numbers, y: Numbers) -> Examples:
-            x = as_floats(table[torch.from_numpy(index.ravel()).to(table.device)].to(self.device))
-            if self.augment and table is self.images:
+            flat = index.ravel()
+            x = as_floats(self.gather(flat) if table is None else _rows_of(table, flat))
+            if self.augment and table is None:
                 x = self.augment(x)
             return Examples(x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), rows.ways)
 
-        return Task(examples(rows.support, rows.support_y), examples(rows.query, rows.query_y), self.domains[0])
+        support, query = examples(rows.support, rows.support_y), examples(rows.query, rows.query_y)
+        return Task(support, query, self.domains[rows.domain])
 
     def tasks(self) -> Iterator[Task]:
         """Stacks of tasks without end, from where the source stands."""
         while True:
             rows = Rows.join(list(self.stacks(self.tasks_drawn, self.stack)))
             self.tasks_drawn += self.stack  # before the yield: code after it may never run
-            yield self.task(self.images, rows)
+            yield self.task(rows)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches without end: images `(batch, channels, height, width)`, y `(batch,)` in 0 .. sum(classes) - 1.
@@ -95,9 +121,10 @@ class Source:
         Every image comes once an epoch, in an order of its own each epoch; an incomplete last batch
         is left out.
         """
-        rows = len(self.images)
+        rows = int(self.offsets[-1])
         size = min(self.batch_size, rows)
-        labels = torch.from_numpy(np.repeat(np.arange(self.classes[0]), self.drawn_from.counts))
+        counts = np.concatenate([classes.counts for classes in self.drawn_from])
+        labels = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
         order, order_epoch = np.empty(0, np.int64), -1
         while True:
             epoch, batch = divmod(self.batches_drawn, rows // size)
@@ -117,12 +144,26 @@ class Source:
         """Go on from what was consumed; iterators made before are to be made afresh."""
         self.tasks_drawn, self.batches_drawn = state["tasks_drawn"], state["batches_drawn"]
 
-    def _drawn(self, block: int) -> list[Rows]:
+    def _of_block(self, block: int) -> Iterator[Rows]:
+        """The stacks of a block; of several domains, of each task the stacks of its domain."""
+        if len(self.domains) == 1:
+            yield from self._drawn(0, block)
+            return
+        words = np.random.Philox(key=[self.seed, block], counter=[0, 0, 0, _DOMAINS]).random_raw(BLOCK)
+        for number, domain in enumerate((words % np.uint64(len(self.domains))).tolist(), BLOCK * block):
+            for rows in self._drawn(domain, block):
+                if number in rows.task:
+                    yield rows.part(rows.task == number)
+
+    def _draw(self, domain: int, block: int) -> list[Rows]:
         if self.protocol is None:
             raise DataError(f"{self.domains[0]} has no protocol to draw tasks by: the learner says episodic = False")
-        if self._block is None or self._block[0] != block:
-            self._block = (block, self.protocol.draw(self.drawn_from, self.seed, block))
-        return self._block[1]
+        stacks = self.protocol.draw(self.drawn_from[domain], self.seed, block)
+        return [rows._replace(domain=domain) for rows in stacks]
+
+
+def _rows_of(table: Tensor, index: Numbers) -> Tensor:
+    return table[torch.from_numpy(index).to(table.device)]
 
 
 def as_floats(images: Tensor) -> Tensor:

@@ -47,9 +47,7 @@ def tiny_data(shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: 
 
 def tiny_source(ways: int = 3, shots: int = 2, queries: int = 4, *, stack: int = 3, split: str = "train") -> Source:
     """Tasks of `tiny_data`."""
-    data = tiny_data()
-    images, classes = data.table(split).images, data.classes(split)
-    return Source(images, classes, WayShot(ways, shots, queries), name="tiny", stack=stack, batch_size=16)
+    return Source(tiny_data().domains(split), WayShot(ways, shots, queries), stack=stack, batch_size=16)
 
 
 def check_learner(spec: str, *, backbone: str | None = None) -> None:

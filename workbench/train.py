@@ -194,7 +194,7 @@ class Training:
         for group, base in zip(self._groups, self._base_rates, strict=True):
             group["lr"] = base * rate
         for _ in range(accumulate):
-            with precision(self.settings.precision, self.source.images.device):
+            with precision(self.settings.precision, self.source.device):
                 loss = next(losses, None)
             if loss is None:
                 return None

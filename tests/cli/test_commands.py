@@ -119,6 +119,13 @@ def test_list_and_info(mlw):
         ("train protonet --on omniglot", 1, ["type: mlw download omniglot"]),
         ("compare protonet --ways 200", 1, ["200 ways", "160 classes"]),
         ("compare protonet --shots 1 10 --queries 15", 1, ["10 shots + 15 queries", "25", "20", "--queries 10"]),
+        ("compare protonet --train-on glyphs glyphs:size=20", 2, ["1 x 28 x 28", "1 x 20 x 20", "glyphs:size=28"]),
+        (
+            "compare protonet --train-on glyphs --on glyphs:size=20",
+            2,
+            ["1 x 28 x 28", "1 x 20 x 20", "choose one form"],
+        ),
+        ("train protonet --on glyphs omniglott", 2, ["data set 'omniglott'"]),
         ("compare protonet --shots 1 20", 1, ["20 shots leave no query", "--shots 19"]),
         ("compare protonet --protocol metadataset", 2, ["protocol 'metadataset'", "Did you mean meta-dataset?"]),
         ("compare protonet --protocol unbalanced:beta=1", 2, ["no option 'beta'", "alpha (int)"]),

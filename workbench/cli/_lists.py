@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from workbench.errors import UsageError
 
 INTEGERS = {"compare": {"--ways", "--shots"}, "eval": {"--ways", "--shots"}}
-NAMES = {"compare": {"--on", "--backbone"}, "eval": {"--on"}}
+NAMES = {"compare": {"--on", "--train-on", "--backbone"}, "eval": {"--on"}, "train": {"--on"}}
 
 
 def widen(words: Sequence[str]) -> list[str]:

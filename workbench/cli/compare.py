@@ -22,7 +22,9 @@ def compare(
         list[str], typer.Argument(metavar="ALGORITHM...", help="Algorithms, with options: maml:first_order=true.")
     ],
     on: Annotated[list[str] | None, typer.Option(help="Data sets, with options: omniglot:split=lake.")] = None,
-    train_on: Annotated[str | None, typer.Option(help="Data set to train on, if not those of --on.")] = None,
+    train_on: Annotated[
+        list[str] | None, typer.Option(help="Data sets to train on, several at once, if not each of --on its own.")
+    ] = None,
     ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20; 5 if left out.")] = None,
     shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5; 1 if left out.")] = None,
     queries: Annotated[
@@ -61,7 +63,7 @@ def compare(
     frame = run(
         algorithm,
         on=places,
-        train_on=train_on,
+        train_on=train_on or None,
         ways=ways or None,
         shots=shots or [1],
         queries=queries,

@@ -13,7 +13,7 @@ from workbench.plugins import DEFAULT_DATASET
 
 def train(
     algorithm: Annotated[str, typer.Argument(help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.")],
-    on: Annotated[str, typer.Option(help="Data set.")] = DEFAULT_DATASET,
+    on: Annotated[list[str] | None, typer.Option(help="Data sets, several at once.")] = None,
     ways: Annotated[int, typer.Option(min=2, help="Ways at test.")] = 5,
     shots: Annotated[int, typer.Option(min=1, help="Shots at test.")] = 1,
     queries: Annotated[int | None, typer.Option(min=1, help="Queries a class in training.")] = None,
@@ -35,12 +35,12 @@ def train(
     """Train one method into a run folder; again, it goes on where it stopped."""
     from workbench import jobs
     from workbench.device import choose
-    from workbench.plan import make_plan, open_data
+    from workbench.plan import TOGETHER, make_plan, open_data
 
     chosen = choose(device)
     flags = {"steps": steps, "lr": lr, "precision": precision, "train_ways": train_ways, "train_shots": train_shots}
     flags["train_queries"] = queries
-    data = open_data(on)
+    data = open_data(TOGETHER.join(on or [DEFAULT_DATASET]))
     plan = make_plan(
         algorithm,
         data,
