@@ -6,6 +6,7 @@ best on validation. Units: percent, points, minutes.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
         for cell in summary(frame).to_dict("records"):
             if cell["episodes"] >= TASKS and cell["instance"] == 0:
                 validated = run.about["result"].get("best_val_accuracy", 0.0)
-                command = run.about.get("command", "")
+                command = re.sub(r" --out(=| )\S+", "", run.about.get("command", ""))  # nobody else's folder
                 found.append({**cell, "validated": validated, "command": command, "parts": parts(frame)})
     return sorted(found, key=lambda cell: -cell["validated"])
 
