@@ -117,7 +117,7 @@ def test_trained_on_several_data_sets_at_once(tmp_path):
         assert plan.settings.stack == (1 if plan.episodic else 32)
     again = small(["protonet"], tmp_path, **options)  # read again by its label
     assert set(again["run"]) < set(frame["run"])
-    with pytest.raises(UsageError, match="1 x 28 x 28 and those of glyphs:size=20 1 x 20 x 20"):
+    with pytest.raises(UsageError, match="1 x 28 x 28, and those of glyphs:size=20 are 1 x 20 x 20"):
         small(["protonet"], tmp_path, train_on=["glyphs", "glyphs:size=20"])
 
 

@@ -300,3 +300,9 @@ def test_joined_stacks_are_one():
     (rows,) = WayShot(4, 2, 3).draw(classes([8] * 12), 0, 0)
     again = Rows.join([rows.part(slice(0, 100)), rows.part(slice(100, 256))])
     assert all(np.array_equal(a, b) for a, b in zip(rows, again, strict=True))
+
+
+def test_the_commands_help_names_every_protocol():
+    from workbench.cli.compare import PROTOCOL_HELP
+
+    assert all(name in PROTOCOL_HELP for name in PROTOCOLS)

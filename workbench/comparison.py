@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench import runs, specs
-from workbench.errors import UsageError
 from workbench.plugins import DEFAULT_DATASET, registry
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def _cells(
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
     from workbench import protocols
-    from workbench.plan import make_plan, open_data
+    from workbench.plan import make_plan, open_data, same_form
 
     for name in algorithms:
         registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
@@ -164,18 +163,8 @@ def _cells(
         plan = make_plan(
             algorithm, train_data, ways=ways, shots=shot, backbone=wanted, recipe=recipe, seed=seed, settings=settings
         )
-        if train_data.image_shape != data.image_shape:
-            raise UsageError(_shapes_differ(train_data, data))
+        same_form(f"The images of {train_data.label} are", train_data.image_shape, data)
         yield Cell(plan, train_data, data, ways, shot, queries)
-
-
-def _shapes_differ(trained: Data, tested: Data) -> str:
-    shapes = [" x ".join(map(str, data.image_shape)) for data in (trained, tested)]
-    channels, size, _ = trained.image_shape
-    return (
-        f"The images of {trained.label} are {shapes[0]} and those of {tested.label} {shapes[1]}; choose one form, "
-        f"for instance {tested.name}:size={size}" + (f",channels={channels}" if shapes[0][0] != shapes[1][0] else "")
-    )
 
 
 def _name(frame: pd.DataFrame, *protocol: str | int) -> str:

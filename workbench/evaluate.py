@@ -81,7 +81,7 @@ def evaluate(
             synchronize(device)
             count = len(predicted)
             clock.append(np.full(count, (time.perf_counter() - start) / count))
-            predicted = predicted.nan_to_num(nan=float("-inf"))  # the score of a class that was not met yet
+            predicted = predicted.masked_fill(predicted.isnan(), float("-inf"))  # of a class that was not met yet
             hit = predicted.argmax(-1) == tasks.query.y  # (tasks, m)
             accuracy.append(hit.double().mean(-1))
             each = F.cross_entropy(predicted.flatten(0, 1), tasks.query.y.flatten(), reduction="none")

@@ -13,7 +13,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from workbench.drawing import TaskProtocol
 from workbench.errors import RunError, UsageError
 from workbench.evaluate import evaluate
 from workbench.learner import Learner
-from workbench.plan import Data, Plan, build_learner, open_data
+from workbench.plan import Data, Plan, build_learner, open_data, same_form
 from workbench.runs import (
     FORMAT,
     RESULTS_VERSION,
@@ -187,12 +187,7 @@ def judge(
             f"{run.folder.name} was trained for {plan['ways']} ways and cannot judge {ways or 'any number of them'}; "
             f"type: mlw train {run.label} --on {plan['data']} --ways {ways or 5}"
         )
-    if about["data"]["image_shape"] != list(data.image_shape):
-        raise UsageError(
-            f"{run.folder.name} was trained on images of {_shape(about['data']['image_shape'])}, and those of "
-            f"{data.label} are {_shape(data.image_shape)}; choose the data set's size, for instance "
-            f"{data.name}:size={about['data']['image_shape'][-1]}"
-        )
+    same_form(f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data)
     asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
     asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
     # old weights under changed code are another answer
@@ -322,7 +317,3 @@ def _short_label(plan: Plan) -> str:
     typed = f":{plan.typed}" if plan.typed else ""
     way = f" {plan.val_ways}-way {plan.val_shots}-shot" if plan.episodic else ""
     return f"{plan.algorithm}{typed} on {plan.data}{way}"
-
-
-def _shape(shape: Iterable[int]) -> str:
-    return " x ".join(map(str, shape))

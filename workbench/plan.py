@@ -118,17 +118,23 @@ def open_data(text: str) -> Data:
     return Data(label, choice.name, open_dataset(choice.name, choice.dataset), part_here(choice.dataset))
 
 
+def same_form(whose: str, shape: Sequence[int], data: Data) -> None:
+    """Refuse a data set whose images have not this shape, (channels, height, width)."""
+    if tuple(shape) != data.image_shape:
+        wanted, found = (" x ".join(map(str, each)) for each in (shape, data.image_shape))
+        channels = f",channels={shape[0]}" if shape[0] != data.image_shape[0] else ""
+        raise UsageError(
+            f"{whose} {wanted}, and those of {data.label} are {found}; choose one form, "
+            f"for instance {data.name}:size={shape[-1]}{channels}"
+        )
+
+
 def _together(members: Sequence[Data]) -> Data:
     """Several data sets to train on at once."""
     first = members[0]
     for member in members:
         member.table("train")
-        if member.image_shape != first.image_shape:
-            shapes = [" x ".join(map(str, data.image_shape)) for data in (first, member)]
-            raise UsageError(
-                f"The images of {first.label} are {shapes[0]} and those of {member.label} {shapes[1]}; "
-                f"choose one form, for instance {member.name}:size={first.image_shape[1]}"
-            )
+        same_form(f"The images of {first.label} are", first.image_shape, member)
     label, name = TOGETHER.join(member.label for member in members), "+".join(member.name for member in members)
     return Data(label, name, {}, members=tuple(members))
 

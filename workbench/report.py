@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench import protocols
 from workbench.errors import UnknownName, WorkbenchError
 
 METHOD = ["algorithm", "options", "backbone"]
@@ -25,7 +26,6 @@ MEASURED = ["accuracy", "loss", "adapt_seconds", "calibration_error", "train_sec
 CONSTANT = ["parameters", "published", "published_interval", "published_source"]
 NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, "transductive", *CONSTANT]
 
-DEFAULT_PROTOCOL = "way-shot"
 NONE = "–"  # noqa: RUF001 - an en dash is meant: no value
 Z = 1.96  # standard errors in half a 95% interval
 HOW = (
@@ -182,7 +182,7 @@ def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -
     data = str(condition["test_on"])
     if condition["train_on"] != condition["test_on"]:
         data = f"{condition['train_on']} → {data}"
-    form = "" if condition["protocol"] == DEFAULT_PROTOCOL else f" {condition['protocol']}"
+    form = "" if condition["protocol"] == protocols.DEFAULT else f" {condition['protocol']}"
     if condition["ways"]:  # 0: they vary
         form += f" {condition['ways']}-way"
         form += f" {condition['shots']}-shot" if "shots" in condition else ""

@@ -72,13 +72,15 @@ class Source:
         self.augment = augment
         self.tasks_drawn = 0
         self.batches_drawn = 0
-        self._drawn = lru_cache(maxsize=2 * len(domains))(self._draw)
+        self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def stacks(self, first: int, count: int, stack: int | None = None) -> Iterator[Rows]:
         """Tasks `first` to `first + count - 1`, up to `stack` of one form at once."""
         size = stack or self.stack
         for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
-            for rows in self._of_block(block):
+            for rows in self._drawn(block):
+                if rows.task[-1] < first or rows.task[0] >= first + count:
+                    continue
                 wanted = rows.part((rows.task >= first) & (rows.task < first + count))
                 for start in range(0, len(wanted.task), size):
                     yield wanted.part(slice(start, start + size))
@@ -144,22 +146,21 @@ class Source:
         """Go on from what was consumed; iterators made before are to be made afresh."""
         self.tasks_drawn, self.batches_drawn = state["tasks_drawn"], state["batches_drawn"]
 
-    def _of_block(self, block: int) -> Iterator[Rows]:
-        """The stacks of a block; of several domains, of each task the stacks of its domain."""
-        if len(self.domains) == 1:
-            yield from self._drawn(0, block)
-            return
-        words = np.random.Philox(key=[self.seed, block], counter=[0, 0, 0, _DOMAINS]).random_raw(BLOCK)
-        for number, domain in enumerate((words % np.uint64(len(self.domains))).tolist(), BLOCK * block):
-            for rows in self._drawn(domain, block):
-                if number in rows.task:
-                    yield rows.part(rows.task == number)
-
-    def _draw(self, domain: int, block: int) -> list[Rows]:
+    def _draw(self, block: int) -> list[Rows]:
+        """The stacks of a block; of several domains, of each task the stacks of its domain, one by one."""
         if self.protocol is None:
             raise DataError(f"{self.domains[0]} has no protocol to draw tasks by: the learner says episodic = False")
-        stacks = self.protocol.draw(self.drawn_from[domain], self.seed, block)
-        return [rows._replace(domain=domain) for rows in stacks]
+        if len(self.domains) == 1:
+            return self.protocol.draw(self.drawn_from[0], self.seed, block)
+        words = np.random.Philox(key=[self.seed, block], counter=[0, 0, 0, _DOMAINS]).random_raw(BLOCK)
+        owner = words % np.uint64(len(self.domains))
+        single = [
+            rows.part(slice(place, place + 1))._replace(domain=domain)
+            for domain, classes in enumerate(self.drawn_from)
+            for rows in self.protocol.draw(classes, self.seed, block)
+            for place in np.flatnonzero(owner[rows.task - BLOCK * block] == domain)
+        ]
+        return sorted(single, key=lambda rows: int(rows.task[0]))
 
 
 def _rows_of(table: Tensor, index: Numbers) -> Tensor:
