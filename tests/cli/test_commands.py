@@ -73,6 +73,14 @@ def test_published_numbers_say_where_they_come_from(mlw, tmp_path):
     assert "first_order = true" in (run / "run.toml").read_text()
 
 
+def test_what_was_trained_on_several_data_sets_is_judged_on_each(mlw):
+    code, output, errors = mlw("train protonet --on glyphs glyphs:seed=1", *SMALL)
+    assert code == 0, errors
+    cells = json.loads(mlw(f"eval {output.strip()} --episodes 4 --json")[1])
+    assert [cell["test_on"] for cell in cells] == ["glyphs", "glyphs:seed=1"]
+    assert {cell["train_on"] for cell in cells} == {"glyphs + glyphs:seed=1"}
+
+
 def test_a_transductive_method_is_marked(mlw):
     code, output, _ = mlw("compare maml:meta_batch=2,validate_every=0 --episodes 4", *SMALL)
     assert code == 0

@@ -36,13 +36,13 @@ def evaluate(
 
     from workbench import jobs, runs
     from workbench.device import choose
-    from workbench.plan import open_data
+    from workbench.plan import TOGETHER, open_data
 
     chosen = choose(device)
     frames = []
     for each in runs.find(run):
         plan = each.about["plan"]
-        for place in on or [plan["data"]]:
+        for place in on or plan["data"].split(TOGETHER):
             data = open_data(place)
             for way in ways or [plan.get("ways")]:
                 for shot in shots or [plan["val_shots"]]:
