@@ -168,7 +168,7 @@ class Prequential:
         x = np.take_along_axis(images, order, 1)
         y = order // self.shots
         seen = (y[:, :, None] == y[:, None, :]) & np.tri(length, dtype=bool)  # (256, t, earlier)
-        instance = seen.sum(-1)  # (256, t): the how-manieth of its class
+        instance = seen.sum(-1)  # (256, t): 1 for the first of its class, 2 for the second
         task = block * BLOCK + np.arange(BLOCK)
         return [
             Rows(x[:, :t], x[:, t : t + 1], y[:, :t], y[:, t : t + 1], self.ways, task, instance[:, t])
