@@ -39,7 +39,10 @@ INK, PALE = "#333333", "#DDDDDD"
 Look = tuple[str, str, str]  # colour, marker, line style
 
 
-AXES = {"shots": "shots (labelled examples a class)", "instance": "instance (which example of its class, or classes met)"}
+AXES = {
+    "shots": "shots (labelled examples a class)",
+    "instance": "instance (which example of its class, or classes met)",
+}
 
 
 def accuracy_figure(frame: pd.DataFrame) -> Figure:
