@@ -14,7 +14,7 @@ from workbench.plan import build_learner, make_plan
 from workbench.plugins import registry
 from workbench.testing import check_backbone, check_dataset, check_learner, tiny_data
 
-OURS = ("mlw-vision", "mlw-metric", "mlw-optimization", "mlw-transfer")
+OURS = ("mlw-vision", "mlw-metric", "mlw-optimization", "mlw-transfer", "mlw-crossdomain")
 
 
 def names(kind):
