@@ -73,8 +73,8 @@ class Whole(Learner):
 )
 def test_the_contract_test_catches(fault, words, monkeypatch, float64):
     monkeypatch.setattr(Whole, "fault", fault)
-    monkeypatch.setattr(testing, "make_plan", lambda *_, **__: SimpleNamespace(options={}))
-    monkeypatch.setattr(testing, "build_learner", lambda *_: Whole())
+    monkeypatch.setattr(testing, "make_plan", lambda *_, **__: SimpleNamespace(options={}, teachers=()))
+    monkeypatch.setattr(testing, "build_learner", lambda *_, **__: Whole())
     monkeypatch.setattr(testing, "check_constructor", lambda *_: None)
     if words is None:
         check_learner("whole")

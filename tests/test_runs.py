@@ -135,15 +135,22 @@ def test_weights_come_back(data, tmp_path):
 def test_a_run_starts_from_another(data, tmp_path):
     pretrained = jobs.train(plan_of(data, "baseline"), data, tmp_path, device=CPU)
     plan = make_plan(
-        "protonet", data, ways=3, shots=2, backbone="conv4:width=8", settings={"steps": 0}, init=pretrained.folder.name
+        "protonet",
+        data,
+        ways=3,
+        shots=2,
+        backbone="conv4:width=8",
+        settings={"steps": 0, "init": pretrained.folder.name},
     )
     run = jobs.train(plan, data, tmp_path, device=CPU)
     theirs, ours = (each.learner(data, CPU).state_dict() for each in (pretrained, run))
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
-    wide = make_plan("protonet", data, ways=3, shots=2, backbone="conv4:width=16", init=pretrained.folder.name)
+    wide = make_plan(
+        "protonet", data, ways=3, shots=2, backbone="conv4:width=16", settings={"init": pretrained.folder.name}
+    )
     with pytest.raises(RunError, match="no weights for backbone"):
         jobs.train(wide, data, tmp_path, device=CPU)
-    nothing = make_plan("protonet", data, ways=3, shots=2, backbone="conv4:width=8", init="nothing")
+    nothing = make_plan("protonet", data, ways=3, shots=2, backbone="conv4:width=8", settings={"init": "nothing"})
     with pytest.raises(RunError, match="not a finished run"):
         jobs.train(nothing, data, tmp_path, device=CPU)
 

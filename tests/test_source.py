@@ -230,3 +230,54 @@ def test_batches_of_several_domains_number_their_classes_through():
 def test_several_domains_come_one_by_one():
     with pytest.raises(ValueError, match="stack=1"):
         several(WayShot(3, 1, 2), stack=4)
+
+
+def two_domains(**options):
+    sizes = {"one": 4, "other": 6}
+    domains = [
+        Domain(
+            name, np.full((3 * classes, 1, 4, 4), 10 * number + 1, np.uint8), Classes(np.arange(0, 3 * classes + 1, 3))
+        )
+        for number, (name, classes) in enumerate(sizes.items())
+    ]
+    return Source(domains, None, **options)
+
+
+def test_a_sweep_meets_every_image_once_in_order_and_unchanged():
+    source = two_domains(batch_size=7, augment=lambda x: x * 0)
+    batches = list(source.sweep())
+    assert sum(len(x) for x, _ in batches) == 30
+    assert max(len(x) for x, _ in batches) <= 7
+    assert torch.cat([y for _, y in batches]).tolist() == [row // 3 for row in range(30)]
+    pixels = torch.cat([x for x, _ in batches])[:, 0, 0, 0]
+    assert torch.equal(pixels, torch.tensor([1.0] * 12 + [11.0] * 18) / 255)
+    assert source.state_dict() == {"tasks_drawn": 0, "batches_drawn": 0}
+
+
+def test_domain_batches_share_the_batch_and_number_labels_from_0():
+    source = two_domains(batch_size=8)
+    seen = {0: [], 1: []}
+    for _, examples in zip(range(9), source.domain_batches(), strict=False):
+        assert [each.ways for each in examples] == [4, 6]
+        for number, each in enumerate(examples):
+            assert len(each.x) == 4
+            assert (each.x == torch.tensor((10 * number + 1) / 255)).all()
+            seen[number] += each.y.tolist()
+    assert sorted(seen[0][:12]) == sorted([*range(4)] * 3)  # an epoch of 12 images is three batches
+    assert max(seen[1]) == 5
+    assert min(seen[1]) == 0
+
+
+def test_domain_batches_go_on_where_they_were():
+    source, other = two_domains(batch_size=4), two_domains(batch_size=4)
+    batches = source.domain_batches()
+    for _ in range(5):
+        next(batches)
+    other.load_state_dict(source.state_dict())
+    ours, theirs = next(batches), next(other.domain_batches())
+    assert all(torch.equal(a.y, b.y) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_domain_smaller_than_its_share_gives_what_it_has():
+    source = two_domains(batch_size=60)
+    assert [len(each.x) for each in next(source.domain_batches())] == [12, 18]

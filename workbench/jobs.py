@@ -13,12 +13,15 @@ import shlex
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
@@ -86,8 +89,9 @@ def train(
 
 def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch) -> None:
     keep_freed_memory()
-    learner = build_learner(plan, data).to(device)
-    not_initialised = _initialise(learner, run.folder.parent, plan.init)
+    begin = _Before(plan, data, run.folder.parent, device, watch)
+    learner = build_learner(plan, data, teachers=begin.teachers()).to(device)
+    not_initialised = _initialise(learner, begin.init) if begin.init else []
     training = Training(
         learner, _training_source(plan, data, device), plan.settings, _validation(plan, data, learner, device)
     )
@@ -110,6 +114,7 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
     result = {
         "steps": training.steps_done,
         "seconds": training.seconds,
+        "seconds_before": begin.seconds,
         "kept": "best" if plan.settings.keep == "best" and validated else "last",
         "best_step": training.best_step,
         "best_val_accuracy": training.best_accuracy,
@@ -119,6 +124,39 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
     write(run.folder / "weights.safetensors", partial(save_file, weights))  # from here on the run is finished
     state.unlink(missing_ok=True)
+
+
+class _Before:
+    """The runs that a training builds on, trained first where that is not done.
+
+    Raises:
+        RunError: a run folder is not there, or not finished.
+    """
+
+    def __init__(self, plan: Plan, data: Data, out: Path, device: torch.device, watch: Watch):
+        self.out, self.device, self.watch = out, device, watch
+        self.data = {each.label: each for each in (data, *data.each)}
+        self.init = self._run(plan.init) if plan.init else None
+        self.taught_by = [self._run(teacher) for teacher in plan.teachers]
+        runs = [*([self.init] if self.init else []), *self.taught_by]
+        results = [run.about["result"] for run in runs]
+        self.seconds = sum(float(result["seconds"] + result.get("seconds_before", 0)) for result in results)
+
+    def teachers(self) -> list[Learner]:
+        """The trained teachers, which learn no more."""
+        return [
+            run.learner(open_data(run.plan().data), self.device).requires_grad_(requires_grad=False)
+            for run in self.taught_by
+        ]
+
+    def _run(self, first: Plan | str) -> Run:
+        if isinstance(first, Plan):
+            data = self.data.get(first.data) or open_data(first.data)
+            return train(first, data, self.out, device=self.device, watch=self.watch)
+        run = Run(self.out / first if (self.out / first).is_dir() else Path(first))
+        if not run.finished:
+            raise RunError(f"{run.folder} is not a finished run, so nothing can start from it")
+        return run
 
 
 def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
@@ -197,7 +235,11 @@ def judge(
     path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
     if path.is_file() and not fresh:
         return with_published(pd.read_parquet(path))
-    frame = _judged(run, data, drawn_by, episodes, split, seed, device).assign(**_columns(run, data, asked))
+    seen = data.name in (each.name for each in open_data(run.about["plan"]["data"]).each)
+    options, selection = select(run, ways, shots, seen=seen, device=device)
+    judged = _judged(run, data, drawn_by, episodes, split, seed, device, seen=seen, options=options)
+    frame = judged.assign(**_columns(run, data, asked))
+    frame["selection"] = frame["selection"].where(frame["selection"] != "", selection)
     frame = frame[COLUMNS]
     with writable(path.parent):
         write_toml(path.with_suffix(".toml"), covered)
@@ -208,9 +250,48 @@ def judge(
 COLUMNS = [
     *("algorithm", "options", "all_options", "backbone", "train_on", "test_on", "domain", "split", "protocol"),
     *("ways", "shots", "queries", "train_seed", "task_seed", "task", "instance", "task_ways", "support"),
-    *("accuracy", "loss", "adapt_seconds", "transductive", "calibration_error"),
+    *("accuracy", "loss", "adapt_seconds", "transductive", "selection", "calibration_error"),
     *("train_seconds", "eval_seconds", "parameters", "run", "part"),
 ]
+
+
+def select(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device) -> tuple[dict[str, Any], str]:
+    """Choose what a method leaves to be chosen at test: by its accuracy on validation tasks of such ways and shots.
+
+    Never by test tasks: the validation classes are those of the data that it was trained on. Done once for a form of
+    tasks, and kept beside the evaluations.
+
+    Returns:
+        The options, and in words what was chosen on what.
+    """
+    plan = run.plan()
+    if not plan.selects:
+        return {}, ""
+    data = open_data(plan.data)
+    if not data.validates:
+        return {}, "defaults: no validation classes"
+    protocol = protocols.WayShot(*data.validation(ways, shots)) if ways else plan.val_protocol
+    tasks = plan.settings.validate_tasks
+    covered = {"selects": plan.selects, "protocol": repr(protocol), "tasks": tasks, "seen": seen}
+    covered |= {"results": RESULTS_VERSION, "sources": sources(plan)}
+    digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
+    path = run.folder / "eval" / f"selection-{digest}.toml"
+    if not path.is_file():
+        source = Source(data.domains("val"), protocol, device=device)
+        candidates = [dict(zip(plan.selects, values, strict=True)) for values in product(*plan.selects.values())]
+        accuracies = []
+        for options in candidates:
+            learner = run.learner(data, device, seen=seen, options=options)
+            accuracies.append(
+                float(evaluate(learner, source, tasks, precision=plan.settings.precision).accuracy.mean())
+            )
+        best = candidates[int(np.argmax(accuracies))]
+        tried = [candidate | {"accuracy": value} for candidate, value in zip(candidates, accuracies, strict=True)]
+        with writable(path.parent):
+            write_toml(path, {"options": best, "tried": tried} | covered)
+    chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
+    words = ", ".join(f"{name}={specs.as_text(value)}" for name, value in chosen.items())
+    return chosen, f"{words} on validation classes of {plan.data}"
 
 
 def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
@@ -227,20 +308,27 @@ def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
         **{name: asked[name] for name in ("split", "protocol", "ways", "shots", "queries")},
         "train_seed": plan.seed,
         "task_seed": asked["seed"],
-        "train_seconds": run.about["result"]["seconds"],
+        "train_seconds": run.about["result"]["seconds"] + run.about["result"].get("seconds_before", 0.0),
         "run": run.folder.name,
         "part": "; ".join(dict.fromkeys([*open_data(plan.data).parts, *data.parts])),
     }
 
 
 def _judged(
-    run: Run, data: Data, protocol: TaskProtocol, episodes: int, split: str, seed: int, device: torch.device
+    run: Run,
+    data: Data,
+    protocol: TaskProtocol,
+    episodes: int,
+    split: str,
+    seed: int,
+    device: torch.device,
+    **at_test: Any,
 ) -> pd.DataFrame:
     keep_freed_memory()
     plan = run.plan()
     protocol.check(data.classes(split), f"the {split} classes of {data.label}")
     source = Source(data.domains(split), protocol, seed=seed, device=device)
-    learner = run.learner(open_data(plan.data), device)
+    learner = run.learner(open_data(plan.data), device, **at_test)
     result = evaluate(learner, source, episodes, precision=plan.settings.precision)
     return pd.DataFrame(
         {
@@ -252,6 +340,7 @@ def _judged(
             "loss": result.loss,
             "adapt_seconds": result.adapt_seconds,
             "transductive": learner.transductive,
+            "selection": "oracle" if learner.oracle else "",
             "calibration_error": result.calibration_error,
             "eval_seconds": result.seconds,
             "parameters": sum(parameter.numel() for parameter in learner.parameters()),
@@ -279,22 +368,20 @@ class _Log:
         path.write_text("\n".join(["step,loss,lr,seconds,val_accuracy", *lines, ""]), encoding="utf-8")
 
 
-def _initialise(learner: Learner, out: Path, init: str) -> list[str]:
+def _initialise(learner: Learner, first: Run) -> list[str]:
     """Load what fits by name and shape from another run; return the names of what did not.
 
     Raises:
-        RunError: the run is not there or not finished, or its backbone does not fit.
+        RunError: its backbone does not fit.
     """
-    if not init:
-        return []
-    path = (out / init if (out / init).is_dir() else Path(init)) / "weights.safetensors"
-    if not path.is_file():
-        raise RunError(f"{path.parent} is not a finished run, so nothing can start from it")
-    given, own = load_file(path), learner.state_dict()
+    given, own = load_file(first.folder / "weights.safetensors"), learner.state_dict()
     fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
     missing = [name for name in own if name not in fitting]
     if wrong := [name for name in missing if name.startswith("backbone.")]:
-        raise RunError(f"{init} has no weights for {wrong[0]} of this shape; use the backbone that it was trained with")
+        raise RunError(
+            f"{first.folder.name} has no weights for {wrong[0]} of this shape; "
+            "use the backbone that it was trained with"
+        )
     learner.load_state_dict(fitting, strict=False)
     return missing
 

@@ -5,7 +5,7 @@ Letters: n examples of a task, tasks in a stack, `*shape` of one embedded image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -47,6 +47,12 @@ class Learner(nn.Module):
 
     transductive: bool = False
     """A prediction may depend on the other queries, for instance by batch statistics."""
+
+    selects: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Options of `adapt`, and the values among which accuracy on validation tasks chooses where nobody gives one."""
+
+    oracle: bool = False
+    """It adapts by what nobody could know, for instance a rate that was picked on test tasks: its rows say so."""
 
     def embed(self, images: Tensor) -> Tensor:
         """What does not depend on the task: images `(n, channels, height, width)` in 0..1 to `(n, *shape)`.

@@ -6,8 +6,8 @@ Precedence: the spec's own keys, then flags, then the recipe, then the defaults.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from workbench.plugins import Entry, registry
 from workbench.source import Domain
 from workbench.train import TrainSettings, settings_options
 
+NONE = "none"  # of a setting that names runs
 TOGETHER = " + "  # joins the specs of data sets that are trained on at once
 
 
@@ -90,6 +91,14 @@ class Data:
         """Whether there are validation classes."""
         return any("val" in data.tables for data in self.each)
 
+    def validation(self, ways: int, shots: int) -> tuple[int, int, int]:
+        """Ways, shots and queries of validation tasks: as asked for and 15, or the most that the classes give."""
+        if not self.validates:
+            return ways, shots, 0
+        fewest, least = _least([domain.classes for domain in self.domains("val")])
+        ways, shots = min(ways, fewest), min(shots, max(least - 1, 1))
+        return ways, shots, max(min(15, least - shots), 1)
+
     @property
     def parts(self) -> list[str]:
         """The data sets of which only a part is here: "eurosat: 4,000 of 27,000 images"."""
@@ -154,7 +163,9 @@ class Plan:
     val_shots: int
     val_queries: int
     seed: int
-    init: str = ""  # the run folder whose weights it starts from
+    init: Plan | str = ""  # whose weights it starts from: what is trained first, or a run folder
+    teachers: tuple[Plan | str, ...] = ()  # trained first, one for each training data set
+    selects: dict[str, Any] = field(default_factory=dict)  # options of the test, and the values to choose among
 
     @property
     def episodic(self) -> bool:
@@ -188,7 +199,6 @@ def make_plan(
     recipe: str = "quick",
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
-    init: str = "",
 ) -> Plan:
     """Plan a training for evaluation at `ways` and `shots`.
 
@@ -214,17 +224,22 @@ def make_plan(
     train = [domain.classes for domain in data.domains("train")]
     plan_settings = TrainSettings(**{key: value for key, value in chosen.items() if key in training})
     fitted = _fit(plan_settings, target, train, ways, shots, given=flags | typed, name=spec.name)
-    val = [domain.classes for domain in data.domains("val")] if data.validates else []
-    val_ways, val_shots, val_queries = (ways, shots, 0) if target.episodic else (5, 5, 0)
-    if val:
-        fewest, least = _least(val)
-        val_ways, val_shots = min(val_ways, fewest), min(val_shots, max(least - 1, 1))
-        val_queries = max(min(15, least - val_shots), 1)
+    val_ways, val_shots, val_queries = data.validation(*(ways, shots) if target.episodic else (5, 5))
+    network = _backbone(entry, target, backbone, recipe_backbone)
+
+    def first(algorithm: str, data: Data) -> Plan | str:
+        """What is trained before, with the same flags and the same backbone; or the run folder that it is."""
+        if not registry().knows("algorithms", specs.parse(algorithm).name):
+            return algorithm
+        passed = {key: value for key, value in (settings or {}).items() if key not in ("init", "teachers")}
+        asked: dict[str, Any] = {"ways": ways, "shots": shots, "recipe": recipe, "seed": seed, "settings": passed}
+        return make_plan(algorithm, data, backbone=network or None, **asked)
+
     plan = Plan(
         algorithm=spec.name,
         options=defaults | {key: value for key, value in chosen.items() if key in options},
         typed=",".join(f"{key}={specs.as_text(typed[key])}" for key in sorted(typed)),
-        backbone=_backbone(entry, target, backbone, recipe_backbone),
+        backbone=network,
         data=data.label,
         settings=fitted,
         ways=ways if "ways" in specs.filled_of(target) else None,
@@ -232,7 +247,9 @@ def make_plan(
         val_shots=val_shots,
         val_queries=val_queries,
         seed=seed,
-        init=init,
+        init="" if fitted.init == NONE else first(fitted.init, data),
+        teachers=_teachers(fitted.teachers, data, first),
+        selects={key: values for key, values in target.selects.items() if key not in chosen},
     )
     if plan.protocol:
         for name, _, classes in data.domains("train"):
@@ -240,8 +257,25 @@ def make_plan(
     return plan
 
 
-def build_learner(plan: Plan, data: Data) -> Learner:
+def _teachers(text: str, data: Data, first: Callable[[str, Data], Plan | str]) -> tuple[Plan | str, ...]:
+    """A teacher for each data set: one algorithm trained on each alone, or a run folder each."""
+    given = [] if text == NONE else text.split("+")
+    if len(given) == 1 and registry().knows("algorithms", specs.parse(text).name):
+        given *= len(data.each)
+    if given and len(given) != len(data.each):
+        raise UsageError(
+            f"teachers={text} names {len(given)} runs for {len(data.each)} training data sets, {data.label}; "
+            "name one for each, joined by +, or one algorithm"
+        )
+    return tuple(first(teacher, member) for teacher, member in zip(given, data.each, strict=False))
+
+
+def build_learner(plan: Plan, data: Data, *, teachers: Sequence[Learner] = (), seen: bool | None = None) -> Learner:
     """Build the learner of a plan, its first weights drawn from the plan's seed.
+
+    Args:
+        teachers: trained learners, one for each training data set, while it is trained.
+        seen: whether the tasks to come are of a data set that it was trained on; None while it is trained.
 
     Raises:
         UsageError: the backbone uses batch statistics in a method that embeds each image on its own.
@@ -253,6 +287,8 @@ def build_learner(plan: Plan, data: Data) -> Learner:
         "classes": tuple(len(domain.classes.counts) for domain in data.domains("train")),
         "domains": tuple(domain.name for domain in data.domains("train")),
         "image_shape": data.image_shape,
+        "teachers": tuple(teachers),
+        "seen": seen,
     }
     if plan.backbone:
         fill["backbone"] = build_backbone(plan.backbone, data.image_shape)

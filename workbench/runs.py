@@ -24,7 +24,7 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,14 +85,18 @@ class Run:
 
     def plan(self) -> Plan:
         """The plan that was trained."""
-        from workbench.plan import Plan
-        from workbench.train import TrainSettings
+        plan: Plan = _plan(self.about["plan"])
+        return plan
 
-        values = _with_none(self.about["plan"])
-        return Plan(**values | {"settings": TrainSettings(**values["settings"])})
-
-    def learner(self, data: Data, device: torch.device) -> Learner:
+    def learner(
+        self, data: Data, device: torch.device, *, seen: bool | None = None, options: Mapping[str, Any] | None = None
+    ) -> Learner:
         """The trained learner, in eval mode.
+
+        Args:
+            data: what it was trained on.
+            seen: whether the tasks to come are of that data.
+            options: of the test, over those of the plan.
 
         Raises:
             RunError: training is not finished, or the weights do not fit the code of today.
@@ -103,7 +107,9 @@ class Run:
 
         if not self.finished:
             raise RunError(f"{self.folder} is not trained to the end; type the command that began it again")
-        learner = build_learner(self.plan(), data).to(device)
+        plan = self.plan()
+        chosen = replace(plan, options=plan.options | dict(options or {}))
+        learner = build_learner(chosen, data, seen=seen).to(device)
         try:
             learner.load_state_dict(load_file(self.folder / "weights.safetensors", device=str(device)))
         except Exception as error:  # safetensors and torch raise many
@@ -208,11 +214,15 @@ def writable(out: Path) -> Iterator[None]:
 
 
 def sources(plan: Plan) -> dict[str, str]:
-    """Checksums of the files that define algorithm and backbone."""
+    """Checksums of the files that define algorithm and backbone, and those of what is trained before."""
     targets = {"algorithm": registry().find("algorithms", plan.algorithm).load()}
     if plan.backbone:
         targets["backbone"] = registry().find("backbones", specs.parse(plan.backbone).name).load()
-    return {role: hashlib.sha256(_source_text(target).encode()).hexdigest() for role, target in targets.items()}
+    sums = {role: hashlib.sha256(_source_text(target).encode()).hexdigest() for role, target in targets.items()}
+    for number, first in enumerate([plan.init, *plan.teachers]):
+        if not isinstance(first, str):
+            sums |= {f"{number} {role}": checksum for role, checksum in sources(first).items()}
+    return sums
 
 
 def _source_text(target: type) -> str:
@@ -240,15 +250,25 @@ def _without_none(value: Any) -> Any:
     """TOML has no null: a key that is absent says none."""
     if isinstance(value, Mapping):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
-    return value
+    return [_without_none(inner) for inner in value] if isinstance(value, tuple | list) else value
 
 
-def _with_none(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """A plan read from TOML, with its absent keys as None again."""
+def _plan(table: Mapping[str, Any] | str) -> Any:
+    """A plan read from TOML, with its absent keys as None again; or the run folder that stands for one."""
     from workbench.plan import Plan
-    from workbench.train import settings_options
+    from workbench.train import TrainSettings, settings_options
 
-    options = specs.options_of(registry().find("algorithms", plan["algorithm"]).load())
-    settings = dict.fromkeys(settings_options()) | dict(plan["settings"])
-    whole = dict.fromkeys(Plan.__dataclass_fields__) | dict(plan)
-    return whole | {"settings": settings, "options": dict.fromkeys(options) | dict(plan["options"])}
+    if isinstance(table, str):
+        return table
+    options = specs.options_of(registry().find("algorithms", table["algorithm"]).load())
+    settings: dict[str, Any] = dict.fromkeys(settings_options()) | dict(table["settings"])
+    whole: dict[str, Any] = dict.fromkeys(Plan.__dataclass_fields__) | dict(table)
+    return Plan(
+        **whole
+        | {
+            "options": dict.fromkeys(options) | dict(table["options"]),
+            "settings": TrainSettings(**settings),
+            "init": _plan(table.get("init", "")),
+            "teachers": tuple(_plan(teacher) for teacher in table.get("teachers", ())),
+        }
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from workbench.drawing import BLOCK, Classes, Numbers, Rows, TaskProtocol
 from workbench.errors import DataError
 from workbench.tasks import Examples, Task
 
-_BATCHES, _DOMAINS = 1, 2  # Philox counters, so that they and the tasks of one seed are unrelated
+_BATCHES, _DOMAINS, _DOMAIN_BATCHES = 1, 2, 3  # Philox counters, so that what is drawn by one seed is unrelated
 RESIDENT_BYTES = 16 * 2**30  # a larger split stays memory-mapped, and what is drawn goes to the device
 
 
@@ -102,9 +102,7 @@ class Source:
 
         def examples(index: Numbers, y: Numbers) -> Examples:
             flat = index.ravel()
-            x = as_floats(self.gather(flat) if table is None else _rows_of(table, flat))
-            if self.augment and table is None:
-                x = self.augment(x)
+            x = self._images(flat) if table is None else as_floats(_rows_of(table, flat))
             return Examples(x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), rows.ways)
 
         support, query = examples(rows.support, rows.support_y), examples(rows.query, rows.query_y)
@@ -123,20 +121,43 @@ class Source:
         Every image comes once an epoch, in an order of its own each epoch; an incomplete last batch
         is left out.
         """
-        rows = int(self.offsets[-1])
-        size = min(self.batch_size, rows)
-        counts = np.concatenate([classes.counts for classes in self.drawn_from])
-        labels = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
-        order, order_epoch = np.empty(0, np.int64), -1
+        rows, labels = int(self.offsets[-1]), self._labels()
+        epoch_of = lru_cache(maxsize=1)(partial(self._order, rows, _BATCHES))
         while True:
-            epoch, batch = divmod(self.batches_drawn, rows // size)
-            if epoch != order_epoch:
-                words = np.random.Philox(key=[self.seed, epoch], counter=[0, 0, 0, _BATCHES]).random_raw(rows)
-                order, order_epoch = np.argsort(words, kind="stable"), epoch
+            index = _batch(epoch_of, self.batches_drawn, min(self.batch_size, rows), rows)
             self.batches_drawn += 1
-            index = order[batch * size : (batch + 1) * size]
-            x = as_floats(self.gather(index))
-            yield self.augment(x) if self.augment else x, labels[torch.from_numpy(index)].to(self.device)
+            yield self._images(index), labels[torch.from_numpy(index)].to(self.device)
+
+    def domain_batches(self) -> Iterator[list[Examples]]:
+        """Batches without end of each domain, aligned with `domains`: its own labels, its number of classes as ways.
+
+        `batch_size` is shared out equally. Every image of a domain comes once in an epoch of that domain.
+        """
+        labels, sizes = self._labels(), np.diff(self.offsets)
+        size = max(self.batch_size // len(sizes), 1)
+        epoch_of = [
+            lru_cache(maxsize=1)(partial(self._order, int(rows), _DOMAIN_BATCHES + number))
+            for number, rows in enumerate(sizes)
+        ]
+        first_class = np.cumsum([0, *self.classes])
+        while True:
+            self.batches_drawn += 1
+            examples = []
+            for number, rows in enumerate(sizes):
+                within = _batch(epoch_of[number], self.batches_drawn - 1, min(size, int(rows)), int(rows))
+                index = within + self.offsets[number]
+                y = labels[torch.from_numpy(index)].to(self.device) - int(first_class[number])
+                examples.append(Examples(self._images(index), y, self.classes[number]))
+            yield examples
+
+    def sweep(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All images once, in their order and as they are: images `(b, channels, height, width)`, y `(b,)`.
+
+        For what is computed from a data set as a whole; nothing is counted.
+        """
+        labels = self._labels()
+        for index in np.array_split(np.arange(self.offsets[-1]), -(-self.offsets[-1] // self.batch_size)):
+            yield as_floats(self.gather(index)), labels[torch.from_numpy(index)].to(self.device)
 
     def state_dict(self) -> dict[str, int]:
         """What was consumed."""
@@ -145,6 +166,21 @@ class Source:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from what was consumed; iterators made before are to be made afresh."""
         self.tasks_drawn, self.batches_drawn = state["tasks_drawn"], state["batches_drawn"]
+
+    def _images(self, index: Numbers) -> Tensor:
+        """Images by row number on their way into training, `(n, channels, height, width)`."""
+        x = as_floats(self.gather(index))
+        return self.augment(x) if self.augment else x
+
+    def _labels(self) -> Tensor:
+        """The class of each row, numbered through."""
+        counts = np.concatenate([classes.counts for classes in self.drawn_from])
+        return torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
+
+    def _order(self, rows: int, counter: int, epoch: int) -> Numbers:
+        """The order of rows in an epoch."""
+        words = np.random.Philox(key=[self.seed, epoch], counter=[0, 0, 0, counter]).random_raw(rows)
+        return np.argsort(words, kind="stable")
 
     def _draw(self, block: int) -> list[Rows]:
         """The stacks of a block; of several domains, of each task the stacks of its domain, one by one."""
@@ -161,6 +197,12 @@ class Source:
             for place in np.flatnonzero(owner[rows.task - BLOCK * block] == domain)
         ]
         return sorted(single, key=lambda rows: int(rows.task[0]))
+
+
+def _batch(epoch_of: Callable[[int], Numbers], number: int, size: int, rows: int) -> Numbers:
+    """Batch `number` of those that the epochs are cut into, an incomplete last one left out."""
+    epoch, place = divmod(number, rows // size)
+    return epoch_of(epoch)[place * size : (place + 1) * size]
 
 
 def _rows_of(table: Tensor, index: Numbers) -> Tensor:

@@ -22,7 +22,7 @@ from torch import Tensor
 from workbench import recipes, specs
 from workbench.images import SPLITS, Dataset, Table
 from workbench.learner import Learner, scores
-from workbench.plan import Data, build_backbone, build_learner, make_plan
+from workbench.plan import Data, Plan, build_backbone, build_learner, make_plan
 from workbench.plugins import registry
 from workbench.protocols import WayShot
 from workbench.source import Source
@@ -30,7 +30,7 @@ from workbench.tasks import Examples, Task
 from workbench.train import settings_options
 
 SHAPE = (1, 16, 16)
-FILLED = {"backbone", "ways", "classes", "domains", "image_shape"}
+FILLED = {"backbone", "ways", "classes", "domains", "image_shape", "teachers", "seen"}
 
 
 def tiny_data(shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: int = 12) -> Data:
@@ -61,8 +61,10 @@ def check_learner(spec: str, *, backbone: str | None = None) -> None:
     with _float64():
         data = tiny_data()
         plan = make_plan(spec, data, ways=3, shots=2, backbone=backbone)
-        learner = build_learner(plan, data)
+        teachers = [build_learner(first, data).eval() for first in plan.teachers if isinstance(first, Plan)]
+        learner = build_learner(plan, data, teachers=teachers)
         check_stored(learner, plan.options)
+        _check_selects(learner, plan)
         _check_losses(learner, tiny_source())
         learner.eval()
         task = next(tiny_source().tasks())
@@ -126,6 +128,12 @@ def check_stored(instance: Any, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         stored = hasattr(instance, name) and getattr(instance, name) == value
         assert stored, f"{type(instance).__name__} must store its option {name!r} unchanged"
+
+
+def _check_selects(learner: Learner, plan: Plan) -> None:
+    for name, values in learner.selects.items():
+        assert name in plan.options, f"selects names {name!r}, which is no option"
+        assert values, f"selects gives no values for {name!r}"
 
 
 def _check_losses(learner: Learner, source: Source) -> None:

@@ -51,6 +51,8 @@ class TrainSettings:
     train_queries: Annotated[int, "queries a class of a training task"] = 15
     augment: Annotated[str, "changes to training images: crop, shift, jitter, flip, joined by +"] = "none"
     train_protocol: Annotated[str, "how training tasks are drawn: a protocol by name"] = "way-shot"
+    init: Annotated[str, "whose weights to start from: a run folder, or an algorithm to train first"] = "none"
+    teachers: Annotated[str, "an algorithm to train on each data set alone, or run folders joined by +"] = "none"
     validate_every: Annotated[int, "steps between two validations; 0: never"] = 500
     validate_tasks: Annotated[int, "validation tasks"] = 200
     keep: Annotated[Literal["best", "last"], "which weights to keep: best on validation, or last"] = "best"

@@ -27,7 +27,9 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of first weights, tasks and batches.")] = 0,
-    init: Annotated[str, typer.Option(help="Run folder whose weights to start from.")] = "",
+    init: Annotated[
+        str | None, typer.Option(help="Whose weights to start from: a run folder, or an algorithm to train first.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew what is finished.")] = False,
@@ -39,7 +41,7 @@ def train(
 
     chosen = choose(device)
     flags = {"steps": steps, "lr": lr, "precision": precision, "train_ways": train_ways, "train_shots": train_shots}
-    flags["train_queries"] = queries
+    flags |= {"train_queries": queries, "init": init}
     data = open_data(TOGETHER.join(on or [DEFAULT_DATASET]))
     plan = make_plan(
         algorithm,
@@ -50,12 +52,11 @@ def train(
         recipe=recipe,
         seed=seed,
         settings={key: value for key, value in flags.items() if value is not None},
-        init=init,
     )
     run = jobs.train(plan, data, out, device=chosen, fresh=fresh, watch=_show.watch)
     result = run.about["result"]
     if left := result["not_initialised"]:
-        _show.note(f"not in {init}, so trained from the start: {', '.join(left)}")
+        _show.note(f"not in {plan.settings.init}, so trained from the start: {', '.join(left)}")
     took = f"{result['steps']} steps in {_show.duration(result['seconds'])}"
     if "best_val_accuracy" in result:
         took += f", {result['kept']} weights kept"
