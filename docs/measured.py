@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from workbench import runs
+from workbench import recipes, runs, specs
+from workbench.plugins import registry
 from workbench.report import parts, summary
 
 PAGE = Path(__file__).with_name("results.md")
 MARKS = ("<!-- what follows is written by docs/measured.py -->\n", "\n<!-- up to here -->")
-HEAD = "| method | trained on, tested on | task | measured, % | published, % | difference | training | command |"
+HEAD = "| method | trained on, tested on | task | measured, % | published, % | difference | steps | training | command |"
 TASKS = 1000  # that an evaluation must have
 
 
@@ -31,7 +32,10 @@ def rows(folder: Path) -> list[dict[str, Any]]:
             if cell["episodes"] >= TASKS and cell["instance"] == 0:
                 validated = run.about["result"].get("best_val_accuracy", 0.0)
                 command = re.sub(r" --out(=| )\S+", "", run.about.get("command", ""))  # nobody else's folder
-                found.append({**cell, "validated": validated, "command": command, "parts": parts(frame)})
+                steps = run.about["result"]["steps"]
+                more = {"validated": validated, "command": command, "steps": steps, "parts": parts(frame)}
+                more["all_options"] = frame["all_options"].iloc[0]
+                found.append({**cell, **more})
     return sorted(found, key=lambda cell: -cell["validated"])
 
 
@@ -46,20 +50,35 @@ def table(found: list[dict[str, Any]]) -> str:
 
 def _line(cell: dict[str, Any]) -> str:
     data = cell["test_on"] if cell["train_on"] == cell["test_on"] else f"{cell['train_on']}, {cell['test_on']}"
-    known = cell["published"] == cell["published"]  # not a number: none is known
-    spread = f" ± {cell['published_interval']:g}" if cell["published_interval"] == cell["published_interval"] else ""
+    number, other = _published(cell)
     star = r" \*" if cell["transductive"] else ""
     columns = [
         cell["algorithm"] + star,
         data + (" (a part)" if cell["parts"] else ""),
         f"{cell['ways']}-way {cell['shots']}-shot",
         f"{100 * cell['accuracy']:.2f} ± {100 * cell['interval']:.2f}",
-        f"{cell['published']:g}{spread}" if known else "",
-        f"{100 * cell['accuracy'] - cell['published']:+.2f}" if known else "",
+        number.text + other if number else "",
+        f"{100 * cell['accuracy'] - number.accuracy:+.2f}" if number else "",
+        f"{cell['steps']:,}",
         f"{cell['train_seconds'] / 60:.0f} min",
         f"`{cell['command']}`" if cell["command"] else "",
     ]
     return f"| {' | '.join(columns)} |"
+
+
+def _published(cell: dict[str, Any]) -> tuple[recipes.Published | None, str]:
+    """The published number of a cell, and a mark where it was reached with another backbone or other options."""
+    entry = registry().find("algorithms", cell["algorithm"])
+    where = {key: cell[key] for key in ("train_on", "test_on", "protocol", "ways", "shots")}
+    exact = recipes.matching(entry, cell["all_options"], where, cell["backbone"])
+    if exact:
+        return exact, ""
+    place = (cell["train_on"], cell["test_on"], cell["protocol"], cell["ways"], cell["shots"])
+    near = [n for n in recipes.published(entry) if (n.train_on, n.data, n.drawn, n.ways, n.shots) == place]
+    options = specs.parse(f"{entry.name}:{cell['all_options']}").options if cell["all_options"] else {}
+    fitting = [number for number in near if number.options.items() <= options.items()]
+    variant = [number for number in fitting if number.options] or fitting
+    return (variant[0], " †") if variant else (None, "")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ class Published(NamedTuple):
     train_on: str  # the data set that it was trained on
     drawn: str  # how the tasks were drawn: "way-shot", or another protocol
 
+    @property
+    def text(self) -> str:
+        """As it is printed: "98.7 ± 0.4"."""
+        return f"{self.accuracy:g}" + (f" ± {self.interval:g}" if self.interval is not None else "")
+
 
 def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[str, Any]:
     """What a recipe says for an algorithm at (data set, ways, shots), the most specific winning.

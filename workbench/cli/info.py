@@ -73,10 +73,14 @@ def _facts(entry: Entry, out: Path) -> dict[str, Any]:
 
 
 def _options(target: type, preset: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [
-        {"name": o.name, "type": o.type_name, "default": specs.as_text(preset.get(o.name, o.default)), "help": o.help}
-        for o in specs.options_of(target).values()
-    ]
+    rows = []
+    for option in specs.options_of(target).values():
+        text = option.help
+        if values := getattr(target, "selects", {}).get(option.name):
+            text += f"; if not given, the best of {', '.join(map(specs.as_text, values))} on validation tasks"
+        default = specs.as_text(preset.get(option.name, option.default))
+        rows.append({"name": option.name, "type": option.type_name, "default": default, "help": text})
+    return rows
 
 
 def _measured(name: str, out: Path) -> list[dict[str, str]]:
