@@ -1,7 +1,7 @@
-"""Write the table of docs/results.md from run folders: `python docs/measured.py runs`.
+"""Write the table of docs/results.md, and its learning curves, from run folders: `python docs/measured.py runs`.
 
 A row for each evaluation of at least 1,000 tasks; where several runs of a method answer for one place, the
-best on validation. Units: percent, points, minutes.
+best on validation. A panel of curves for each form of tasks. Units: percent, points, minutes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
 from workbench import recipes, runs, specs
 from workbench.plugins import registry
 from workbench.report import parts, summary
+from workbench.runs import Run
 
 PAGE = Path(__file__).with_name("results.md")
+FIGURE = Path(__file__).with_name("figures") / "curves.png"
 MARKS = ("<!-- what follows is written by docs/measured.py -->\n", "\n<!-- up to here -->")
-HEAD = "| method | trained on, tested on | task | measured, % | published, % | difference | steps | training | command |"
+HEAD = (
+    "| method | trained on, tested on | task | measured, % | published, % | difference | steps | training | command |"
+)
 TASKS = 1000  # that an evaluation must have
 
 
@@ -34,6 +41,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
                 command = re.sub(r" --out(=| )\S+", "", run.about.get("command", ""))  # nobody else's folder
                 steps = run.about["result"]["steps"]
                 more = {"validated": validated, "command": command, "steps": steps, "parts": parts(frame)}
+                more["from"] = run
                 more["all_options"] = frame["all_options"].iloc[0]
                 found.append({**cell, **more})
     return sorted(found, key=lambda cell: -cell["validated"])
@@ -43,9 +51,29 @@ def table(found: list[dict[str, Any]]) -> str:
     """The table in Markdown, by data, task and method."""
     lines: dict[tuple[Any, ...], str] = {}
     for cell in found:
-        place = (cell["train_on"], cell["test_on"], cell["ways"], cell["shots"], cell["method"])
+        place = (cell["train_on"], cell["test_on"], cell["ways"], cell["shots"], cell["algorithm"])
         lines.setdefault(place, _line(cell))
     return "\n".join([HEAD, "|---" * (HEAD.count("|") - 1) + "|", *(lines[place] for place in sorted(lines))])
+
+
+def curves(found: list[dict[str, Any]]) -> Figure:
+    """Validation accuracy against minutes of training, of the runs in the table."""
+    chosen: dict[tuple[int, int], dict[str, Run]] = {}
+    for cell in found:
+        chosen.setdefault((cell["ways"], cell["shots"]), {}).setdefault(cell["algorithm"], cell["from"])
+    figure, axes = plt.subplots(len(chosen), 1, figsize=(8, 4.2 * len(chosen)), squeeze=False, layout="constrained")
+    for axis, ((ways, shots), of_method) in zip(axes.flat, sorted(chosen.items()), strict=True):
+        for number, (method, run) in enumerate(sorted(of_method.items())):
+            curve = run.curve().dropna(subset=["val_accuracy"])
+            minutes, accuracy = curve["seconds"] / 60, 100 * curve["val_accuracy"]
+            axis.plot(minutes, accuracy, marker=".", color=f"C{number % 10}", ls="-:"[number // 10], label=method)
+        axis.set_ylim(80, 100)
+        axis.set_title(f"Omniglot, {ways}-way {shots}-shot")
+        axis.set_xlabel("minutes of training")
+        axis.set_ylabel("validation accuracy, %")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
 
 
 def _line(cell: dict[str, Any]) -> str:
@@ -83,5 +111,8 @@ def _published(cell: dict[str, Any]) -> tuple[recipes.Published | None, str]:
 
 if __name__ == "__main__":
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    made = table(rows(Path(sys.argv[1])))
+    measured = rows(Path(sys.argv[1]))
+    made = table(measured)
+    FIGURE.parent.mkdir(exist_ok=True)
+    curves(measured).savefig(FIGURE, dpi=110)
     PAGE.write_text(before + MARKS[0] + made + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")

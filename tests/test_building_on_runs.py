@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from workbench import Backbone, Examples, Learner, Predictor, Source, jobs
 from workbench.errors import RunError, UsageError
 from workbench.functional import class_means, squared_distances
-from workbench.plan import TOGETHER, Data, make_plan
+from workbench.plan import Data, make_plan
 from workbench.plugins import Entry, registry
+from workbench.specs import TOGETHER
 from workbench.testing import tiny_data
 
 CPU = torch.device("cpu")

@@ -22,10 +22,10 @@ from workbench.images import Table
 from workbench.learner import Backbone, Learner, uses_batch_statistics
 from workbench.plugins import Entry, registry
 from workbench.source import Domain
+from workbench.specs import TOGETHER
 from workbench.train import TrainSettings, settings_options
 
 NONE = "none"  # of a setting that names runs
-TOGETHER = " + "  # joins the specs of data sets that are trained on at once
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,16 @@ from typing import Any, NamedTuple
 
 from workbench.errors import PluginError, UsageError
 from workbench.plugins import Entry
-from workbench.specs import as_text, parse
+from workbench.specs import TOGETHER, as_text, parse
 
 NAMES = ("quick", "paper")
 _WHERE = ("data", "ways", "shots")
 _PUBLISHED = {"accuracy", "interval", "source", "backbone", "protocol", "options", "train_on", "drawn"}
+
+
+def form(ways: int, shots: int) -> str:
+    """The form of tasks in words; 0 says that it varies."""
+    return f"{ways}-way {shots}-shot" if ways else "varying ways and shots"
 
 
 class Published(NamedTuple):
@@ -113,7 +118,8 @@ def matching(entry: Entry, chosen: str, where: Mapping[str, object], backbone: s
         here = asked == tuple(where[key] for key in ("test_on", "protocol", "ways", "shots"))
         if here and bool(number.options) == variant and number.backbone in ("", backbone):
             trained = str(where["train_on"])
-            if number.train_on == (trained if number.train_on == number.data else parse(trained).name):
+            names = TOGETHER.join(parse(each).name for each in trained.split(TOGETHER))
+            if number.train_on == (trained if number.train_on == number.data else names):
                 return number
     return None
 

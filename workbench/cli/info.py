@@ -175,7 +175,7 @@ def _print(facts: dict[str, Any]) -> None:
         _show.table("recipes", {"recipe": "left", "for": "left", "settings": "left"}, recipe_rows)
     if published := [
         [
-            f"{p['data']} {p['ways']}-way {p['shots']}-shot",
+            f"{p['data']} {recipes.form(p['ways'], p['shots'])}",
             f"{p['accuracy']}" + (f" ± {p['interval']}" if p["interval"] is not None else ""),
             p["backbone"],
             "; ".join(filter(None, [_given(p), p["source"], p["protocol"]])),

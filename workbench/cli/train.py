@@ -37,7 +37,8 @@ def train(
     """Train one method into a run folder; again, it goes on where it stopped."""
     from workbench import jobs
     from workbench.device import choose
-    from workbench.plan import TOGETHER, make_plan, open_data
+    from workbench.plan import make_plan, open_data
+    from workbench.specs import TOGETHER
 
     chosen = choose(device)
     flags = {"steps": steps, "lr": lr, "precision": precision, "train_ways": train_ways, "train_shots": train_shots}
