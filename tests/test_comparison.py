@@ -6,13 +6,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import workbench as mlw
 from workbench import runs
+from workbench.adding import add_folder
 from workbench.errors import DataError, UnknownName, UsageError
+from workbench.plan import open_data, refuse_leak
 from workbench.plugins import registry
 
 CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
@@ -103,6 +108,92 @@ def test_trained_on_one_data_set_judged_on_others(tmp_path):
     assert frame.groupby("algorithm")["run"].nunique().to_dict() == {"maml": 1, "protonet": 1}
     assert list(frame["test_on"].unique()) == ["glyphs", "glyphs:seed=1"]
     assert set(frame["train_on"]) == {"glyphs"}
+    folder = Path(frame.attrs["folder"])
+    assert (folder / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+    cells = pd.read_csv(folder / "summary.csv")
+    assert {"baseline", "to_baseline", "selection", "pretrained_on", "overlap"} <= set(cells)
+
+
+def tiny(name, classes, images=8, size=16):
+    """A user's own data set: fewer than 15 classes are all for test."""
+    folder = Path(os.environ["MLW_CACHE"]) / "tiny images" / name
+    chance = np.random.default_rng(classes)
+    for number in range(classes):
+        place = folder / f"class {number:02d}"
+        place.mkdir(parents=True)
+        for image in range(images):
+            pixels = chance.integers(0, 256, (size, size, 3), dtype=np.uint8)
+            Image.fromarray(pixels // 2 + 6 * number).save(place / f"{image}.png")
+    add_folder(f"{name}:size={size}", folder)
+    return name
+
+
+@pytest.fixture
+def benchmark_data(tmp_path, monkeypatch):
+    """One source with training classes and four targets without, as in CDFSL."""
+    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
+    open_data.cache_clear()
+    yield tiny("source", 20), [tiny(name, 5, 8 + 2 * i) for i, name in enumerate(("crops", "land", "skin", "chests"))]
+    open_data.cache_clear()
+
+
+def test_one_source_four_targets_and_three_shots_are_one_table(benchmark_data, tmp_path):
+    source, targets = benchmark_data
+    out = tmp_path / "runs"
+    options = {"train_on": source, "on": targets, "shots": [1, 2, 4], "queries": 4, "steps": 1, "episodes": 3}
+    frame = small(["baseline:head_epochs=2"], out, **options)
+    cells = pd.read_csv(Path(frame.attrs["folder"]) / "summary.csv")
+    assert cells[["test_on", "shots"]].to_numpy().tolist() == [
+        [place, shots] for place in targets for shots in (1, 2, 4)
+    ]
+    assert set(cells["train_on"]) == {source}
+    assert set(cells["ways"]) == {5}
+    assert frame["run"].nunique() == 1  # it draws no tasks: one training serves all
+    trained = stamps(out)
+    with pytest.raises(DataError, match="8 shots leave no query in the test classes of crops, where a class has 8"):
+        small(["baseline:head_epochs=2", "protonet"], out, **options | {"shots": [1, 8]})
+    with pytest.raises(DataError, match=r"5 shots \+ 4 queries need 9 images a class.* of 8; try --queries 3"):
+        small(["protonet"], out, **options | {"shots": [5]})
+    assert stamps(out) == trained
+
+
+def test_each_domain_left_out_once(benchmark_data, tmp_path):
+    source, (target, *_) = benchmark_data
+    other = tiny("other", 16)
+    said = []
+    options = {"ways": 2, "queries": 2, "episodes": 2, "steps": 0, "note": said.append}
+    frame = small(["protonet"], tmp_path / "runs", on=[source, other, target], leave_one_out=True, **options)
+    places = frame[["test_on", "train_on"]].drop_duplicates().to_numpy().tolist()
+    assert places == [[source, other], [other, source], [target, f"{source} + {other}"]]
+    assert said[0] == f"only tested on, for there are no training classes: {target}"
+
+
+def test_what_cannot_be_left_out_is_refused_before_training(benchmark_data, tmp_path):
+    source, (target, *_) = benchmark_data
+    options = {"ways": 2, "leave_one_out": True}
+    with pytest.raises(UsageError, match="trains on the other data sets of --on; leave --train-on out"):
+        small(["protonet"], tmp_path / "runs", on=[source, target], train_on=source, **options)
+    with pytest.raises(UsageError, match="needs several data sets"):
+        small(["protonet"], tmp_path / "runs", on=source, **options)
+    with pytest.raises(UsageError, match="Nothing is left to train on when source is left out"):
+        small(["protonet"], tmp_path / "runs", on=[source, target], **options)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_training_on_test_classes_by_another_split():
+    data = {name: SimpleNamespace(names=names) for name, names in (("train", ["River", "Sea"]), ("test", ["Sea"]))}
+    whole, usual = (SimpleNamespace(name="land", label=label, table=data.get) for label in ("land:split=all", "land"))
+    whole.each = [whole]
+    with pytest.raises(UsageError, match="land:split=all trains on 1 of the test classes of land, Sea for instance"):
+        refuse_leak(whole, usual)
+    usual.each = [usual]
+    refuse_leak(usual, usual)  # its own splits are its own business
+
+
+def test_a_baseline_must_be_compared(tmp_path):
+    with pytest.raises(UnknownName, match=r"no method 'protonets'\. Did you mean protonet"):
+        small(["protonet"], tmp_path, baseline="protonets")
+    assert not list(tmp_path.iterdir())
 
 
 def test_trained_on_several_data_sets_at_once(tmp_path):

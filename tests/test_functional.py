@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from workbench.functional import (
     SGD,
+    Adadelta,
     Adam,
     batch_norm,
     class_means,
@@ -114,6 +115,32 @@ def test_adam_is_torchs(betas, steps):
     expected = torch.stack(parameters).detach()
     assert torch.allclose(ours(first[0], gradients[:, 0]), expected[0])
     assert torch.allclose(torch.vmap(ours, in_dims=(0, 1))(first, gradients), expected)
+
+
+@given(lr=st.sampled_from([0.1, 1.0]), rho=st.sampled_from([0.9, 0.5]), steps=st.integers(1, 6))
+@settings(deadline=None)
+def test_adadelta_is_torchs(lr, rho, steps):
+    first, gradients = torch.randn(3, 4).double(), torch.randn(steps, 3, 4).double()
+    parameters = [torch.nn.Parameter(row.clone()) for row in first]
+    theirs = torch.optim.Adadelta(parameters, lr, rho)
+    for gradient in gradients:
+        for parameter, row in zip(parameters, gradient, strict=True):
+            parameter.grad = row.clone()
+        theirs.step()
+
+    def ours(weight, gradients):
+        weights, spreads = {"w": weight}, None
+        for gradient in gradients:
+            weights, spreads = Adadelta(lr, rho).step(weights, {"w": gradient}, spreads)
+        return weights["w"]
+
+    expected = torch.stack(parameters).detach()
+    assert torch.allclose(ours(first[0], gradients[:, 0]), expected[0], rtol=1e-12, atol=1e-14)
+    by_name, _ = Adadelta({"a": lr, "b": 2 * lr}, rho).step(
+        *[dict.fromkeys("ab", x) for x in (first, gradients[0])], None
+    )
+    assert torch.allclose(by_name["b"] - first, 2 * (by_name["a"] - first))
+    assert torch.allclose(torch.vmap(ours, in_dims=(0, 1))(first, gradients), expected, rtol=1e-12, atol=1e-14)
 
 
 def layers():

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.errors import DataError
 from workbench.images import Dataset
-from workbench.manifest import MANIFEST, Entry, entry_of, find_entry, read_manifest, suffix_of
+from workbench.manifest import MANIFEST, Entry, entry_of, find_entry, overlap, overlaps_of, read_manifest, suffix_of
 
 SHIPPED = read_manifest(Path(__file__).resolve().parents[1] / MANIFEST)
 MD5, SHA256 = "0" * 32, "0" * 64
@@ -174,3 +174,58 @@ def test_data_set_without_files_needs_no_download():
 
     with pytest.raises(DataError, match="needs no download"):
         entry_of(Drawn)
+
+
+# --- what a data set shares with data that weights come from
+
+
+@pytest.mark.parametrize("entry", SHIPPED.values(), ids=list(SHIPPED))
+def test_every_shipped_entry_says_whether_it_overlaps_imagenet(entry):
+    assert "imagenet" in entry.overlaps
+    assert set(entry.overlaps) <= {"imagenet", *SHIPPED}
+    # what is said of two sets is said of both
+    assert all(SHIPPED[other].overlaps[entry.name] for other in entry.overlaps if other in SHIPPED)
+
+
+def test_what_descends_from_imagenet_overlaps_it():
+    sure = {"miniimagenet", "tieredimagenet", "ilsvrc_2012", "cub"}
+    assert sure <= {name for name, entry in SHIPPED.items() if entry.overlaps["imagenet"]}
+    assert not any(SHIPPED[name].overlaps["imagenet"] for name in ("omniglot", "eurosat", "isic", "chestx"))
+
+
+@pytest.mark.parametrize(
+    ("pretrained_on", "answer"),
+    [
+        ("", "no"),
+        ("imagenet", "yes"),
+        ("x", "yes"),
+        ("places", "no"),
+        ("unknown", "unknown"),
+        ("instagram+imagenet", "yes"),
+        ("imagenet+instagram", "yes"),
+        ("instagram+places", "unknown"),
+    ],
+)
+def test_whether_weights_saw_a_data_set(tmp_path, pretrained_on, answer):
+    entry = read(tmp_path, 'name = "f"', 'url = "https://x/f"', top="overlaps = { imagenet = true, places = false }")
+    assert overlap({**entry.overlaps, entry.name: True}, pretrained_on) == answer
+
+
+def test_overlaps_of_data_sets():
+    class Made(Dataset):
+        def classes(self, split, files):
+            yield from ()
+
+    class Birds(Made):
+        manifest = "cub"
+
+    assert overlaps_of(Birds) == overlaps_of(Birds()) == {"imagenet": True, "cub": True}
+    assert overlaps_of(Made) == {}  # nobody says
+    assert overlap(overlaps_of(Made), "imagenet") == "unknown"
+
+
+def test_overlaps_that_say_neither_true_nor_false(tmp_path):
+    with pytest.raises(DataError, match="overlaps says true or false of each name, not 'yes'"):
+        read(tmp_path, 'name = "f"', 'url = "https://x/f"', top='overlaps = { imagenet = "yes" }')
+    with pytest.raises(DataError, match="overlaps must be of type dict"):
+        read(tmp_path, 'name = "f"', 'url = "https://x/f"', top='overlaps = ["imagenet"]')

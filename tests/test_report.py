@@ -35,6 +35,10 @@ DEFAULTS = {
     "loss": 0.5,
     "adapt_seconds": 0.002,
     "transductive": False,
+    "episodic": True,
+    "overlap": "",
+    "selection": "",
+    "pretrained_on": "",
     "calibration_error": 0.03,
     "train_seconds": 60.0,
     "eval_seconds": 7.0,
@@ -212,6 +216,73 @@ class TestDifferences:
         table = report.differences(cell("a", [0.5, 0.6]))
         assert table.empty
         assert "difference" in table
+
+
+class TestBaselines:
+    def test_the_best_that_draws_no_tasks_and_sees_only_the_support(self):
+        frame = frame_of(
+            cell("protonet", [0.9, 0.8]),
+            cell("baseline", [0.5, 0.6], episodic=False),
+            cell("simpleshot", [0.6, 0.7], episodic=False),
+            cell("tim", [0.9, 0.9], episodic=False, transductive=True),
+            cell("url", [0.8, 0.9], episodic=False, selection="oracle"),
+        )
+        table = report.summary(frame).set_index("method")
+        assert set(table["baseline"]) == {"simpleshot"}
+        assert table.loc["protonet", "to_baseline"] == pytest.approx(0.2)  # 0.85 - 0.65
+        assert table.loc["protonet", "to_baseline_interval"] == pytest.approx(by_hand([0.3, 0.1])[1])
+        assert table.loc["simpleshot", "to_baseline"] == 0
+        assert math.isnan(table.loc["simpleshot", "to_baseline_interval"])
+        assert "draws no tasks in training" in report.baseline_words(report.summary(frame))
+
+    def test_named_ones(self):
+        frame = frame_of(cell("a", [0.5]), cell("b", [0.7], options="lr=1"), cell("b", [0.6]), cell("c", [0.8]))
+        for names, best in ((["b"], "b:lr=1"), (["b:lr=1"], "b:lr=1"), (["a", "c"], "c"), ([], "c")):
+            assert set(report.summary(frame, names)["baseline"]) == {best}
+        assert report.baseline_words(report.summary(frame, ["a"]), ["a"]) == "a"
+        assert report.baseline_words(report.summary(frame)).startswith("the best method (")
+        with pytest.raises(UnknownName, match=r"no method 'bb'\. Did you mean b\?"):
+            report.summary(frame, ["bb"])
+
+    def test_a_condition_without_one(self):
+        frame = frame_of(cell("a", [0.5]), cell("a", [0.6], shots=5), cell("b", [0.7], shots=5, episodic=False))
+        table = report.summary(frame)
+        assert table["baseline"].tolist() == ["", "b", "b"]
+        assert table["to_baseline"].isna().tolist() == [True, False, False]
+
+
+class TestMarks:
+    def test_each_has_a_sign_and_words(self):
+        frame = frame_of(
+            cell("a", [0.5, 0.6], transductive=True, selection="oracle"),
+            cell("b", [0.5, 0.6], selection="lr=0.1 on validation classes of glyphs", pretrained_on="imagenet"),
+            cell("b", [0.5, 0.6], test_on="digits", pretrained_on="imagenet", overlap="yes"),
+            cell("c", [0.5, 0.6]),
+        )
+        table = report.summary(frame)
+        assert table.set_index(["method", "test_on"]).apply(report.signs, axis=1).to_dict() == {
+            ("a", "glyphs"): "*‡",
+            ("b", "glyphs"): "†°",
+            ("c", "glyphs"): "",
+            ("b", "digits"): "°!",
+        }
+        assert report.common_signs(table) == {"a": "*‡", "b": "°", "c": ""}
+        assert report.legend(table) == [
+            "* transductive: it sees the other queries of a task (a)",
+            "‡ oracle: it uses what only the test data tell (a)",
+            "† test-time options: lr=0.1 on validation classes of glyphs (b)",
+            "° pre-trained on imagenet (b)",
+            "! digits overlaps with the pre-training (b)",
+        ]
+        words = "".join(Page(page.html(frame)).words)
+        for remark in report.remarks(table.to_dict("records")[1]):
+            assert remark in words
+
+    def test_a_file_of_commas_gives_the_same(self, tmp_path):
+        frame = frame_of(cell("a", [0.5, 0.6]), cell("b", [0.5, 0.7], selection="oracle"))
+        frame.to_csv(tmp_path / "tasks.csv", index=False)
+        read = pd.read_csv(tmp_path / "tasks.csv")
+        assert report.summary(read)["selection"].tolist() == ["", "oracle"]
 
 
 class TestRefusals:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench import runs, specs
+from workbench.errors import UnknownName, UsageError
 from workbench.plugins import DEFAULT_DATASET, registry
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class Cell(NamedTuple):
 class _Asked(NamedTuple):
     """What the test tasks are to be."""
 
-    on: list[str]
-    train_on: str | None
+    places: list[tuple[str, str]]  # what is tested on, what is trained on for it
     ways: list[int] | list[None]
     shots: list[int]
     queries: int | None
@@ -53,6 +53,7 @@ def compare(
     *,
     on: str | Sequence[str] = DEFAULT_DATASET,
     train_on: str | Sequence[str] | None = None,
+    leave_one_out: bool = False,
     ways: int | Sequence[int] | None = None,
     shots: int | Sequence[int] = 1,
     queries: int | None = None,
@@ -62,6 +63,7 @@ def compare(
     task_seed: int = 0,
     backbone: str | Sequence[str] | None = None,
     recipe: str = "quick",
+    baseline: str | Sequence[str] | None = None,
     out: str | os.PathLike[str] = "runs",
     device: str = "auto",
     fresh: bool = False,
@@ -81,11 +83,14 @@ def compare(
         on: data sets, specs too, on whose test classes the methods are judged.
         train_on: the data sets on whose training classes they are trained, several at once; if left out, each of
             `on` its own.
+        leave_one_out: train for each of `on` on all the others together; those without training classes are only
+            tested on. One of which all classes train, `eurosat:split=train`, is judged as `eurosat`.
         ways: of a test task; if left out, 5, or as many as the test classes are.
         queries: a class, in a test task; if left out, 15, or what the shots leave.
         protocol: how test tasks are drawn, a spec: `unbalanced:alpha=5`.
         episodes: test tasks, the same for every cell of one (data set, ways, shots).
         seeds: how many trainings a cell, with seeds 0 to seeds - 1.
+        baseline: the methods to whose best the heat map compares, by algorithm or label; see `report.baselines`.
         fresh: compute anew what is finished.
         watch: shows the records of a training.
         note: told what is going on, a line at a time.
@@ -98,13 +103,16 @@ def compare(
 
     from workbench import jobs
     from workbench.device import choose
-    from workbench.plan import TOGETHER
 
+    for name in algorithms:
+        registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
     chosen = choose(device)
     given = {key: value for key, value in settings.items() if value is not None}
-    together = TOGETHER.join(_listed(train_on)) if train_on else None
-    asked = _Asked(_listed(on), together, _listed(ways), _listed(shots), queries, protocol)
+    places = _places(_listed(on), _listed(train_on) if train_on else [], leave_one_out, note)
+    asked = _Asked(places, _listed(ways), _listed(shots), queries, protocol)
     cells = list(_cells(algorithms, asked, seeds, backbone, recipe, given))
+    measured_against = _listed(baseline) if baseline else []
+    _check_baselines(measured_against, [cell.plan for cell in cells])
     out = Path(out)
     frames: list[pd.DataFrame] = []
     for number, cell in enumerate(cells, 1):
@@ -134,9 +142,64 @@ def compare(
         frames.append(judged)
     frame = pd.concat(frames, ignore_index=True)
     folder = out / "comparisons" / _name(frame, protocol, episodes, task_seed)
-    _write(frame, folder)
+    _write(frame, folder, measured_against)
     frame.attrs["folder"] = str(folder)
     return frame
+
+
+def _places(
+    on: list[str], train_on: list[str], leave_one_out: bool, note: Callable[[str], None] | None
+) -> list[tuple[str, str]]:
+    """What is tested on, and what is trained on for it."""
+    from workbench.specs import TOGETHER
+
+    if not leave_one_out:
+        return [(place, TOGETHER.join(train_on) or place) for place in on]
+    if train_on:
+        raise UsageError("--leave-one-out trains on the other data sets of --on; leave --train-on out")
+    if len(on) < 2:
+        raise UsageError(
+            "--leave-one-out needs several data sets; write for instance --on omniglot glyphs --leave-one-out"
+        )
+    return list(_left_out(on, note))
+
+
+def _left_out(on: list[str], note: Callable[[str], None] | None) -> Iterator[tuple[str, str]]:
+    """Each data set, and all the others that have training classes."""
+    from workbench.plan import open_data
+    from workbench.specs import TOGETHER
+
+    trained = [place for place in on if "train" in open_data(place).tables]
+    if (only := [place for place in on if place not in trained]) and note:
+        note(f"only tested on, for there are no training classes: {', '.join(only)}")
+    for place in on:
+        others = [other for other in trained if open_data(other).label != open_data(place).label]
+        if not others:
+            raise UsageError(
+                f"Nothing is left to train on when {place} is left out: "
+                f"no other data set of --on has training classes; add one, see: mlw list datasets"
+            )
+        yield _judged_as(place), TOGETHER.join(others)
+
+
+def _judged_as(place: str) -> str:
+    """A data set of which all classes train, `eurosat:split=train`, is judged without that option."""
+    from workbench.plan import open_data
+
+    if "test" in open_data(place).tables:
+        return place
+    spec = specs.parse(place)
+    return str(specs.Spec(spec.name, {key: value for key, value in spec.options.items() if key != "split"}))
+
+
+def _check_baselines(names: list[str], plans: list[Plan]) -> None:
+    """Refuse a baseline that is not compared, before anything is trained."""
+    known = {plan.algorithm: 0 for plan in plans} | {
+        f"{plan.algorithm}:{plan.typed}": 0 for plan in plans if plan.typed
+    }
+    for name in names:
+        if name not in known:
+            raise UnknownName("method", name, known)
 
 
 def _cells(
@@ -149,14 +212,13 @@ def _cells(
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
     from workbench import protocols
-    from workbench.plan import make_plan, open_data, same_form
+    from workbench.plan import make_plan, open_data, refuse_leak, same_form
 
-    for name in algorithms:
-        registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
-    axes = (asked.on, asked.ways, asked.shots, list(dict.fromkeys(algorithms)), backbones, range(seeds))
-    for place, way, shot, algorithm, wanted, seed in product(*axes):
-        data, train_data = open_data(place), open_data(asked.train_on or place)
+    axes = (asked.places, asked.ways, asked.shots, list(dict.fromkeys(algorithms)), backbones, range(seeds))
+    for (place, trained_on), way, shot, algorithm, wanted, seed in product(*axes):
+        data, train_data = open_data(place), open_data(trained_on)
+        refuse_leak(train_data, data)
         ways, queries = data.fitting("test", way, shot, asked.queries)
         drawn_by = protocols.choose(asked.protocol, ways, shot, queries)
         drawn_by.check(data.classes("test"), f"the test classes of {data.label}")
@@ -174,18 +236,19 @@ def _name(frame: pd.DataFrame, *protocol: str | int) -> str:
     return f"{'-'.join(frame['algorithm'].unique()).replace('/', '-')[:60]}-{digest}"
 
 
-def _write(frame: pd.DataFrame, folder: Path) -> None:
+def _write(frame: pd.DataFrame, folder: Path, baseline: Sequence[str]) -> None:
     """The tidy frames and the figures, for who does not read them from the command line."""
     from workbench import figures, report
 
     with runs.writable(folder):
         runs.write(folder / "tasks.parquet", lambda part: frame.to_parquet(part, index=False))
-        for name, table in (("summary", report.summary(frame)), ("differences", report.differences(frame))):
+        cells = report.summary(frame, baseline)
+        for name, table in (("summary", cells), ("differences", report.differences(frame))):
             runs.write(folder / f"{name}.csv", partial(table.to_csv, index=False))
-        for name, figure in (
-            ("accuracy", figures.accuracy_figure(frame)),
-            ("differences", figures.difference_figure(frame)),
-        ):
+        drawn = {"accuracy": figures.accuracy_figure(frame), "differences": figures.difference_figure(frame)}
+        if report.is_matrix(cells):
+            drawn["heatmap"] = figures.heatmap_figure(frame, baseline)
+        for name, figure in drawn.items():
             runs.write(folder / f"{name}.png", partial(figure.savefig, dpi=150, format="png"))
 
 

@@ -5,7 +5,7 @@ Letters: n examples, m queries, ways, dim of a feature.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -113,6 +113,36 @@ class Adam(NamedTuple):
         rate, spread = self.lr / (1 - first**steps), (1 - second**steps).sqrt()
         moved = {k: w - rate * mean[k] / (square[k].sqrt() / spread + self.eps) for k, w in weights.items()}
         return moved, Moments(steps, mean, square)
+
+
+class Spreads(NamedTuple):
+    """What `Adadelta` remembers: running means of squares."""
+
+    gradients: Weights
+    moves: Weights
+
+
+class Adadelta(NamedTuple):
+    """Adadelta as torch does it, for weights inside `adapt`: pure and differentiable.
+
+    Zeiler: ADADELTA: An Adaptive Learning Rate Method, 2012, arXiv 1212.5701, algorithm 1, its moves times `lr`.
+    """
+
+    lr: float | Mapping[str, float] = 1.0  # for all weights, or by name
+    rho: float = 0.9
+    eps: float = 1e-6
+
+    def step(self, weights: Weights, gradient: Weights, spreads: Spreads | None) -> tuple[Weights, Spreads]:
+        """The next weights and spreads; `spreads` is None before the first step."""
+        if spreads is None:
+            none = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+            spreads = Spreads(none, none)
+        rho, eps = self.rho, self.eps
+        gradients = {k: rho * spreads.gradients[k] + (1 - rho) * g * g for k, g in gradient.items()}
+        move = {k: g * ((spreads.moves[k] + eps) / (gradients[k] + eps)).sqrt() for k, g in gradient.items()}
+        moves = {k: rho * spreads.moves[k] + (1 - rho) * m * m for k, m in move.items()}
+        lr = self.lr if isinstance(self.lr, Mapping) else dict.fromkeys(weights, self.lr)
+        return {k: weight - lr[k] * move[k] for k, weight in weights.items()}, Spreads(gradients, moves)
 
 
 def descend(

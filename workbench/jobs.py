@@ -32,8 +32,9 @@ from workbench.device import keep_freed_memory
 from workbench.drawing import TaskProtocol
 from workbench.errors import RunError, UsageError
 from workbench.evaluate import evaluate
-from workbench.learner import Learner
-from workbench.plan import Data, Plan, build_learner, open_data, same_form
+from workbench.learner import Backbone, Learner
+from workbench.manifest import overlap
+from workbench.plan import Data, Plan, build_learner, open_data, refuse_leak, same_form
 from workbench.runs import (
     FORMAT,
     RESULTS_VERSION,
@@ -225,6 +226,9 @@ def judge(
             f"{run.folder.name} was trained for {plan['ways']} ways and cannot judge {ways or 'any number of them'}; "
             f"type: mlw train {run.label} --on {plan['data']} --ways {ways or 5}"
         )
+    trained_on = open_data(plan["data"])
+    if split == "test":
+        refuse_leak(trained_on, data)
     same_form(f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data)
     asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
     asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
@@ -235,7 +239,7 @@ def judge(
     path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
     if path.is_file() and not fresh:
         return with_published(pd.read_parquet(path))
-    seen = data.name in (each.name for each in open_data(run.about["plan"]["data"]).each)
+    seen = data.name in (each.name for each in trained_on.each)
     options, selection = select(run, ways, shots, seen=seen, device=device)
     judged = _judged(run, data, drawn_by, episodes, split, seed, device, seen=seen, options=options)
     frame = judged.assign(**_columns(run, data, asked))
@@ -250,8 +254,8 @@ def judge(
 COLUMNS = [
     *("algorithm", "options", "all_options", "backbone", "train_on", "test_on", "domain", "split", "protocol"),
     *("ways", "shots", "queries", "train_seed", "task_seed", "task", "instance", "task_ways", "support"),
-    *("accuracy", "loss", "adapt_seconds", "transductive", "selection", "calibration_error"),
-    *("train_seconds", "eval_seconds", "parameters", "run", "part"),
+    *("accuracy", "loss", "adapt_seconds", "episodic", "transductive", "selection"),
+    *("pretrained_on", "overlap", "calibration_error", "train_seconds", "eval_seconds", "parameters", "run", "part"),
 ]
 
 
@@ -268,6 +272,8 @@ def select(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device)
     if not plan.selects:
         return {}, ""
     data = open_data(plan.data)
+    if run.learner(data, device, seen=seen).oracle:  # it knows already
+        return {}, ""
     if not data.validates:
         return {}, "defaults: no validation classes"
     protocol = protocols.WayShot(*data.validation(ways, shots)) if ways else plan.val_protocol
@@ -297,6 +303,7 @@ def select(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device)
 def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
     """What all rows of an evaluation share."""
     plan = run.plan()
+    pretrained_on = run.about.get("pretrained_on", "")
     return {
         "algorithm": plan.algorithm,
         "options": plan.typed,
@@ -307,6 +314,9 @@ def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
         "domain": data.label,
         **{name: asked[name] for name in ("split", "protocol", "ways", "shots", "queries")},
         "train_seed": plan.seed,
+        "episodic": plan.episodic,
+        "pretrained_on": pretrained_on,
+        "overlap": overlap(data.overlaps, pretrained_on) if pretrained_on else "",
         "task_seed": asked["seed"],
         "train_seconds": run.about["result"]["seconds"] + run.about["result"].get("seconds_before", 0.0),
         "run": run.folder.name,
@@ -395,6 +405,7 @@ def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> di
         "plan": asdict(plan),
         "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape), "parts": data.parts},
         "parameters": sum(parameter.numel() for parameter in learner.parameters()),
+        "pretrained_on": next((part.pretrained_on for part in learner.modules() if isinstance(part, Backbone)), ""),
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
     }

@@ -26,6 +26,7 @@ class Backbone(nn.Module):
     """
 
     dim: int  # length of a feature, to be set by the constructor
+    pretrained_on: str = ""  # what its first weights saw, names joined by +: "imagenet"; "unknown" where nobody says
 
     if TYPE_CHECKING:
 
@@ -39,7 +40,7 @@ class Learner(nn.Module):
     steps in here, no device, no seed, no logging and no path.
     """
 
-    batched: ClassVar[bool] = False
+    batched: bool = False
     """`adapt` and its predictor may run under `torch.vmap`, which is then faster."""
 
     episodic: ClassVar[bool] = True

@@ -23,8 +23,16 @@ ACCESS = ("direct", "hub", "by hand")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 # of an entry and of a file: what each key holds; what is not in the second must be there
-ENTRY = {"homepage": str, "licence": str, "citation": str, "access": str, "steps": str, "file": list}
-ENTRY_OPTIONAL = {"access", "steps"}
+ENTRY = {
+    "homepage": str,
+    "licence": str,
+    "citation": str,
+    "access": str,
+    "steps": str,
+    "overlaps": dict,
+    "file": list,
+}
+ENTRY_OPTIONAL = {"access", "steps", "overlaps"}
 FILE = {
     "url": str,
     "mirrors": list,
@@ -77,6 +85,9 @@ class Entry:
     files: tuple[RemoteFile, ...]
     access: str = "direct"
     steps: str = ""
+    overlaps: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # data that backbones are pre-trained on: {"imagenet": True}
 
     @property
     def forms(self) -> dict[str, tuple[RemoteFile, ...]]:
@@ -112,6 +123,24 @@ def entry_of(dataset: Dataset | type[Dataset]) -> Entry:
     return find_entry(cls.manifest, cls.__module__.partition(".")[0])
 
 
+def overlaps_of(dataset: Dataset | type[Dataset]) -> dict[str, bool]:
+    """Return with which data a data set shares images or classes, and with which it does not, as far as is stated."""
+    if not (dataset if isinstance(dataset, type) else type(dataset)).manifest:
+        return {}
+    entry = entry_of(dataset)
+    return {**entry.overlaps, entry.name: True}
+
+
+def overlap(stated: Mapping[str, bool], pretrained_on: str) -> str:
+    """Say whether weights that were trained on `pretrained_on` (names joined by +) saw a data set's images or classes.
+
+    `stated` is what `overlaps_of` returns for the data set. Returns "yes", "no", or "unknown" where nobody says; of
+    weights that were trained on nothing, "no".
+    """
+    answers = {stated.get(name) for name in pretrained_on.split("+") if name}
+    return "yes" if True in answers else "unknown" if None in answers else "no"
+
+
 def read_manifest(path: Path) -> dict[str, Entry]:
     """Read a `datasets.toml`. Raises `DataError` that names the entry and the key that is wrong."""
     try:
@@ -144,6 +173,8 @@ def _entry(name: str, table: Any, path: Path) -> Entry:
         raise DataError(f"{where}: access is {entry.access!r}, so it must have the key steps: what to do.")
     if twice := {file.name for file in files if [other.name for other in files].count(file.name) > 1}:
         raise DataError(f"{where}: the name {sorted(twice)[0]!r} is given to more than one file.")
+    if wrong := [value for value in entry.overlaps.values() if type(value) is not bool]:
+        raise DataError(f"{where}: overlaps says true or false of each name, not {wrong[0]!r}.")
     if not files:
         raise DataError(f"{where}: file must be at least one [[{name}.file]].")
     if entry.access != "by hand" and (lone := [file.name for file in files if not file.urls and not entry.steps]):

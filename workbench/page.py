@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from workbench.figures import accuracy_figure, curves_figure, difference_figure
+from workbench.figures import accuracy_figure, curves_figure, difference_figure, heatmap_figure
 from workbench.report import (
     CONDITION,
     HOW,
@@ -19,8 +19,10 @@ from workbench.report import (
     condition_title,
     conditions,
     is_best,
+    is_matrix,
     parts,
     plus_minus,
+    remarks,
     summary,
     varying,
 )
@@ -29,17 +31,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None) -> str:
+def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()) -> str:
     """One HTML page that needs nothing else: answers, table, figures, protocol. Raises what `summary` raises.
 
     Args:
         frame: one row a test task.
         curves: as for `curves_figure`; without it the page shows no learning curves.
+        baseline: as for `heatmap_figure`, which is shown where there are several data sets.
     """
-    table = summary(frame)
+    table = summary(frame, baseline)
     blocks = [
         "<h1>Which method, and by how much?</h1>",
         _list(_answers(table)),
+        *(_matrix(frame, baseline) if is_matrix(table) else []),
         "<h2>Results</h2>",
         _html_table(table),
         f"<p class=note>{escape(HOW)}</p>",
@@ -58,6 +62,11 @@ def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None) -> str:
         ]
     blocks += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
     return _PAGE.replace("BODY", "\n".join(blocks))
+
+
+def _matrix(frame: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
+    words = "Accuracy by method and test data, coloured by the paired difference to the best baseline."
+    return ["<h2>Methods by test data</h2>", _image(heatmap_figure(frame, baseline), words)]
 
 
 _PAGE = """<!doctype html>
@@ -140,7 +149,7 @@ def _html_table(table: pd.DataFrame) -> str:
 
 def _html_cells(cell: Mapping[Any, Any]) -> list[str]:
     """The cells of one row, in the order of `_HEADS`, escaped."""
-    flag = "<small>transductive</small>" if cell["transductive"] else ""
+    flag = "".join(f"<small>{escape(words)}</small>" for words in remarks(cell))
     published = NONE
     if pd.notna(cell["published"]):
         published = f"{cell['published']:g}"  # with the paper's decimals

@@ -20,6 +20,7 @@ from workbench.drawing import Classes, TaskProtocol
 from workbench.errors import DataError, PluginError, UsageError
 from workbench.images import Table
 from workbench.learner import Backbone, Learner, uses_batch_statistics
+from workbench.manifest import overlaps_of
 from workbench.plugins import Entry, registry
 from workbench.source import Domain
 from workbench.specs import TOGETHER
@@ -37,6 +38,7 @@ class Data:
     tables: dict[str, Table]  # by split; none of several
     part: str = ""  # of what is published, where not all of it is here: "4,000 of 27,000 images"
     members: tuple[Data, ...] = ()  # of several
+    overlaps: Mapping[str, bool] = field(default_factory=dict)  # with data that backbones are pre-trained on
 
     @property
     def each(self) -> tuple[Data, ...]:
@@ -124,7 +126,10 @@ def open_data(text: str) -> Data:
         return _together([open_data(each) for each in text.split(TOGETHER)])
     choice = folders.choose(text)
     label = _canonical(choice.name, choice.options, choice.known)
-    return Data(label, choice.name, open_dataset(choice.name, choice.dataset), part_here(choice.dataset))
+    overlaps = overlaps_of(choice.dataset)
+    return Data(
+        label, choice.name, open_dataset(choice.name, choice.dataset), part_here(choice.dataset), overlaps=overlaps
+    )
 
 
 def same_form(whose: str, shape: Sequence[int], data: Data) -> None:
@@ -136,6 +141,18 @@ def same_form(whose: str, shape: Sequence[int], data: Data) -> None:
             f"{whose} {wanted}, and those of {data.label} are {found}; choose one form, "
             f"for instance {data.name}:size={shape[-1]}{channels}"
         )
+
+
+def refuse_leak(train: Data, test: Data) -> None:
+    """Refuse to judge on classes that were trained on, which two splits of one data set may share."""
+    for member in train.each:
+        if member.name != test.name or member.label == test.label:
+            continue
+        if shared := sorted(set(member.table("train").names) & set(test.table("test").names)):
+            raise UsageError(
+                f"{member.label} trains on {len(shared)} of the test classes of {test.label}, {shared[0]} for "
+                "instance; train on another data set or test on another"
+            )
 
 
 def _together(members: Sequence[Data]) -> Data:

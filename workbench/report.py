@@ -10,9 +10,11 @@ as the papers print them; everything that ends in `seconds` is in seconds.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from textwrap import wrap
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,9 @@ METHOD = ["algorithm", "options", "backbone"]
 CONDITION = ["train_on", "test_on", "split", "protocol", "ways", "shots", "queries", "instance", "task_seed"]
 MEASURED = ["accuracy", "loss", "adapt_seconds", "calibration_error", "train_seconds", "eval_seconds"]
 CONSTANT = ["parameters", "published", "published_interval", "published_source"]
-NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, "transductive", *CONSTANT]
+FLAGS = ["episodic", "transductive"]
+TEXTS = ["selection", "pretrained_on", "overlap"]
+NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, *FLAGS, *TEXTS, *CONSTANT]
 
 NONE = "–"  # noqa: RUF001 - an en dash is meant: no value
 Z = 1.96  # standard errors in half a 95% interval
@@ -35,31 +39,44 @@ HOW = (
 )
 
 
-def summary(frame: pd.DataFrame) -> pd.DataFrame:
+ORACLE = "oracle"  # in the text of a selection: something was chosen that only the test data tell
+
+
+def summary(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> pd.DataFrame:
     """One row a cell, conditions and methods in the order in which the frame has them.
 
     Args:
         frame: one row a test task.
+        baseline: the methods to whose best one the others are compared; if left out, see `baselines`.
 
     Returns:
         `method` (its label), the columns of `METHOD` and `CONDITION`, and: `episodes` (test tasks), `seeds`
         (training seeds), `accuracy` and `interval` (mean and half-width of its 95% interval over tasks),
         `seed_sd` (standard deviation over seeds of the mean; NaN with one seed), `difference` and
-        `difference_interval` (paired, to the condition's best method: 0 and NaN for that one), the means of
-        `loss`, `calibration_error` and the seconds, and `transductive`, `parameters`, `published`,
-        `published_interval`, `published_source`.
+        `difference_interval` (paired, to the condition's best method: 0 and NaN for that one), `baseline` (the
+        best of the baselines here, "" without one), `to_baseline` and `to_baseline_interval` (likewise), the means
+        of `loss`, `calibration_error` and the seconds, `episodic`, `transductive`, `overlap`, `selection`,
+        `pretrained_on`, `parameters`, `published`, `published_interval`, `published_source`.
 
     Raises:
+        UnknownName: the frame has no method `baseline`.
         WorkbenchError: no rows, missing columns, a task twice, or methods that met different tasks.
     """
     rows = []
-    for condition, part in conditions(labelled(frame)):
+    frame = labelled(frame)
+    simple = baselines(frame, baseline)
+    for condition, part in conditions(frame):
         by_task = _by_task(part, condition)
-        means = by_task.apply(lambda values: _mean(values)[0])
-        best = means.fillna(-np.inf).idxmax()
+        means = by_task.apply(lambda values: _mean(values)[0]).fillna(-np.inf)
+        best = means.idxmax()
+        present = [method for method in by_task if method in simple]
+        reference = means[present].idxmax() if present else None
         for method, cell in part.groupby("method", sort=False):
             accuracy, interval = _mean(by_task[method])
             difference, difference_interval = _mean(by_task[method] - by_task[best])
+            to_baseline, to_baseline_interval = np.nan, np.nan
+            if reference is not None:
+                to_baseline, to_baseline_interval = _mean(by_task[method] - by_task[reference])
             by_seed = cell.groupby("train_seed", sort=False)["accuracy"].mean()
             first = cell.iloc[0]
             rows.append(
@@ -74,8 +91,12 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
                     "seed_sd": float(by_seed.std()),
                     "difference": difference,
                     "difference_interval": np.nan if method == best else difference_interval,
+                    "baseline": reference or "",
+                    "to_baseline": to_baseline,
+                    "to_baseline_interval": np.nan if method == reference else to_baseline_interval,
                     **{name: float(cell[name].mean()) for name in MEASURED if name != "accuracy"},
-                    "transductive": bool(cell["transductive"].any()),
+                    **{name: bool(cell[name].any()) for name in FLAGS},
+                    **{name: "; ".join(filter(None, cell[name].unique())) for name in TEXTS},
                     **{name: first[name] for name in CONSTANT},
                 }
             )
@@ -112,6 +133,135 @@ def differences(frame: pd.DataFrame, to: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CONDITION, "method", "other", "difference", "interval", "episodes"])
 
 
+def baselines(frame: pd.DataFrame, named: Sequence[str] = ()) -> list[str]:
+    """The labels of the methods to whose best one, in each condition, the heat map compares.
+
+    Those `named`, by algorithm or by label. If none is: those that draw no tasks in training, classify each query
+    by itself and use no oracle; if there is none such, all methods, so that it compares to the best.
+
+    Raises:
+        UnknownName: the frame has no such method.
+    """
+    if named:
+        found = []
+        for name in named:
+            of_name = frame.loc[(frame["method"] == name) | (frame["algorithm"] == name), "method"]
+            if of_name.empty:
+                raise UnknownName("method", name, {*frame["method"], *frame["algorithm"]})
+            found += list(of_name.unique())
+        return list(dict.fromkeys(found))
+    return list(frame.loc[_simple(frame), "method"].unique()) or list(frame["method"].unique())
+
+
+def baseline_words(table: pd.DataFrame, named: Sequence[str] = ()) -> str:
+    """In words, to what `to_baseline` of a summary compares."""
+    if named:
+        return named[0] if len(named) == 1 else f"the best of {', '.join(named)}"
+    if _simple(table).any():
+        return "the best method that draws no tasks in training, is not transductive and uses no oracle"
+    return "the best method (all draw tasks in training, are transductive or use an oracle)"
+
+
+def _simple(frame: pd.DataFrame) -> pd.Series[bool]:
+    """The rows of methods of which no row says that they are more than a baseline."""
+    more = frame["episodic"] | frame["transductive"] | frame["selection"].str.contains(ORACLE)
+    return ~more.astype(bool).groupby(frame["method"]).transform("any")
+
+
+def is_matrix(table: pd.DataFrame) -> bool:
+    """Whether a summary has several training or test data sets, and one accuracy for each pair of them."""
+    return len(table[["train_on", "test_on"]].drop_duplicates()) > 1 and table["instance"].nunique() == 1
+
+
+def blocks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The blocks of a matrix, whose columns are test data sets: (title in one or two lines, rows of the summary).
+
+    The training data are said once a block, unless each test data set has its own.
+    """
+    own = table.groupby("test_on")["train_on"].nunique().max() == 1
+    apart = [name for name in CONDITION if name != "test_on" and not (own and name == "train_on")]
+    return [
+        (_block_title(part.iloc[0].to_dict(), varying(table), own=own), part)
+        for _, part in table.groupby(apart, sort=False, dropna=False)
+    ]
+
+
+def training_words(table: pd.DataFrame) -> str:
+    """What the methods of a matrix were trained on, where each test data set has one training set; else nothing."""
+    pairs = table[["train_on", "test_on"]].drop_duplicates()
+    if pairs["test_on"].duplicated().any():
+        return ""
+    if pairs["train_on"].nunique() == 1:
+        return f"trained on {pairs['train_on'].iloc[0]}"
+    if (pairs["train_on"] == pairs["test_on"]).all():
+        return "trained on the training classes of each data set itself"
+    return "trained on " + "; ".join(f"{trained} for {tested}" for trained, tested in pairs.to_numpy())
+
+
+def _block_title(row: Mapping[Any, Any], varied: Sequence[str], *, own: bool) -> str:
+    form = [] if row["protocol"] == protocols.DEFAULT else [str(row["protocol"])]
+    if row["ways"]:  # 0: they vary
+        form += [f"{row['ways']}-way {row['shots']}-shot"]
+    words = ", ".join([" ".join(form), *_rarer(row, varied)])
+    return words if own else f"trained on {row['train_on']}\n{words}"
+
+
+class Mark(NamedTuple):
+    """What a reader must know of a row, as a sign behind it and in words."""
+
+    sign: str
+    holds: Callable[[Mapping[Any, Any]], bool]
+    words: Callable[[Mapping[Any, Any]], str]
+
+
+MARKS = [
+    Mark("*", lambda cell: cell["transductive"], lambda _: "transductive: it sees the other queries of a task"),
+    Mark("‡", lambda cell: ORACLE in cell["selection"], lambda _: "oracle: it uses what only the test data tell"),
+    Mark(
+        "†",
+        lambda cell: cell["selection"] not in ("", ORACLE),
+        lambda cell: f"test-time options: {cell['selection']}",
+    ),
+    Mark("°", lambda cell: cell["pretrained_on"] != "", lambda cell: f"pre-trained on {cell['pretrained_on']}"),
+    Mark(
+        "!",
+        lambda cell: cell["overlap"] in ("yes", "unknown"),
+        lambda cell: (
+            f"{cell['test_on']} {'overlaps' if cell['overlap'] == 'yes' else 'may overlap'} with the pre-training"
+        ),
+    ),
+]
+
+
+def signs(cell: Mapping[Any, Any]) -> str:
+    """The signs of a row of the summary, "*†"."""
+    return "".join(mark.sign for mark in MARKS if mark.holds(cell))
+
+
+def common_signs(table: pd.DataFrame) -> dict[str, str]:
+    """The signs that all rows of a method share; they stand behind its name, the others behind single results."""
+    shared: dict[str, str] = {}
+    for cell in table.to_dict("records"):
+        own = signs(cell)
+        shared[cell["method"]] = "".join(sign for sign in shared.get(cell["method"], own) if sign in own)
+    return shared
+
+
+def remarks(cell: Mapping[Any, Any]) -> list[str]:
+    """The same in words."""
+    return [mark.words(cell) for mark in MARKS if mark.holds(cell)]
+
+
+def legend(table: pd.DataFrame) -> list[str]:
+    """What the signs in a table mean, and for which methods: "* transductive: it sees ...: maml"."""
+    lines: dict[str, dict[str, None]] = {}
+    for mark in MARKS:
+        for cell in table.to_dict("records"):
+            if mark.holds(cell):
+                lines.setdefault(f"{mark.sign} {mark.words(cell)}", {})[cell["method"]] = None
+    return [f"{words} ({', '.join(methods)})" for words, methods in lines.items()]
+
+
 def parts(frame: pd.DataFrame) -> list[str]:
     """The data sets of which only a part of the published images was there, "eurosat: 4,000 of 27,000 images"."""
     if "part" not in frame:
@@ -131,9 +281,10 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
         raise WorkbenchError(f"This is no frame of test tasks: it has no column {', '.join(missing)}.")
     if frame.empty:
         raise WorkbenchError("There are no results to report: run `mlw compare` or `mlw eval` first.")
-    options = frame["options"].astype(object).fillna("")  # a CSV file gives "" back as NaN
-    names = [f"{name}:{given}" if given else str(name) for name, given in zip(frame["algorithm"], options, strict=True)]
-    frame = frame.assign(options=options, method=pd.Series(names, frame.index, dtype=object))
+    texts = {name: frame[name].astype(object).fillna("") for name in ["options", *TEXTS]}  # a CSV file has NaN for ""
+    pairs = zip(frame["algorithm"], texts["options"], strict=True)
+    names = [f"{name}:{given}" if given else str(name) for name, given in pairs]
+    frame = frame.assign(**texts, method=pd.Series(names, frame.index, dtype=object))
     backbones = frame.groupby("method")["backbone"].nunique()
     double = frame["method"].map(backbones) > 1
     return frame.assign(method=frame["method"].where(~double, frame["method"] + " (" + frame["backbone"] + ")"))
@@ -186,11 +337,23 @@ def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -
     if condition["ways"]:  # 0: they vary
         form += f" {condition['ways']}-way"
         form += f" {condition['shots']}-shot" if "shots" in condition else ""
-    words = [f"{data},{form}"]
+    return ", ".join([f"{data},{form}", *_rarer(condition, varying)])
+
+
+def _rarer(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
+    """What is said only where it varies."""
     texts = {"split": "split {}", "queries": "{} queries", "instance": "instance {}", "task_seed": "task seed {}"}
-    return ", ".join(
-        words + [texts[name].format(condition[name]) for name in texts if name in varying and name in condition]
-    )
+    return [texts[name].format(condition[name]) for name in texts if name in varying and name in condition]
+
+
+def broken(name: str, width: int) -> str:
+    """A name over several lines, broken behind punctuation if it can be."""
+    lines = [""]
+    for piece in re.split(r"(?<=[:,+ _/-])", name):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(part for line in lines for part in wrap(line, width, break_on_hyphens=False))
 
 
 def is_best(cell: Mapping[Any, Any]) -> bool:

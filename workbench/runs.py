@@ -134,7 +134,9 @@ class Run:
 
         asked = ["test_on", "split", "protocol", "ways", "shots", "queries", "task_seed", "task", "instance"]
         frames: list[pd.DataFrame] = [pd.read_parquet(path) for path in self.folder.glob("eval/*.parquet")]
-        frames = [frame for frame in frames if {*asked, "all_options"} <= set(frame)]  # others are of an older version
+        frames = [
+            frame for frame in frames if {*asked, "all_options", "overlap"} <= set(frame)
+        ]  # others are of an older version
         if not frames:
             return pd.DataFrame()
         frames.sort(key=len, reverse=True)

@@ -11,24 +11,35 @@ from collections.abc import Iterator, Sequence
 from workbench.errors import UsageError
 
 INTEGERS = {"compare": {"--ways", "--shots"}, "eval": {"--ways", "--shots"}}
-NAMES = {"compare": {"--on", "--train-on", "--backbone"}, "eval": {"--on"}, "train": {"--on"}}
+NAMES = {
+    "compare": {"--on", "--train-on", "--backbone", "--baseline"},
+    "eval": {"--on"},
+    "train": {"--on"},
+    "report": {"--baseline"},
+}
+ALIASES = {"compare": {"--test-on": "--on"}, "eval": {"--test-on": "--on"}}
 
 
 def widen(words: Sequence[str]) -> list[str]:
     """The words of a command line with each list spelt out.
 
     Raises:
-        UsageError: a list flag without a value, or an integer list with something else.
+        UsageError: a list flag without a value, an integer list with something else, or a flag under two names.
     """
     command = next((word for word in words if not word.startswith("-")), "")
     integers, names = INTEGERS.get(command, set()), NAMES.get(command, set())
+    aliases = ALIASES.get(command, {})
     wide: list[str] = []
+    met: dict[str, str] = {}  # the name under which a flag came
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        flag, equals, value = word.partition("=")
+        typed, equals, value = word.partition("=")
         if word == "--":
             return [*wide, word, *rest]
+        flag = aliases.get(typed, typed)
+        if met.setdefault(flag, typed) != typed and flag in aliases.values():
+            raise UsageError(f"{met[flag]} and {typed} are two names of one thing; give one of them")
         if flag in integers:
             values = list(_integers(flag, value, rest) if equals else _following_integers(flag, rest))
         elif flag in names:
@@ -38,7 +49,7 @@ def widen(words: Sequence[str]) -> list[str]:
             continue
         if not values:
             example = "1 5" if flag in integers else "omniglot"
-            raise UsageError(f"{flag} needs a value; write for instance {flag} {example}")
+            raise UsageError(f"{typed} needs a value; write for instance {typed} {example}")
         for value in values:
             wide += [flag, value]
     return wide

@@ -1,8 +1,9 @@
-"""The table of results that `eval`, `compare` and `report` print."""
+"""The tables of results that `eval`, `compare` and `report` print."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli import _show
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -> None:
     """Print the summary of a tasks frame, one row a cell; with where published numbers come from if asked."""
-    from workbench.report import parts, summary
+    from workbench.report import is_matrix, legend, parts, summary
 
     cells = summary(frame)
     if json:
@@ -21,6 +22,20 @@ def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -
         return
     tasks = sorted(set(cells["episodes"]))
     title = f"accuracy in %, mean and 95% interval over {' or '.join(f'{n:,}' for n in tasks)} tasks"
+    if is_matrix(cells):
+        _print_matrix(title, cells)
+    else:
+        _print_list(title, cells)
+    for line in legend(cells):
+        _show.out(line)
+    if published:
+        _print_published(cells)
+    for part in parts(frame):
+        _show.out(f"only a part of what is published: {part}")
+
+
+def _print_list(title: str, cells: pd.DataFrame) -> None:
+    """One row a cell, where all have one test data set."""
     several = [
         name
         for name in ("train_on", "test_on", "split", "protocol", "queries", "instance")
@@ -32,15 +47,55 @@ def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -
     columns |= {"published": "right"} if cells["published"].notna().any() else {}
     columns |= {"seed sd": "right"} if cells["seed_sd"].notna().any() else {}
     columns |= {"training": "right"}
-    rows = [_row(cell, columns, several) for cell in cells.to_dict("records")]
-    _show.table(title, columns, rows)
-    marked = sorted({name for name, is_so in zip(cells["algorithm"], cells["transductive"], strict=True) if is_so})
-    if marked:
-        _show.out(f"* transductive: {', '.join(marked)} may use the other queries of a task, by batch statistics")
-    if published:
-        _print_published(cells)
-    for part in parts(frame):
-        _show.out(f"only a part of what is published: {part}")
+    _show.table(title, columns, [_row(cell, columns, several) for cell in cells.to_dict("records")])
+
+
+def _print_matrix(title: str, cells: pd.DataFrame) -> None:
+    """Methods by test data sets: accuracy, and below it the paired difference to the best of the column."""
+    from workbench.report import blocks, broken, common_signs, training_words
+
+    shared = common_signs(cells)
+    names = {
+        method: broken(f"{method} {shared[method]}".rstrip(), 18 if _show.width() < 100 else 32) for method in shared
+    }
+    known = ", and in brackets the published number" if cells["published"].notna().any() else ""
+    _show.out(f"{title}; below it the paired difference to the best of the column{known}")
+    if trained := training_words(cells):
+        _show.out(f"all {trained}")
+    for block, part in blocks(cells):
+        columns = {}
+        for place, rows in part.groupby("test_on", sort=False):
+            results = {cell["method"]: _result(cell, shared[cell["method"]]) for cell in rows.to_dict("records")}
+            columns[broken(str(place), 16)] = results
+        for some in _abreast(columns, _width(names.values())):
+            table = [[names[method], *(columns[each].get(method, "") for each in some)] for method in names]
+            justified = {"method": "left"} | dict.fromkeys(some, "right")
+            _show.table(block.replace("\n", ", "), justified, [row for row in table if any(row[1:])])
+
+
+def _abreast(columns: dict[str, dict[str, str]], names: int) -> list[list[str]]:
+    """The columns of a matrix for as many tables as the terminal's width needs, about as many in each."""
+    widest = max(_width([heading, *results.values()]) for heading, results in columns.items())
+    fitting = max(1, (_show.width() - names - 4) // (widest + 3))
+    tables = math.ceil(len(columns) / fitting)
+    each = math.ceil(len(columns) / tables)
+    headings = list(columns)
+    return [headings[start : start + each] for start in range(0, len(headings), each)]
+
+
+def _width(texts: Iterable[str]) -> int:
+    return max(len(line) for text in texts for line in text.split("\n"))
+
+
+def _result(cell: dict[Any, Any], shared: str) -> str:
+    """A cell of the matrix, a line each: accuracy, difference, and where known what is published and the seeds' sd."""
+    from workbench.report import signs
+
+    own = "".join(sign for sign in signs(cell) if sign not in shared)
+    lines = [f"{percent(cell['accuracy'], cell['interval'])} {own}".rstrip(), _difference(cell)]
+    lines += [] if math.isnan(cell["published"]) else [f"({_published(cell)})"]
+    lines += [] if math.isnan(cell["seed_sd"]) else [f"seed sd {100 * cell['seed_sd']:.2f}"]
+    return "\n".join(lines)
 
 
 def _print_published(cells: pd.DataFrame) -> None:
@@ -55,9 +110,11 @@ def _print_published(cells: pd.DataFrame) -> None:
 
 
 def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> list[str]:
+    from workbench.report import signs
+
     options = f":{cell['options']}" if cell["options"] else ""
     values = {
-        "algorithm": f"{cell['algorithm']}{options}{' *' if cell['transductive'] else ''}",
+        "algorithm": f"{cell['algorithm']}{options} {signs(cell)}".rstrip(),
         "backbone": cell["backbone"],
         **{name: str(cell[name]) for name in several},
         "ways": str(cell["ways"] or "vary"),

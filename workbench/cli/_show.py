@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from workbench.train import Record
@@ -34,10 +35,19 @@ def table(title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]])
 
 def out(what: Any, *, markup: bool = False) -> None:
     """Print to standard output, in colour on a terminal, at full width elsewhere; `[bold]` is rich's only if asked."""
+    _console(markup=markup).print(what, soft_wrap=isinstance(what, str))
+
+
+def width() -> int:
+    """How many columns a table may have."""
+    return _console().width
+
+
+def _console(*, markup: bool = False) -> Console:
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
-    Console(width=width, highlight=False, markup=markup).print(what, soft_wrap=isinstance(what, str))
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+    return Console(width=wide, highlight=False, markup=markup)
 
 
 def as_json(rows: Any) -> None:

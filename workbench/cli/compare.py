@@ -16,15 +16,25 @@ PROTOCOL_HELP = (
     "How test tasks are drawn: way-shot, within-group, unbalanced[:alpha=2], meta-dataset, prequential, stream, listed."
 )
 
+BASELINE_HELP = (
+    "The methods to whose best the heat map compares; if left out, those that draw no tasks in training, are not "
+    "transductive and use no oracle."
+)
+
 
 def compare(
     algorithm: Annotated[
         list[str], typer.Argument(metavar="ALGORITHM...", help="Algorithms, with options: maml:first_order=true.")
     ],
-    on: Annotated[list[str] | None, typer.Option(help="Data sets, with options: omniglot:split=lake.")] = None,
+    on: Annotated[
+        list[str] | None, typer.Option("--on", "--test-on", help="Data sets, with options: omniglot:split=lake.")
+    ] = None,
     train_on: Annotated[
         list[str] | None, typer.Option(help="Data sets to train on, several at once, if not each of --on its own.")
     ] = None,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="For each data set of --on, train on all the others together.")
+    ] = False,
     ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20; 5 if left out.")] = None,
     shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5; 1 if left out.")] = None,
     queries: Annotated[
@@ -38,6 +48,7 @@ def compare(
     recipe: Annotated[
         str, typer.Option(help="quick (minutes on two cores) or paper (what the authors did).")
     ] = "quick",
+    baseline: Annotated[list[str] | None, typer.Option(help=BASELINE_HELP)] = None,
     steps: Annotated[int | None, typer.Option(min=0, help="Optimiser steps.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
@@ -64,6 +75,7 @@ def compare(
         algorithm,
         on=places,
         train_on=train_on or None,
+        leave_one_out=leave_one_out,
         ways=ways or None,
         shots=shots or [1],
         queries=queries,
@@ -73,6 +85,7 @@ def compare(
         task_seed=task_seed,
         backbone=backbone or None,
         recipe=recipe,
+        baseline=baseline or None,
         out=out,
         device=device,
         fresh=fresh,

@@ -14,7 +14,9 @@ from workbench.cli.compare import PROTOCOL_HELP
 
 def evaluate(
     run: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, or folders of them.")],
-    on: Annotated[list[str] | None, typer.Option(help="Data sets; those trained on, if left out.")] = None,
+    on: Annotated[
+        list[str] | None, typer.Option("--on", "--test-on", help="Data sets; those trained on, if left out.")
+    ] = None,
     ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20.")] = None,
     shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5.")] = None,
     queries: Annotated[
@@ -36,7 +38,8 @@ def evaluate(
 
     from workbench import jobs, runs
     from workbench.device import choose
-    from workbench.plan import TOGETHER, open_data
+    from workbench.plan import open_data
+    from workbench.specs import TOGETHER
 
     chosen = choose(device)
     frames = []

@@ -9,6 +9,7 @@ import typer
 
 from workbench.cli import _show
 from workbench.cli._results import print_summary
+from workbench.cli.compare import BASELINE_HELP
 from workbench.errors import RunError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def report(
         typer.Argument(metavar="[RUN...]", help="Run folders, or folders of them; runs, if left out."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    baseline: Annotated[list[str] | None, typer.Option(help=BASELINE_HELP)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the table for a program to read.")] = False,
 ) -> None:
     """Report on runs and their evaluations: a table here, and one HTML file with figures."""
@@ -41,7 +43,7 @@ def report(
         _show.note(f"left out, for there are newer runs of the same, or not judged: {', '.join(older)}")
     curves = pd.concat([each.curve() for each in found if each.folder.name in set(frame["run"])], ignore_index=True)
     with runs.writable(out.absolute().parent):
-        out.write_text(page.html(frame, curves), encoding="utf-8")
+        out.write_text(page.html(frame, curves, baseline or ()), encoding="utf-8")
     print_summary(frame, json=json)
     _show.note(f"report: {out}")
 

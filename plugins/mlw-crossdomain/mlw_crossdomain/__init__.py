@@ -5,4 +5,7 @@ from workbench.hookspecs import Register, hookimpl
 
 @hookimpl
 def register_algorithms(register: Register) -> None:
-    """Name the methods of this package."""
+    register("cnaps", "mlw_crossdomain.cnaps:CNAPs")
+    register("film", "mlw_crossdomain.film:Film")
+    register("tsa", "mlw_crossdomain.tsa:TSA")
+    register("url", "mlw_crossdomain.url:URL")
