@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench import Backbone, Examples, Learner, Predictor, Source, jobs
-from workbench.errors import RunError, UsageError
+from workbench.errors import DataError, RunError, UsageError
 from workbench.functional import class_means, squared_distances
 from workbench.plan import Data, make_plan
 from workbench.plugins import Entry, registry
@@ -184,3 +184,38 @@ def test_a_module_of_teachers_is_not_trained(two, tmp_path):
     run = jobs.train(plan_of("taught:teachers=baseline", two), two, tmp_path, device=CPU)
     assert run.about["parameters"] == sum(p.numel() for p in run.learner(two, CPU).parameters())
     assert isinstance(run.learner(two, CPU).backbone, nn.Module)
+
+
+def test_what_pre_training_saw_is_kept_and_passed_on(tmp_path, monkeypatch):
+    from torchvision import models
+
+    path = tmp_path / "w.pth"
+    torch.save(models.get_model("squeezenet1_1", weights=None).state_dict(), path)
+    data = tiny_data((3, 32, 32))
+    monkeypatch.setattr("workbench.jobs.open_data", lambda _: data)
+    network = f"torchvision:name=squeezenet1_1,weights={path},pretrained_on=imagenet"
+    asked = {"ways": 3, "shots": 1, "backbone": network, "settings": FEW | {"steps": 1}}
+    plan = make_plan("linear_probe", data, **asked)
+    run = jobs.train(plan, data, tmp_path / "runs", device=CPU)
+    assert run.about["pretrained_on"] == "imagenet"
+    theirs = jobs.train(plan.init, data, tmp_path / "runs", device=CPU).about
+    assert theirs["pretrained_on"] == "imagenet"
+    same = jobs.train(make_plan("linear_probe:init=none", data, **asked), data, tmp_path / "runs", device=CPU)
+    first = same.learner(data, CPU).backbone.network.state_dict()
+    assert all(torch.equal(value, first[name]) for name, value in torch.load(path).items() if name in first)
+    path.unlink()  # a run holds its own weights
+    for overlaps, word in (({}, "unknown"), ({"imagenet": True}, "yes"), ({"imagenet": False}, "no")):
+        tested = Data("tested", "tested", data.tables, overlaps=overlaps)
+        frame = jobs.judge(run, tested, ways=3, shots=1, queries=3, episodes=4, device=CPU, fresh=True)
+        assert set(frame["pretrained_on"]) == {"imagenet"}
+        assert set(frame["overlap"]) == {word}
+
+
+def test_a_training_that_could_not_begin_begins_again(tmp_path, monkeypatch):
+    data = tiny_data((3, 32, 32))
+    monkeypatch.setattr("workbench.jobs.open_data", lambda _: data)
+    network = f"torchvision:name=squeezenet1_1,weights={tmp_path / 'w.pth'}"
+    plan = make_plan("protonet", data, ways=3, shots=1, backbone=network, settings=FEW)
+    for _ in range(2):
+        with pytest.raises(DataError, match="There is no file"):
+            jobs.train(plan, data, tmp_path / "runs", device=CPU)

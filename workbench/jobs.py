@@ -32,7 +32,7 @@ from workbench.device import keep_freed_memory
 from workbench.drawing import TaskProtocol
 from workbench.errors import RunError, UsageError
 from workbench.evaluate import evaluate
-from workbench.learner import Backbone, Learner
+from workbench.learner import Learner, backbones
 from workbench.manifest import overlap
 from workbench.plan import Data, Plan, build_learner, open_data, refuse_leak, same_form
 from workbench.runs import (
@@ -81,7 +81,7 @@ def train(
         if fresh and folder.exists():
             shutil.rmtree(folder)
         run = Run(folder)
-        if folder.exists() and run.about and run.finished:
+        if run.finished and run.about:
             return run
         folder.mkdir(exist_ok=True)
         _train(plan, data, run, device, watch)
@@ -92,6 +92,9 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
     keep_freed_memory()
     begin = _Before(plan, data, run.folder.parent, device, watch)
     learner = build_learner(plan, data, teachers=begin.teachers()).to(device)
+    if begin.init is None:
+        for backbone in backbones(learner):
+            backbone.first_weights()
     not_initialised = _initialise(learner, begin.init) if begin.init else []
     training = Training(
         learner, _training_source(plan, data, device), plan.settings, _validation(plan, data, learner, device)
@@ -100,7 +103,7 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
     state = run.folder / "state.pt"
     if state.is_file():
         _go_on(training, log, state, device)
-    about = _about(plan, data, learner, device)
+    about = _about(plan, data, learner, device) | {"pretrained_on": begin.pretrained_on(learner)}
     write_toml(run.folder / "run.toml", about)
     saved = time.monotonic()
     for record in watch(training.records(), _short_label(plan), plan.settings.steps, training.steps_done):
@@ -142,6 +145,13 @@ class _Before:
         runs = [*([self.init] if self.init else []), *self.taught_by]
         results = [run.about["result"] for run in runs]
         self.seconds = sum(float(result["seconds"] + result.get("seconds_before", 0)) for result in results)
+
+    def pretrained_on(self, learner: Learner) -> str:
+        """What its own weights, and those of the runs before, were trained on elsewhere: "imagenet+instagram"."""
+        runs = [*([self.init] if self.init else []), *self.taught_by]
+        stated = [backbone.pretrained_on for backbone in backbones(learner)]
+        stated += [run.about.get("pretrained_on", "") for run in runs]
+        return "+".join(sorted({name for text in stated for name in text.split("+") if name}))
 
     def teachers(self) -> list[Learner]:
         """The trained teachers, which learn no more."""
@@ -405,7 +415,6 @@ def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> di
         "plan": asdict(plan),
         "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape), "parts": data.parts},
         "parameters": sum(parameter.numel() for parameter in learner.parameters()),
-        "pretrained_on": next((part.pretrained_on for part in learner.modules() if isinstance(part, Backbone)), ""),
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
     }

@@ -28,6 +28,9 @@ class Backbone(nn.Module):
     dim: int  # length of a feature, to be set by the constructor
     pretrained_on: str = ""  # what its first weights saw, names joined by +: "imagenet"; "unknown" where nobody says
 
+    def first_weights(self) -> None:
+        """Load what it was pre-trained to, where it was; called once, when a training begins."""
+
     if TYPE_CHECKING:
 
         def __call__(self, images: Tensor) -> Tensor: ...
@@ -79,6 +82,11 @@ class Learner(nn.Module):
     def embeds(cls) -> bool:
         """Whether there is anything to embed."""
         return cls.embed is not Learner.embed
+
+
+def backbones(module: nn.Module) -> list[Backbone]:
+    """The backbones in a module."""
+    return [part for part in module.modules() if isinstance(part, Backbone)]
 
 
 def uses_batch_statistics(module: nn.Module) -> bool:

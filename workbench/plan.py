@@ -67,10 +67,11 @@ class Data:
             DataError: it has no such split.
         """
         if split not in self.tables:
-            hint = f"; train on another: mlw compare ALGORITHM --train-on NAME --on {self.label}"
+            hints = {"train": f"; train on another: mlw compare ALGORITHM --train-on NAME --on {self.label}"}
+            if list(self.tables) == ["train"]:
+                hints["test"] = "; all its classes train, so test on another data set"
             raise DataError(
-                f"{self.label} has no {split} classes; its splits: {', '.join(self.tables)}"
-                f"{hint if split == 'train' else ''}"
+                f"{self.label} has no {split} classes; its splits: {', '.join(self.tables)}{hints.get(split, '')}"
             )
         return self.tables[split]
 

@@ -221,6 +221,9 @@ def sources(plan: Plan) -> dict[str, str]:
     if plan.backbone:
         targets["backbone"] = registry().find("backbones", specs.parse(plan.backbone).name).load()
     sums = {role: hashlib.sha256(_source_text(target).encode()).hexdigest() for role, target in targets.items()}
+    for key, value in specs.parse(plan.backbone).options.items() if plan.backbone else ():
+        if (path := Path(value).expanduser()).is_file():  # other weights in a file of one name are another run
+            sums[f"backbone {key}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     for number, first in enumerate([plan.init, *plan.teachers]):
         if not isinstance(first, str):
             sums |= {f"{number} {role}": checksum for role, checksum in sources(first).items()}

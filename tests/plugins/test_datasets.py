@@ -35,7 +35,8 @@ from workbench import specs
 from workbench.download import fetch, open_dataset
 from workbench.errors import DataError
 from workbench.images import ImageClass, Table, options_of
-from workbench.manifest import ARCHIVES, entry_of, suffix_of
+from workbench.manifest import ARCHIVES, entry_of, overlap, overlaps_of, suffix_of
+from workbench.plan import open_data
 from workbench.plugins import registry
 from workbench.testing import check_constructor, check_stored
 
@@ -454,6 +455,7 @@ CASES = {
     "chestx": chestx,
 }
 GREY = ("quickdraw", "mnist", "kmnist", "emnist")
+WHOLE = ("chestx", "cifar10", "cropdisease", "eurosat", "isic", "kmnist", "mnist", "traffic_sign")  # test, unless asked
 
 
 # --- fetching and opening them
@@ -533,6 +535,36 @@ def compare(case: str, tables: dict[str, Table], classes: dict) -> None:
         middle = table.images[:, :, size // 4 : -size // 4, size // 4 : -size // 4].reshape(*table.images.shape[:2], -1)
         expected = np.array([shade(name, i) for name in table.names for i in range(each)])[:, : table.images.shape[1]]
         assert np.abs(middle.astype(int) - expected[:, :, None]).max() <= 6, case  # JPEG moves colours a little
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_all_classes_train_if_asked_and_then_none_is_for_test(name, learnt, tmp_path):
+    files, classes = CASES[name]()
+    folder = given(tmp_path / "given", files)
+    compare(name, opened(f"{name}:split=train", folder), {"train": classes["test"]})
+
+
+def test_a_set_that_trains_is_no_test_set(learnt, tmp_path):
+    _, dataset = dataset_of("eurosat:split=train")
+    fetch(entry_of(dataset), given(tmp_path / "given", CASES["eurosat"]()[0]))
+    data = open_data.__wrapped__("eurosat:split=train")  # not for other tests to find
+    assert [domain.name for domain in data.domains("train")] == [data.label] == ["eurosat:split=train"]
+    with pytest.raises(DataError, match="eurosat:split=train has no test classes; its splits: train"):
+        data.domains("test")
+
+
+def test_what_can_be_asked_to_train():
+    """Sets that have training classes in no other way, but for those that are no classes of objects to learn."""
+    with_split = {name: options_of(dataset_of(name)[1]).get("split") for name in DATASETS}
+    assert {name for name, split in with_split.items() if split == "test"} == set(WHOLE)
+
+
+def test_the_page_says_why_a_set_overlaps_imagenet_or_not():
+    page = (MANIFEST.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (yes|no) \| (.+?) \| .+ \|$", page, re.M)
+    said = {name: answer for answer, names in rows for name in re.findall(r"`(\w+)`", names)}
+    targets = {name: registry().find("datasets", name).load() for name in DATASETS}
+    assert said == {name: overlap(overlaps_of(t), "imagenet") for name, t in targets.items() if t.manifest}
 
 
 @pytest.mark.parametrize("name", DATASETS)

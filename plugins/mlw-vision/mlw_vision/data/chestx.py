@@ -3,7 +3,8 @@
 Wang, Peng, Lu, Lu, Bagheri, Summers: ChestX-ray8, CVPR 2017, arXiv 1705.02315.
 https://nihcc.app.box.com/v/ChestXray-NIHCC
 
-A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test.
+A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test,
+unless one asks to train on them.
 As there, only images with a single finding are taken, and of the findings these seven.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Size, by_file, file_of
+from mlw_vision.data.reading import Size, Whole, by_file, file_of
 from workbench.archives import Archive
 from workbench.errors import DataError
 from workbench.images import Dataset, ImageClass
@@ -28,21 +29,22 @@ FINDINGS = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "
 
 
 class ChestX(Dataset):
-    """7 findings, all for test."""
+    """7 findings, all for test or, if asked, to train on."""
 
     manifest = "chestx"
     sources = ("reading.py",)
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84):
+        self.split = split
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the findings by name, for "test" only.
+        """Yield the findings by name, for the one split.
 
         The archives are opened one after another, each once: all chosen images are in memory at last,
         half a gigabyte at 84 pixels.
         """
-        if split != "test":
+        if split != self.split:
             return
         findings = _findings(file_of(files, LABELS))
         parts: dict[str, list[NDArray[np.uint8]]] = defaultdict(list)

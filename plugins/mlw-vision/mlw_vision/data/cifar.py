@@ -7,7 +7,8 @@ CIFAR-FS: Bertinetto, Henriques, Torr, Vedaldi: Meta-learning with differentiabl
 ICLR 2019, arXiv 1805.08136. FC100: Oreshkin, Rodriguez, Lacoste: TADAM, NeurIPS 2018, arXiv 1805.10123.
 
 All are read from the archives of the authors (python version), training and test images together; no copy
-of a copy. As whole data sets, CIFAR-10 and CIFAR-100 are targets of Meta-Dataset: all classes are for test.
+of a copy. As whole data sets, CIFAR-10 and CIFAR-100 are targets of Meta-Dataset: all classes are for test
+(to train, take CIFAR-FS or FC100, or ask for `cifar10:split=train`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Size, file_of, fitted, member, split_lists
+from mlw_vision.data.reading import Size, Whole, file_of, fitted, member, split_lists
 from workbench import pickles
 from workbench.archives import Archive
 from workbench.errors import DataError
@@ -30,17 +31,18 @@ BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 
 
 class Cifar10(Dataset):
-    """10 classes, all for test."""
+    """10 classes, all for test or, if asked, to train on."""
 
     manifest = "cifar10"
     sources = ("reading.py",)
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84):
+        self.split = split
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the classes in the order of their labels, for "test" only."""
-        if split != "test":
+        """Yield the classes in the order of their labels, for the one split."""
+        if split != self.split:
             return
         with Archive(file_of(files, CIFAR10)) as archive:
             names = _pickle(archive, "batches.meta")["label_names"]

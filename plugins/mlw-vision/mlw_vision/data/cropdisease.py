@@ -3,7 +3,8 @@
 Mohanty, Hughes, Salathé: Using Deep Learning for Image-Based Plant Disease Detection, Frontiers in Plant
 Science 7, 2016.
 
-A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test.
+A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test,
+unless one asks to train on them.
 The benchmark takes the folder dataset/train of a copy on Kaggle; the archive at Mendeley holds the same
 photographs, more of them, and one class that is no leaf, which is left out. Name the copy beside a number.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_folder, stacked
+from mlw_vision.data.reading import Size, Whole, by_folder, stacked
 from workbench.archives import Archive
 from workbench.images import Dataset, ImageClass
 
@@ -21,17 +22,18 @@ NO_LEAF = "Background_without_leaves"
 
 
 class CropDisease(Dataset):
-    """38 pairs of a crop and an illness, all for test."""
+    """38 pairs of a crop and an illness, all for test or, if asked, to train on."""
 
     manifest = "cropdisease"
     sources = ("reading.py",)
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84):
+        self.split = split
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the classes by the names of their folders, for "test" only."""
-        if split != "test":
+        """Yield the classes by the names of their folders, for the one split."""
+        if split != self.split:
             return
         with Archive(next(iter(files.values()))) as archive:
             images = tuple(archive.images())

@@ -3,7 +3,8 @@
 Helber, Bischke, Dengel, Borth: EuroSAT, IEEE JSTARS 12(7), 2019, arXiv 1709.00029.
 https://github.com/phelber/EuroSAT
 
-A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test.
+A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test,
+unless one asks to train on them.
 """
 
 from __future__ import annotations
@@ -11,23 +12,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_folder, stacked
+from mlw_vision.data.reading import Size, Whole, by_folder, stacked
 from workbench.archives import Archive
 from workbench.images import Dataset, ImageClass
 
 
 class EuroSat(Dataset):
-    """10 kinds of land use, all for test."""
+    """10 kinds of land use, all for test or, if asked, to train on."""
 
     manifest = "eurosat"
     sources = ("reading.py",)
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84):
+        self.split = split
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the classes by name, for "test" only."""
-        if split != "test":
+        """Yield the classes by name, for the one split."""
+        if split != self.split:
             return
         with Archive(next(iter(files.values()))) as archive:
             yield from stacked(archive, by_folder(tuple(archive.images())), self.size)

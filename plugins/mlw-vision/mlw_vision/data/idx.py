@@ -4,8 +4,9 @@ LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Reco
 Cohen, Afshar, Tapson, van Schaik: EMNIST, IJCNN 2017, arXiv 1702.05373.
 Clanuwat et al.: Deep Learning for Classical Japanese Literature, 2018, arXiv 1812.01718.
 
-Targets for methods that were trained elsewhere: all classes are for test, training and test images together;
-strokes are white on black. The files are gzipped arrays in the form called idx.
+Targets for methods that were trained elsewhere: all classes are for test (of MNIST and KMNIST, to train on if one
+asks so), training and test images together; strokes are white on black. The files are gzipped arrays in the form
+called idx.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Annotated, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Channels, Size, evenly, file_of, fitted, member
+from mlw_vision.data.reading import Channels, Size, Whole, evenly, file_of, fitted, member
 from workbench.archives import Archive
 from workbench.errors import DataError
 from workbench.images import Dataset, ImageClass
@@ -36,36 +37,38 @@ KUZUSHIJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")  # hira
 
 
 class Mnist(Dataset):
-    """Ten digits, all for test."""
+    """Ten digits, all for test or, if asked, to train on."""
 
     manifest = "mnist"
     sources = ("reading.py",)
 
-    def __init__(self, *, images: Images = 0, size: Size = 28, channels: Channels = 1):
+    def __init__(self, *, split: Whole = "test", images: Images = 0, size: Size = 28, channels: Channels = 1):
+        self.split = split
         self.images = images
         self.size = size
         self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the digits in order, for "test" only."""
-        if split == "test":
+        """Yield the digits in order, for the one split."""
+        if split == self.split:
             yield from _classes(*_four(files), DIGITS, self.images, self.size, self.channels)
 
 
 class Kmnist(Dataset):
-    """Ten hiragana in old cursive writing, all for test."""
+    """Ten hiragana in old cursive writing, all for test or, if asked, to train on."""
 
     manifest = "kmnist"
     sources = ("reading.py",)
 
-    def __init__(self, *, images: Images = 0, size: Size = 28, channels: Channels = 1):
+    def __init__(self, *, split: Whole = "test", images: Images = 0, size: Size = 28, channels: Channels = 1):
+        self.split = split
         self.images = images
         self.size = size
         self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the hiragana in the order of their labels, for "test" only."""
-        if split == "test":
+        """Yield the hiragana in the order of their labels, for the one split."""
+        if split == self.split:
             yield from _classes(*_four(files), KUZUSHIJI, self.images, self.size, self.channels)
 
 

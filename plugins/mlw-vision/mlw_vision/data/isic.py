@@ -3,7 +3,8 @@
 Codella et al.: Skin Lesion Analysis Toward Melanoma Detection 2018, 2019, arXiv 1902.03368; Tschandl,
 Rosendahl, Kittler: The HAM10000 Dataset, Scientific Data 5, 2018. https://challenge.isic-archive.com
 
-A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test.
+A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test,
+unless one asks to train on them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_file, member, stacked
+from mlw_vision.data.reading import Size, Whole, by_file, member, stacked
 from workbench.archives import Archive
 from workbench.errors import DataError
 from workbench.images import Dataset, ImageClass
@@ -23,17 +24,18 @@ LABELS = "ISIC2018_Task3_Training_GroundTruth.csv"
 
 
 class Isic(Dataset):
-    """7 kinds of lesions by their short names (MEL, NV, ...), all for test."""
+    """7 kinds of lesions by their short names (MEL, NV, ...), all for test or, if asked, to train on."""
 
     manifest = "isic"
     sources = ("reading.py",)
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84):
+        self.split = split
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the classes in the order of the table of labels, for "test" only."""
-        if split != "test":
+        """Yield the classes in the order of the table of labels, for the one split."""
+        if split != self.split:
             return
         with ExitStack() as stack:  # the images and their labels, in two archives or in one
             archives = [stack.enter_context(Archive(path)) for path in files.values()]

@@ -22,6 +22,7 @@ from workbench.images import ImageClass
 
 Size = Annotated[int, "pixels a side"]
 Channels = Annotated[Literal[1, 3], "1: grey; 3: as colour, to be met by methods that were trained on colour"]
+Whole = Annotated[Literal["test", "train"], "what all classes are for; train: to be trained on, and no test set then"]
 Item = TypeVar("Item")
 Crop = tuple[int, int, int, int]  # left, upper, right, lower in pixels
 
