@@ -63,7 +63,7 @@ def _help(words: list[str]) -> str:
         "COLUMNS": "110",
         "NO_COLOR": "1",
         "TERM": "dumb",
-        "MLW_PLUGINS": "metric,optimization,transfer,vision",
+        "MLW_PLUGINS": "crossdomain,metric,optimization,transfer,vision",
     }
     result = subprocess.run([program, *words[1:]], capture_output=True, text=True, check=True, env=environment)
     return "\n".join(line.rstrip() for line in result.stdout.strip().splitlines())

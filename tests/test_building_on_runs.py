@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from workbench import Backbone, Examples, Learner, Predictor, Source, jobs
+from workbench import Backbone, Examples, Learner, Predictor, Source, jobs, judging
 from workbench.errors import DataError, RunError, UsageError
 from workbench.functional import class_means, squared_distances
 from workbench.plan import Data, make_plan
@@ -69,7 +69,8 @@ def two(monkeypatch):
     members = [Data(name, name, each.tables) for name, each in (("one", one), ("other", other))]
     both = Data(TOGETHER.join(each.label for each in members), "one+other", {}, members=tuple(members))
     known = {each.label: each for each in (*members, both)}
-    monkeypatch.setattr("workbench.jobs.open_data", known.__getitem__)
+    for module in ("jobs", "judging"):
+        monkeypatch.setattr(f"workbench.{module}.open_data", known.__getitem__)
     monkeypatch.setattr("workbench.plan.open_data", known.__getitem__)
     entry = Entry("algorithms", "taught", Taught, "tests", "tests", "tests")
     monkeypatch.setitem(registry()._entries, "algorithms", [*registry()._entries["algorithms"], entry])
@@ -148,20 +149,20 @@ def test_too_few_teachers_are_one_sentence(two):
 def test_an_option_is_chosen_on_validation_tasks_once_for_a_form(two, tmp_path):
     run = jobs.train(plan_of("taught", two, teachers="baseline"), two, tmp_path, device=CPU)
     asked = {"ways": 3, "shots": 2, "queries": 4, "episodes": 10, "device": CPU}
-    frame = jobs.judge(run, two.each[0], **asked)
+    frame = judging.judge(run, two.each[0], **asked)
     assert set(frame["selection"]) == {
         "sharpness=1.0 on validation classes of one + other"
     }  # -1 is the worst, 0 chance
     assert frame["accuracy"].mean() > 0.5
-    jobs.judge(run, two.each[1], **asked)
+    judging.judge(run, two.each[1], **asked)
     assert len(list(run.folder.glob("eval/selection-*.toml"))) == 1
-    jobs.judge(run, two.each[1], **asked | {"shots": 1})
+    judging.judge(run, two.each[1], **asked | {"shots": 1})
     assert len(list(run.folder.glob("eval/selection-*.toml"))) == 2
 
 
 def test_what_the_user_gives_is_not_chosen(two, tmp_path):
     run = jobs.train(plan_of("taught:sharpness=-1", two, teachers="baseline"), two, tmp_path, device=CPU)
-    frame = jobs.judge(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
+    frame = judging.judge(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
     assert set(frame["selection"]) == {""}
     assert frame["accuracy"].mean() < 1 / 3
 
@@ -170,13 +171,13 @@ def test_without_validation_classes_nothing_is_chosen_and_the_row_says_so(two, t
     for each in two.each:
         del each.tables["val"]
     run = jobs.train(plan_of("taught", two, teachers="baseline"), two, tmp_path, device=CPU)
-    frame = jobs.judge(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
+    frame = judging.judge(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
     assert set(frame["selection"]) == {"defaults: no validation classes"}
 
 
 def test_an_oracle_marks_its_rows(two, tmp_path):
     run = jobs.train(plan_of("taught:guess=true,sharpness=1", two, teachers="baseline"), two, tmp_path, device=CPU)
-    frame = jobs.judge(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
+    frame = judging.judge(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
     assert set(frame["selection"]) == {"oracle"}
 
 
@@ -192,7 +193,8 @@ def test_what_pre_training_saw_is_kept_and_passed_on(tmp_path, monkeypatch):
     path = tmp_path / "w.pth"
     torch.save(models.get_model("squeezenet1_1", weights=None).state_dict(), path)
     data = tiny_data((3, 32, 32))
-    monkeypatch.setattr("workbench.jobs.open_data", lambda _: data)
+    for module in ("jobs", "judging"):
+        monkeypatch.setattr(f"workbench.{module}.open_data", lambda _: data)
     network = f"torchvision:name=squeezenet1_1,weights={path},pretrained_on=imagenet"
     asked = {"ways": 3, "shots": 1, "backbone": network, "settings": FEW | {"steps": 1}}
     plan = make_plan("linear_probe", data, **asked)
@@ -206,14 +208,15 @@ def test_what_pre_training_saw_is_kept_and_passed_on(tmp_path, monkeypatch):
     path.unlink()  # a run holds its own weights
     for overlaps, word in (({}, "unknown"), ({"imagenet": True}, "yes"), ({"imagenet": False}, "no")):
         tested = Data("tested", "tested", data.tables, overlaps=overlaps)
-        frame = jobs.judge(run, tested, ways=3, shots=1, queries=3, episodes=4, device=CPU, fresh=True)
+        frame = judging.judge(run, tested, ways=3, shots=1, queries=3, episodes=4, device=CPU, fresh=True)
         assert set(frame["pretrained_on"]) == {"imagenet"}
         assert set(frame["overlap"]) == {word}
 
 
 def test_a_training_that_could_not_begin_begins_again(tmp_path, monkeypatch):
     data = tiny_data((3, 32, 32))
-    monkeypatch.setattr("workbench.jobs.open_data", lambda _: data)
+    for module in ("jobs", "judging"):
+        monkeypatch.setattr(f"workbench.{module}.open_data", lambda _: data)
     network = f"torchvision:name=squeezenet1_1,weights={tmp_path / 'w.pth'}"
     plan = make_plan("protonet", data, ways=3, shots=1, backbone=network, settings=FEW)
     for _ in range(2):

@@ -54,7 +54,7 @@ LAYERS = [
     "adding download",
     "inventory plan",
     "report runs testing",
-    "figures jobs",
+    "figures jobs judging",
     "comparison page",
     "cli",
 ]

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from workbench import testing
 from workbench.errors import UsageError
@@ -98,28 +97,6 @@ def test_protonet_on_a_worked_example():
     support = Examples(torch.tensor([[0.0, 0], [2, 0], [4, 4], [4, 6]]), torch.tensor([0, 0, 1, 1]), 2)
     predicted = learner.adapt(support)(torch.tensor([[1.0, 1], [4, 5]]))
     assert torch.allclose(predicted, torch.tensor([[-0.5, -12.5], [-17.0, 0.0]]))
-
-
-def test_baselines_head_is_torchs_sgd_on_a_linear_layer(float64):
-    data = tiny_data()
-    learner = build_learner(make_plan("baseline:head_epochs=7", data, ways=3, shots=2), data)
-    from workbench.tasks import Examples
-
-    support = Examples(torch.randn(6, 5), torch.arange(3).repeat_interleave(2), 3)
-    queries = torch.randn(4, 5)
-    random = torch.Generator().manual_seed(0)
-    head = nn.Linear(5, 3)
-    with torch.no_grad():
-        first = (torch.rand(3, 6, generator=random) * 2 - 1) * 5**-0.5
-        head.weight.copy_(first[:, :-1])
-        head.bias.copy_(first[:, -1])
-    optimizer = torch.optim.SGD(head.parameters(), 0.01, momentum=0.9, dampening=0.9, weight_decay=0.001)
-    for _ in range(7):
-        for batch in torch.randperm(6, generator=random).split(4):
-            optimizer.zero_grad()
-            F.cross_entropy(head(support.x[batch]), support.y[batch]).backward()
-            optimizer.step()
-    assert torch.allclose(learner.adapt(support)(queries), head(queries))
 
 
 def test_conv4_pools_before_relu_which_is_the_papers_relu_before_pooling(float64):

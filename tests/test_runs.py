@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import jobs, runs
+from workbench import jobs, judging, runs
 from workbench.errors import DataError, RunError, TrainingError, UsageError
 from workbench.plan import make_plan, open_data
 from workbench.testing import tiny_data
@@ -18,7 +18,8 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def data(monkeypatch):
     tiny = tiny_data()
-    monkeypatch.setattr("workbench.jobs.open_data", lambda text: tiny)
+    for module in ("jobs", "judging"):
+        monkeypatch.setattr(f"workbench.{module}.open_data", lambda text: tiny)
     return tiny
 
 
@@ -29,7 +30,7 @@ def plan_of(data, name="protonet", seed=0, ways=3, shots=2, **settings):
 
 
 def judged(run, data, **options):
-    return jobs.judge(run, data, **{"ways": 3, "shots": 2, "queries": 4, "episodes": 10, "device": CPU, **options})
+    return judging.judge(run, data, **{"ways": 3, "shots": 2, "queries": 4, "episodes": 10, "device": CPU, **options})
 
 
 def test_a_finished_run_holds_all_that_is_promised(data, tmp_path):
@@ -109,7 +110,7 @@ def test_a_run_judged_twice_is_computed_once(data, tmp_path, monkeypatch):
     first = judged(run, data)
     assert list(first["task"]) == list(range(10))
     assert set(first["accuracy"]) <= {n / 12 for n in range(13)}
-    monkeypatch.setattr(jobs, "_judged", None)
+    monkeypatch.setattr(judging, "_judged", None)
     assert judged(run, data).equals(first)
     with pytest.raises(TypeError):
         judged(run, data, seed=1)

@@ -101,7 +101,7 @@ def compare(
     """
     import pandas as pd
 
-    from workbench import jobs
+    from workbench import jobs, judging
     from workbench.device import choose
 
     for name in algorithms:
@@ -127,7 +127,7 @@ def compare(
             fresh=fresh and not _seen(frames, folder),
             watch=watch or jobs.unwatched,
         )
-        judged = jobs.judge(
+        judged = judging.judge(
             run,
             cell.data,
             ways=cell.ways,

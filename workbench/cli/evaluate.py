@@ -36,7 +36,7 @@ def evaluate(
     """Judge trained runs on tasks of test classes, the same tasks for all."""
     import pandas as pd
 
-    from workbench import jobs, runs
+    from workbench import judging, runs
     from workbench.device import choose
     from workbench.plan import open_data
     from workbench.specs import TOGETHER
@@ -51,7 +51,7 @@ def evaluate(
                 for shot in shots or [plan["val_shots"]]:
                     fitted, asked = data.fitting(split, way, shot, queries, usual=plan["val_ways"])
                     frames.append(
-                        jobs.judge(
+                        judging.judge(
                             each,
                             data,
                             ways=fitted,
