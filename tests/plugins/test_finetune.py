@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlw_transfer.finetune import FineTune, crop_and_flip
+from mlw_transfer.finetune import FineTune
+from mlw_transfer.tuning import crop_and_flip
 from torch import nn
 
 from workbench import Backbone

@@ -18,8 +18,6 @@ batch's own, that of the queries too, which is transductive.
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -28,10 +26,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from mlw_transfer.tuning import by_batch, crop_and_flip, last_blocks, normalises
 from workbench import Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
-from workbench.errors import UsageError
 from workbench.functional import SGD, Adam, Weights, class_means
 
 MOMENTUM = 0.1  # of running averages, torch's own
@@ -85,9 +82,10 @@ class FineTune(Learner):
         self.entropy = entropy
         if features == "logits":
             self.classifier = nn.Linear(backbone.dim, sum(classes))
-        self.tuned = _last_blocks(self, blocks)
-        norms = any(isinstance(part, _BatchNorm) for part in backbone.modules())
-        self.transductive = entropy > 0 or (norms and statistics == "batch") or uses_batch_statistics(backbone)
+        self.tuned = last_blocks(self, blocks)
+        self.transductive = (
+            entropy > 0 or (normalises(backbone) and statistics == "batch") or uses_batch_statistics(backbone)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """What the head reads: `(n, channels, height, width)` to `(n, dim)`."""
@@ -106,7 +104,7 @@ class FineTune(Learner):
         x = torch.cat([support.x, *(crop_and_flip(support.x, random) for _ in range(self.augmented))])
         y = support.y.repeat(1 + self.augmented)
         noted: Weights = {}  # means and variances of the last batch, named as the running averages are
-        net = self if self.statistics == "running" else _by_batch(self, noted)
+        net = self if self.statistics == "running" else by_batch(self, noted)
 
         def scores(body: Weights, head: Weights, x: Tensor, net: nn.Module = net) -> Tensor:
             return F.linear(functional_call(net, body, (x,)), head["weight"], head["bias"])  # (n, ways)
@@ -133,15 +131,6 @@ class FineTune(Learner):
         return iter(())
 
 
-def _last_blocks(net: nn.Module, blocks: int | None) -> list[str]:
-    """The names of the parameters of the last blocks."""
-    names, weights = zip(*net.named_parameters(), strict=True)
-    begins = [place for place, weight in enumerate(weights) if weight.dim() > 1]
-    if blocks is not None and not 1 <= blocks <= len(begins):
-        raise UsageError(f"blocks={blocks} cannot be: this network has {len(begins)}; to tune none of them is baseline")
-    return list(names if blocks is None else names[begins[-blocks] :])
-
-
 def _first_head(net: FineTune, support: Examples, random: torch.Generator) -> Weights:
     z = net(support.x)  # (n, dim)
     if net.head == "support":
@@ -161,37 +150,3 @@ def _optimisers(tuner: str, lr: float) -> Any:
 def _entropy(scores: Tensor) -> Tensor:
     """The mean entropy of the predictions, `(m, ways)`, in nats."""
     return -(scores.softmax(-1) * scores.log_softmax(-1)).sum(-1).mean()
-
-
-def _by_batch(net: nn.Module, noted: Weights) -> nn.Module:
-    """A copy that normalises by the batch's own statistics, and notes them.
-
-    Torch would go on with its averages in place, which `torch.func` refuses.
-    """
-
-    def note(name: str, norm: nn.Module, inputs: tuple[Tensor]) -> None:  # noqa: ARG001 - the form of a hook
-        x = inputs[0].transpose(0, 1).flatten(1)  # (channels, values)
-        noted[f"{name}.running_mean"], noted[f"{name}.running_var"] = x.mean(1), x.var(1)
-
-    net = copy.deepcopy(net)
-    for name, part in net.named_modules():
-        if isinstance(part, _BatchNorm):
-            part.train()
-            part.track_running_stats = False
-            part.register_forward_pre_hook(partial(note, name))
-    return net
-
-
-def crop_and_flip(x: Tensor, random: torch.Generator) -> Tensor:
-    """A random part of each image `(n, channels, height, width)`, enlarged to the whole, half of them mirrored.
-
-    As `augment=crop+flip` draws them: 8 to 100% of the area, 3:4 to 4:3 in shape.
-    """
-    area, shape, side, left, top = torch.rand(len(x), 5, generator=random).to(x).unbind(1)
-    area, shape = 0.08 + 0.92 * area, (math.log(4 / 3) * (2 * shape - 1)).exp()
-    wide, high = (area * shape).sqrt().clamp_max(1), (area / shape).sqrt().clamp_max(1)  # of the image's own
-    mirrored, none = torch.where(side < 0.5, -wide, wide), torch.zeros_like(wide)
-    across = torch.stack([mirrored, none, (2 * left - 1) * (1 - wide)], 1)
-    down = torch.stack([none, high, (2 * top - 1) * (1 - high)], 1)
-    places = F.affine_grid(torch.stack([across, down], 1), list(x.shape), align_corners=False)
-    return F.grid_sample(x, places, padding_mode="border", align_corners=False)

@@ -63,7 +63,7 @@ class Conv4(Backbone):
         for number, inputs in enumerate((channels, width, width, width)):
             factor, padding = 2 if number < pooled else 1, 0 if number < unpadded else 1
             blocks.append(nn.Conv2d(inputs, width, 3, padding=padding, stride=factor if pooling == "stride" else 1))
-            blocks.append(_normalisation(norm, width))
+            blocks.append(normalisation(norm, width))
             blocks += [nn.MaxPool2d(2), nn.ReLU()] if pooling == "max" and factor == 2 else [nn.ReLU()]
             sides = [max(side + 2 * padding - 2, 0) for side in sides]
             sides = [side // factor if pooling == "max" else -(-side // factor) for side in sides]
@@ -78,7 +78,8 @@ class Conv4(Backbone):
         return x.mean((-2, -1)) if self.pooling == "stride" else x.flatten(1)
 
 
-def _normalisation(norm: str, channels: int) -> nn.Module:
+def normalisation(norm: str, channels: int) -> nn.Module:
+    """The module that a backbone's option `norm` names."""
     if norm == "group":
         return nn.GroupNorm(8, channels)
     return BatchStatistics(channels) if norm == "batch" else nn.BatchNorm2d(channels)

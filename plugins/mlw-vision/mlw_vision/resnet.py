@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlw_vision.conv4 import _normalisation as normalisation
+from mlw_vision.conv4 import normalisation as normalisation
 from workbench import Backbone
 
 LARGE = 96  # pixels a side from which on the first layer is the large one
