@@ -187,7 +187,8 @@ def test_reading_runs_imports_no_torch(tmp_path):
 import pandas as pd
 from workbench import report, runs
 pd.DataFrame({"task": [0, 1], "accuracy": [0.5, 1.0]}).assign(
-    algorithm="tiny", backbone="", train_on="x", test_on="x", split="test", all_options="", overlap="", selection="", pretrained_on="", episodic=True,
+    algorithm="tiny", backbone="", train_on="x", test_on="x", split="test", all_options="",
+    overlap="",
     protocol="way-shot", ways=1, shots=1, queries=1, instance=0, task_seed=0
 ).to_parquet("runs/tiny-1w1s-00000000/eval/x.parquet")
 (found,) = runs.find(["runs"])
