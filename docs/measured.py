@@ -22,9 +22,7 @@ from workbench.runs import Run
 PAGE = Path(__file__).with_name("results.md")
 FIGURE = Path(__file__).with_name("figures") / "curves.png"
 MARKS = ("<!-- what follows is written by docs/measured.py -->\n", "\n<!-- up to here -->")
-HEAD = (
-    "| method | trained on, tested on | task | measured, % | published, % | difference | steps | time | command |"
-)
+HEAD = "| method | trained on, tested on | task | measured, % | published, % | difference | steps | time | command |"
 TASKS = 1000  # that an evaluation must have
 
 
