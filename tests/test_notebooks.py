@@ -69,3 +69,28 @@ def test_compare_shows_tables_and_figures(execute, tmp_path, monkeypatch):
     assert len(figures) == 3
     assert all(figure.startswith(b"\x89PNG") and len(figure) > 10_000 for figure in figures)
     assert len(list((tmp_path / "runs").glob("*/run.toml"))) == 4
+
+
+def test_cross_domain_shows_the_picture_and_the_numbers(execute, tmp_path, monkeypatch):
+    settings = {
+        "TRAIN_ON": "glyphs glyphs:seed=1",
+        "TEST_ON": "glyphs:seed=2 glyphs:jitter=2.0,seed=3",
+        "BASELINES": "nearest_pixel simpleshot:validate_tasks=8",
+        "METHODS": "url:validate_tasks=4,adapt_steps=2 protonet:validate_tasks=8",
+        **{"SHOTS": "1", "EPISODES": "8", "STEPS": "4", "OUT": str(tmp_path / "runs")},
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"MLW_NOTEBOOK_{name}", value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = execute(NOTEBOOKS / "cross-domain.ipynb")
+
+    said = "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
+    assert "64 rows, one a test task, from 4 runs" in said  # 4 methods x 2 data sets x 8 tasks
+    numbers, gaps, places = outputs(notebook, "text/html")
+    assert numbers.count("<tr") == 1 + 8
+    assert "on validation classes of glyphs + glyphs:seed=1" in numbers
+    assert gaps.count("<tr") >= 1 + 2
+    assert places.count("<tr") >= 1 + 4
+    (picture,) = (base64.b64decode(data) for data in outputs(notebook, "image/png"))
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 10_000
