@@ -218,6 +218,25 @@ class TestDifferences:
         assert "difference" in table
 
 
+class TestTrainings:
+    def test_a_method_against_itself_trained_on_something_else(self):
+        frame = frame_of(
+            cell("a", [0.5, 0.6], train_on="one", test_on="held"),
+            cell("b", [0.1, 0.1], train_on="one", test_on="held"),
+            cell("a", [0.6, 0.9], train_on="one + two", test_on="held"),
+            cell("a", [0.2, 0.3], train_on="one + two", test_on="elsewhere"),
+        )
+        (row,) = report.trainings(frame).to_dict("records")
+        assert (row["method"], row["test_on"], row["train_on"], row["other"]) == ("a", "held", "one + two", "one")
+        assert (row["difference"], row["interval"]) == pytest.approx(by_hand([0.1, 0.3]))
+        assert row["episodes"] == 2
+        assert "a, held, 5-way 1-shot: trained on one + two rather than on one: " in page.html(frame)
+
+    def test_none_where_all_were_trained_on_the_same(self, frame):
+        assert report.trainings(frame).empty
+        assert "rather than on" not in page.html(frame)
+
+
 class TestBaselines:
     def test_the_best_that_draws_no_tasks_and_sees_only_the_support(self):
         frame = frame_of(

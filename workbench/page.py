@@ -24,6 +24,7 @@ from workbench.report import (
     plus_minus,
     remarks,
     summary,
+    trainings,
     varying,
 )
 
@@ -48,6 +49,7 @@ def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequ
         _html_table(table),
         f"<p class=note>{escape(HOW)}</p>",
         *(f"<p class=note>Only a part of what is published: {escape(part)}.</p>" for part in parts(frame)),
+        *_trainings(frame),
         "<h2>Accuracy by shots</h2>",
         _image(accuracy_figure(frame), "Accuracy with 95% intervals by shots, for each method."),
         "<h2>Paired differences to the best method</h2>",
@@ -67,6 +69,16 @@ def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequ
 def _matrix(frame: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
     words = "Accuracy by method and test data, coloured by the paired difference to the best baseline."
     return ["<h2>Methods by test data</h2>", _image(heatmap_figure(frame, baseline), words)]
+
+
+def _trainings(frame: pd.DataFrame) -> list[str]:
+    """What other training data do to a method, where some were trained on several."""
+    sentences = []
+    for row in trainings(frame).to_dict("records"):
+        place = condition_title({**row, "train_on": row["test_on"]}, varying(frame))
+        by = f"{plus_minus(100 * row['difference'], 100 * row['interval'], sign=True)} percentage points"
+        sentences.append(f"{row['method']}, {place}: trained on {row['train_on']} rather than on {row['other']}: {by}.")
+    return ["<h2>Training data, on the same tasks</h2>", _list(sentences)] if sentences else []
 
 
 _PAGE = """<!doctype html>

@@ -133,6 +133,32 @@ def differences(frame: pd.DataFrame, to: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CONDITION, "method", "other", "difference", "interval", "episodes"])
 
 
+def trainings(frame: pd.DataFrame) -> pd.DataFrame:
+    """What other training data do to a method: its paired differences between them, on the same test tasks.
+
+    Returns:
+        The columns of `CONDITION` but `train_on`, `method`, `train_on`, `other` (also trained on), `difference` (the
+        accuracy by the first minus that by the other, mean over shared tasks), `interval` and `episodes`. Empty where
+        no method was trained on several. The order is that of the frame, the later training first.
+
+    Raises:
+        WorkbenchError: as for `summary`.
+    """
+    frame = labelled(frame)
+    tested = [name for name in CONDITION if name != "train_on"]
+    rows = []
+    for values, part in frame.groupby([*tested, "method"], sort=False, dropna=False):
+        by_training = _by_task(
+            part.assign(method=part["train_on"]), dict(zip([*tested, "method"], values, strict=True), train_on="all")
+        )
+        for other, train_on in combinations(by_training, 2):
+            difference, interval = _mean(by_training[train_on] - by_training[other])
+            measured = {"difference": difference, "interval": interval, "episodes": len(by_training)}
+            rows.append(dict(zip([*tested, "method"], values, strict=True), train_on=train_on, other=other) | measured)
+    columns = [*tested, "method", "train_on", "other", "difference", "interval", "episodes"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def baselines(frame: pd.DataFrame, named: Sequence[str] = ()) -> list[str]:
     """The labels of the methods to whose best one, in each condition, the heat map compares.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -> None:
     """Print the summary of a tasks frame, one row a cell; with where published numbers come from if asked."""
-    from workbench.report import is_matrix, legend, parts, summary
+    from workbench.report import is_matrix, legend, parts, summary, trainings
 
     cells = summary(frame)
     if json:
@@ -28,6 +28,13 @@ def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -
         _print_list(title, cells)
     for line in legend(cells):
         _show.out(line)
+    if len(found := trainings(frame)):
+        columns = {"algorithm": "left", "test data": "left", "ways": "right", "shots": "right"}
+        columns |= {"trained on": "left", "rather than on": "left", "difference": "right"}
+        names = ["method", "test_on", "ways", "shots", "train_on", "other"]
+        by = [f"{100 * row['difference']:+.2f} ± {100 * row['interval']:.2f}" for row in found.to_dict("records")]
+        rows = [[*map(str, row), text] for row, text in zip(found[names].to_numpy(), by, strict=True)]
+        _show.table("what other training data do, in points, on the same tasks", columns, rows)
     if published:
         _print_published(cells)
     for part in parts(frame):
