@@ -66,7 +66,7 @@ def judge(
     asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
     asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
     # old weights under changed code are another answer
-    covered = asked | {"results": RESULTS_VERSION, "sources": sources(run.plan())}
+    covered = asked | {"results": RESULTS_VERSION, "sources": sources(run.plan()), "columns": COLUMNS}
     digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
     form = f"{ways}w{shots}s" if ways else specs.parse(protocol).name
     path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
