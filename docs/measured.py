@@ -58,14 +58,15 @@ def curves(found: list[dict[str, Any]]) -> Figure:
     """Validation accuracy against minutes of training, of the runs in the table."""
     chosen: dict[tuple[int, int], dict[str, Run]] = {}
     for cell in found:
-        chosen.setdefault((cell["ways"], cell["shots"]), {}).setdefault(cell["algorithm"], cell["from"])
+        plan = cell["from"].about["plan"]  # a run may be judged at other ways than it was validated at
+        chosen.setdefault((plan["val_ways"], plan["val_shots"]), {}).setdefault(cell["algorithm"], cell["from"])
     figure, axes = plt.subplots(len(chosen), 1, figsize=(8, 4.2 * len(chosen)), squeeze=False, layout="constrained")
     for axis, ((ways, shots), of_method) in zip(axes.flat, sorted(chosen.items()), strict=True):
         for number, (method, run) in enumerate(sorted(of_method.items())):
             curve = run.curve().dropna(subset=["val_accuracy"])
             minutes, accuracy = curve["seconds"] / 60, 100 * curve["val_accuracy"]
             axis.plot(minutes, accuracy, marker=".", color=f"C{number % 10}", ls="-:"[number // 10], label=method)
-        axis.set_ylim(80, 100)
+        axis.set_ylim(80 if shots == 1 else 95, 100)
         axis.set_title(f"Omniglot, {ways}-way {shots}-shot")
         axis.set_xlabel("minutes of training")
         axis.set_ylabel("validation accuracy, %")
