@@ -132,15 +132,14 @@ class _Before:
         self.data = {each.label: each for each in (data, *data.each)}
         self.init = self._run(plan.init) if plan.init else None
         self.taught_by = [self._run(teacher) for teacher in plan.teachers]
-        runs = [*([self.init] if self.init else []), *self.taught_by]
-        results = [run.about["result"] for run in runs]
+        self.runs = [*([self.init] if self.init else []), *self.taught_by]
+        results = [run.about["result"] for run in self.runs]
         self.seconds = sum(float(result["seconds"] + result.get("seconds_before", 0)) for result in results)
 
     def pretrained_on(self, learner: Learner) -> str:
         """What its own weights, and those of the runs before, were trained on elsewhere: "imagenet+instagram"."""
-        runs = [*([self.init] if self.init else []), *self.taught_by]
         stated = [backbone.pretrained_on for backbone in backbones(learner)]
-        stated += [run.about.get("pretrained_on", "") for run in runs]
+        stated += [run.about.get("pretrained_on", "") for run in self.runs]
         return "+".join(sorted({name for text in stated for name in text.split("+") if name}))
 
     def teachers(self) -> list[Learner]:

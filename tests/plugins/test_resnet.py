@@ -6,7 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from mlw_vision.resnet import DropBlock, ResNet10, ResNet12, ResNet18
+from mlw_vision.resnet import ResNet10, ResNet18
+from mlw_vision.resnet12 import DropBlock, ResNet12
 from torch import nn
 from torch.func import functional_call
 from torchvision import models

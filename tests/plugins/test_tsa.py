@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from mlw_crossdomain.centroids import nearest_centroid
 from mlw_crossdomain.sites import convolutions, modulated
 from mlw_crossdomain.tsa import TSA
-from mlw_crossdomain.url import nearest_centroid
 from torch import nn
 
 from workbench import recipes

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlw_crossdomain.centroids import nearest_centroid
 from mlw_crossdomain.cka import cka, linear, rbf
-from mlw_crossdomain.url import URL, nearest_centroid, softened_divergence
+from mlw_crossdomain.url import URL, softened_divergence
 from mlw_transfer.baseline import Baseline
 from torch import nn
 

@@ -107,11 +107,13 @@ def _result(cell: dict[Any, Any], shared: str) -> str:
 
 def _print_published(cells: pd.DataFrame) -> None:
     """Where the published numbers come from, and in what their protocol differs."""
+    from workbench.recipes import form
+
     known = cells[cells["published"].notna()]
     if known.empty:
         _show.out("no number is published, that we know of, for these data, ways, shots and backbones; see: mlw info")
     for cell in known.drop_duplicates(["method", "test_on", "ways", "shots"]).to_dict("records"):
-        place = f"{cell['method']}, {cell['test_on']} {cell['ways']}-way {cell['shots']}-shot"
+        place = f"{cell['method']}, {cell['test_on']} {form(cell['ways'], cell['shots'])}"
         gap = 100 * cell["accuracy"] - cell["published"]
         _show.out(f"{place}: measured {gap:+.2f} to {_published(cell)} of {cell['published_source']}")
 

@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, grad
 
+from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
 from mlw_crossdomain.sites import convolutions
-from mlw_crossdomain.url import centroid_loss, nearest_centroid
 from workbench import Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
 from workbench.errors import UsageError
 from workbench.functional import Adadelta, Weights

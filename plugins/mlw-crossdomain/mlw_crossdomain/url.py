@@ -29,10 +29,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import grad
 
+from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
 from mlw_crossdomain.cka import cka, linear, rbf
 from workbench import Backbone, Examples, Learner, Predictor, Source
 from workbench.errors import UsageError
-from workbench.functional import Adadelta, Weights, cosines, one_hot
+from workbench.functional import Adadelta, Weights
 
 STACKED = 256  # longest features of which tasks are stacked; a stack of larger maps outgrows a CPU's caches
 
@@ -121,15 +122,3 @@ def softened_divergence(logits: Tensor, told: Tensor, temperature: float = 4.0) 
     """T^2 KL(softmax(told / T) || softmax(logits / T)), the mean over rows `(n, classes)`."""
     ours, theirs = (F.log_softmax(each / temperature, -1) for each in (logits, told))
     return temperature**2 * F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
-
-
-def nearest_centroid(support: Examples) -> Predictor:
-    """Ten times the cosine to the mean of each class; a class that was not met is never predicted."""
-    members = one_hot(support.y, support.ways).to(support.x.dtype).mT  # (ways, n)
-    sums = members @ support.x  # (ways, dim); a cosine does not tell them from means
-    return lambda x: (10 * cosines(x, sums)).masked_fill(members.sum(-1) == 0, float("-inf"))
-
-
-def centroid_loss(support: Examples) -> Tensor:
-    """The support's own cross-entropy about its nearest centroids."""
-    return F.cross_entropy(nearest_centroid(support)(support.x), support.y)

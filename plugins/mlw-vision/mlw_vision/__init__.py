@@ -40,7 +40,7 @@ def register_backbones(register: Register) -> None:
     register("conv4", "mlw_vision.conv4:Conv4")
     register("koch", "mlw_vision.koch:Koch")
     register("resnet10", "mlw_vision.resnet:ResNet10")
-    register("resnet12", "mlw_vision.resnet:ResNet12")
+    register("resnet12", "mlw_vision.resnet12:ResNet12")
     register("resnet18", "mlw_vision.resnet:ResNet18")
     register("torchvision", "mlw_vision.pretrained:Torchvision")
 

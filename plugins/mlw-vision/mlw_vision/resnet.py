@@ -1,11 +1,9 @@
-"""Residual networks of 10, 12 and 18 layers.
+"""Residual networks of 10 and 18 layers.
 
 He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, CVPR 2016, arXiv 1512.03385: `resnet18`, two
 basic blocks a stage, 64 to 512 channels. Chen, Liu, Kira, Wang, Huang: A Closer Look at Few-shot Classification, ICLR
 2019, arXiv 1904.04232: `resnet10`, one block a stage, also the network of the cross-domain benchmark (Guo et al.,
-ECCV 2020, arXiv 1912.07200). Lee, Maji, Ravichandran, Soatto: Meta-Learning with Differentiable Convex Optimization,
-CVPR 2019, arXiv 1904.03758 (MetaOptNet): `resnet12`, three convolutions a block, 64-160-320-640 channels, leaky ReLU,
-max pooling, DropBlock (Ghiasi, Lin, Le, NeurIPS 2018, arXiv 1810.12890).
+ECCV 2020, arXiv 1912.07200).
 
 A block is f(main(x) + shortcut(x)), the shortcut x itself, or a 1 x 1 convolution where the shape changes.
 
@@ -13,8 +11,7 @@ First layers of `resnet10` and `resnet18`: "large" is He's, 7 x 7 with stride 2 
 "medium" is 5 x 5 with stride 2 (URL and TSA, 84 x 84); "small" is 3 x 3 with neither (SimpleShot, 84 x 84),
 thirteen times the work of "large". First weights are He's, of variance 2 / (outputs * kernel area).
 
-Maps are averaged over space at the end; MetaOptNet's code keeps them whole, `resnet12:pool=false`. It drops single
-entries after the first two blocks, and squares after the other two by a rate that grows over 40,000 batches.
+Maps are averaged over space at the end.
 """
 
 from __future__ import annotations
@@ -22,14 +19,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlw_vision.conv4 import normalisation as normalisation
+from mlw_vision.conv4 import normalisation
 from workbench import Backbone
 
 LARGE = 96  # pixels a side from which on the first layer is the large one
-SLOPE = 0.1  # of leaky ReLUs below 0
 Shape = tuple[int, int, int]  # channels, height, width
 Norm = Annotated[
     Literal["running", "batch", "group"],
@@ -51,10 +46,10 @@ class ResNet10(Backbone):
         self.stem = stem
         self.pool = pool
         self.blocks, whole = _basic_blocks(image_shape, 1, norm, stem)
-        self.maps_shape, self.dim = _begin(self, whole, pool)
+        self.maps_shape, self.dim = begin(self, whole, pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _features(self.blocks(x), self.pool)
+        return features(self.blocks(x), self.pool)
 
 
 class ResNet18(Backbone):
@@ -66,44 +61,10 @@ class ResNet18(Backbone):
         self.stem = stem
         self.pool = pool
         self.blocks, whole = _basic_blocks(image_shape, 2, norm, stem)
-        self.maps_shape, self.dim = _begin(self, whole, pool)
+        self.maps_shape, self.dim = begin(self, whole, pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _features(self.blocks(x), self.pool)
-
-
-class ResNet12(Backbone):
-    """Four blocks of three convolutions, each of which halves the maps: images in 0..1 to features `(n, 640)`."""
-
-    def __init__(
-        self,
-        image_shape: Shape,
-        *,
-        norm: Norm = "running",
-        pool: Pool = True,
-        drop: Annotated[float, "part of the maps that training drops; 0.1 in MetaOptNet"] = 0.0,
-        square: Annotated[int, "pixels a side of what DropBlock drops; 2 for CIFAR in MetaOptNet"] = 5,
-        ramp: Annotated[int, "batches over which DropBlock's rate grows; 0: it is whole at once"] = 40_000,
-    ):
-        super().__init__()
-        self.norm = norm
-        self.pool = pool
-        self.drop = drop
-        self.square = square
-        self.ramp = ramp
-        inputs, height, width = image_shape
-        blocks: list[nn.Module] = []
-        for outputs in (64, 160, 320, 640):
-            dropping: nn.Module = nn.Identity()
-            if drop > 0:
-                dropping = nn.Dropout(drop) if outputs < 320 else DropBlock(drop, square, ramp)
-            blocks.append(_threefold_block(inputs, outputs, norm, dropping))
-            inputs, height, width = outputs, height // 2, width // 2
-        self.blocks = nn.Sequential(*blocks)
-        self.maps_shape, self.dim = _begin(self, (inputs, height, width), pool)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _features(self.blocks(x), self.pool)
+        return features(self.blocks(x), self.pool)
 
 
 class Residual(nn.Module):
@@ -120,39 +81,14 @@ class Residual(nn.Module):
         return y
 
 
-class DropBlock(nn.Module):
-    """In training, squares in maps `(n, channels, height, width)` become 0: about `rate` of the area."""
-
-    batches: Tensor  # met in training
-
-    def __init__(self, rate: float, square: int, ramp: int):
-        super().__init__()
-        self.rate = rate
-        self.square = square
-        self.ramp = ramp
-        self.register_buffer("batches", torch.tensor(0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        self.batches += 1
-        rate = self.rate * (self.batches / max(self.ramp, 1)).clamp(max=1)
-        *stack, height, width = x.shape
-        side = min(self.square, height, width)
-        down, across = height - side + 1, width - side + 1  # places for the corner of a square
-        corners = torch.rand(*stack, down, across, device=x.device) < rate * height * width / (side**2 * down * across)
-        kept = 1 - F.max_pool2d(F.pad(corners.to(x.dtype), [side - 1] * 4), side, stride=1)  # like x
-        return x * kept * (kept.numel() / kept.sum().clamp_min(1))  # the mean stays
-
-
 def _basic_blocks(image_shape: Shape, each: int, norm: str, stem: str) -> tuple[nn.Sequential, Shape]:
     """The first layer and so many blocks in each of four stages; and the shape of the last maps."""
     inputs, *sides = image_shape
     stem = ("large" if min(sides) >= LARGE else "small") if stem == "auto" else stem
     kernel, stride, padding = {"large": (7, 2, 3), "medium": (5, 2, 1), "small": (3, 1, 1)}[stem]
-    convolution = nn.Conv2d(inputs, 64, kernel, stride, padding, bias=False)
+    first = nn.Conv2d(inputs, 64, kernel, stride, padding, bias=False)
     pooling = [nn.MaxPool2d(3, 2, 1)] if stem == "large" else []
-    blocks: list[nn.Module] = [nn.Sequential(convolution, normalisation(norm, 64), nn.ReLU(), *pooling)]
+    blocks: list[nn.Module] = [nn.Sequential(first, normalisation(norm, 64), nn.ReLU(), *pooling)]
     inputs = 64
     for outputs in (64, 128, 256, 512):
         for number in range(each):
@@ -164,31 +100,24 @@ def _basic_blocks(image_shape: Shape, each: int, norm: str, stem: str) -> tuple[
 
 
 def _basic_block(inputs: int, outputs: int, norm: str, stride: int) -> Residual:
-    first = [_convolution(inputs, outputs, 3, stride), normalisation(norm, outputs), nn.ReLU()]
-    second = [_convolution(outputs, outputs, 3), normalisation(norm, outputs)]
-    return Residual(nn.Sequential(*first, *second), _shortcut(inputs, outputs, norm, stride), nn.ReLU())
+    first = [convolution(inputs, outputs, 3, stride), normalisation(norm, outputs), nn.ReLU()]
+    second = [convolution(outputs, outputs, 3), normalisation(norm, outputs)]
+    return Residual(nn.Sequential(*first, *second), shortcut(inputs, outputs, norm, stride), nn.ReLU())
 
 
-def _threefold_block(inputs: int, outputs: int, norm: str, dropping: nn.Module) -> Residual:
-    layers: list[nn.Module] = []
-    for number in range(3):
-        layers += [_convolution(inputs if number == 0 else outputs, outputs, 3), normalisation(norm, outputs)]
-        layers += [nn.LeakyReLU(SLOPE)] if number < 2 else []
-    after = nn.Sequential(nn.LeakyReLU(SLOPE), nn.MaxPool2d(2), dropping)
-    return Residual(nn.Sequential(*layers), _shortcut(inputs, outputs, norm), after)
-
-
-def _shortcut(inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Module:
+def shortcut(inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Module:
+    """x itself, or a 1 x 1 convolution where the shape changes."""
     if inputs == outputs and stride == 1:
         return nn.Identity()
-    return nn.Sequential(_convolution(inputs, outputs, 1, stride), normalisation(norm, outputs))
+    return nn.Sequential(convolution(inputs, outputs, 1, stride), normalisation(norm, outputs))
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the sides of maps, or divides them by the stride; normalisation brings the bias."""
     return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
 
 
-def _begin(network: nn.Module, whole: Shape, pool: bool) -> tuple[Shape, int]:
+def begin(network: nn.Module, whole: Shape, pool: bool) -> tuple[Shape, int]:
     """Draw first weights; return the shape of the maps that a feature is made of, and its length."""
     for part in network.modules():
         if isinstance(part, nn.Conv2d):
@@ -200,5 +129,6 @@ def _begin(network: nn.Module, whole: Shape, pool: bool) -> tuple[Shape, int]:
     return (channels, height, width), channels * height * width
 
 
-def _features(maps: Tensor, pool: bool) -> Tensor:
+def features(maps: Tensor, pool: bool) -> Tensor:
+    """Maps `(n, channels, height, width)` as features, averaged over space or whole."""
     return maps.mean((-2, -1)) if pool else maps.flatten(1)  # (n, dim)
