@@ -1,27 +1,32 @@
-"""Write the table of docs/results.md, and its learning curves, from run folders: `python docs/measured.py runs`.
+"""Write what docs/results.md measured, from run folders: `python docs/measured.py runs [name=comparison ...]`.
 
-A row for each evaluation of at least 1,000 tasks; where several runs of a method answer for one place, the
-best on validation. A panel of curves for each form of tasks. Units: percent, points, minutes.
+From the runs, tested on the data that they were trained on, the table of Omniglot and its learning curves: a row for
+each evaluation of at least 1,000 tasks; where several runs of a method answer for one place, the best on validation.
+From each folder of a comparison over several data sets, as `mlw compare` writes it, a table of methods by test data
+sets, what other training data did to them, and the heat map. Each goes between its two marks on the page. Units:
+percent, points, minutes.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import recipes, runs, specs
 from workbench.plugins import registry
-from workbench.report import parts, summary
+from workbench.report import common_signs, parts, signs, summary, trainings
 from workbench.runs import Run
 
 PAGE = Path(__file__).with_name("results.md")
-FIGURE = Path(__file__).with_name("figures") / "curves.png"
-MARKS = ("<!-- what follows is written by docs/measured.py -->\n", "\n<!-- up to here -->")
+FIGURES = Path(__file__).with_name("figures")
+BEGIN, END = "<!-- {}: what follows is written by docs/measured.py -->\n", "\n<!-- up to here -->"
 HEAD = "| method | trained on, tested on | task | measured, % | published, % | difference | steps | time | command |"
 TASKS = 1000  # that an evaluation must have
 
@@ -108,10 +113,59 @@ def _published(cell: dict[str, Any]) -> tuple[recipes.Published | None, str]:
     return (variant[0], " †") if variant else (None, "")
 
 
+def matrix(folder: Path) -> str:
+    """A comparison over several data sets: a table for each training, then each method against itself."""
+    cells = pd.read_csv(folder / "summary.csv", keep_default_na=False)
+    tables = [_block(train_on, part) for train_on, part in cells.groupby("train_on", sort=False)]
+    pairs = trainings(pd.read_parquet(folder / "tasks.parquet"))
+    lines = [
+        f"| {row['method']} | {_named(row['train_on'])} | {_named(row['other'])} | {_named(row['test_on'])} | "
+        f"{row['ways']}-way {row['shots']}-shot | {100 * row['difference']:+.2f} ± {100 * row['interval']:.2f} |"
+        for row in pairs.to_dict("records")
+    ]
+    if lines:
+        head = "| method | trained on | rather than on | tested on | task | difference |\n|---|---|---|---|---|---|"
+        tables.append("\n".join([head, *lines]))
+    return "\n\n".join(tables)
+
+
+def _block(train_on: str, cells: pd.DataFrame) -> str:
+    """Methods by test data sets and shots, the best of each column in bold."""
+    shared = common_signs(cells)
+    places = cells[["test_on", "ways", "shots"]].drop_duplicates()
+    head = [f"{_named(test_on)} {ways}-way {shots}-shot" for test_on, ways, shots in places.to_numpy()]
+    lines = [f"| trained on {_named(train_on)} | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    for method, part in cells.groupby("method", sort=False):
+        texts = dict.fromkeys(places.itertuples(index=False, name=None), "")
+        for cell in part.to_dict("records"):
+            number = f"{100 * cell['accuracy']:.1f} ± {100 * cell['interval']:.1f}"
+            own = "".join(sign for sign in signs(cell) if sign not in shared[method])
+            texts[cell["test_on"], cell["ways"], cell["shots"]] = (
+                f"**{number}**" if cell["difference"] == 0 else number
+            ) + own.replace("*", r"\*")
+        name = f"{method} {shared[method]}".rstrip().replace("*", r"\*")
+        lines.append(f"| {name} | {' | '.join(texts.values())} |")
+    return "\n".join(lines)
+
+
+def _named(data: str) -> str:
+    """Data sets without their form, which all share: "miniimagenet:size=28 + omniglot:channels=3"."""
+    return " + ".join(re.sub(r"(size|channels)=\d+,?", "", part).rstrip(":,") for part in data.split(" + "))
+
+
+def write(name: str, text: str) -> None:
+    """Put a text between its marks on the page."""
+    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN.format(name))
+    if not begin:
+        sys.exit(f"{PAGE} has no place for {name}: {BEGIN.format(name).strip()}")
+    PAGE.write_text(before + begin + text + END + rest.partition(END)[2], encoding="utf-8")
+
+
 if __name__ == "__main__":
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    FIGURES.mkdir(exist_ok=True)
     measured = rows(Path(sys.argv[1]))
-    made = table(measured)
-    FIGURE.parent.mkdir(exist_ok=True)
-    curves(measured).savefig(FIGURE, dpi=110)
-    PAGE.write_text(before + MARKS[0] + made + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")
+    write("omniglot", table(measured))
+    curves(measured).savefig(FIGURES / "curves.png", dpi=110)
+    for name, _, folder in (argument.partition("=") for argument in sys.argv[2:]):
+        write(name, matrix(Path(folder)))
+        shutil.copyfile(Path(folder) / "heatmap.png", FIGURES / f"{name}.png")
