@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from workbench.functional import flat
-from workbench.plan import build_learner, make_plan, open_data
+from workbench.opened import open_data
+from workbench.plan import build_learner, make_plan
 from workbench.protocols import WayShot
 from workbench.runs import Run
 from workbench.source import Source

@@ -70,7 +70,8 @@ def meta_gradient(spec: str, device_name: str) -> float:
     from workbench.device import choose
     from workbench.images import SPLITS, Table
     from workbench.learner import query_loss
-    from workbench.plan import Data, build_learner, make_plan
+    from workbench.opened import Data
+    from workbench.plan import build_learner, make_plan
     from workbench.source import Domain, Source
 
     device = choose(device_name)

@@ -34,7 +34,8 @@ from workbench.errors import DataError
 from workbench.evaluate import evaluate
 from workbench.learner import Learner, scores
 from workbench.metadataset import MetaDataset
-from workbench.plan import Data, build_learner, make_plan, open_data
+from workbench.opened import Data, open_data
+from workbench.plan import build_learner, make_plan
 from workbench.protocols import WayShot
 from workbench.source import Source, as_floats
 from workbench.tasks import Examples, Task

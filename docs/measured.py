@@ -1,10 +1,10 @@
-"""Write what docs/results.md measured, from run folders: `python docs/measured.py runs [name=comparison ...]`.
+"""Write what docs/results.md measured, from run folders: `python docs/measured.py runs [name=folder[,folder] ...]`.
 
 From the runs, tested on the data that they were trained on, the table of Omniglot and its learning curves: a row for
 each evaluation of at least 1,000 tasks; where several runs of a method answer for one place, the best on validation.
-From each folder of a comparison over several data sets, as `mlw compare` writes it, a table of methods by test data
-sets, what other training data did to them, and the heat map. Each goes between its two marks on the page. Units:
-percent, points, minutes.
+From the folders of comparisons over several data sets, as `mlw compare` writes them, a table of methods by test data
+sets, and what other training data did to the methods; the heat map of a single one is copied. Each goes between its
+two marks on the page. Units: percent, points, minutes.
 """
 
 from __future__ import annotations
@@ -113,11 +113,10 @@ def _published(cell: dict[str, Any]) -> tuple[recipes.Published | None, str]:
     return (variant[0], " †") if variant else (None, "")
 
 
-def matrix(folder: Path) -> str:
+def matrix(frame: pd.DataFrame) -> str:
     """A comparison over several data sets: a table for each training, then each method against itself."""
-    cells = pd.read_csv(folder / "summary.csv", keep_default_na=False)
-    tables = [_block(train_on, part) for train_on, part in cells.groupby("train_on", sort=False)]
-    pairs = trainings(pd.read_parquet(folder / "tasks.parquet"))
+    tables = [_block(train_on, part) for train_on, part in summary(frame).groupby("train_on", sort=False)]
+    pairs = trainings(frame)
     lines = [
         f"| {row['method']} | {_named(row['train_on'])} | {_named(row['other'])} | {_named(row['test_on'])} | "
         f"{row['ways']}-way {row['shots']}-shot | {100 * row['difference']:+.2f} ± {100 * row['interval']:.2f} |"
@@ -166,6 +165,8 @@ if __name__ == "__main__":
     measured = rows(Path(sys.argv[1]))
     write("omniglot", table(measured))
     curves(measured).savefig(FIGURES / "curves.png", dpi=110)
-    for name, _, folder in (argument.partition("=") for argument in sys.argv[2:]):
-        write(name, matrix(Path(folder)))
-        shutil.copyfile(Path(folder) / "heatmap.png", FIGURES / f"{name}.png")
+    for name, _, listed in (argument.partition("=") for argument in sys.argv[2:]):
+        folders = [Path(folder) for folder in listed.split(",")]
+        write(name, matrix(pd.concat([pd.read_parquet(folder / "tasks.parquet") for folder in folders])))
+        if len(folders) == 1:
+            shutil.copyfile(folders[0] / "heatmap.png", FIGURES / f"{name}.png")

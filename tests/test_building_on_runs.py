@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from workbench import Backbone, Examples, Learner, Predictor, Source, jobs, judging
 from workbench.errors import DataError, RunError, UsageError
 from workbench.functional import class_means, squared_distances
-from workbench.plan import Data, make_plan
+from workbench.opened import Data
+from workbench.plan import make_plan
 from workbench.plugins import Entry, registry
 from workbench.specs import TOGETHER
 from workbench.testing import tiny_data
@@ -71,7 +72,7 @@ def two(monkeypatch):
     known = {each.label: each for each in (*members, both)}
     for module in ("jobs", "judging"):
         monkeypatch.setattr(f"workbench.{module}.open_data", known.__getitem__)
-    monkeypatch.setattr("workbench.plan.open_data", known.__getitem__)
+    monkeypatch.setattr("workbench.opened.open_data", known.__getitem__)
     entry = Entry("algorithms", "taught", Taught, "tests", "tests", "tests")
     monkeypatch.setitem(registry()._entries, "algorithms", [*registry()._entries["algorithms"], entry])
     return both

@@ -17,7 +17,7 @@ import workbench as mlw
 from workbench import runs
 from workbench.adding import add_folder
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.plan import open_data, refuse_leak
+from workbench.opened import open_data, refuse_leak
 from workbench.plugins import registry
 
 CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]

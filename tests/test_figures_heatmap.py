@@ -10,6 +10,7 @@ from test_report import Page, cell, frame_of
 
 from workbench import figures, page, report
 from workbench.errors import WorkbenchError
+from workbench.heatmap import heatmap_figure
 
 LONG = "omniglot:split=alphabets,rotations=none,size=84,channels=3"
 
@@ -41,7 +42,7 @@ def words(axis):
 def test_cells_are_the_summary():
     frame = matrix(["protonet", "baseline", "simpleshot"], ["land", "skin"], [1, 5])
     table = report.summary(frame)
-    (axis,), _ = drawn(figures.heatmap_figure(frame))
+    (axis,), _ = drawn(heatmap_figure(frame))
     assert [label.get_text() for label in axis.get_yticklabels()] == ["protonet", "baseline", "simpleshot"]
     shown = words(axis)
     assert [word for word in shown if word.endswith("-shot")] == ["5-way 1-shot", "5-way 5-shot"]
@@ -60,7 +61,7 @@ def test_cells_are_the_summary():
 
 def test_colour_is_the_difference_and_zero_is_pale():
     frame = matrix(["protonet", "baseline", "simpleshot"], ["land", "skin"], [1])
-    (axis,), bar = drawn(figures.heatmap_figure(frame))
+    (axis,), bar = drawn(heatmap_figure(frame))
     low, high = bar.get_xlim()
     assert low == -high
     filled = [patch for patch in axis.patches if isinstance(patch, Rectangle) and patch.get_fill()]
@@ -76,7 +77,7 @@ def test_what_the_tasks_do_not_tell_apart_says_so():
     other = [0.6, 0.6, 0.6, 0.5]
     cells = [cell("a", values, test_on=place, episodic=False) for place, values in (("x", same), ("y", same))]
     cells += [cell("b", values, test_on=place) for place, values in (("x", other), ("y", [0.1, 0.3, 0.2, 0.0]))]
-    (axis,), _ = drawn(figure := figures.heatmap_figure(frame_of(*cells)))
+    (axis,), _ = drawn(figure := heatmap_figure(frame_of(*cells)))
     assert [word for word in words(axis) if word.startswith(("≈", "−"))] == ["≈ +2.5", "−40.0"]  # noqa: RUF001
     said = " ".join(" ".join(text.get_text() for text in figure.texts).split())
     assert "≈: the 95% interval of the difference includes 0" in said
@@ -97,7 +98,7 @@ def test_what_the_tasks_do_not_tell_apart_says_so():
     ],
 )
 def test_all_words_are_on_the_picture_and_none_covers_another(methods, places, shots):
-    figure = figures.heatmap_figure(matrix(methods, places, shots, selection="lr=0.1 on validation classes of mini"))
+    figure = heatmap_figure(matrix(methods, places, shots, selection="lr=0.1 on validation classes of mini"))
     axes, bar = drawn(figure)
     whole = figure.bbox
     texts = [text for axis in axes for text in axis.texts if text.get_text()]
@@ -115,7 +116,7 @@ def test_all_words_are_on_the_picture_and_none_covers_another(methods, places, s
 
 def test_several_training_sets_are_blocks():
     parts = [matrix(["a", "b"], ["x", "y"], [1]).assign(train_on=name) for name in ("mini", "omniglot + mini")]
-    (axis,), _ = drawn(figures.heatmap_figure(frame_of(*parts)))
+    (axis,), _ = drawn(heatmap_figure(frame_of(*parts)))
     titles = [word for word in words(axis) if word.startswith("trained on")]
     assert titles == ["trained on mini\n5-way 1-shot", "trained on omniglot +\nmini\n5-way 1-shot"]
 
@@ -123,7 +124,7 @@ def test_several_training_sets_are_blocks():
 def test_each_domain_left_out_once_is_one_block():
     frame = matrix(["a", "b"], ["x", "y"], [1])
     frame["train_on"] = frame["test_on"].map({"x": "y", "y": "x"})
-    figure = figures.heatmap_figure(frame)
+    figure = heatmap_figure(frame)
     (axis,), _ = drawn(figure)
     assert [word for word in words(axis) if "way" in word] == ["5-way 1-shot"]
     assert "All trained on y for x; x for y." in figure.texts[0].get_text()
@@ -131,7 +132,7 @@ def test_each_domain_left_out_once_is_one_block():
 
 def test_a_condition_without_a_baseline_is_grey():
     frame = matrix(["a", "b"], ["x", "y"], [1])
-    (axis,), _ = drawn(figure := figures.heatmap_figure(frame[(frame["algorithm"] == "a") | (frame["test_on"] == "x")]))
+    (axis,), _ = drawn(figure := heatmap_figure(frame[(frame["algorithm"] == "a") | (frame["test_on"] == "x")]))
     grey = [patch for patch in axis.patches if to_rgb(patch.get_facecolor()) == to_rgb(figures.SOFT)]
     assert len(grey) == 1
     assert "Grey: no baseline was judged there." in figure.texts[0].get_text()
@@ -139,7 +140,7 @@ def test_a_condition_without_a_baseline_is_grey():
 
 def test_one_data_set_is_no_matrix():
     with pytest.raises(WorkbenchError, match="needs several test data sets"):
-        figures.heatmap_figure(matrix(["a", "b"], ["x"], [1, 5]))
+        heatmap_figure(matrix(["a", "b"], ["x"], [1, 5]))
 
 
 def test_the_page_shows_it_where_there_is_one():

@@ -9,7 +9,8 @@ import torch
 
 from workbench import jobs, judging, runs
 from workbench.errors import DataError, RunError, TrainingError, UsageError
-from workbench.plan import make_plan, open_data
+from workbench.opened import open_data
+from workbench.plan import make_plan
 from workbench.testing import tiny_data
 
 CPU = torch.device("cpu")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.jobs import Watch
-    from workbench.plan import Data, Plan
+    from workbench.opened import Data
+    from workbench.plan import Plan
 
 
 class Cell(NamedTuple):
@@ -166,7 +167,7 @@ def _places(
 
 def _left_out(on: list[str], note: Callable[[str], None] | None) -> Iterator[tuple[str, str]]:
     """Each data set, and all the others that have training classes."""
-    from workbench.plan import open_data
+    from workbench.opened import open_data
     from workbench.specs import TOGETHER
 
     trained = [place for place in on if "train" in open_data(place).tables]
@@ -184,7 +185,7 @@ def _left_out(on: list[str], note: Callable[[str], None] | None) -> Iterator[tup
 
 def _judged_as(place: str) -> str:
     """A data set of which all classes train, `eurosat:split=train`, is judged without that option."""
-    from workbench.plan import open_data
+    from workbench.opened import open_data
 
     if "test" in open_data(place).tables:
         return place
@@ -212,7 +213,8 @@ def _cells(
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
     from workbench import protocols
-    from workbench.plan import make_plan, open_data, refuse_leak, same_form
+    from workbench.opened import open_data, refuse_leak, same_form
+    from workbench.plan import make_plan
 
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
     axes = (asked.places, asked.ways, asked.shots, list(dict.fromkeys(algorithms)), backbones, range(seeds))
@@ -238,7 +240,7 @@ def _name(frame: pd.DataFrame, *protocol: str | int) -> str:
 
 def _write(frame: pd.DataFrame, folder: Path, baseline: Sequence[str]) -> None:
     """The tidy frames and the figures, for who does not read them from the command line."""
-    from workbench import figures, report
+    from workbench import figures, heatmap, report
 
     with runs.writable(folder):
         runs.write(folder / "tasks.parquet", lambda part: frame.to_parquet(part, index=False))
@@ -247,7 +249,7 @@ def _write(frame: pd.DataFrame, folder: Path, baseline: Sequence[str]) -> None:
             runs.write(folder / f"{name}.csv", partial(table.to_csv, index=False))
         drawn = {"accuracy": figures.accuracy_figure(frame), "differences": figures.difference_figure(frame)}
         if report.is_matrix(cells):
-            drawn["heatmap"] = figures.heatmap_figure(frame, baseline)
+            drawn["heatmap"] = heatmap.heatmap_figure(frame, baseline)
         for name, figure in drawn.items():
             runs.write(folder / f"{name}.png", partial(figure.savefig, dpi=150, format="png"))
 

@@ -26,7 +26,8 @@ from workbench.device import keep_freed_memory
 from workbench.errors import RunError
 from workbench.evaluate import evaluate
 from workbench.learner import Learner, backbones
-from workbench.plan import Data, Plan, build_learner, open_data
+from workbench.opened import Data, open_data
+from workbench.plan import Plan, build_learner
 from workbench.runs import (
     FORMAT,
     RESULTS_VERSION,

@@ -21,7 +21,7 @@ from workbench.drawing import TaskProtocol
 from workbench.errors import UsageError
 from workbench.evaluate import evaluate
 from workbench.manifest import overlap
-from workbench.plan import Data, open_data, refuse_leak, same_form
+from workbench.opened import Data, open_data, refuse_leak, same_form
 from workbench.runs import RESULTS_VERSION, Run, sources, with_published, writable, write, write_toml
 from workbench.source import Source
 

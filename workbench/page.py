@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from workbench.figures import accuracy_figure, curves_figure, difference_figure, heatmap_figure
+from workbench.figures import accuracy_figure, curves_figure, difference_figure
+from workbench.heatmap import heatmap_figure
 from workbench.report import (
     CONDITION,
     HOW,

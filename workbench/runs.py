@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     import torch
 
     from workbench.learner import Learner
-    from workbench.plan import Data, Plan
+    from workbench.opened import Data
+    from workbench.plan import Plan
 
 FORMAT = 1  # of the folder
 RESULTS_VERSION = 1  # raised when the core's numbers change

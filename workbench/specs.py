@@ -132,6 +132,12 @@ def as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def canonical(name: str, options: Mapping[str, Any], known: Mapping[str, Option]) -> str:
+    """The one spec of a thing: options in order, those at their default left out."""
+    differing = {key: as_text(value) for key, value in sorted(options.items()) if value != known[key].default}
+    return str(Spec(name, differing))
+
+
 def _choices(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 

@@ -22,7 +22,8 @@ from torch import Tensor
 from workbench import recipes, specs
 from workbench.images import SPLITS, Dataset, Table
 from workbench.learner import Learner, scores
-from workbench.plan import Data, Plan, build_backbone, build_learner, make_plan
+from workbench.opened import Data
+from workbench.plan import Plan, build_backbone, build_learner, make_plan
 from workbench.plugins import registry
 from workbench.protocols import WayShot
 from workbench.source import Source
@@ -91,7 +92,7 @@ def check_backbone(spec: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None
 
 def check_dataset(spec: str) -> None:
     """Check that a data set's splits share no class and hold uint8 images of one shape."""
-    from workbench.plan import open_data
+    from workbench.opened import open_data
 
     check_constructor("datasets", specs.parse(spec).name)
     target = registry().find("datasets", specs.parse(spec).name).load()

@@ -152,7 +152,7 @@ def test_a_part_says_so(mlw, server, tmp_path):
     assert "a part: 8 of 12 images" in output
     assert "this is a part, 8 of 12 images; results measured on it say so" in errors
     assert "part: 8 of 12 images" in mlw("download --list")[1]
-    from workbench.plan import open_data
+    from workbench.opened import open_data
 
     open_data.cache_clear()
     assert open_data("asked").part == "8 of 12 images"

@@ -36,7 +36,7 @@ from workbench.download import fetch, open_dataset
 from workbench.errors import DataError
 from workbench.images import ImageClass, Table, options_of
 from workbench.manifest import ARCHIVES, entry_of, overlap, overlaps_of, suffix_of
-from workbench.plan import open_data
+from workbench.opened import open_data
 from workbench.plugins import registry
 from workbench.testing import check_constructor, check_stored
 

@@ -38,7 +38,7 @@ def evaluate(
 
     from workbench import judging, runs
     from workbench.device import choose
-    from workbench.plan import open_data
+    from workbench.opened import open_data
     from workbench.specs import TOGETHER
 
     chosen = choose(device)

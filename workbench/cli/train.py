@@ -37,7 +37,8 @@ def train(
     """Train one method into a run folder; again, it goes on where it stopped."""
     from workbench import jobs
     from workbench.device import choose
-    from workbench.plan import make_plan, open_data
+    from workbench.opened import open_data
+    from workbench.plan import make_plan
     from workbench.specs import TOGETHER
 
     chosen = choose(device)
