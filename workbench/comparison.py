@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench import runs, specs
-from workbench.errors import UnknownName, UsageError
+from workbench.errors import DataError, UnknownName, UsageError
 from workbench.plugins import DEFAULT_DATASET, registry
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Cell(NamedTuple):
     queries: int
 
 
-class _Asked(NamedTuple):
-    """What the test tasks are to be."""
+class _Form(NamedTuple):
+    """Where test tasks of one form come from, and what is trained on for them."""
 
-    places: list[tuple[str, str]]  # what is tested on, what is trained on for it
-    ways: list[int] | list[None]
-    shots: list[int]
-    queries: int | None
-    protocol: str
+    place: str
+    trained_on: str
+    ways: int
+    shots: int
+    queries: int
 
 
 def compare(
@@ -98,7 +98,8 @@ def compare(
         settings: training settings for all algorithms; None leaves the recipe's.
 
     Raises:
-        UsageError, DataError: before anything is trained, if any cell cannot be.
+        UsageError, DataError: before anything is trained, if any cell cannot be. Only ways and shots for which one of
+            several data sets is too small are left out, and noted.
     """
     import pandas as pd
 
@@ -110,8 +111,8 @@ def compare(
     chosen = choose(device)
     given = {key: value for key, value in settings.items() if value is not None}
     places = _places(_listed(on), _listed(train_on) if train_on else [], leave_one_out, note)
-    asked = _Asked(places, _listed(ways), _listed(shots), queries, protocol)
-    cells = list(_cells(algorithms, asked, seeds, backbone, recipe, given))
+    forms = _forms(places, _listed(ways), _listed(shots), queries, protocol, note)
+    cells = list(_cells(algorithms, forms, seeds, backbone, recipe, given))
     measured_against = _listed(baseline) if baseline else []
     _check_baselines(measured_against, [cell.plan for cell in cells])
     out = Path(out)
@@ -203,32 +204,67 @@ def _check_baselines(names: list[str], plans: list[Plan]) -> None:
             raise UnknownName("method", name, known)
 
 
+def _forms(
+    places: list[tuple[str, str]],
+    ways: list[int] | list[None],
+    shots: list[int],
+    queries: int | None,
+    protocol: str,
+    note: Callable[[str], None] | None,
+) -> list[_Form]:
+    """The tasks to judge on.
+
+    Of several data sets one may be too small for some ways and shots, as Omniglot's classes of 20 images are for 20
+    shots: it is left out there, with a note, and judged where it can be.
+
+    Raises:
+        DataError: nothing would be left of a data set, or of ways and shots.
+    """
+    from workbench import protocols
+    from workbench.opened import open_data
+
+    found, refused = [], []
+    for (place, trained_on), way, shot in product(places, ways, shots):
+        data = open_data(place)
+        try:
+            all_ways, asked = data.fitting("test", way, shot, queries)
+            drawn_by = protocols.choose(protocol, all_ways, shot, asked)
+            drawn_by.check(data.classes("test"), f"the test classes of {data.label}")
+        except DataError as error:
+            refused.append((place, way, shot, error))
+        else:
+            found.append((way, _Form(place, trained_on, all_ways, shot, asked)))
+    for place, way, shot, why in refused:
+        same_place = any(form.place == place for _, form in found)
+        same_form = any((way, shot) == (other, form.shots) for other, form in found)
+        if not (same_place and same_form):
+            raise why
+        if note:
+            note(f"left out: {why}")
+    return [form for _, form in found]
+
+
 def _cells(
     algorithms: Sequence[str],
-    asked: _Asked,
+    forms: Sequence[_Form],
     seeds: int,
     backbone: str | Sequence[str] | None,
     recipe: str,
     settings: Mapping[str, Any],
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
-    from workbench import protocols
     from workbench.opened import open_data, refuse_leak, same_form
     from workbench.plan import make_plan
 
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
-    axes = (asked.places, asked.ways, asked.shots, list(dict.fromkeys(algorithms)), backbones, range(seeds))
-    for (place, trained_on), way, shot, algorithm, wanted, seed in product(*axes):
-        data, train_data = open_data(place), open_data(trained_on)
+    axes = (forms, list(dict.fromkeys(algorithms)), backbones, range(seeds))
+    for form, algorithm, wanted, seed in product(*axes):
+        data, train_data = open_data(form.place), open_data(form.trained_on)
         refuse_leak(train_data, data)
-        ways, queries = data.fitting("test", way, shot, asked.queries)
-        drawn_by = protocols.choose(asked.protocol, ways, shot, queries)
-        drawn_by.check(data.classes("test"), f"the test classes of {data.label}")
-        plan = make_plan(
-            algorithm, train_data, ways=ways, shots=shot, backbone=wanted, recipe=recipe, seed=seed, settings=settings
-        )
+        asked: dict[str, Any] = {"ways": form.ways, "shots": form.shots, "recipe": recipe, "seed": seed}
+        plan = make_plan(algorithm, train_data, backbone=wanted, settings=settings, **asked)
         same_form(f"The images of {train_data.label} are", train_data.image_shape, data)
-        yield Cell(plan, train_data, data, ways, shot, queries)
+        yield Cell(plan, train_data, data, form.ways, form.shots, form.queries)
 
 
 def _name(frame: pd.DataFrame, *protocol: str | int) -> str:
