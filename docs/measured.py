@@ -20,6 +20,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import recipes, runs, specs
+from workbench.figures import COLOURS
 from workbench.plugins import registry
 from workbench.report import common_signs, parts, signs, summary, trainings
 from workbench.runs import Run
@@ -70,7 +71,7 @@ def curves(found: list[dict[str, Any]]) -> Figure:
         for number, (method, run) in enumerate(sorted(of_method.items())):
             curve = run.curve().dropna(subset=["val_accuracy"])
             minutes, accuracy = curve["seconds"] / 60, 100 * curve["val_accuracy"]
-            axis.plot(minutes, accuracy, marker=".", color=f"C{number % 10}", ls="-:"[number // 10], label=method)
+            axis.plot(minutes, accuracy, marker=".", color=COLOURS[number % 8], ls="-:"[number // 8], label=method)
         axis.set_ylim(80 if shots == 1 else 95, 100)
         axis.set_title(f"Omniglot, {ways}-way {shots}-shot")
         axis.set_xlabel("minutes of training")
