@@ -45,6 +45,15 @@ def test_squared_distances(float64):
     assert (squared_distances(x, x).diagonal() >= 0).all()
 
 
+def test_squared_distances_of_long_features_survive_bfloat16():
+    y = 5 * torch.rand(3, 1600)
+    x = y + torch.randn(3, 1600) / 20  # nearest to its own, at a distance of 4 where the squared lengths are 13,000
+    with torch.autocast("cpu", torch.bfloat16):
+        found = squared_distances(x.bfloat16().float(), y)
+    assert found.argmin(1).tolist() == [0, 1, 2]
+    torch.testing.assert_close(found, torch.cdist(x, y) ** 2, rtol=0.02, atol=0)
+
+
 def test_cosines(float64):
     x, y = torch.randn(6, 4), torch.randn(3, 4)
     expected = F.cosine_similarity(x[:, None], y[None], dim=-1)

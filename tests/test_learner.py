@@ -8,9 +8,10 @@ import torch.nn.functional as F
 
 from workbench import testing
 from workbench.errors import UsageError
-from workbench.learner import Learner, query_loss
+from workbench.learner import Learner, query_loss, scores
 from workbench.plan import build_learner, make_plan
 from workbench.plugins import registry
+from workbench.tasks import Examples
 from workbench.testing import check_backbone, check_dataset, check_learner, tiny_data
 
 OURS = ("mlw-vision", "mlw-metric", "mlw-optimization", "mlw-transfer", "mlw-crossdomain")
@@ -92,11 +93,22 @@ def test_batch_statistics_are_refused_where_images_are_embedded_alone():
 def test_protonet_on_a_worked_example():
     plan_data = tiny_data()
     learner = build_learner(make_plan("protonet:temperature=2", plan_data, ways=3, shots=2), plan_data)
-    from workbench.tasks import Examples
-
     support = Examples(torch.tensor([[0.0, 0], [2, 0], [4, 4], [4, 6]]), torch.tensor([0, 0, 1, 1]), 2)
     predicted = learner.adapt(support)(torch.tensor([[1.0, 1], [4, 5]]))
     assert torch.allclose(predicted, torch.tensor([[-0.5, -12.5], [-17.0, 0.0]]))
+
+
+def test_what_is_computed_from_features_is_so_in_float32():
+    data = tiny_data()
+    learner = build_learner(make_plan("baseline:head_epochs=5", data, ways=5, shots=1), data)
+    features = (torch.randn(2, 10, learner.backbone.dim) + 20).bfloat16()  # as a network in bfloat16 makes them
+    support = Examples(features[:, :5], torch.arange(5).expand(2, 5), 5)
+    queries = features[:, 5:]
+    exact = scores(learner, support._replace(x=support.x.float()), queries.float())
+    with torch.autocast("cpu", torch.bfloat16):
+        found = scores(learner, support, queries)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, exact)
 
 
 def test_conv4_pools_before_relu_which_is_the_papers_relu_before_pooling(float64):

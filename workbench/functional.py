@@ -34,9 +34,12 @@ def class_means(support: Examples) -> Tensor:
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """Squared Euclidean distances, `(m, dim)` and `(ways, dim)` to `(m, ways)`.
 
-    By ||x||^2 - 2xy + ||y||^2, which needs no `(m, ways, dim)`; never negative.
+    By ||x||^2 - 2xy + ||y||^2, which needs no `(m, ways, dim)`; never negative. In float32 at least: in bfloat16 the
+    rounding of ||x||^2 is larger than most distances.
     """
-    return (x.square().sum(-1)[:, None] - 2 * x @ y.mT + y.square().sum(-1)[None, :]).clamp_min(0)
+    x, y = (each.to(torch.promote_types(each.dtype, torch.float32)) for each in (x, y))
+    with torch.autocast(x.device.type, enabled=False):
+        return (x.square().sum(-1)[:, None] - 2 * x @ y.mT + y.square().sum(-1)[None, :]).clamp_min(0)
 
 
 def cosines(x: Tensor, y: Tensor) -> Tensor:

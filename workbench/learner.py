@@ -101,6 +101,9 @@ def uses_batch_statistics(module: nn.Module) -> bool:
 def scores(learner: Learner, support: Examples, x: Tensor) -> Tensor:
     """Adapt to each task of a stack of embedded examples and score its queries.
 
+    What a method computes from features it computes in float32, whatever the precision of the network that made them:
+    differences of long features, as squared distances are, drown in the rounding of bfloat16.
+
     Args:
         support: x `(tasks, n, *shape)`, y `(tasks, n)`.
         x: queries `(tasks, m, *shape)`.
@@ -112,7 +115,11 @@ def scores(learner: Learner, support: Examples, x: Tensor) -> Tensor:
     def one(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
         return learner.adapt(Examples(support_x, support_y, support.ways))(query_x)
 
-    return each_task(one, support.x, support.y, x, batched=learner.batched)
+    if not learner.embeds():
+        return each_task(one, support.x, support.y, x, batched=learner.batched)
+    with torch.autocast(x.device.type, enabled=False):
+        known, asked = (each.to(torch.promote_types(each.dtype, torch.float32)) for each in (support.x, x))
+        return each_task(one, known, support.y, asked, batched=learner.batched)
 
 
 def query_loss(learner: Learner, tasks: Task, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> Tensor:

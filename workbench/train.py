@@ -56,7 +56,9 @@ class TrainSettings:
     validate_every: Annotated[int, "steps between two validations; 0: never"] = 500
     validate_tasks: Annotated[int, "validation tasks"] = 200
     keep: Annotated[Literal["best", "last"], "which weights to keep: best on validation, or last"] = "best"
-    precision: Annotated[Literal["float32", "bfloat16"], "float32, or bfloat16 where torch finds it enough"] = "float32"
+    precision: Annotated[
+        Literal["float32", "bfloat16"], "of networks: float32, or bfloat16 where torch finds it enough"
+    ] = "float32"
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
