@@ -45,6 +45,13 @@ def test_squared_distances(float64):
     assert (squared_distances(x, x).diagonal() >= 0).all()
 
 
+def test_batch_norm_of_bfloat16_is_as_exact_as_torchs():
+    x = (3 + torch.randn(8, 4, 6, 6) / 10).bfloat16()  # a mean of many times its deviation
+    weight, bias = torch.ones(4), torch.zeros(4)
+    expected = F.batch_norm(x.float(), None, None, weight, bias, training=True)
+    torch.testing.assert_close(batch_norm(x, weight, bias), expected)
+
+
 def test_squared_distances_of_long_features_survive_bfloat16():
     y = 5 * torch.rand(3, 1600)
     x = y + torch.randn(3, 1600) / 20  # nearest to its own, at a distance of 4 where the squared lengths are 13,000

@@ -51,9 +51,9 @@ def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Te
     """Normalise `(n, channels, height, width)` by the batch's own statistics, then scale and shift.
 
     Our own arithmetic, because vmap over second-order gradients through torch's batch normalisation
-    with batch statistics is silently wrong (torch 2.13 and 2.15).
+    with batch statistics is silently wrong (torch 2.13 and 2.15). The statistics are float32 at least.
     """
-    centred = x - x.mean((0, 2, 3), keepdim=True)
+    centred = x - x.mean((0, 2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
     variance = centred.square().mean((0, 2, 3))  # four times as fast as torch.var on a CPU
     scale = weight * torch.rsqrt(variance + eps)
     return torch.addcmul(bias[:, None, None], centred, scale[:, None, None])
