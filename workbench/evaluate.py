@@ -6,6 +6,7 @@ a method with frozen features take seconds.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from workbench.source import Source, as_floats
 
 STACK_OF_FEATURES = 256  # tasks adapted to at once
 STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}  # the same where the images themselves are adapted to
-EMBED_AT_ONCE = 1024  # images
+PIXELS_AT_ONCE = 2**21  # of the images embedded at once, 297 of 84 x 84: what a network makes of them fills memory
 TABLE_BYTES = 4 * 2**30  # a larger table of embeddings is made stack by stack
 CONFIDENCE_BINS = 15
 
@@ -120,19 +121,26 @@ def _embedded(
     if not learner.embeds():
         return None, stacks
     used = np.unique(np.concatenate([part.ravel() for rows in stacks for part in (rows.support, rows.query)]))
-    one = learner.embed(as_floats(source.gather(used[:1])))
+    image = as_floats(source.gather(used[:1]))
+    one = learner.embed(image)
     if one.numel() * one.element_size() * len(used) > table_bytes:
         return None, stacks
-    parts = (used[first : first + EMBED_AT_ONCE] for first in range(0, len(used), EMBED_AT_ONCE))
+    size = _at_once(image.shape[1:])
+    parts = (used[first : first + size] for first in range(0, len(used), size))
     table = torch.cat([learner.embed(as_floats(source.gather(part))) for part in parts])
     place = np.zeros(used[-1] + 1, np.int64)
     place[used] = np.arange(len(used))
     return table, (rows._replace(support=place[rows.support], query=place[rows.query]) for rows in stacks)
 
 
+def _at_once(image_shape: Sequence[int]) -> int:
+    """How many images of (channels, height, width) are embedded at once."""
+    return max(1, PIXELS_AT_ONCE // math.prod(image_shape[1:]))
+
+
 def _in_parts(learner: Learner, x: Tensor) -> Tensor:
     """Embed a stack `(tasks, n, ...)` without holding the activations of all of it."""
-    embedded = torch.cat([learner.embed(part) for part in x.flatten(0, 1).split(EMBED_AT_ONCE)])
+    embedded = torch.cat([learner.embed(part) for part in x.flatten(0, 1).split(_at_once(x.shape[2:]))])
     stacked: Tensor = embedded.unflatten(0, x.shape[:2])
     return stacked
 
