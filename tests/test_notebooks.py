@@ -27,7 +27,7 @@ def execute(tmp_path, monkeypatch):
     def run(path):
         notebook = nbformat.read(path, as_version=4)
         place = {"metadata": {"path": str(tmp_path)}}
-        NotebookClient(notebook, timeout=120, kernel_name="python3", resources=place).execute()
+        NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
         return notebook
 
     return run
@@ -86,6 +86,7 @@ def test_cross_domain_shows_the_picture_and_the_numbers(execute, tmp_path, monke
 
     said = "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
     assert "64 rows, one a test task, from 4 runs" in said  # 4 methods x 2 data sets x 8 tasks
+    assert said.count("Best baseline: ") == said.count("ahead: ") == 2
     numbers, gaps, places = outputs(notebook, "text/html")
     assert numbers.count("<tr") == 1 + 8
     assert "on validation classes of glyphs + glyphs:seed=1" in numbers
