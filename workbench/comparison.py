@@ -234,10 +234,10 @@ def _forms(
             refused.append((place, way, shot, error))
         else:
             found.append((way, _Form(place, trained_on, all_ways, shot, asked)))
+    judged = {form.place for _, form in found}
+    met = {(way, form.shots) for way, form in found}
     for place, way, shot, why in refused:
-        same_place = any(form.place == place for _, form in found)
-        same_form = any((way, shot) == (other, form.shots) for other, form in found)
-        if not (same_place and same_form):
+        if place not in judged or (way, shot) not in met:
             raise why
         if note:
             note(f"left out: {why}")

@@ -26,7 +26,7 @@ from workbench.source import Source, as_floats
 
 STACK_OF_FEATURES = 256  # tasks adapted to at once
 STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}  # the same where the images themselves are adapted to
-PIXELS_AT_ONCE = 2**21  # of the images embedded at once, 297 of 84 x 84: what a network makes of them fills memory
+PIXELS_AT_ONCE = 2**21  # of the images embedded at once, 297 of 84 x 84: memory grows with it
 TABLE_BYTES = 4 * 2**30  # a larger table of embeddings is made stack by stack
 CONFIDENCE_BINS = 15
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from workbench.plan import Plan
 
 FORMAT = 1  # of the folder
-RESULTS_VERSION = 1  # raised when the core's numbers change
+RESULTS_VERSION = 2  # raised when the core's numbers change
 
 
 @dataclass(frozen=True)
