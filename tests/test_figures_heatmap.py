@@ -114,6 +114,14 @@ def test_all_words_are_on_the_picture_and_none_covers_another(methods, places, s
     assert not overlap.any()
 
 
+def test_only_a_baseline_that_won_its_column_is_favoured():
+    frame = matrix(["protonet", "baseline", "simpleshot"], ["x", "y"], [1])
+    said = {named: heatmap_figure(frame, named).texts[0].get_text() for named in ((), ("baseline",))}
+    assert "which favours it" in said[()]
+    assert "framed: baseline." in said["baseline",]
+    assert "favours" not in said["baseline",]
+
+
 def test_several_training_sets_are_blocks():
     parts = [matrix(["a", "b"], ["x", "y"], [1]).assign(train_on=name) for name in ("mini", "omniglot + mini")]
     (axis,), _ = drawn(heatmap_figure(frame_of(*parts)))

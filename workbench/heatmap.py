@@ -179,9 +179,10 @@ def _heat_words(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
     """The legend of the heat map."""
     words = [
         "A cell: mean accuracy over test tasks ± 95% interval, %; below it the paired difference to the baseline.",
-        f"Baseline of a column, framed: {baseline_words(table, baseline)}. The best is so on these same tasks, which "
-        "favours it.",
+        f"Baseline of a column, framed: {baseline_words(table, baseline)}.",
     ]
+    if len(baseline) != 1:
+        words.append("It is the best on these same tasks, which favours it.")
     told = table["to_baseline"].abs() > table["to_baseline_interval"]
     if (table["to_baseline"].notna() & (table["method"] != table["baseline"]) & ~told).any():
         words.append("≈: the 95% interval of the difference includes 0, so these tasks do not tell the two apart.")
