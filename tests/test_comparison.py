@@ -156,6 +156,8 @@ def test_one_source_four_targets_and_three_shots_are_one_table(benchmark_data, t
     assert [each for each in notes if "left out" in each] == [
         "left out: 8 shots leave no query in the test classes of crops, where a class has 8 images; try --shots 7"
     ]
+    episodic = small(["protonet"], out, **options | {"on": "chests", "shots": [8]})
+    assert set(episodic["shots"]) == {8}  # though classes of 8 images trained it
     trained = stamps(out)
     with pytest.raises(DataError, match=r"5 shots \+ 4 queries need 9 images a class.* of 8; try --queries 3"):
         small(["protonet"], out, **options | {"shots": [5]})

@@ -50,6 +50,22 @@ def test_a_finished_run_holds_all_that_is_promised(data, tmp_path):
     assert not list(tmp_path.glob("**/.*.part"))
 
 
+@pytest.mark.parametrize(
+    ("shots", "settings", "trained"),
+    [  # of classes of 10 images; protonet's recipe has 5 queries
+        (1, {}, (1, 5)),
+        (5, {}, (5, 5)),
+        (8, {}, (5, 5)),
+        (20, {}, (5, 5)),
+        (20, {"train_queries": 2}, (8, 2)),
+        (20, {"train_shots": 9}, (9, 1)),
+    ],
+)
+def test_training_tasks_have_the_shots_of_the_test_or_what_the_classes_give(shots, settings, trained):
+    fitted = plan_of(tiny_data(images=10), shots=shots, **settings).settings
+    assert (fitted.train_shots, fitted.train_queries) == trained
+
+
 def test_what_is_finished_is_not_trained_again_unless_asked(data, tmp_path):
     watched = []
 

@@ -253,11 +253,13 @@ def _fit(
                 f"{name} has a fixed number of ways: it cannot train at {given['train_ways']} ways for {ways} at test"
             )
         values["train_ways"] = ways
+    fewest, least = scarcest(train)
     values["train_ways"] = values["train_ways"] or ways
-    values["train_shots"] = values["train_shots"] or shots
     if "train_ways" not in given:
-        values["train_ways"] = min(values["train_ways"], max(scarcest(train)[0], ways))
+        values["train_ways"] = min(values["train_ways"], max(fewest, ways))
+    if values["train_shots"] is None:  # as at test, but of classes too small for these shots half are queries
+        kept = values["train_queries"] if "train_queries" in given else min(values["train_queries"], least // 2)
+        values["train_shots"] = min(shots, max(least - kept, 1))
     if "train_queries" not in given:
-        left = scarcest(train)[1] - values["train_shots"]
-        values["train_queries"] = min(values["train_queries"], max(left, 1))
+        values["train_queries"] = min(values["train_queries"], max(least - values["train_shots"], 1))
     return TrainSettings(**values)

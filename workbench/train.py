@@ -47,7 +47,7 @@ class TrainSettings:
     clip_norm: Annotated[float | None, "largest norm of the whole gradient"] = None
     clip_value: Annotated[float | None, "largest absolute value of a gradient's entry"] = None
     train_ways: Annotated[int | None, "ways of a training task; none: as at test"] = None
-    train_shots: Annotated[int | None, "shots of a training task; none: as at test"] = None
+    train_shots: Annotated[int | None, "shots of a training task; none: as at test, or what the classes give"] = None
     train_queries: Annotated[int, "queries a class of a training task"] = 15
     augment: Annotated[str, "changes to training images: crop, shift, jitter, flip, joined by +"] = "none"
     train_protocol: Annotated[str, "how training tasks are drawn: a protocol by name"] = "way-shot"
