@@ -66,9 +66,11 @@ def curves(found: list[dict[str, Any]]) -> Figure:
     for cell in found:
         plan = cell["from"].about["plan"]  # a run may be judged at other ways than it was validated at
         chosen.setdefault((plan["val_ways"], plan["val_shots"]), {}).setdefault(cell["algorithm"], cell["from"])
+    methods = sorted({method for of_method in chosen.values() for method in of_method})
     figure, axes = plt.subplots(len(chosen), 1, figsize=(8, 4.2 * len(chosen)), squeeze=False, layout="constrained")
     for axis, ((ways, shots), of_method) in zip(axes.flat, sorted(chosen.items()), strict=True):
-        for number, (method, run) in enumerate(sorted(of_method.items())):
+        for method, run in sorted(of_method.items()):
+            number = methods.index(method)  # of one colour in all panels
             curve = run.curve().dropna(subset=["val_accuracy"])
             minutes, accuracy = curve["seconds"] / 60, 100 * curve["val_accuracy"]
             axis.plot(minutes, accuracy, marker=".", color=COLOURS[number % 8], ls="-:"[number // 8], label=method)
@@ -115,9 +117,11 @@ def _published(cell: dict[str, Any]) -> tuple[recipes.Published | None, str]:
 
 
 def matrix(frame: pd.DataFrame) -> str:
-    """A comparison over several data sets: a table for each training, then each method against itself."""
-    tables = [_block(train_on, part) for train_on, part in summary(frame).groupby("train_on", sort=False)]
-    pairs = trainings(frame)
+    """A comparison over several data sets: a table for each ways and shots, then each method against itself."""
+    cells, pairs = summary(frame), trainings(frame)
+    tables = [
+        _block(f"{ways}-way {shots}-shot", part) for (ways, shots), part in cells.groupby(["ways", "shots"], sort=False)
+    ]
     lines = [
         f"| {row['method']} | {_named(row['train_on'])} | {_named(row['other'])} | {_named(row['test_on'])} | "
         f"{row['ways']}-way {row['shots']}-shot | {100 * row['difference']:+.2f} ± {100 * row['interval']:.2f} |"
@@ -129,22 +133,22 @@ def matrix(frame: pd.DataFrame) -> str:
     return "\n\n".join(tables)
 
 
-def _block(train_on: str, cells: pd.DataFrame) -> str:
-    """Methods by test data sets and shots, the best of each column in bold."""
-    shared = common_signs(cells)
-    places = cells[["test_on", "ways", "shots"]].drop_duplicates()
-    head = [f"{_named(test_on)} {ways}-way {shots}-shot" for test_on, ways, shots in places.to_numpy()]
-    lines = [f"| trained on {_named(train_on)} | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
-    for method, part in cells.groupby("method", sort=False):
-        texts = dict.fromkeys(places.itertuples(index=False, name=None), "")
+def _block(title: str, cells: pd.DataFrame) -> str:
+    """Methods by test data sets, the best of each column in bold; a method has a row for each training."""
+    shared, best = common_signs(cells), cells.groupby("test_on")["accuracy"].max()
+    places, several = list(dict.fromkeys(cells["test_on"])), cells["train_on"].nunique() > 1
+    head = [title, *(["trained on"] if several else []), *map(_named, places)]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for (method, train_on), part in cells.groupby(["method", "train_on"], sort=False):
+        texts = dict.fromkeys(places, "")
         for cell in part.to_dict("records"):
             number = f"{100 * cell['accuracy']:.1f} ± {100 * cell['interval']:.1f}"
             own = "".join(sign for sign in signs(cell) if sign not in shared[method])
-            texts[cell["test_on"], cell["ways"], cell["shots"]] = (
-                f"**{number}**" if cell["difference"] == 0 else number
+            texts[cell["test_on"]] = (
+                f"**{number}**" if cell["accuracy"] == best[cell["test_on"]] else number
             ) + own.replace("*", r"\*")
         name = f"{method} {shared[method]}".rstrip().replace("*", r"\*")
-        lines.append(f"| {name} | {' | '.join(texts.values())} |")
+        lines.append(f"| {' | '.join([name, *([_named(train_on)] if several else []), *texts.values()])} |")
     return "\n".join(lines)
 
 
