@@ -38,6 +38,7 @@ def test_the_story_of_a_run(mlw, tmp_path):
     assert code == 0, errors
     run = Path(output.strip())
     assert (run / "weights.safetensors").is_file()
+    assert "on tasks of 20-way 1-shot" in errors
     assert f"next: mlw eval {run}" in errors
     code, output, _ = mlw(f"eval {run} --shots 1 2 --episodes 20")
     assert code == 0

@@ -39,6 +39,7 @@ def train(
     from workbench.device import choose
     from workbench.opened import open_data
     from workbench.plan import make_plan
+    from workbench.recipes import form
     from workbench.specs import TOGETHER
 
     chosen = choose(device)
@@ -60,6 +61,8 @@ def train(
     if left := result["not_initialised"]:
         _show.note(f"not in {plan.settings.init}, so trained from the start: {', '.join(left)}")
     took = f"{result['steps']} steps in {_show.duration(result['seconds'])}"
+    if drawn := plan.protocol:
+        took += f" on tasks of {form(drawn.ways, plan.settings.train_shots or 0)}"
     if "best_val_accuracy" in result:
         took += f", {result['kept']} weights kept"
         took += f", validation accuracy {100 * result['best_val_accuracy']:.1f}% at step {result['best_step']}"
