@@ -25,3 +25,19 @@ def float64():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def frame():
+    """Results of three methods by two shots."""
+    from frames import three_methods
+
+    return three_methods()
+
+
+@pytest.fixture
+def curves(frame):
+    """Learning curves of their runs."""
+    from frames import curves_of
+
+    return curves_of(frame)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from frames import Page, cell, frame_of
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
-from test_report import Page, cell, frame_of
 
 from workbench import figures, page, report
 from workbench.errors import WorkbenchError

@@ -1,0 +1,107 @@
+"""Frames of results as judging writes them, with what each test says of them; and a page as a browser reads it."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+
+DEFAULTS = {
+    "options": "",
+    "backbone": "conv4",
+    "train_on": "glyphs",
+    "test_on": "glyphs",
+    "domain": "",
+    "split": "test",
+    "protocol": "way-shot",
+    "ways": 5,
+    "shots": 1,
+    "queries": 15,
+    "instance": 0,
+    "train_seed": 0,
+    "task_seed": 0,
+    "loss": 0.5,
+    "adapt_seconds": 0.002,
+    "transductive": False,
+    "episodic": True,
+    "overlap": "",
+    "selection": "",
+    "pretrained_on": "",
+    "calibration_error": 0.03,
+    "train_seconds": 60.0,
+    "eval_seconds": 7.0,
+    "parameters": 1000,
+    "published": float("nan"),
+    "published_interval": float("nan"),
+    "published_source": "",
+}
+
+
+def cell(algorithm, accuracy, first_task=0, **given):
+    """The rows of one cell."""
+    tasks = np.arange(first_task, first_task + len(accuracy))
+    values = {**DEFAULTS, **given}
+    run = f"{algorithm}-{values['options']}-{values['shots']}s-{values['train_seed']}"
+    columns = {"algorithm": algorithm, **values, "task": tasks, "accuracy": accuracy, "run": run}
+    return pd.DataFrame(columns, index=range(len(tasks)))
+
+
+def frame_of(*cells):
+    return pd.concat(cells, ignore_index=True)
+
+
+def drawn(skill, tasks=40, seed=0):
+    """Accuracies over tasks whose difficulty all methods share."""
+    hard = np.random.default_rng(0).normal(0, 0.1, tasks)
+    noise = np.random.default_rng(seed).normal(0, 0.02, tasks)
+    return np.clip(skill + hard + noise, 0, 1)
+
+
+def three_methods():
+    """Three methods (one transductive, one published) by two shots."""
+    cells = []
+    for shots, gain in ((1, 0.0), (5, 0.15)):
+        published = {"published": 98.8, "published_interval": 0.4, "published_source": "Snell et al. 2017"}
+        cells.append(cell("protonet", drawn(0.7 + gain, seed=1), shots=shots, **published))
+        cells.append(cell("maml", drawn(0.65 + gain, seed=2), shots=shots, options="lr=0.1", transductive=True))
+        cells.append(cell("baseline", drawn(0.4 + gain, seed=3), shots=shots))
+    return frame_of(*cells)
+
+
+def curves_of(frame):
+    """Learning curves of the runs: 40 steps, validated every tenth."""
+    parts = []
+    for i, run in enumerate(frame["run"].unique()):
+        step = np.arange(1, 41)
+        accuracy = np.where(step % 10 == 0, 0.5 + step / 100 - i / 100, np.nan)
+        columns = {"step": step, "loss": 2 / step + i, "lr": 1e-3, "seconds": step / 10, "val_accuracy": accuracy}
+        parts.append(pd.DataFrame({"run": run, "label": run.split("-")[0], **columns}))
+    return pd.concat(parts, ignore_index=True)
+
+
+class Page(HTMLParser):
+    """What a browser would be told to do."""
+
+    VOID = frozenset({"meta", "img", "wbr", "br", "link", "input"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.loads, self.words = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [value for name, value in attrs if name in ("src", "href", "data", "action", "srcset")]
+        assert not any(name.startswith("on") for name, _ in attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
