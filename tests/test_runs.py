@@ -1,7 +1,10 @@
 """Run folders: written whole, read back, gone on with, never mistaken."""
 
+import importlib
 import shutil
+import sys
 import tomllib
+import types
 
 import numpy as np
 import pytest
@@ -140,6 +143,46 @@ def test_changed_code_is_judged_anew(data, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "_source_text", lambda target: "changed")
     judged(run, data)
     assert len(list(run.folder.glob("eval/*.parquet"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("from .rates import FAST", "rates.py"),
+        ("from shop.rates import FAST", "rates.py"),
+        ("import shop.rates", "rates.py"),
+        ("from . import rates", "rates.py"),
+        ("from shop import FAST", "__init__.py"),
+        ("def later():\n    from shop import rates", "rates.py"),
+        ("from .rates import FAST", "tables/__init__.py"),  # which rates.py imports
+    ],
+)
+def test_the_code_of_a_method_is_all_of_its_package_that_it_uses(line, file, tmp_path, monkeypatch):
+    files = {
+        "__init__.py": "FAST = 2",
+        "tables/__init__.py": "",
+        "rates.py": "import shop.tables\nFAST = 1",
+        "other.py": "",
+    }
+    files["method.py"] = f"{line}\nimport json.decoder\nfrom workbench import Learner\n\nclass Method(Learner): pass\n"
+    for name, text in files.items():
+        (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shop" / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:  # of the case before
+        del sys.modules[name]
+    method = importlib.import_module("shop.method").Method
+    first = runs._source_text(method)
+    assert "class Method" in first
+    (tmp_path / "shop" / "other.py").write_text("changed = True")
+    assert runs._source_text(method) == first
+    (tmp_path / "shop" / file).write_text(f"{files[file]}\nchanged = True")
+    assert runs._source_text(method) != first
+
+
+def test_the_code_of_a_method_that_was_typed_is_its_name_at_least(monkeypatch):
+    monkeypatch.setitem(sys.modules, "prompt", types.ModuleType("prompt"))
+    assert runs._source_text(type("Typed", (), {"__module__": "prompt"})) == "Typed"
 
 
 def test_weights_come_back(data, tmp_path):

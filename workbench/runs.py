@@ -8,16 +8,17 @@
         eval/NAME-HASH.parquet  one row a test task; NAME-HASH.toml: what was asked
 
 The hash in the name covers the plan, the data's content, the source text of the modules that define
-algorithm and backbone, and RESULTS_VERSION. So what is finished is never computed twice, a changed
-method never answers with old numbers, and what was interrupted goes on, bit for bit.
+algorithm and backbone (and of what these import from their own package), and RESULTS_VERSION. So what is
+finished is never computed twice, a changed method never answers with old numbers, and what was
+interrupted goes on, bit for bit.
 
 Every file is written under a temporary name and renamed. Reading runs imports no torch.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import importlib
 import inspect
 import json
 import os
@@ -26,6 +27,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,10 +236,47 @@ def sources(plan: Plan) -> dict[str, str]:
 
 
 def _source_text(target: type) -> str:
+    """The text of the module that defines a target, and of the modules of its package that this one uses."""
+    texts: dict[str, str] = {}
+    todo = [target.__module__]
+    while todo:
+        name = todo.pop()
+        if name not in texts:
+            texts[name], used = _module(name)
+            todo += used
+    if not texts[target.__module__]:  # typed into a notebook or at a prompt: at best the class has a text
+        try:
+            return inspect.getsource(target)
+        except (OSError, TypeError):
+            return target.__qualname__
+    return "\0".join(texts[name] for name in sorted(texts))
+
+
+def _module(name: str) -> tuple[str, list[str]]:
+    """The text of a module, if it has one, and the modules of its own package that it imports, at its top or later."""
+    spec = _spec(name)
+    text = spec.loader.get_source(name) if spec and isinstance(spec.loader, InspectLoader) else None
+    package = name.partition(".")[0]
+    if spec is None or text is None or package == "workbench":  # RESULTS_VERSION speaks for the core
+        return text or "", []
+    used = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            used += [alias.name for alias in node.names if alias.name.partition(".")[0] == package]
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), spec.parent)
+            if origin.partition(".")[0] == package:
+                # `from package import module` uses that module, not all that the package registers
+                inside = [f"{origin}.{alias.name}" for alias in node.names]
+                used += [whole if _spec(whole) else origin for whole in inside]
+    return text, used
+
+
+def _spec(name: str) -> ModuleSpec | None:
     try:
-        return inspect.getsource(importlib.import_module(target.__module__))
-    except (OSError, TypeError):  # typed at a prompt
-        return target.__qualname__
+        return find_spec(name)
+    except (ModuleNotFoundError, ValueError):  # the name before the last dot is no package; or it is __main__
+        return None
 
 
 def write(path: Path, write: Callable[[Path], object]) -> None:
