@@ -268,3 +268,17 @@ def test_no_torch_and_no_pyplot_for_a_table_and_its_figures():
         "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "lines"),
+    [
+        ("finetune:head=random,tune_epochs=50 †", 34, ["finetune:head=random,", "tune_epochs=50 †"]),
+        ("finetune:head=random,tune_epochs=50 †", 18, ["finetune:", "head=random,", "tune_epochs=50 †"]),
+        ("nearest_neighbor", 18, ["nearest_neighbor"]),
+        ("nearest_neighbor:neighbors=3", 12, ["nearest_", "neighbor:", "neighbors=3"]),
+        ("x" * 20, 16, ["x" * 16, "x" * 4]),
+    ],
+)
+def test_names_break_between_options_before_they_break_within_one(name, width, lines):
+    assert report.broken(name, width).split("\n") == lines

@@ -373,13 +373,18 @@ def _rarer(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
 
 
 def broken(name: str, width: int) -> str:
-    """A name over several lines, broken behind punctuation if it can be."""
+    """A name over several lines, broken between its options if it can be, else behind other punctuation."""
+    pieces = re.split(r"(?<=[:,+ ])", name)
     lines = [""]
-    for piece in re.split(r"(?<=[:,+ _/-])", name):
+    for piece in (part for whole in pieces for part in _parts(whole, width)):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
             lines.append("")
         lines[-1] += piece
     return "\n".join(part for line in lines for part in wrap(line, width, break_on_hyphens=False))
+
+
+def _parts(word: str, width: int) -> list[str]:
+    return [word] if len(word.rstrip()) <= width else re.split(r"(?<=[_/-])", word)
 
 
 def is_best(cell: Mapping[Any, Any]) -> bool:
