@@ -34,6 +34,16 @@ def test_a_table_too_large_is_embedded_stack_by_stack():
     assert np.allclose(whole.loss, parts.loss, atol=1e-5)
 
 
+@pytest.mark.parametrize("pixels", [1, 5 * 16 * 16, 2**30])
+def test_how_many_images_are_embedded_at_once_changes_no_number(pixels, monkeypatch):
+    learner, source = built("protonet"), tiny_source(split="test")
+    first = evaluate(learner, source, 30)
+    monkeypatch.setattr("workbench.evaluate.PIXELS_A_THREAD", pixels)
+    again = evaluate(learner, source, 30)
+    assert np.allclose(first.loss, again.loss, atol=1e-6)
+    assert np.array_equal(first.accuracy, again.accuracy)
+
+
 def test_the_numbers_are_those_of_a_plain_loop():
     learner, source = built("protonet"), tiny_source(split="test")
     result = evaluate(learner, source, 12)

@@ -27,6 +27,7 @@ from workbench.source import Source, as_floats
 STACK_OF_FEATURES = 256  # tasks adapted to at once
 STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}  # the same where the images themselves are adapted to
 PIXELS_AT_ONCE = 2**21  # of the images embedded at once, 297 of 84 x 84: memory grows with it
+PIXELS_A_THREAD = 2**15  # the same on a CPU, for each thread, 41 of 28 x 28: what lies between layers stays in cache
 TABLE_BYTES = 4 * 2**30  # a larger table of embeddings is made stack by stack
 CONFIDENCE_BINS = 15
 
@@ -125,7 +126,7 @@ def _embedded(
     one = learner.embed(image)
     if one.numel() * one.element_size() * len(used) > table_bytes:
         return None, stacks
-    size = _at_once(image.shape[1:])
+    size = _at_once(image)
     parts = (used[first : first + size] for first in range(0, len(used), size))
     table = torch.cat([learner.embed(as_floats(source.gather(part))) for part in parts])
     place = np.zeros(used[-1] + 1, np.int64)
@@ -133,14 +134,15 @@ def _embedded(
     return table, (rows._replace(support=place[rows.support], query=place[rows.query]) for rows in stacks)
 
 
-def _at_once(image_shape: Sequence[int]) -> int:
-    """How many images of (channels, height, width) are embedded at once."""
-    return max(1, PIXELS_AT_ONCE // math.prod(image_shape[1:]))
+def _at_once(images: Tensor) -> int:
+    """How many images `(..., channels, height, width)` are embedded at once."""
+    most = PIXELS_A_THREAD * torch.get_num_threads() if images.device.type == "cpu" else PIXELS_AT_ONCE
+    return max(1, most // math.prod(images.shape[-2:]))
 
 
 def _in_parts(learner: Learner, x: Tensor) -> Tensor:
     """Embed a stack `(tasks, n, ...)` without holding the activations of all of it."""
-    embedded = torch.cat([learner.embed(part) for part in x.flatten(0, 1).split(_at_once(x.shape[2:]))])
+    embedded = torch.cat([learner.embed(part) for part in x.flatten(0, 1).split(_at_once(x))])
     stacked: Tensor = embedded.unflatten(0, x.shape[:2])
     return stacked
 
