@@ -223,3 +223,15 @@ def test_a_training_that_could_not_begin_begins_again(tmp_path, monkeypatch):
     for _ in range(2):
         with pytest.raises(DataError, match="There is no file"):
             jobs.train(plan, data, tmp_path / "runs", device=CPU)
+
+
+def test_what_is_not_trained_must_find_all_that_it_needs_in_its_start(tmp_path, monkeypatch):
+    tiny = tiny_data()
+    for module in ("jobs", "judging"):
+        monkeypatch.setattr(f"workbench.{module}.open_data", lambda text: tiny)
+    asked = {"ways": 3, "shots": 2, "backbone": CONV, "settings": FEW}
+    plan = make_plan("finetune:features=logits,init=baselinepp", tiny, **asked)
+    with pytest.raises(RunError, match=r"leaves classifier.bias, classifier.weight as drawn at random; name a start"):
+        jobs.train(plan, tiny, tmp_path, device=CPU)
+    plan = make_plan("finetune:features=logits,init=baseline", tiny, **asked)
+    assert jobs.train(plan, tiny, tmp_path, device=CPU).finished

@@ -77,3 +77,11 @@ def test_more_tasks_begin_with_the_fewer():
     learner, source = built("protonet"), tiny_source(split="test")
     few, many = evaluate(learner, source, 20), evaluate(learner, source, 300)
     assert np.allclose(few.accuracy, many.accuracy[:20])
+
+
+def test_a_method_that_breaks_down_on_a_task_guesses_there(monkeypatch):
+    learner, source = built("protonet"), tiny_source(split="test")
+    monkeypatch.setattr(type(learner), "adapt", lambda self, support: lambda x: x[:, :3] * float("nan"))
+    result = evaluate(learner, source, 8)
+    assert result.accuracy == pytest.approx(1 / 3)
+    assert result.loss == pytest.approx(np.log(3))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import PluginError, UsageError
-from workbench.specs import Option, Spec, filled_of, options_of, parse, resolve
+from workbench.specs import Above, AtLeast, Option, Spec, filled_of, options_of, parse, resolve
 
 
 class Method:
@@ -106,3 +106,28 @@ def test_an_option_needs_annotation_help_and_default():
 @given(st.floats(allow_nan=False))
 def test_floats_survive_as_text(value):
     assert Option("x", float, 0.0, "").convert(str(value), "m") == value
+
+
+class Bounded:
+    def __init__(
+        self,
+        *,
+        steps: Annotated[int | None, "how many", AtLeast(1)] = None,
+        rate: Annotated[float, "how fast", Above(0)] = 0.1,
+    ):
+        pass
+
+
+def test_numbers_within_their_bounds():
+    options = options_of(Bounded)
+    assert resolve("m", {"steps": "1", "rate": "1e-9"}, options) == {"steps": 1, "rate": 1e-9}
+    assert resolve("m", {"steps": "none"}, options) == {"steps": None}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "bound"),
+    [("steps", "0", "at least 1"), ("steps", -3, "at least 1"), ("rate", "0", "above 0"), ("rate", "nan", "above 0")],
+)
+def test_numbers_beyond_their_bounds_are_one_sentence(key, value, bound):
+    with pytest.raises(UsageError, match=rf"m:{key}={value} cannot be: it must be {bound} \(how"):
+        resolve("m", {key: value}, options_of(Bounded))

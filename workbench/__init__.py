@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from workbench.images import Dataset, ImageClass
     from workbench.learner import Backbone, Learner, query_loss, uses_batch_statistics
     from workbench.source import Source
+    from workbench.specs import Above, AtLeast
     from workbench.tasks import Examples, Predictor, Task
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Above": "specs",
+    "AtLeast": "specs",
     "Backbone": "learner",
     "Dataset": "images",
     "Examples": "tasks",
@@ -38,6 +41,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Above",
+    "AtLeast",
     "Backbone",
     "Dataset",
     "Examples",

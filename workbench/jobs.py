@@ -105,6 +105,11 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
             write(run.folder / "train.csv", log.write)
             saved = time.monotonic()
     write(run.folder / "train.csv", log.write)
+    if not training.steps_done and (left := {*not_initialised} & dict(learner.named_parameters()).keys()):
+        raise RunError(
+            f"{plan.algorithm} is not trained here, and what it starts from ({_named(plan.init)}) leaves "
+            f"{', '.join(sorted(left))} as drawn at random; name a start that has it: init=RUN_FOLDER"
+        )
     validated = training.best_accuracy is not None
     result = {
         "steps": training.steps_done,
@@ -243,6 +248,10 @@ def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> di
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
     }
+
+
+def _named(first: Plan | str) -> str:
+    return first if isinstance(first, str) else first.algorithm
 
 
 def _short_label(plan: Plan) -> str:

@@ -73,12 +73,14 @@ def make_plan(
     recipe: str = "quick",
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    spelled_out: bool = False,
 ) -> Plan:
     """Plan a training for evaluation at `ways` and `shots`.
 
     Args:
         algorithm: a spec, `maml:inner_steps=5,lr=1e-4`; keys are options and training settings.
         settings: training settings given as flags.
+        spelled_out: whether `algorithm` says all that matters, so that its plugin need have no such recipe.
 
     Raises:
         UsageError: a name, key or value that cannot be.
@@ -90,7 +92,7 @@ def make_plan(
     options, training = specs.options_of(target), settings_options()
     typed = specs.resolve(spec.name, spec.options, options | training)
     flags = specs.resolve("the training", settings or {}, training)
-    from_recipe = dict(recipes.settings(entry, recipe, data.name, ways, shots))
+    from_recipe = dict(recipes.settings(entry, recipe, data.name, ways, shots, spelled_out=spelled_out))
     recipe_backbone = from_recipe.pop("backbone", None)
     from_recipe = specs.resolve(f"the {recipe} recipe of {spec.name}", from_recipe, options | training)
     chosen = from_recipe | flags | typed
@@ -107,6 +109,7 @@ def make_plan(
             return algorithm
         passed = {key: value for key, value in (settings or {}).items() if key not in ("init", "teachers")}
         asked: dict[str, Any] = {"ways": ways, "shots": shots, "recipe": recipe, "seed": seed, "settings": passed}
+        asked["spelled_out"] = bool(specs.parse(algorithm).options)
         return make_plan(algorithm, data, backbone=network or None, **asked)
 
     plan = Plan(

@@ -63,8 +63,11 @@ class Published(NamedTuple):
         return f"{self.accuracy:g}" + (f" ± {self.interval:g}" if self.interval is not None else "")
 
 
-def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[str, Any]:
+def settings(entry: Entry, name: str, data: str, ways: int, shots: int, *, spelled_out: bool = False) -> dict[str, Any]:
     """What a recipe says for an algorithm at (data set, ways, shots), the most specific winning.
+
+    Args:
+        spelled_out: whether there need be none, because another method's recipe gives the settings of its start.
 
     Raises:
         UsageError: the plugin has no such recipe there; the message says where it has one.
@@ -74,7 +77,7 @@ def settings(entry: Entry, name: str, data: str, ways: int, shots: int) -> dict[
     known, own = applying(entry), tables(entry)
     here = {"data": data, "ways": ways, "shots": shots}
     applies = [t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)]
-    if not applies and name == "quick":
+    if not applies and (name == "quick" or spelled_out):
         return dict(entry.preset)
     if not applies:
         have = sorted({place(t) for t in known if name in t})

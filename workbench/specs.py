@@ -4,7 +4,8 @@ The first `:` ends the name; a comma separates only where `word=` follows; the f
 key. So values may hold colons and commas: `vit:weights=/a,b/c:1.pt` has one option.
 
 Constructors: parameters before `*` are filled by the workbench by name (`backbone`, `ways`, ...);
-those after it are the user's options, `Annotated[type, "help"]` with a default.
+those after it are the user's options, `Annotated[type, "help"]` with a default; `Annotated[type, "help",
+AtLeast(1)]` or `Above(0)` bounds a number from below.
 """
 
 from __future__ import annotations
@@ -54,6 +55,30 @@ def parse(text: str) -> Spec:
     return Spec(name, options)
 
 
+class AtLeast(NamedTuple):
+    """A bound of an option that is a number: this, or more."""
+
+    value: float
+
+    def holds(self, number: float) -> bool:
+        return number >= self.value
+
+    def __str__(self) -> str:
+        return f"at least {self.value:g}"
+
+
+class Above(NamedTuple):
+    """A bound of an option that is a number: more than this."""
+
+    value: float
+
+    def holds(self, number: float) -> bool:
+        return number > self.value
+
+    def __str__(self) -> str:
+        return f"above {self.value:g}"
+
+
 @dataclass(frozen=True)
 class Option:
     """One keyword-only constructor parameter or settings field."""
@@ -62,6 +87,7 @@ class Option:
     type: Any
     default: Any
     help: str
+    bound: AtLeast | Above | None = None
 
     @property
     def type_name(self) -> str:
@@ -72,13 +98,16 @@ class Option:
         """The value in the option's type; text is parsed, other values are checked.
 
         Raises:
-            UsageError: it does not fit; the message names the type.
+            UsageError: it does not fit; the message names the type, or the bound.
         """
         for choice in _choices(self.type):
             try:
-                return _convert(choice, value)
+                converted = _convert(choice, value)
             except (ValueError, TypeError, KeyError):
                 continue
+            if converted is not None and self.bound and not self.bound.holds(converted):  # not a number fails too
+                raise UsageError(f"{owner}:{self.name}={value} cannot be: it must be {self.bound} ({self.help})")
+            return converted
         raise UsageError(f"{owner}:{self.name}={value} does not fit: {self.name} is {self.type_name} ({self.help})")
 
 
@@ -98,8 +127,8 @@ def options_of(target: type) -> dict[str, Option]:
             raise PluginError(
                 f"The option {name!r} of {target.__name__} must be written Annotated[type, 'help'] with a default"
             )
-        kind, text = get_args(hint)[:2]
-        options[name] = Option(name, kind, parameter.default, text)
+        kind, text, *bound = get_args(hint)
+        options[name] = Option(name, kind, parameter.default, text, *bound[:1])
     return options
 
 

@@ -166,6 +166,10 @@ def _check_adapt(learner: Learner, task: Task) -> None:
     assert first.shape == (len(task.query.x[0]), support.ways), f"scores must be (n, ways), not {tuple(first.shape)}"
     assert torch.equal(first, second), "adapt must be deterministic: draw from a torch.Generator made inside it"
     assert not first.requires_grad, "under no_grad, adapt must build no graph"
+    met = support.y < support.ways - 1  # the last class has not come yet, as in a stream
+    partly = learner.adapt(Examples(support.x[met], support.y[met], support.ways))(task.query.x[0])
+    assert partly.shape == first.shape, "a class that the support lacks must have its column too"
+    assert not partly[:, :-1].isnan().any(), "a class that the support lacks must not spoil the others' scores"
     same = all(torch.equal(before[name], value) for name, value in learner.state_dict().items())
     assert same, "adapt must leave the learner as it was"
 

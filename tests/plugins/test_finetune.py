@@ -275,3 +275,14 @@ def test_half_of_the_crops_are_mirrored_and_their_areas_are_8_to_100_percent():
     assert abs((wide < 0).float().mean() - 0.5) < 0.05
     assert area.min() > 0.07
     assert abs(area.mean() - 0.54) < 0.04
+
+
+@pytest.mark.parametrize("statistics", ["support", "batch"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_last_batch_of_one_image_whose_maps_are_one_pixel(statistics, count, float64):
+    learner = built(f"statistics={statistics},tune_batch=4,tune_lr=0.01", backbone="resnet18:stem=large")
+    task = tiny_task()
+    support = Examples(task.support.x[0, :count], task.support.y[0, :count], 3)
+    predicted = learner.adapt(support)(task.query.x[0, :1])  # and a single query
+    assert predicted.shape == (1, 3)
+    assert predicted.isfinite().all()

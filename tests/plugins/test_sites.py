@@ -109,3 +109,8 @@ def test_stacked_gradients_equal_those_one_by_one(norm, float64):
     alone = torch.stack([jacobian(partial(loss, x=each), gamma) for gamma, each in zip(gammas, x, strict=True)])
     assert stacked.abs().sum() > 0
     assert torch.allclose(stacked, alone, atol=1e-9)
+
+
+def test_a_convolution_in_groups_has_no_one_by_one_beside_it():
+    net = nn.Sequential(nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 8, 3))
+    assert list(convolutions(net)) == ["2"]

@@ -173,3 +173,13 @@ def test_one_query_alone_is_moved_by_nothing_but_the_support(float64):
     whole = TIM(Given(), head_steps=20, head_lr=1e-2, marginal=1, conditional=1).eval()
     support, query = Examples(torch.eye(2), torch.arange(2), 2), F.normalize(torch.tensor([[1.0, 0.4]]))
     assert torch.allclose(plain.adapt(support)(query), whole.adapt(support)(query))
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_a_class_that_was_not_met_spoils_no_other(alpha, float64):
+    learner = built(f"tim:alpha={alpha},head_steps=20")
+    support, queries = embedded(learner)
+    x, y, ways = examples(support)
+    predicted = learner.adapt(Examples(x[y < 2], y[y < 2], ways))(queries[0])
+    assert predicted[:, :2].isfinite().all()
+    assert (predicted[:, 2] == float("-inf")).all()

@@ -309,3 +309,11 @@ def test_the_centroid_of_a_class_is_its_mean(float64):
     support = Examples(torch.tensor([[0.0, 1], [2, 1], [0, -3]]), torch.tensor([0, 0, 1]), 2)
     predicted = nearest_centroid(support)(torch.tensor([[5.0, 5], [1, 0]]))  # centroids (1, 1) and (0, -3)
     assert torch.allclose(predicted, torch.tensor([[10.0, -5 * 2**0.5], [5 * 2**0.5, 0.0]]))
+
+
+@pytest.mark.parametrize("name", ["url", "cnaps", "tsa"])
+def test_the_papers_first_training_needs_no_recipe_of_the_baseline(name):
+    plan = make_plan(name, tiny_data(), ways=3, shots=2, recipe="paper")
+    firsts = [plan.init, *plan.teachers, *getattr(plan.init, "teachers", ())]
+    (baseline,) = [first for first in firsts if first and first.algorithm == "baseline"]
+    assert (baseline.settings.steps, baseline.settings.optimizer, baseline.backbone) == (480_000, "sgd", plan.backbone)

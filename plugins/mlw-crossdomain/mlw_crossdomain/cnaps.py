@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss, uses_batch_statistics
+from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss, uses_batch_statistics
 from workbench.functional import class_means, cosines
 
 
@@ -34,8 +34,8 @@ class CNAPs(Learner):
         backbone: Backbone,
         image_shape: tuple[int, int, int],
         *,
-        code: Annotated[int, "numbers in the vector that stands for a task"] = 64,
-        scale: Annotated[float, "multiplies the cosines; learnt from there on"] = 10.0,
+        code: Annotated[int, "numbers in the vector that stands for a task", AtLeast(1)] = 64,
+        scale: Annotated[float, "multiplies the cosines; learnt from there on", Above(0)] = 10.0,
     ):
         super().__init__()
         self.backbone = backbone.requires_grad_(False)

@@ -25,9 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import grad
 
+from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
 from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
-from workbench import Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
-from workbench.functional import Adam, class_means, cosines
+from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
+from workbench.functional import Adam, cosines
 
 
 class Film(Learner):
@@ -46,9 +47,11 @@ class Film(Learner):
             Literal["blend", "mean", "identity"],
             "the film that a task starts from: the domains' mixed by the Blender, their mean, or the bare backbone",
         ] = "blend",
-        film_steps: Annotated[int, "steps of Adam on the support"] = 6,
-        film_lr: Annotated[float, "rate of those steps"] = 5e-3,
-        scale: Annotated[float, "multiplies the cosines; where the learnt scales start, and that of a task"] = 10.0,
+        film_steps: Annotated[int, "steps of Adam on the support", AtLeast(0)] = 6,
+        film_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 5e-3,
+        scale: Annotated[
+            float, "multiplies the cosines; where the learnt scales start, and that of a task", Above(0)
+        ] = 10.0,
     ):
         super().__init__()
         self.backbone = backbone
@@ -77,18 +80,17 @@ class Film(Learner):
         return blend
 
     def adapt(self, support: Examples) -> Predictor:
-        def centroids(film: Tensor) -> tuple[Tensor, Tensor]:
-            features = self.features(support.x, film)
-            return features, class_means(support._replace(x=features))
+        def seen_through(film: Tensor) -> Examples:
+            return support._replace(x=self.features(support.x, film))
 
         def loss(film: dict[str, Tensor]) -> Tensor:
-            return F.cross_entropy(self.scale * cosines(*centroids(film["film"])), support.y)
+            return centroid_loss(seen_through(film["film"]), self.scale)
 
         adam, moments, film = Adam(self.film_lr), None, {"film": self.first_film(support.x)}
         for _ in range(self.film_steps):
             film, moments = adam.step(film, grad(loss)(film), moments)
-        _, means = centroids(film["film"])
-        return lambda x: self.scale * cosines(self.features(x, film["film"]), means)  # (m, ways)
+        predictor = nearest_centroid(seen_through(film["film"]), self.scale)
+        return lambda x: predictor(self.features(x, film["film"]))  # (m, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for batches in source.domain_batches():

@@ -60,9 +60,9 @@ def normalisations(backbone: nn.Module, image_shape: tuple[int, int, int]) -> di
 
 
 def convolutions(backbone: nn.Module) -> dict[str, nn.Conv2d]:
-    """Every 3 x 3 convolution, by name; stride, padding and channels are attributes of it."""
-    parts = backbone.named_modules()
-    return {name: part for name, part in parts if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3)}
+    """Every 3 x 3 convolution over all channels, by name; stride, padding and channels are attributes of it."""
+    found = {name: part for name, part in backbone.named_modules() if isinstance(part, nn.Conv2d)}
+    return {name: part for name, part in found.items() if part.kernel_size == (3, 3) and part.groups == 1}
 
 
 def _normalises(part: nn.Module) -> bool:

@@ -8,9 +8,9 @@ times the identity at first; and the features go through URL's linear map, the i
 the support by 40 steps of Adadelta on URL's cross-entropy about the nearest centroid, each at a rate of its own.
 
 A 1 x 1 convolution beside a 3 x 3 one is a change of the middle of its kernel, so it is computed as that. In the
-authors' ResNet-18 the first convolution is none of 3 x 3, and has no adapter; where it is one, it gets one here. The
-paper takes the rates by whether the test domain was trained on (`rates=oracle`); here they are chosen on validation
-classes.
+authors' ResNet-18 the first convolution is none of 3 x 3, and has no adapter; where it is one, it gets one here. One
+in groups (depthwise) gets none: beside it, a 1 x 1 convolution would be no identity of all channels. The paper
+takes the rates by whether the test domain was trained on (`rates=oracle`); here they are chosen on validation classes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch.func import functional_call, grad
 
 from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
 from mlw_crossdomain.sites import convolutions
-from workbench import Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
 from workbench.errors import UsageError
 from workbench.functional import Adadelta, Weights
 
@@ -42,9 +42,9 @@ class TSA(Learner):
         seen: bool | None,
         *,
         first: Annotated[float, "an adapter's first value, times the identity"] = 1e-4,
-        adapt_steps: Annotated[int, "steps of Adadelta on a task"] = 40,
-        adapt_lr: Annotated[float, "rate of those steps for the map"] = 0.1,
-        adapter_lr: Annotated[float, "rate of those steps for the adapters"] = 0.05,
+        adapt_steps: Annotated[int, "steps of Adadelta on a task", AtLeast(0)] = 40,
+        adapt_lr: Annotated[float, "rate of those steps for the map", AtLeast(0)] = 0.1,
+        adapter_lr: Annotated[float, "rate of those steps for the adapters", AtLeast(0)] = 0.05,
         rates: Annotated[
             Literal["own", "oracle"], "those two, or 0.1 and 0.05 in domains that were trained on, 1 and 0.5 in others"
         ] = "own",

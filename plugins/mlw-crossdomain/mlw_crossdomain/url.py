@@ -31,7 +31,7 @@ from torch.func import grad
 
 from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
 from mlw_crossdomain.cka import cka, linear, rbf
-from workbench import Backbone, Examples, Learner, Predictor, Source
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.errors import UsageError
 from workbench.functional import Adadelta, Weights
 
@@ -51,11 +51,11 @@ class URL(Learner):
         teachers: tuple[Learner, ...],
         seen: bool | None,
         *,
-        distil: Annotated[float, "w, weight of what the teachers say beside the labels"] = 1.0,
-        anneal: Annotated[int | None, "steps until that weight has fallen to 0; none: it stays"] = None,
+        distil: Annotated[float, "w, weight of what the teachers say beside the labels", AtLeast(0)] = 1.0,
+        anneal: Annotated[int | None, "steps until that weight has fallen to 0; none: it stays", AtLeast(1)] = None,
         kernel: Annotated[Literal["rbf", "linear"], "of the alignment with the teachers' features"] = "rbf",
-        adapt_steps: Annotated[int, "steps of Adadelta on a task's map"] = 40,
-        adapt_lr: Annotated[float, "rate of those steps"] = 0.1,
+        adapt_steps: Annotated[int, "steps of Adadelta on a task's map", AtLeast(0)] = 40,
+        adapt_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 0.1,
         rates: Annotated[
             Literal["own", "oracle"], "adapt_lr, or 0.1 in domains that were trained on and 1 in others"
         ] = "own",

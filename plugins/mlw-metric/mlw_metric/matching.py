@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import cosines, lstm_cell, one_hot
 
 
@@ -33,9 +33,9 @@ class Matching(Learner):
         self,
         backbone: Backbone,
         *,
-        scale: Annotated[float, "multiplies the cosines"] = 1.0,
+        scale: Annotated[float, "multiplies the cosines", Above(0)] = 1.0,
         fce: Annotated[bool, "full context embeddings: what an image is depends on the whole support"] = False,
-        reads: Annotated[int, "K, looks of a query at the support, for fce=true"] = 5,
+        reads: Annotated[int, "K, looks of a query at the support, for fce=true", AtLeast(1)] = 5,
     ):
         super().__init__()
         self.backbone = backbone

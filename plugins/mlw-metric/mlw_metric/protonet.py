@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import Above, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import class_means, cosines, squared_distances
 
 
@@ -31,7 +31,7 @@ class ProtoNet(Learner):
         backbone: Backbone,
         *,
         distance: Annotated[Literal["euclidean", "cosine"], "squared Euclidean distance, or cosine"] = "euclidean",
-        temperature: Annotated[float, "divides the distances"] = 1.0,
+        temperature: Annotated[float, "divides the distances", Above(0)] = 1.0,
     ):
         super().__init__()
         self.backbone = backbone

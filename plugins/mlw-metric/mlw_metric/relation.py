@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss, uses_batch_statistics
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss, uses_batch_statistics
 from workbench.functional import one_hot
 
 
@@ -36,7 +36,9 @@ class Relation(Learner):
             Literal["running", "batch"],
             "normalisation of pairs: running averages at test, or the batch's own statistics always (transductive)",
         ] = "running",
-        padding: Annotated[int, "of maps in the relation module; the authors: 1 at 28 x 28, 0 at 84 x 84"] = 1,
+        padding: Annotated[
+            int, "of maps in the relation module; the authors: 1 at 28 x 28, 0 at 84 x 84", AtLeast(0)
+        ] = 1,
     ):
         super().__init__()
         self.backbone = backbone

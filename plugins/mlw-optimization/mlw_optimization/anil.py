@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mlw_optimization.norms import by_batch
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import Weights, cosines, descend, one_hot
 
 
@@ -35,9 +35,9 @@ class ANIL(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "gradient steps of the head in training"] = 5,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy"] = 0.5,
-        test_steps: Annotated[int | None, "gradient steps at test; none: as in training"] = None,
+        inner_steps: Annotated[int, "gradient steps of the head in training", AtLeast(0)] = 5,
+        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 0.5,
+        test_steps: Annotated[int | None, "gradient steps at test; none: as in training", AtLeast(0)] = None,
         nil: Annotated[bool, "no head at test: the cosine to the support's features decides"] = False,
     ):
         super().__init__()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mlw_optimization.norms import by_batch
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.errors import UsageError
 from workbench.functional import Weights, descend
 
@@ -50,9 +50,9 @@ class CAVIA(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "gradient steps of the context"] = 2,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy"] = 1.0,
-        context: Annotated[int, "numbers in the context"] = 100,
+        inner_steps: Annotated[int, "gradient steps of the context", AtLeast(0)] = 2,
+        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 1.0,
+        context: Annotated[int, "numbers in the context", AtLeast(1)] = 100,
         block: Annotated[int, "the block of the backbone that the context modulates"] = 3,
         first_order: Annotated[bool, "leave the second derivatives out"] = False,
     ):

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp
 
 from mlw_optimization.norms import by_batch
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import Weights, conjugate_gradient, flat, shaped
 
 
@@ -37,11 +37,11 @@ class IMAML(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "gradient steps on the regularised inner problem"] = 16,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy"] = 0.1,
-        proximity: Annotated[float, "lambda, the strength of the pull towards the initial weights"] = 2.0,
-        cg_steps: Annotated[int, "steps of conjugate gradient"] = 5,
-        damping: Annotated[float, "added to lambda where the linear system is solved"] = 0.0,
+        inner_steps: Annotated[int, "gradient steps on the regularised inner problem", AtLeast(0)] = 16,
+        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 0.1,
+        proximity: Annotated[float, "lambda, the strength of the pull towards the initial weights", Above(0)] = 2.0,
+        cg_steps: Annotated[int, "steps of conjugate gradient", AtLeast(1)] = 5,
+        damping: Annotated[float, "added to lambda where the linear system is solved", AtLeast(0)] = 0.0,
     ):
         super().__init__()
         self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))

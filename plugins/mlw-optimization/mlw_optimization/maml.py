@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mlw_optimization.norms import by_batch
-from workbench import Backbone, Examples, Learner, Predictor, Source, Task, query_loss
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task, query_loss
 from workbench.functional import Weights, descend, each_task, each_with, recompute
 
 
@@ -39,12 +39,14 @@ class MAML(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "gradient steps on the support in training"] = 1,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy"] = 0.4,
-        test_steps: Annotated[int | None, "gradient steps at test; none: as in training"] = None,
+        inner_steps: Annotated[int, "gradient steps on the support in training", AtLeast(0)] = 1,
+        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 0.4,
+        test_steps: Annotated[int | None, "gradient steps at test; none: as in training", AtLeast(0)] = None,
         first_order: Annotated[bool, "leave the second derivatives out: no graph of the inner steps is built"] = False,
         per_layer_lr: Annotated[bool, "learn an alpha for each tensor of weights and step, from inner_lr on"] = False,
-        multi_step_loss: Annotated[int, "training tasks until the loss after the last step counts alone"] = 0,
+        multi_step_loss: Annotated[
+            int, "training tasks until the loss after the last step counts alone", AtLeast(0)
+        ] = 0,
         checkpoint: Annotated[bool, "keep no inner step's graph, compute it again: less memory, more time"] = False,
         inductive: Annotated[bool, "normalise each query with the support alone, not with other queries"] = False,
     ):

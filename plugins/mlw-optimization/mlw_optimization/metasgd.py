@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mlw_optimization.norms import by_batch
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import Weights, descend
 
 
@@ -32,7 +32,7 @@ class MetaSGD(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "steps on the support"] = 1,
+        inner_steps: Annotated[int, "steps on the support", AtLeast(0)] = 1,
         alpha_low: Annotated[float, "least first value of alpha, on the mean cross-entropy"] = 0.005,
         alpha_high: Annotated[float, "largest first value of alpha"] = 0.1,
     ):

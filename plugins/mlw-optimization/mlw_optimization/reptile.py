@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from mlw_optimization.norms import by_batch
-from workbench import Backbone, Examples, Learner, Predictor, Source
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import Adam, Moments, Weights, each_task, each_with, flat, shaped
 
 
@@ -41,11 +41,11 @@ class Reptile(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "k, steps of Adam on a task in training"] = 5,
-        inner_lr: Annotated[float, "rate of those steps"] = 1e-3,
-        inner_batch: Annotated[int, "images a step in training"] = 10,
-        test_steps: Annotated[int, "steps of Adam on a task's support at test"] = 50,
-        test_batch: Annotated[int, "images a step at test"] = 5,
+        inner_steps: Annotated[int, "k, steps of Adam on a task in training", AtLeast(1)] = 5,
+        inner_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 1e-3,
+        inner_batch: Annotated[int, "images a step in training", AtLeast(1)] = 10,
+        test_steps: Annotated[int, "steps of Adam on a task's support at test", AtLeast(0)] = 50,
+        test_batch: Annotated[int, "images a step at test", AtLeast(1)] = 5,
         inductive: Annotated[bool, "normalise each query with the support alone, not with other queries"] = False,
     ):
         super().__init__()

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlw_transfer.heads import errors, first_rows, shuffled
-from workbench import Backbone, Examples, Learner, Predictor, Source
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import one_hot
 
 MOMENTUM, DAMPENING, WEIGHT_DECAY = 0.9, 0.9, 0.001  # of the head's steps
@@ -41,9 +41,9 @@ class Baseline(Learner):
         backbone: Backbone,
         classes: tuple[int, ...],
         *,
-        head_epochs: Annotated[int, "passes over the support to fit a task's head"] = 100,
-        head_lr: Annotated[float, "learning rate of the task's head"] = 0.01,
-        head_batch: Annotated[int, "support images a step of the head"] = 4,
+        head_epochs: Annotated[int, "passes over the support to fit a task's head", AtLeast(0)] = 100,
+        head_lr: Annotated[float, "learning rate of the task's head", AtLeast(0)] = 0.01,
+        head_batch: Annotated[int, "support images a step of the head", AtLeast(1)] = 4,
     ):
         super().__init__()
         self.backbone = backbone

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlw_transfer.heads import errors, first_rows, in_span, shuffled
-from workbench import Backbone, Examples, Learner, Predictor, Source
+from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import SGD, one_hot
 
 
@@ -40,10 +40,12 @@ class BaselinePP(Learner):
         backbone: Backbone,
         classes: tuple[int, ...],
         *,
-        scale: Annotated[float | None, "multiplies the cosines; none: 2 for up to 200 classes, 10 beyond"] = None,
-        head_epochs: Annotated[int, "passes over the support to fit a task's head"] = 100,
-        head_lr: Annotated[float, "learning rate of the task's head"] = 0.01,
-        head_batch: Annotated[int, "support images a step of the head"] = 4,
+        scale: Annotated[
+            float | None, "multiplies the cosines; none: 2 for up to 200 classes, 10 beyond", Above(0)
+        ] = None,
+        head_epochs: Annotated[int, "passes over the support to fit a task's head", AtLeast(0)] = 100,
+        head_lr: Annotated[float, "learning rate of the task's head", AtLeast(0)] = 0.01,
+        head_batch: Annotated[int, "support images a step of the head", AtLeast(1)] = 4,
     ):
         super().__init__()
         self.backbone = backbone

@@ -4,8 +4,8 @@ Dhillon, Chaudhari, Ravichandran, Soatto: A Baseline for Few-Shot Image Classifi
 1909.02729. Guo, Codella, Karlinsky, Codella, Smith, Saenko, Rosing, Feris: A Broader Study of Cross-Domain
 Few-Shot Learning, ECCV 2020, arXiv 1912.07200, whose "Ft all" is `head=random, tuner=sgd, statistics=support`.
 
-`head=support` scores by w_k z / ||z|| + b_k, from w_k = the mean of class k's features z, divided by its
-length, and b = 0 (Dhillon et al., equations 5 and 6). Their z are the pre-trained network's logits after ReLU,
+`head=support` scores by w_k z / ||z|| + b_k, from w_k = the mean of class k's z / ||z||, divided by its length,
+and b = 0 (Dhillon et al., equations 5 and 6). Their z are the pre-trained network's logits after ReLU,
 `features=logits`. `head=random` scores by w_k z + b_k, from random first values. `tuner=adam` moves all weights
 alike; `tuner=sgd` is, as in Guo et al., plain on the backbone, and on the head has momentum and dampening 0.9
 and weight decay 0.001. With `entropy` the loss is CE(support) + entropy * H(queries), H being the mean Shannon
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from mlw_transfer.tuning import by_batch, crop_and_flip, last_blocks, normalises
-from workbench import Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
 from workbench.functional import SGD, Adam, Weights, class_means
 
 MOMENTUM = 0.1  # of running averages, torch's own
@@ -58,15 +58,17 @@ class FineTune(Learner):
             Literal["backbone", "logits"], "what the head reads: features, or the logits of the training classes"
         ] = "backbone",
         tuner: Annotated[Literal["adam", "sgd"], "optimiser of a task"] = "adam",
-        tune_lr: Annotated[float, "its learning rate"] = 5e-5,
-        tune_epochs: Annotated[int, "passes over the support"] = 25,
-        tune_batch: Annotated[int | None, "images a step; none: all of the support"] = None,
-        augmented: Annotated[int, "copies of the support, randomly cropped and flipped, that join it"] = 0,
+        tune_lr: Annotated[float, "its learning rate", AtLeast(0)] = 5e-5,
+        tune_epochs: Annotated[int, "passes over the support", AtLeast(0)] = 25,
+        tune_batch: Annotated[int | None, "images a step; none: all of the support", AtLeast(1)] = None,
+        augmented: Annotated[int, "copies of the support, randomly cropped and flipped, that join it", AtLeast(0)] = 0,
         statistics: Annotated[
             Literal["running", "support", "batch"],
             "batch normalisation by the trained averages, by averages of support batches, or by each batch itself",
         ] = "running",
-        entropy: Annotated[float, "weight of the queries' entropy in the loss; above 0: transductive"] = 0.0,
+        entropy: Annotated[
+            float, "weight of the queries' entropy in the loss; above 0: transductive", AtLeast(0)
+        ] = 0.0,
     ):
         super().__init__()
         self.backbone = backbone

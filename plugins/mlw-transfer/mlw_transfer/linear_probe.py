@@ -16,7 +16,8 @@ scores + 2 (label - softmax) on the features, S (scores + 2 (label - softmax)) w
 steps. In that metric the objective is 1-smooth; features having length 1, it is at least 1 / (1 + c n / 2)-strongly
 convex along the weights, and about 2 / n along the biases of a class met once. Nesterov's momentum for
 1 / (1 + max(c, 1) n / 2), and steps in proportion to the root of its inverse, reach the optimum whatever the features;
-no step looks at a value, so tasks are stacked.
+no step looks at a value, so tasks are stacked. In single precision its probabilities are scikit-learn's to 1e-6 at
+c = 1; where c is 10,000, S is so near singular that they are off by up to 0.07.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlw_transfer.heads import errors
-from workbench import Backbone, Examples, Learner, Predictor, Source
+from workbench import Above, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import one_hot
 
 ACCURACY = 16  # steps over the root of the condition number: the gradient's 1e-6, at worst, in trials of all shapes
@@ -46,7 +47,7 @@ class LinearProbe(Learner):
         self,
         backbone: Backbone,
         *,
-        c: Annotated[float, "weight of the summed loss beside the penalty, as scikit-learn's C"] = 1.0,
+        c: Annotated[float, "weight of the summed loss beside the penalty, as scikit-learn's C", Above(0)] = 1.0,
     ):
         super().__init__()
         self.backbone = backbone

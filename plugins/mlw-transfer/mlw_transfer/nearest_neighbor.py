@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from workbench import Backbone, Examples, Learner, Predictor, Source
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import cosines, one_hot, squared_distances
 
 
@@ -32,7 +32,7 @@ class NearestNeighbor(Learner):
         *,
         space: Annotated[Literal["features", "pixels"], "what is compared"] = "features",
         distance: Annotated[Literal["euclidean", "cosine"], "by distance, or by angle"] = "euclidean",
-        neighbors: Annotated[int, "how many of the nearest vote"] = 1,
+        neighbors: Annotated[int, "how many of the nearest vote", AtLeast(1)] = 1,
     ):
         super().__init__()
         self.backbone = backbone

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workbench import Backbone, Examples, Learner, Predictor, Source
+from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import Adam, class_means, one_hot
 
 
@@ -43,13 +43,15 @@ class TIM(Learner):
         self,
         backbone: Backbone,
         *,
-        temperature: Annotated[float, "tau, of the squared distances"] = 15.0,
-        supervised: Annotated[float, "lambda, the weight of the support's cross-entropy"] = 0.1,
-        marginal: Annotated[float, "weight of H(Y); 0: nothing is assumed of how queries fall on classes"] = 1.0,
-        conditional: Annotated[float, "weight of H(Y|X)"] = 0.1,
-        alpha: Annotated[float, "of the entropies, as in alpha-TIM; 1: Shannon's, as in TIM"] = 1.0,
-        head_steps: Annotated[int, "steps of Adam on the class weights"] = 1000,
-        head_lr: Annotated[float, "rate of those steps"] = 1e-4,
+        temperature: Annotated[float, "tau, of the squared distances", Above(0)] = 15.0,
+        supervised: Annotated[float, "lambda, the weight of the support's cross-entropy", AtLeast(0)] = 0.1,
+        marginal: Annotated[
+            float, "weight of H(Y); 0: nothing is assumed of how queries fall on classes", AtLeast(0)
+        ] = 1.0,
+        conditional: Annotated[float, "weight of H(Y|X)", AtLeast(0)] = 0.1,
+        alpha: Annotated[float, "of the entropies, as in alpha-TIM; 1: Shannon's, as in TIM", Above(0)] = 1.0,
+        head_steps: Annotated[int, "steps of Adam on the class weights", AtLeast(0)] = 1000,
+        head_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 1e-4,
     ):
         super().__init__()
         self.backbone = backbone
@@ -99,6 +101,5 @@ class TIM(Learner):
 
 def entropy_slope(p: Tensor, alpha: float) -> Tensor:
     """The derivative of H_alpha in each probability; without the constant, which a softmax does not pass on."""
-    if alpha == 1:
-        return -p.clamp_min(1e-12).log()
-    return -alpha / (alpha - 1) * p.pow(alpha - 1)
+    p = p.clamp_min(1e-12)  # a class that was not met has 0
+    return -p.log() if alpha == 1 else -alpha / (alpha - 1) * p.pow(alpha - 1)

@@ -30,19 +30,23 @@ def normalises(net: nn.Module) -> bool:
 
 
 def by_batch(net: nn.Module, noted: Weights) -> nn.Module:
-    """A copy that normalises by the batch's own statistics, and notes them.
+    """A copy that normalises by the batch's own statistics, and notes them; one value has none, so by the averages.
 
     Torch would go on with its averages in place, which `torch.func` refuses.
     """
 
-    def note(name: str, norm: nn.Module, inputs: tuple[Tensor]) -> None:  # noqa: ARG001 - the form of a hook
+    def note(name: str, norm: nn.Module, inputs: tuple[Tensor]) -> None:
         x = inputs[0].transpose(0, 1).flatten(1)  # (channels, values)
-        noted[f"{name}.running_mean"], noted[f"{name}.running_var"] = x.mean(1), x.var(1)
+        norm.train(x.shape[1] > 1)
+        for moment, of in (("running_mean", Tensor.mean), ("running_var", Tensor.var)):
+            if norm.training:
+                noted[f"{name}.{moment}"] = of(x, 1)
+            else:
+                noted.pop(f"{name}.{moment}", None)
 
     net = copy.deepcopy(net)
     for name, part in net.named_modules():
         if isinstance(part, _BatchNorm):
-            part.train()
             part.track_running_stats = False
             part.register_forward_pre_hook(partial(note, name))
     return net

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
-from workbench import Backbone
+from workbench import AtLeast, Backbone
 from workbench.functional import batch_norm
 
 
@@ -41,7 +41,7 @@ class Conv4(Backbone):
         self,
         image_shape: tuple[int, int, int],
         *,
-        width: Annotated[int, "channels of each block"] = 64,
+        width: Annotated[int, "channels of each block", AtLeast(1)] = 64,
         norm: Annotated[
             Literal["running", "batch", "group"],
             "normalisation: running averages at test, the batch's own statistics always (transductive), or groups",
@@ -49,8 +49,8 @@ class Conv4(Backbone):
         pooling: Annotated[
             Literal["max", "stride"], "halve by 2 x 2 max pooling, or by strides and then a mean over space"
         ] = "max",
-        pooled: Annotated[int, "the first so many blocks halve the maps; 2 for relation networks"] = 4,
-        unpadded: Annotated[int, "the first so many blocks do not pad; 2 in relation networks' code"] = 0,
+        pooled: Annotated[int, "the first so many blocks halve the maps; 2 for relation networks", AtLeast(0)] = 4,
+        unpadded: Annotated[int, "the first so many blocks do not pad; 2 in relation networks' code", AtLeast(0)] = 0,
     ):
         super().__init__()
         self.width = width

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mlw_vision.conv4 import normalisation
 from mlw_vision.resnet import Norm, Pool, Residual, Shape, begin, convolution, features, shortcut
-from workbench import Backbone
+from workbench import AtLeast, Backbone
 
 SLOPE = 0.1  # of leaky ReLUs below 0
 
@@ -32,9 +32,9 @@ class ResNet12(Backbone):
         *,
         norm: Norm = "running",
         pool: Pool = True,
-        drop: Annotated[float, "part of the maps that training drops; 0.1 in MetaOptNet"] = 0.0,
-        square: Annotated[int, "pixels a side of what DropBlock drops; 2 for CIFAR in MetaOptNet"] = 5,
-        ramp: Annotated[int, "batches over which DropBlock's rate grows; 0: it is whole at once"] = 40_000,
+        drop: Annotated[float, "part of the maps that training drops; 0.1 in MetaOptNet", AtLeast(0)] = 0.0,
+        square: Annotated[int, "pixels a side of what DropBlock drops; 2 for CIFAR in MetaOptNet", AtLeast(1)] = 5,
+        ramp: Annotated[int, "batches over which DropBlock's rate grows; 0: it is whole at once", AtLeast(0)] = 40_000,
     ):
         super().__init__()
         self.norm = norm
