@@ -1,13 +1,14 @@
 """Trainings that build on others: first weights, teachers, and options chosen on validation tasks."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from workbench import Backbone, Examples, Learner, Predictor, Source, jobs, judging
+from workbench import Backbone, Examples, Learner, Predictor, Source, jobs, judging, runs
 from workbench.errors import DataError, RunError, UsageError
 from workbench.functional import class_means, squared_distances
 from workbench.opened import Data
@@ -235,3 +236,17 @@ def test_what_is_not_trained_must_find_all_that_it_needs_in_its_start(tmp_path, 
         jobs.train(plan, tiny, tmp_path, device=CPU)
     plan = make_plan("finetune:features=logits,init=baseline", tiny, **asked)
     assert jobs.train(plan, tiny, tmp_path, device=CPU).finished
+
+
+def test_what_was_learnt_from_goes_back_through_all_runs(tmp_path, monkeypatch):
+    tiny = tiny_data()
+    for module in ("jobs", "judging"):
+        monkeypatch.setattr(f"workbench.{module}.open_data", lambda text: tiny)
+    asked = {"ways": 3, "shots": 2, "backbone": CONV, "settings": FEW}
+    first = jobs.train(make_plan("baseline", replace(tiny, label="sea"), **asked), tiny, tmp_path, device=CPU)
+    second = make_plan(f"protonet:init={first.folder.name}", replace(tiny, label="land"), **asked)
+    run = jobs.train(second, tiny, tmp_path, device=CPU)
+    third = make_plan(f"simpleshot:init={run.folder}", tiny, **asked)
+    assert runs.learnt_from(third, tmp_path) == {tiny.label, "land", "sea"}
+    with pytest.raises(RunError, match="is not a finished run"):
+        runs.learnt_from(make_plan("simpleshot:init=nowhere", tiny, **asked), tmp_path)

@@ -17,7 +17,7 @@ import workbench as mlw
 from workbench import runs
 from workbench.adding import add_folder
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.opened import open_data, refuse_leak
+from workbench.opened import open_data, refuse_earlier_leak, refuse_leak
 from workbench.plugins import registry
 
 CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
@@ -195,6 +195,29 @@ def test_no_training_on_test_classes_by_another_split():
         refuse_leak(whole, usual)
     usual.each = [usual]
     refuse_leak(usual, usual)  # its own splits are its own business
+
+
+def test_no_training_on_test_classes_by_a_run_that_came_before(monkeypatch):
+    data = {name: SimpleNamespace(names=names) for name, names in (("train", ["River", "Sea"]), ("test", ["Sea"]))}
+    whole, usual = (SimpleNamespace(name="land", label=label, table=data.get) for label in ("land:split=all", "land"))
+    whole.each, now = [whole], SimpleNamespace(each=[SimpleNamespace(label="woods")])
+    monkeypatch.setattr("workbench.opened.open_data", {"land:split=all": whole}.__getitem__)
+    with pytest.raises(UsageError, match="land:split=all trains on 1 of the test classes of land"):
+        refuse_earlier_leak({"woods", "land:split=all"}, now, usual)
+    refuse_earlier_leak({"woods", "gone"}, now, usual)  # what has another name is not opened
+
+
+def test_what_is_named_twice_is_compared_once(tmp_path):
+    frame = small(["protonet", "protonet"], tmp_path / "runs", on=["glyphs", "glyphs"], shots=[1, 1])
+    assert len(frame) == frame["task"].nunique()
+    with pytest.raises(UsageError, match="glyphs is named twice among the data sets to train on"):
+        open_data("glyphs + glyphs")
+
+
+def test_one_way_is_no_question(tmp_path):
+    with pytest.raises(UsageError, match="type --ways 2 or more"):
+        small(["protonet"], tmp_path / "runs", ways=1)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_baseline_must_be_compared(tmp_path):

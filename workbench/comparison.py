@@ -110,12 +110,12 @@ def compare(
         registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
     chosen = choose(device)
     given = {key: value for key, value in settings.items() if value is not None}
+    out = Path(out)
     places = _places(_listed(on), _listed(train_on) if train_on else [], leave_one_out, note)
     forms = _forms(places, _listed(ways), _listed(shots), queries, protocol, note)
-    cells = list(_cells(algorithms, forms, seeds, backbone, recipe, given))
+    cells = list(_cells(algorithms, forms, seeds, backbone, recipe, given, out))
     measured_against = _listed(baseline) if baseline else []
     _check_baselines(measured_against, [cell.plan for cell in cells])
-    out = Path(out)
     frames: list[pd.DataFrame] = []
     for number, cell in enumerate(cells, 1):
         folder = runs.run_folder(cell.plan, cell.train_data, out)
@@ -251,9 +251,10 @@ def _cells(
     backbone: str | Sequence[str] | None,
     recipe: str,
     settings: Mapping[str, Any],
+    out: Path,
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
-    from workbench.opened import open_data, refuse_leak, same_form
+    from workbench.opened import open_data, refuse_earlier_leak, refuse_leak, same_form
     from workbench.plan import make_plan
 
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
@@ -264,6 +265,7 @@ def _cells(
         asked: dict[str, Any] = {"ways": form.ways, "shots": form.shots, "recipe": recipe, "seed": seed}
         plan = make_plan(algorithm, train_data, backbone=wanted, settings=settings, **asked)
         same_form(f"The images of {train_data.label} are", train_data.image_shape, data)
+        refuse_earlier_leak(runs.learnt_from(plan, out), train_data, data)
         yield Cell(plan, train_data, data, form.ways, form.shots, form.queries)
 
 
@@ -296,4 +298,4 @@ def _seen(frames: Sequence[pd.DataFrame], folder: Path) -> bool:
 
 
 def _listed(value: Any) -> list[Any]:
-    return [value] if value is None or isinstance(value, str | int) else list(value)
+    return [value] if value is None or isinstance(value, str | int) else list(dict.fromkeys(value))

@@ -32,6 +32,7 @@ from workbench.runs import (
     FORMAT,
     RESULTS_VERSION,
     Run,
+    begun,
     run_folder,
     writable,
     write,
@@ -159,10 +160,7 @@ class _Before:
         if isinstance(first, Plan):
             data = self.data.get(first.data) or open_data(first.data)
             return train(first, data, self.out, device=self.device, watch=self.watch)
-        run = Run(self.out / first if (self.out / first).is_dir() else Path(first))
-        if not run.finished:
-            raise RunError(f"{run.folder} is not a finished run, so nothing can start from it")
-        return run
+        return begun(first, self.out)
 
 
 def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:

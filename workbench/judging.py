@@ -21,8 +21,8 @@ from workbench.drawing import TaskProtocol
 from workbench.errors import UsageError
 from workbench.evaluate import evaluate
 from workbench.manifest import overlap
-from workbench.opened import Data, open_data, refuse_leak, same_form
-from workbench.runs import RESULTS_VERSION, Run, sources, with_published, writable, write, write_toml
+from workbench.opened import Data, open_data, refuse_earlier_leak, refuse_leak, same_form
+from workbench.runs import RESULTS_VERSION, Run, learnt_from, sources, with_published, writable, write, write_toml
 from workbench.source import Source
 
 
@@ -62,6 +62,7 @@ def judge(
     trained_on = open_data(plan["data"])
     if split == "test":
         refuse_leak(trained_on, data)
+        refuse_earlier_leak(learnt_from(run.plan(), run.folder.parent), trained_on, data)
     same_form(f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data)
     asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
     asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
@@ -130,7 +131,8 @@ def select(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device)
             write_toml(path, {"options": best, "tried": tried} | covered)
     chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
     words = ", ".join(f"{name}={specs.as_text(value)}" for name, value in chosen.items())
-    return chosen, f"{words} on validation classes of {plan.data}"
+    validated = specs.TOGETHER.join(each.label for each in data.each if "val" in each.tables)
+    return chosen, f"{words} on validation classes of {validated}"
 
 
 def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:

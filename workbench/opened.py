@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -15,6 +15,7 @@ from workbench.drawing import Classes
 from workbench.errors import DataError, UsageError
 from workbench.images import Table
 from workbench.manifest import overlaps_of
+from workbench.plugins import registry
 from workbench.source import Domain
 from workbench.specs import TOGETHER
 
@@ -57,13 +58,24 @@ class Data:
             DataError: it has no such split.
         """
         if split not in self.tables:
-            hints = {"train": f"; train on another: mlw compare ALGORITHM --train-on NAME --on {self.label}"}
+            another = f"; train on another: mlw compare ALGORITHM --train-on NAME --on {self.label}"
+            hints = {"train": another + self._whole()}
             if list(self.tables) == ["train"]:
                 hints["test"] = "; all its classes train, so test on another data set"
             raise DataError(
                 f"{self.label} has no {split} classes; its splits: {', '.join(self.tables)}{hints.get(split, '')}"
             )
         return self.tables[split]
+
+    def _whole(self) -> str:
+        """How to train on all classes of a data set that is all for test, where that can be asked."""
+        if not registry().knows("datasets", self.name):
+            return ""
+        choice = folders.choose(self.label)
+        if "split" not in choice.known or "train" not in str(choice.known["split"].type_name).split("|"):
+            return ""
+        whole = specs.canonical(choice.name, choice.options | {"split": "train"}, choice.known)
+        return f"; or on all its classes, to test elsewhere: {whole}"
 
     def domains(self, split: str) -> list[Domain]:
         """What a source is made of: the data sets that have such a split. Raises `DataError` if none has."""
@@ -146,14 +158,22 @@ def refuse_leak(train: Data, test: Data) -> None:
             )
 
 
+def refuse_earlier_leak(labels: Iterable[str], train: Data, test: Data) -> None:
+    """Refuse to judge on classes that were trained on earlier, by a run that a training started or learns from."""
+    for label in sorted({*labels} - {member.label for member in train.each}):
+        if specs.parse(label).name == test.name:  # another needs not be here any more
+            refuse_leak(open_data(label), test)
+
+
 def _together(members: Sequence[Data]) -> Data:
     """Several data sets to train on at once."""
-    first = members[0]
+    first, labels = members[0], [member.label for member in members]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise UsageError(f"{twice} is named twice among the data sets to train on; name it once")
     for member in members:
         member.table("train")
         same_form(f"The images of {first.label} are", first.image_shape, member)
-    label, name = TOGETHER.join(member.label for member in members), "+".join(member.name for member in members)
-    return Data(label, name, {}, members=tuple(members))
+    return Data(TOGETHER.join(labels), "+".join(member.name for member in members), {}, members=tuple(members))
 
 
 def scarcest(domains: Sequence[Classes]) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from workbench.drawing import (
     shared_out,
     smallest,
 )
-from workbench.errors import DataError, UnknownName
+from workbench.errors import DataError, UnknownName, UsageError
 from workbench.metadataset import MetaDataset
 
 
@@ -223,6 +223,8 @@ def choose(text: str, ways: int, shots: int, queries: int) -> TaskProtocol:
     Raises:
         UnknownName, UsageError: no such protocol or option.
     """
+    if ways == 1:
+        raise UsageError("A task of 1 way has one answer, which is always right; type --ways 2 or more")
     spec = specs.parse(text)
     if spec.name not in PROTOCOLS:
         raise UnknownName("protocol", spec.name, PROTOCOLS)

@@ -208,6 +208,30 @@ def run_folder(plan: Plan, data: Data, out: Path) -> Path:
     return out / f"{plan.algorithm.replace('/', '-')}-{data.name.replace('/', '-')}-{tested}{digest}"
 
 
+def begun(name: str, out: Path) -> Run:
+    """The finished run that `init=` or `teachers=` names, below `out` or by its path.
+
+    Raises:
+        RunError: it is not there, or not finished.
+    """
+    run = Run(out / name if (out / name).is_dir() else Path(name))
+    if not run.finished:
+        raise RunError(
+            f"{run.folder} is not a finished run, so nothing can start from it; name another, or finish it by the "
+            "command in its run.toml"
+        )
+    return run
+
+
+def learnt_from(plan: Plan, out: Path) -> set[str]:
+    """The single data sets that a plan, and all that it builds on, are trained on: their specs."""
+    labels = set(plan.data.split(specs.TOGETHER))
+    for first in (plan.init, *plan.teachers):
+        if first:
+            labels |= learnt_from(begun(first, out).plan() if isinstance(first, str) else first, out)
+    return labels
+
+
 @contextmanager
 def writable(out: Path) -> Iterator[None]:
     """Turn an error of the disk below `out` into one sentence."""

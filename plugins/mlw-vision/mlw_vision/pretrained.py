@@ -149,11 +149,14 @@ def _fetched(name: str, weights: Any) -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Tensor]:
     """The state dict in a file. Raises `DataError` if there is none."""
     if not path.is_file():
-        raise DataError(f"There is no file {path} of weights")
+        raise DataError(f"There is no file {path} of weights; name one by torch.save(network.state_dict(), FILE)")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many
-        raise DataError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            f"{path} cannot be read as weights ({type(error).__name__}); write them by "
+            "torch.save(network.state_dict(), FILE): a whole network is code, which is not run"
+        ) from error
     for key in ("state_dict", "model"):
         content = content.get(key, content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
