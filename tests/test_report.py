@@ -282,3 +282,21 @@ def test_no_torch_and_no_pyplot_for_a_table_and_its_figures():
 )
 def test_names_break_between_options_before_they_break_within_one(name, width, lines):
     assert report.broken(name, width).split("\n") == lines
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({("a", 1): "x", ("b", 1): "x", ("a", 5): "x", ("b", 5): "x"}, ["x (url)"]),
+        ({("a", 1): "x", ("b", 1): "x", ("a", 5): "y", ("b", 5): "y"}, ["x (url at 1-shot)", "y (url at 5-shot)"]),
+        ({("a", 1): "x", ("a", 5): "x", ("b", 1): "y", ("b", 5): "y"}, ["x (url on a)", "y (url on b)"]),
+        (
+            {("a", 1): "x", ("b", 1): "y", ("a", 5): "y"},
+            ["x (url on a at 1-shot)", "y (url on b at 1-shot and on a at 5-shot)"],
+        ),
+    ],
+)
+def test_the_legend_says_for_which_cells_a_choice_holds(chosen, said):
+    cells = [cell("url", [0.5, 0.6], test_on=on, shots=shots, selection=s) for (on, shots), s in chosen.items()]
+    legend = report.legend(report.summary(frame_of(*cells)))
+    assert [line.removeprefix("† test-time options: ") for line in legend] == said

@@ -279,13 +279,31 @@ def remarks(cell: Mapping[Any, Any]) -> list[str]:
 
 
 def legend(table: pd.DataFrame) -> list[str]:
-    """What the signs in a table mean, and for which methods: "* transductive: it sees ...: maml"."""
-    lines: dict[str, dict[str, None]] = {}
+    """What the signs in a table mean, and for which methods: "* transductive: it sees ... (maml)".
+
+    Where one sign says several things of a method, also for which of its cells: "(url at 1-shot)".
+    """
+    lines: list[str] = []
     for mark in MARKS:
+        said: dict[str, dict[str, list[Mapping[Any, Any]]]] = {}  # by words and method, the cells
         for cell in table.to_dict("records"):
             if mark.holds(cell):
-                lines.setdefault(f"{mark.sign} {mark.words(cell)}", {})[cell["method"]] = None
-    return [f"{words} ({', '.join(methods)})" for words, methods in lines.items()]
+                said.setdefault(mark.words(cell), {}).setdefault(cell["method"], []).append(cell)
+        for words, methods in said.items():
+            names = [
+                _whose(name, cells, [of[name] for of in said.values() if name in of]) for name, cells in methods.items()
+            ]
+            lines.append(f"{mark.sign} {words} ({', '.join(names)})")
+    return lines
+
+
+def _whose(method: str, cells: Sequence[Mapping[Any, Any]], told: Sequence[Sequence[Mapping[Any, Any]]]) -> str:
+    """A method, and where several things are told of it, what tells its cells from those of the others."""
+    for form in ("at {shots}-shot", "on {test_on}", "on {test_on} at {shots}-shot") if len(told) > 1 else ():
+        places = [dict.fromkeys(form.format_map(cell) for cell in group) for group in told]
+        if len(set().union(*places)) == sum(map(len, places)):  # none is in two groups
+            return f"{method} {' and '.join(dict.fromkeys(form.format_map(cell) for cell in cells))}"
+    return method
 
 
 def parts(frame: pd.DataFrame) -> list[str]:
