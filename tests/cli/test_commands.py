@@ -122,7 +122,7 @@ def test_list_and_info(mlw):
         ("train maml:", 2, ["ends in a colon"]),
         ("train protonet:meta_batch=0", 2, ["meta_batch=0", "at least 1"]),
         ("train protonet --lr -1", 2, ["lr=-1", "at least 0"]),
-        ("train protonet --backbone conv4:width=-4", 2, ["conv4:width=-4 cannot be built", "mlw info conv4"]),
+        ("train protonet --backbone conv4:width=-4", 2, ["conv4:width=-4 cannot be", "at least 1"]),
         ("train protonet --on glyphs:size=12", 2, ["1 x 12 x 12", "too small for conv4"]),
         ("compare protonet --shots 0", 1, ["0 shots", "at least 1"]),
         ("train protonet --on omniglot", 1, ["type: mlw download omniglot"]),
