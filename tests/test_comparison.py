@@ -17,7 +17,7 @@ import workbench as mlw
 from workbench import runs
 from workbench.adding import add_folder
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.opened import open_data, refuse_earlier_leak, refuse_leak
+from workbench.opened import open_data, refuse_leak
 from workbench.plugins import registry
 
 CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
@@ -200,11 +200,11 @@ def test_no_training_on_test_classes_by_another_split():
 def test_no_training_on_test_classes_by_a_run_that_came_before(monkeypatch):
     data = {name: SimpleNamespace(names=names) for name, names in (("train", ["River", "Sea"]), ("test", ["Sea"]))}
     whole, usual = (SimpleNamespace(name="land", label=label, table=data.get) for label in ("land:split=all", "land"))
-    whole.each, now = [whole], SimpleNamespace(each=[SimpleNamespace(label="woods")])
+    whole.each, now = [whole], SimpleNamespace(each=[SimpleNamespace(label="woods", name="woods")])
     monkeypatch.setattr("workbench.opened.open_data", {"land:split=all": whole}.__getitem__)
     with pytest.raises(UsageError, match="land:split=all trains on 1 of the test classes of land"):
-        refuse_earlier_leak({"woods", "land:split=all"}, now, usual)
-    refuse_earlier_leak({"woods", "gone"}, now, usual)  # what has another name is not opened
+        refuse_leak(now, usual, earlier={"woods", "land:split=all"})
+    refuse_leak(now, usual, earlier={"woods", "gone"})  # what has another name is not opened
 
 
 def test_what_is_named_twice_is_compared_once(tmp_path):

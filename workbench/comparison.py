@@ -254,18 +254,17 @@ def _cells(
     out: Path,
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
-    from workbench.opened import open_data, refuse_earlier_leak, refuse_leak, same_form
+    from workbench.opened import open_data, refuse_leak, same_form
     from workbench.plan import make_plan
 
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
     axes = (forms, list(dict.fromkeys(algorithms)), backbones, range(seeds))
     for form, algorithm, wanted, seed in product(*axes):
         data, train_data = open_data(form.place), open_data(form.trained_on)
-        refuse_leak(train_data, data)
         asked: dict[str, Any] = {"ways": form.ways, "shots": form.shots, "recipe": recipe, "seed": seed}
         plan = make_plan(algorithm, train_data, backbone=wanted, settings=settings, **asked)
         same_form(f"The images of {train_data.label} are", train_data.image_shape, data)
-        refuse_earlier_leak(runs.learnt_from(plan, out), train_data, data)
+        refuse_leak(train_data, data, earlier=runs.learnt_from(plan, out))
         yield Cell(plan, train_data, data, form.ways, form.shots, form.queries)
 
 

@@ -27,7 +27,7 @@ from workbench.source import Source, as_floats
 STACK_OF_FEATURES = 256  # tasks adapted to at once
 STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}  # the same where the images themselves are adapted to
 PIXELS_AT_ONCE = 2**21  # of the images embedded at once, 297 of 84 x 84: memory grows with it
-PIXELS_A_THREAD = 2**15  # the same on a CPU, for each thread, 41 of 28 x 28: what lies between layers stays in cache
+PIXELS_A_THREAD = 2**15  # the same on a CPU, for each thread, 41 of 28 x 28: smaller parts took half the time
 TABLE_BYTES = 4 * 2**30  # a larger table of embeddings is made stack by stack
 CONFIDENCE_BINS = 15
 
@@ -83,9 +83,8 @@ def evaluate(
             synchronize(device)
             count = len(predicted)
             clock.append(np.full(count, (time.perf_counter() - start) / count))
-            unknown = (
-                predicted.isnan()
-            )  # a class that was not met yet; all of them, where a method broke down: it guesses
+            # not a number: a class that was not met yet; or all classes, where a method broke down, which guesses then
+            unknown = predicted.isnan()
             predicted = predicted.masked_fill(unknown, float("-inf")).masked_fill(unknown.all(-1, keepdim=True), 0.0)
             hit = predicted.argmax(-1) == tasks.query.y  # (tasks, m)
             accuracy.append(hit.double().mean(-1))

@@ -106,9 +106,13 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
             write(run.folder / "train.csv", log.write)
             saved = time.monotonic()
     write(run.folder / "train.csv", log.write)
-    if not training.steps_done and (left := {*not_initialised} & dict(learner.named_parameters()).keys()):
+    if (
+        begin.init
+        and not training.steps_done
+        and (left := {*not_initialised} & dict(learner.named_parameters()).keys())
+    ):
         raise RunError(
-            f"{plan.algorithm} is not trained here, and what it starts from ({_named(plan.init)}) leaves "
+            f"{plan.algorithm} is not trained here, and what it starts from ({begin.init.folder.name}) leaves "
             f"{', '.join(sorted(left))} as drawn at random; name a start that has it: init=RUN_FOLDER"
         )
     validated = training.best_accuracy is not None
@@ -246,10 +250,6 @@ def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> di
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
     }
-
-
-def _named(first: Plan | str) -> str:
-    return first if isinstance(first, str) else first.algorithm
 
 
 def _short_label(plan: Plan) -> str:

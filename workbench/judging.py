@@ -21,7 +21,7 @@ from workbench.drawing import TaskProtocol
 from workbench.errors import UsageError
 from workbench.evaluate import evaluate
 from workbench.manifest import overlap
-from workbench.opened import Data, open_data, refuse_earlier_leak, refuse_leak, same_form
+from workbench.opened import Data, open_data, refuse_leak, same_form
 from workbench.runs import RESULTS_VERSION, Run, learnt_from, sources, with_published, writable, write, write_toml
 from workbench.source import Source
 
@@ -61,8 +61,7 @@ def judge(
         )
     trained_on = open_data(plan["data"])
     if split == "test":
-        refuse_leak(trained_on, data)
-        refuse_earlier_leak(learnt_from(run.plan(), run.folder.parent), trained_on, data)
+        refuse_leak(trained_on, data, earlier=learnt_from(run.plan(), run.folder.parent))
     same_form(f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data)
     asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
     asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}

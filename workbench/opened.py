@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import get_args
 
 import numpy as np
 
@@ -72,7 +73,7 @@ class Data:
         if not registry().knows("datasets", self.name):
             return ""
         choice = folders.choose(self.label)
-        if "split" not in choice.known or "train" not in str(choice.known["split"].type_name).split("|"):
+        if "split" not in choice.known or "train" not in get_args(choice.known["split"].type):
             return ""
         whole = specs.canonical(choice.name, choice.options | {"split": "train"}, choice.known)
         return f"; or on all its classes, to test elsewhere: {whole}"
@@ -146,9 +147,15 @@ def same_form(whose: str, shape: Sequence[int], data: Data) -> None:
         )
 
 
-def refuse_leak(train: Data, test: Data) -> None:
-    """Refuse to judge on classes that were trained on, which two splits of one data set may share."""
-    for member in train.each:
+def refuse_leak(train: Data, test: Data, earlier: Iterable[str] = ()) -> None:
+    """Refuse to judge on classes that were trained on, which two splits of one data set may share.
+
+    Args:
+        earlier: the data sets that the runs before learnt from, by their specs; those of another name are not opened.
+    """
+    before = {*earlier} - {member.label for member in train.each}
+    again = [open_data(label) for label in sorted(before) if specs.parse(label).name == test.name]
+    for member in (*train.each, *again):
         if member.name != test.name or member.label == test.label:
             continue
         if shared := sorted(set(member.table("train").names) & set(test.table("test").names)):
@@ -156,13 +163,6 @@ def refuse_leak(train: Data, test: Data) -> None:
                 f"{member.label} trains on {len(shared)} of the test classes of {test.label}, {shared[0]} for "
                 "instance; train on another data set or test on another"
             )
-
-
-def refuse_earlier_leak(labels: Iterable[str], train: Data, test: Data) -> None:
-    """Refuse to judge on classes that were trained on earlier, by a run that a training started or learns from."""
-    for label in sorted({*labels} - {member.label for member in train.each}):
-        if specs.parse(label).name == test.name:  # another needs not be here any more
-            refuse_leak(open_data(label), test)
 
 
 def _together(members: Sequence[Data]) -> Data:

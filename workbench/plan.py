@@ -91,7 +91,7 @@ def make_plan(
     target = entry.load()
     options, training = specs.options_of(target), settings_options()
     typed = specs.resolve(spec.name, spec.options, options | training)
-    flags = specs.resolve("the training", settings or {}, training)
+    flags = specs.resolve("", settings or {}, training)
     from_recipe = dict(recipes.settings(entry, recipe, data.name, ways, shots, spelled_out=spelled_out))
     recipe_backbone = from_recipe.pop("backbone", None)
     from_recipe = specs.resolve(f"the {recipe} recipe of {spec.name}", from_recipe, options | training)

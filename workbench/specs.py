@@ -105,10 +105,16 @@ class Option:
                 converted = _convert(choice, value)
             except (ValueError, TypeError, KeyError):
                 continue
-            if converted is not None and self.bound and not self.bound.holds(converted):  # not a number fails too
-                raise UsageError(f"{owner}:{self.name}={value} cannot be: it must be {self.bound} ({self.help})")
+            self.check(converted, owner)
             return converted
-        raise UsageError(f"{owner}:{self.name}={value} does not fit: {self.name} is {self.type_name} ({self.help})")
+        where = f"{owner}:{self.name}" if owner else self.name
+        raise UsageError(f"{where}={value} does not fit: {self.name} is {self.type_name} ({self.help})")
+
+    def check(self, value: Any, owner: str = "") -> None:
+        """Raise `UsageError` if a number is beyond the bound; what is no number is."""
+        if value is not None and self.bound and not self.bound.holds(value):
+            where = f"{owner}:{self.name}" if owner else self.name
+            raise UsageError(f"{where}={value:g} cannot be: it must be {self.bound} ({self.help})")
 
 
 def options_of(target: type) -> dict[str, Option]:
@@ -127,9 +133,14 @@ def options_of(target: type) -> dict[str, Option]:
             raise PluginError(
                 f"The option {name!r} of {target.__name__} must be written Annotated[type, 'help'] with a default"
             )
-        kind, text, *bound = get_args(hint)
-        options[name] = Option(name, kind, parameter.default, text, *bound[:1])
+        options[name] = option_of(name, hint, parameter.default)
     return options
+
+
+def option_of(name: str, hint: Any, default: Any) -> Option:
+    """The option that `Annotated[type, "help"]` or `Annotated[type, "help", bound]` describes."""
+    kind, text, *bound = get_args(hint)
+    return Option(name, kind, default, text, *bound[:1])
 
 
 def filled_of(target: type) -> tuple[str, ...]:
@@ -150,7 +161,7 @@ def resolve(owner: str, given: Mapping[str, Any], options: Mapping[str, Option])
             nearest = get_close_matches(key, options, n=1, cutoff=0.5)
             guess = f" Did you mean {nearest[0]}?" if nearest else ""
             valid = ", ".join(f"{option.name} ({option.type_name})" for option in options.values()) or "none"
-            raise UsageError(f"{owner} has no option {key!r}.{guess} Its options: {valid}.")
+            raise UsageError(f"{owner or 'The training'} has no option {key!r}.{guess} Its options: {valid}.")
     return {key: options[key].convert(value, owner) for key, value in given.items()}
 
 

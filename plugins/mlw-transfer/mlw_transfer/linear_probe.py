@@ -17,7 +17,7 @@ steps. In that metric the objective is 1-smooth; features having length 1, it is
 convex along the weights, and about 2 / n along the biases of a class met once. Nesterov's momentum for
 1 / (1 + max(c, 1) n / 2), and steps in proportion to the root of its inverse, reach the optimum whatever the features;
 no step looks at a value, so tasks are stacked. In single precision its probabilities are scikit-learn's to 1e-6 at
-c = 1; where c is 10,000, S is so near singular that they are off by up to 0.07.
+c = 1, and at c = 10,000 off by up to 0.07.
 """
 
 from __future__ import annotations
