@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vjp
 
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.run import Run
 from workbench.functional import flat
-from workbench.opened import open_data
-from workbench.plan import build_learner, make_plan
-from workbench.protocols import WayShot
-from workbench.runs import Run
-from workbench.source import Source
+from workbench.tasks.protocols import WayShot
+from workbench.tasks.source import Source
+from workbench.tasks.splits import open_data
 
 TASKS, STEPS = 8, 25
 

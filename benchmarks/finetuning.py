@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 
-from workbench.device import choose, keep_freed_memory, synchronize
-from workbench.learner import Learner
-from workbench.plan import build_learner, make_plan
-from workbench.protocols import WayShot
-from workbench.source import Source
-from workbench.tasks import Examples
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.learning.device import choose, keep_freed_memory, synchronize
+from workbench.learning.learner import Learner
+from workbench.tasks.protocols import WayShot
+from workbench.tasks.source import Source
+from workbench.tasks.task import Examples
 from workbench.testing import tiny_data
 
 Way = Callable[[Learner, Examples, torch.Tensor], torch.Tensor]

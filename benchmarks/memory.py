@@ -67,12 +67,12 @@ def meta_gradient(spec: str, device_name: str) -> float:
     """MiB that one meta-gradient takes at its peak, above what was there before."""
     import torch
 
-    from workbench.device import choose
-    from workbench.images import SPLITS, Table
-    from workbench.learner import query_loss
-    from workbench.opened import Data
-    from workbench.plan import build_learner, make_plan
-    from workbench.source import Domain, Source
+    from workbench.data.prepared import SPLITS, Table
+    from workbench.experiments.plan import build_learner, make_plan
+    from workbench.learning.device import choose
+    from workbench.learning.learner import query_loss
+    from workbench.tasks.source import Domain, Source
+    from workbench.tasks.splits import Data
 
     device = choose(device_name)
     images = np.random.default_rng(0).integers(0, 256, (WAYS * 30, *SHAPE), np.uint8)
@@ -118,7 +118,7 @@ def figure(peaks: Peaks) -> Figure:
     """A line a method; hollow markers of several sizes, since what does not grow lies on one line."""
     from matplotlib.figure import Figure
 
-    from workbench.figures import COLOURS, DASHES, INK, MARKERS, PALE
+    from workbench.results.figures import COLOURS, DASHES, INK, MARKERS, PALE
 
     drawing = Figure(figsize=(6.4, 3.9), layout="constrained", facecolor="white")
     axes = drawing.subplots()

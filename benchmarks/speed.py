@@ -28,18 +28,18 @@ from rich.console import Console
 from rich.table import Table as Drawn
 from torch import Tensor
 
-from workbench.device import choose, keep_freed_memory, synchronize
-from workbench.drawing import BLOCK
 from workbench.errors import DataError
-from workbench.evaluate import evaluate
-from workbench.learner import Learner, scores
-from workbench.metadataset import MetaDataset
-from workbench.opened import Data, open_data
-from workbench.plan import build_learner, make_plan
-from workbench.protocols import WayShot
-from workbench.source import Source, as_floats
-from workbench.tasks import Examples, Task
-from workbench.train import Training
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.learning.device import choose, keep_freed_memory, synchronize
+from workbench.learning.evaluation import evaluate
+from workbench.learning.learner import Learner, scores
+from workbench.learning.training import Training
+from workbench.tasks.meta_dataset import MetaDataset
+from workbench.tasks.protocols import WayShot
+from workbench.tasks.sampling import BLOCK
+from workbench.tasks.source import Source, as_floats
+from workbench.tasks.splits import Data, open_data
+from workbench.tasks.task import Examples, Task
 
 Row = tuple[str, float, float, str]  # what, seconds here, seconds the usual way, how that was timed
 

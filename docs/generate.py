@@ -28,8 +28,8 @@ def datasets_page() -> str:
 
 
 def _row(name: str) -> tuple[str, ...]:
-    from workbench.manifest import find_entry
-    from workbench.plugins import registry
+    from workbench.data.download.manifest import find_entry
+    from workbench.plugin.registry import registry
 
     target = registry().find("datasets", name).load()
     about = (target.__doc__ or "").partition("\n")[0]

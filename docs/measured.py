@@ -19,11 +19,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench import recipes, runs, specs
-from workbench.figures import COLOURS
-from workbench.plugins import registry
-from workbench.report import common_signs, parts, signs, summary, trainings
-from workbench.runs import Run
+from workbench.experiments import run as runs
+from workbench.experiments.run import Run
+from workbench.plugin import options as specs
+from workbench.plugin import recipes
+from workbench.plugin.registry import registry
+from workbench.results.figures import COLOURS
+from workbench.results.summary import common_signs, parts, signs, summary, trainings
 
 PAGE = Path(__file__).with_name("results.md")
 FIGURES = Path(__file__).with_name("figures")

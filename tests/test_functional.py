@@ -23,7 +23,7 @@ from workbench.functional import (
     shaped,
     squared_distances,
 )
-from workbench.tasks import Examples
+from workbench.tasks.task import Examples
 
 
 def test_one_hot(float64):

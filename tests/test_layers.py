@@ -65,7 +65,7 @@ PLACE = {module: number for number, row in enumerate(LAYERS) for module in row.s
 
 
 class Import(NamedTuple):
-    """One imported module or name: "workbench.learner.Learner"."""
+    """One imported module or name: "workbench.learning.learner.Learner"."""
 
     name: str
     at_once: bool  # when its module is imported, not when a function is called
@@ -188,7 +188,8 @@ def test_reading_runs_imports_no_torch(tmp_path):
     (run / "train.csv").write_text("step,loss,lr,seconds,val_accuracy\n1,0.5,0.1,1.0,\n", encoding="utf-8")
     code = """
 import pandas as pd
-from workbench import report, runs
+from workbench.results import summary as report
+from workbench.experiments import run as runs
 pd.DataFrame({"task": [0, 1], "accuracy": [0.5, 1.0]}).assign(
     algorithm="tiny", backbone="", train_on="x", test_on="x", split="test", all_options="",
     overlap="",

@@ -11,33 +11,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.comparison import compare
+    from workbench.data.prepared import Dataset, ImageClass
     from workbench.errors import WorkbenchError
-    from workbench.hookspecs import hookimpl
-    from workbench.images import Dataset, ImageClass
-    from workbench.learner import Backbone, Learner, query_loss, uses_batch_statistics
-    from workbench.source import Source
-    from workbench.specs import Above, AtLeast
-    from workbench.tasks import Examples, Predictor, Task
+    from workbench.experiments.compare import compare
+    from workbench.learning.learner import Backbone, Learner, query_loss, uses_batch_statistics
+    from workbench.plugin.hookspecs import hookimpl
+    from workbench.plugin.options import Above, AtLeast
+    from workbench.tasks.source import Source
+    from workbench.tasks.task import Examples, Predictor, Task
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Above": "specs",
-    "AtLeast": "specs",
-    "Backbone": "learner",
-    "Dataset": "images",
-    "Examples": "tasks",
-    "ImageClass": "images",
-    "Learner": "learner",
-    "Predictor": "tasks",
-    "Source": "source",
-    "Task": "tasks",
+    "Above": "plugin.options",
+    "AtLeast": "plugin.options",
+    "Backbone": "learning.learner",
+    "Dataset": "data.prepared",
+    "Examples": "tasks.task",
+    "ImageClass": "data.prepared",
+    "Learner": "learning.learner",
+    "Predictor": "tasks.task",
+    "Source": "tasks.source",
+    "Task": "tasks.task",
     "WorkbenchError": "errors",
-    "compare": "comparison",
-    "hookimpl": "hookspecs",
-    "query_loss": "learner",
-    "uses_batch_statistics": "learner",
+    "compare": "experiments.compare",
+    "hookimpl": "plugin.hookspecs",
+    "query_loss": "learning.learner",
+    "uses_batch_statistics": "learning.learner",
 }
 
 __all__ = [

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import grad, vjp
 
-from workbench.tasks import Examples
+from workbench.tasks.task import Examples
 
 Weights = dict[str, Tensor]
 

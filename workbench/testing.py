@@ -19,16 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench import recipes, specs
-from workbench.images import SPLITS, Dataset, Table
-from workbench.learner import Learner, scores
-from workbench.opened import Data
-from workbench.plan import Plan, build_backbone, build_learner, make_plan
-from workbench.plugins import registry
-from workbench.protocols import WayShot
-from workbench.source import Source
-from workbench.tasks import Examples, Task
-from workbench.train import settings_options
+from workbench.data.prepared import SPLITS, Dataset, Table
+from workbench.experiments.plan import Plan, build_backbone, build_learner, make_plan
+from workbench.learning.learner import Learner, scores
+from workbench.learning.training import settings_options
+from workbench.plugin import options as specs
+from workbench.plugin import recipes
+from workbench.plugin.registry import registry
+from workbench.tasks.protocols import WayShot
+from workbench.tasks.source import Source
+from workbench.tasks.splits import Data
+from workbench.tasks.task import Examples, Task
 
 SHAPE = (1, 16, 16)
 FILLED = {"backbone", "ways", "classes", "domains", "image_shape", "teachers", "seen"}
@@ -92,7 +93,7 @@ def check_backbone(spec: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None
 
 def check_dataset(spec: str) -> None:
     """Check that a data set's splits share no class and hold uint8 images of one shape."""
-    from workbench.opened import open_data
+    from workbench.tasks.splits import open_data
 
     check_constructor("datasets", specs.parse(spec).name)
     target = registry().find("datasets", specs.parse(spec).name).load()

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from workbench.cli import main
 
@@ -221,5 +222,5 @@ def test_the_command_exits_as_promised():
 
 
 def test_the_help_pages_in_the_docs_are_current():
-    page = Path(__file__).parents[2] / "docs" / "generate.py"
+    page = ROOT / "docs" / "generate.py"
     subprocess.run([sys.executable, page, "--check"], check=True)

@@ -9,26 +9,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # helpers beside the tests of the core
 from local_server import serve
+from PIL import Image
+from places import SHARED
 from plugin_packages import place
 from publisher import drawings, write_zip
 
-from workbench import fetching
 from workbench.cli import main
-from workbench.owned import record_path
-from workbench.plugins import registry
+from workbench.data.download import transfer as fetching
+from workbench.data.image_folder.record import record_path
+from workbench.plugin.registry import registry
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
 
 PLUGIN = """
 import numpy as np
 from workbench import hookimpl
-from workbench.archives import Archive
-from workbench.images import Dataset, ImageClass
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 
 class Tiny(Dataset):
     "Drawings."
@@ -152,7 +150,7 @@ def test_a_part_says_so(mlw, server, tmp_path):
     assert "a part: 8 of 12 images" in output
     assert "this is a part, 8 of 12 images; results measured on it say so" in errors
     assert "part: 8 of 12 images" in mlw("download --list")[1]
-    from workbench.opened import open_data
+    from workbench.tasks.splits import open_data
 
     open_data.cache_clear()
     assert open_data("asked").part == "8 of 12 images"

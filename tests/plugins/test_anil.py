@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from gradients import build, examples, meta_gradient, same, stack_of_tasks
 from mlw_optimization.anil import ANIL
 
-from workbench.learner import query_loss
+from workbench.learning.learner import query_loss
 
 
 def anil_by_create_graph(learner, tasks, number, detach=False):

@@ -9,7 +9,7 @@ from gradients import Pixels, build, examples, meta_gradient, same, stack_of_tas
 from mlw_optimization.cavia import CAVIA
 
 from workbench.errors import UsageError
-from workbench.learner import query_loss, scores
+from workbench.learning.learner import query_loss, scores
 
 
 def cavia_by_create_graph(learner, tasks, number):

@@ -32,13 +32,13 @@ from official_layouts import (
     zipped,
 )
 
-from workbench import specs
-from workbench.download import fetch, open_dataset
+from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.download.manifest import ARCHIVES, entry_of, overlap, overlaps_of, suffix_of
+from workbench.data.prepared import ImageClass, Table, options_of
 from workbench.errors import DataError
-from workbench.images import ImageClass, Table, options_of
-from workbench.manifest import ARCHIVES, entry_of, overlap, overlaps_of, suffix_of
-from workbench.opened import open_data
-from workbench.plugins import registry
+from workbench.plugin import options as specs
+from workbench.plugin.registry import registry
+from workbench.tasks.splits import open_data
 from workbench.testing import check_constructor, check_stored
 
 # --- fetching and opening them
@@ -53,7 +53,7 @@ def learnt(tmp_path, monkeypatch):
         table["file"] = [{key: file[key] for key in ("name", "names", "form") if key in file} for file in table["file"]]
         table |= {"access": "by hand", "steps": "Make them."}
     (tmp_path / "datasets.toml").write_text(tomli_w.dumps(tables))
-    monkeypatch.setattr("workbench.manifest.MANIFEST", str(tmp_path / "datasets.toml"))
+    monkeypatch.setattr("workbench.data.download.manifest.MANIFEST", str(tmp_path / "datasets.toml"))
 
 
 def given(folder: Path, files: Files) -> Path:

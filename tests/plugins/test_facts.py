@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 
 import pytest
 from mlw_vision import DATASETS
+from places import ROOT
 
-from workbench.manifest import Entry, entry_of, read_manifest
-from workbench.plugins import registry
+from workbench.data.download.manifest import Entry, entry_of, read_manifest
+from workbench.plugin.registry import registry
 
-ROOT = Path(__file__).resolve().parents[2]
 FACTS = ROOT.parent / "shared" / "data" / "dataset-facts.toml"
 
 

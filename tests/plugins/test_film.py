@@ -15,16 +15,17 @@ from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
 from mlw_crossdomain.sites import normalisations
 from torch import nn
 
-from workbench import Backbone, recipes
+from workbench import Backbone
 from workbench.errors import UsageError
+from workbench.experiments.plan import build_backbone, build_learner, make_plan
 from workbench.functional import class_means, cosines
-from workbench.learner import scores
-from workbench.plan import build_backbone, build_learner, make_plan
-from workbench.plugins import registry
-from workbench.source import Source
-from workbench.tasks import Examples
+from workbench.learning.learner import scores
+from workbench.learning.training import Training
+from workbench.plugin import recipes
+from workbench.plugin.registry import registry
+from workbench.tasks.source import Source
+from workbench.tasks.task import Examples
 from workbench.testing import SHAPE, check_learner, tiny_data, tiny_source
-from workbench.train import Training
 
 NARROW = "conv4:width=8"
 NORMS = [NARROW, "conv4:width=8,norm=batch", "conv4:width=8,norm=group"]

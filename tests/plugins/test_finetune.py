@@ -13,9 +13,9 @@ from torch import nn
 
 from workbench import Backbone
 from workbench.errors import UsageError
-from workbench.learner import scores
-from workbench.plan import build_learner, make_plan
-from workbench.tasks import Examples
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.learning.learner import scores
+from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source
 
 NARROW = "conv4:width=8"

@@ -9,8 +9,8 @@ from gradients import Pixels, build, meta_gradient, nodes, same, stack_of_tasks
 from mlw_optimization.imaml import IMAML
 from torch.func import functional_call
 
-from workbench.learner import query_loss, scores
-from workbench.tasks import Examples
+from workbench.learning.learner import query_loss, scores
+from workbench.tasks.task import Examples
 
 
 @pytest.mark.parametrize("batched", [True, False])

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from mlw_vision.data.lake_runs import LakeRuns
 from PIL import Image
+from places import SHARED
 from scipy.spatial import KDTree
 
-from workbench.download import fetch, open_dataset
+from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.download.manifest import entry_of
+from workbench.data.prepared import Table
 from workbench.errors import DataError
-from workbench.images import Table
-from workbench.manifest import entry_of
 
-ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "all_runs.zip"
+ARCHIVE = SHARED / "all_runs.zip"
 pytestmark = pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"the runs are not in {ARCHIVE.parent}")
 
 

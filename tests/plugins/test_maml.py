@@ -11,7 +11,7 @@ from gradients import build, meta_gradient, nodes, same, stack_of_tasks
 from mlw_optimization.maml import MAML
 from torch.func import functional_call
 
-from workbench.learner import query_loss, scores
+from workbench.learning.learner import query_loss, scores
 from workbench.testing import tiny_source
 
 

@@ -9,7 +9,7 @@ import torch
 from gradients import build, meta_gradient, same, stack_of_tasks
 from mlw_optimization.metasgd import MetaSGD
 
-from workbench.learner import query_loss
+from workbench.learning.learner import query_loss
 
 
 @pytest.mark.parametrize("batched", [True, False])

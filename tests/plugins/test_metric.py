@@ -13,14 +13,14 @@ from mlw_metric.relation import Relation, squared_error
 from mlw_metric.siamese import FASTER, Siamese, verification_loss
 from torch import nn
 
-from workbench import recipes
 from workbench.errors import UsageError
-from workbench.evaluate import evaluate
-from workbench.plan import build_backbone, build_learner, make_plan
-from workbench.plugins import registry
-from workbench.tasks import Examples
+from workbench.experiments.plan import build_backbone, build_learner, make_plan
+from workbench.learning.evaluation import evaluate
+from workbench.learning.training import Training
+from workbench.plugin import recipes
+from workbench.plugin.registry import registry
+from workbench.tasks.task import Examples
 from workbench.testing import check_backbone, check_learner, tiny_data, tiny_source
-from workbench.train import Training
 
 METHODS = {
     "protonet": "conv4:width=8",

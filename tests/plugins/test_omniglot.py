@@ -6,18 +6,17 @@ import hashlib
 import io
 import json
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from mlw_vision.data.omniglot import Omniglot, OmniglotSmall1, OmniglotSmall2, characters
 from PIL import Image
+from places import SHARED
 
-from workbench.download import fetch, open_dataset
+from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.download.manifest import entry_of
 from workbench.errors import DataError
-from workbench.manifest import entry_of
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
 
 COUNTS = {"vinyals": (1028, 172, 423), "lake": (964, 0, 659), "alphabets": (883, 81, 659)}
@@ -132,7 +131,7 @@ def test_rotations(small1, rotations, turned):
 
 
 def test_each_drawing_is_decoded_once(small1, monkeypatch):
-    from workbench.archives import Archive
+    from workbench.data.files.archive import Archive
 
     read = []
     original = Archive.image

@@ -16,7 +16,7 @@ from mlw_optimization.reptile import Reptile
 from torch import nn
 
 from workbench.errors import UsageError
-from workbench.tasks import Examples
+from workbench.tasks.task import Examples
 from workbench.testing import check_learner
 
 CLASSES = {"anil": ANIL, "cavia": CAVIA, "imaml": IMAML, "maml": MAML, "metasgd": MetaSGD, "reptile": Reptile}

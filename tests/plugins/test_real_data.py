@@ -17,12 +17,12 @@ from mlw_vision.data.eurosat import EuroSat
 from mlw_vision.data.isic import Isic
 from mlw_vision.data.miniimagenet import MiniImageNet
 from mlw_vision.data.reading import split_lists
+from places import SHARED
 
-from workbench.download import fetch, open_dataset
+from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.download.manifest import entry_of
 from workbench.errors import DataError
-from workbench.manifest import entry_of
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
 MINI = SHARED / "mini-imagenet.zip"
 ISIC = {"MEL": 150, "NV": 150, "BCC": 150, "AKIEC": 150, "BKL": 150, "DF": 60, "VASC": 80}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from mlw_vision.data.cifar import cifarfs, fc100
@@ -13,8 +12,9 @@ from mlw_vision.data.ilsvrc_2012 import Ilsvrc2012, below, leaves
 from mlw_vision.data.omniglot import Omniglot
 from mlw_vision.data.reading import split_lists
 from mlw_vision.data.tieredimagenet import superclasses
+from places import SHARED
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "splits"
+SHARED = SHARED / "splits"
 SPLITS = ("train", "val", "test")
 
 

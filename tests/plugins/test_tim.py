@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from mlw_transfer.tim import TIM
 from torch import nn
 
-from workbench.learner import scores
-from workbench.plan import build_learner, make_plan
-from workbench.tasks import Examples
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.learning.learner import scores
+from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source
 
 NARROW = "conv4:width=8"

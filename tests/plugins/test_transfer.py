@@ -17,16 +17,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
-from workbench import recipes
-from workbench.evaluate import evaluate
-from workbench.learner import scores
-from workbench.plan import build_learner, make_plan
-from workbench.plugins import registry
-from workbench.protocols import WayShot
-from workbench.source import Source
-from workbench.tasks import Examples
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.learning.evaluation import evaluate
+from workbench.learning.learner import scores
+from workbench.learning.training import Training
+from workbench.plugin import recipes
+from workbench.plugin.registry import registry
+from workbench.tasks.protocols import WayShot
+from workbench.tasks.source import Source
+from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source
-from workbench.train import Training
 
 HEADS = ["linear_probe", "simpleshot", "nearest_neighbor"]  # on a backbone that is trained before
 METHODS = [

@@ -13,15 +13,15 @@ from mlw_crossdomain.sites import convolutions, modulated
 from mlw_crossdomain.tsa import TSA
 from torch import nn
 
-from workbench import recipes
 from workbench.errors import UsageError
+from workbench.experiments.plan import build_backbone, build_learner, make_plan
 from workbench.functional import each_task
-from workbench.plan import build_backbone, build_learner, make_plan
-from workbench.plugins import registry
-from workbench.source import Source
-from workbench.tasks import Examples
+from workbench.learning.training import Training, TrainSettings
+from workbench.plugin import recipes
+from workbench.plugin.registry import registry
+from workbench.tasks.source import Source
+from workbench.tasks.task import Examples
 from workbench.testing import SHAPE, check_learner, tiny_data, tiny_source
-from workbench.train import Training, TrainSettings
 
 NARROW = "conv4:width=8"
 BACKBONES = [

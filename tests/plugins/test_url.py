@@ -18,16 +18,16 @@ from mlw_crossdomain.url import URL, softened_divergence
 from mlw_transfer.baseline import Baseline
 from torch import nn
 
-from workbench import recipes
 from workbench.errors import UsageError
-from workbench.evaluate import evaluate
-from workbench.learner import scores
-from workbench.plan import build_backbone, build_learner, make_plan
-from workbench.plugins import registry
-from workbench.source import Source
-from workbench.tasks import Examples
+from workbench.experiments.plan import build_backbone, build_learner, make_plan
+from workbench.learning.evaluation import evaluate
+from workbench.learning.learner import scores
+from workbench.learning.training import Training, TrainSettings
+from workbench.plugin import recipes
+from workbench.plugin.registry import registry
+from workbench.tasks.source import Source
+from workbench.tasks.task import Examples
 from workbench.testing import SHAPE, check_learner, tiny_data, tiny_source
-from workbench.train import Training, TrainSettings
 
 NARROW = "conv4:width=8"
 

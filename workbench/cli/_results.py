@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -> None:
     """Print the summary of a tasks frame, one row a cell; with where published numbers come from if asked."""
-    from workbench.report import is_matrix, legend, parts, summary, trainings
+    from workbench.results.summary import is_matrix, legend, parts, summary, trainings
 
     cells = summary(frame)
     if json:
@@ -59,7 +59,7 @@ def _print_list(title: str, cells: pd.DataFrame) -> None:
 
 def _print_matrix(title: str, cells: pd.DataFrame) -> None:
     """Methods by test data sets: accuracy, and below it the paired difference to the best of the column."""
-    from workbench.report import blocks, broken, common_signs, training_words
+    from workbench.results.summary import blocks, broken, common_signs, training_words
 
     shared = common_signs(cells)
     names = {
@@ -96,7 +96,7 @@ def _width(texts: Iterable[str]) -> int:
 
 def _result(cell: dict[Any, Any], shared: str) -> str:
     """A cell of the matrix, a line each: accuracy, difference, and where known what is published and the seeds' sd."""
-    from workbench.report import signs
+    from workbench.results.summary import signs
 
     own = "".join(sign for sign in signs(cell) if sign not in shared)
     lines = [f"{percent(cell['accuracy'], cell['interval'])} {own}".rstrip(), _difference(cell)]
@@ -107,7 +107,7 @@ def _result(cell: dict[Any, Any], shared: str) -> str:
 
 def _print_published(cells: pd.DataFrame) -> None:
     """Where the published numbers come from, and in what their protocol differs."""
-    from workbench.recipes import form
+    from workbench.plugin.recipes import form
 
     known = cells[cells["published"].notna()]
     if known.empty:
@@ -119,7 +119,7 @@ def _print_published(cells: pd.DataFrame) -> None:
 
 
 def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> list[str]:
-    from workbench.report import signs
+    from workbench.results.summary import signs
 
     options = f":{cell['options']}" if cell["options"] else ""
     values = {

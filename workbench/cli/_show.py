@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from workbench.train import Record
+    from workbench.learning.training import Record
 
 
 def note(line: str) -> None:

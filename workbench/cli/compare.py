@@ -10,7 +10,7 @@ import typer
 from workbench.cli import _show
 from workbench.cli._results import print_summary
 from workbench.errors import UnknownName, UsageError
-from workbench.plugins import DEFAULT_DATASET, registry
+from workbench.plugin.registry import DEFAULT_DATASET, registry
 
 PROTOCOL_HELP = (
     "How test tasks are drawn: way-shot, within-group, unbalanced[:alpha=2], meta-dataset, prequential, stream, listed."
@@ -69,7 +69,7 @@ def compare(
     """
     places = on or [DEFAULT_DATASET]
     _refuse_swallowed(places)
-    from workbench.comparison import compare as run
+    from workbench.experiments.compare import compare as run
 
     frame = run(
         algorithm,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench import specs
 from workbench.cli import _show
 from workbench.errors import DataError, UnknownName, UsageError, WorkbenchError
-from workbench.plugins import registry
+from workbench.plugin import options as specs
+from workbench.plugin.registry import registry
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -68,11 +68,11 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
 
 
 def _download(text: str, source: str | None, partial: bool) -> None:
-    from workbench.download import fetch, open_dataset, part_here
-    from workbench.fetching import progress_bar
-    from workbench.folders import Folder, choose
-    from workbench.manifest import entry_of
-    from workbench.owned import folder_names
+    from workbench.data.download.fetch import fetch, open_dataset, part_here
+    from workbench.data.download.manifest import entry_of
+    from workbench.data.download.transfer import progress_bar
+    from workbench.data.image_folder.dataset import Folder, choose
+    from workbench.data.image_folder.record import folder_names
 
     name = specs.parse(text).name
     known = registry().knows("datasets", name)
@@ -100,9 +100,9 @@ def _download(text: str, source: str | None, partial: bool) -> None:
 
 def _add(text: str, name: str, source: str) -> None:
     """Make the user's own images a data set."""
-    from workbench.adding import add_folder
-    from workbench.inventory import remove_prepared
-    from workbench.owned import read_record
+    from workbench.data.image_folder.record import read_record
+    from workbench.data.image_folder.register import add_folder
+    from workbench.data.inventory import remove_prepared
 
     before = None
     with suppress(DataError):  # a record that cannot be read is written anew
@@ -120,9 +120,9 @@ def _add(text: str, name: str, source: str) -> None:
 
 
 def _list(names: list[str]) -> None:
-    from workbench.cache import cache_folder
-    from workbench.inventory import inventory, occupied
-    from workbench.records import megabytes
+    from workbench.data.cache import cache_folder
+    from workbench.data.download.provenance import megabytes
+    from workbench.data.inventory import inventory, occupied
 
     items = [item for item in inventory() if not names or item.name in names]
     rows = [
@@ -144,13 +144,13 @@ def _list(names: list[str]) -> None:
 
 
 def _remove(name: str) -> None:
-    from workbench.inventory import remove
+    from workbench.data.inventory import remove
 
     _show.out(remove(_plain(name)))
 
 
 def _verify(name: str) -> None:
-    from workbench.inventory import verify
+    from workbench.data.inventory import verify
 
     verify(_plain(name), lambda line: _show.out(f"{name}: {line}"))
 

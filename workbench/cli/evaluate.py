@@ -36,10 +36,11 @@ def evaluate(
     """Judge trained runs on tasks of test classes, the same tasks for all."""
     import pandas as pd
 
-    from workbench import judging, runs
-    from workbench.device import choose
-    from workbench.opened import open_data
-    from workbench.specs import TOGETHER
+    from workbench.experiments import evaluate_run as judging
+    from workbench.experiments import run as runs
+    from workbench.learning.device import choose
+    from workbench.plugin.options import TOGETHER
+    from workbench.tasks.splits import open_data
 
     chosen = choose(device)
     frames = []

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench import recipes, specs
 from workbench.cli import _show
 from workbench.errors import DataError, UnknownName
-from workbench.plugins import KINDS, Entry, registry
+from workbench.plugin import options as specs
+from workbench.plugin import recipes
+from workbench.plugin.registry import KINDS, Entry, registry
 
 
 def info(
@@ -21,7 +22,7 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:
     """Show what a thing is: its paper, options, recipes, published and own results, or its files and licence."""
-    from workbench.owned import folder_names
+    from workbench.data.image_folder.record import folder_names
 
     known = {each: kind for kind in KINDS for each in registry().entries(kind)}
     if name in folder_names():
@@ -87,9 +88,9 @@ def _measured(name: str, out: Path) -> list[dict[str, str]]:
     """The evaluations of an algorithm's finished runs in a folder, by run and condition."""
     if not any(out.glob("*/run.toml")):
         return []
-    from workbench import runs
     from workbench.cli._results import percent
-    from workbench.report import condition_title, summary
+    from workbench.experiments import run as runs
+    from workbench.results.summary import condition_title, summary
 
     rows = []
     for run in runs.find([out]):
@@ -111,8 +112,8 @@ def _measured(name: str, out: Path) -> list[dict[str, str]]:
 
 def _own_facts(name: str) -> dict[str, Any]:
     """What is known of a user's own folder of images."""
-    from workbench.folders import Folder
-    from workbench.owned import read_record, record_path
+    from workbench.data.image_folder.dataset import Folder
+    from workbench.data.image_folder.record import read_record, record_path
 
     record = read_record(name)
     return {
@@ -128,8 +129,8 @@ def _own_facts(name: str) -> dict[str, Any]:
 
 
 def _files(target: Any) -> dict[str, Any]:
-    from workbench.download import downloaded
-    from workbench.manifest import entry_of
+    from workbench.data.download.fetch import downloaded
+    from workbench.data.download.manifest import entry_of
 
     manifest = entry_of(target)
     try:
@@ -204,7 +205,7 @@ def _given(published: dict[str, Any]) -> str:
 
 
 def _print_files(files: dict[str, Any]) -> None:
-    from workbench.records import phrase
+    from workbench.data.download.provenance import phrase
 
     keys = ("homepage", "licence", "citation", "access", "steps", "here")
     _show.table("data", {"": "left", " ": "left"}, [[key, files[key]] for key in keys if files[key]])

@@ -14,8 +14,8 @@ import typer
 
 from workbench.cli import _show
 from workbench.errors import DataError
-from workbench.plugins import KINDS, Entry, registry
-from workbench.specs import as_text
+from workbench.plugin.options import as_text
+from workbench.plugin.registry import KINDS, Entry, registry
 
 
 class Kind(StrEnum):
@@ -51,7 +51,7 @@ def list_(
 
 def _own_folders() -> Iterator[tuple[str, str]]:
     """The user's own folders of images, and what is in each."""
-    from workbench.owned import folder_names, read_record
+    from workbench.data.image_folder.record import folder_names, read_record
 
     for name in folder_names():
         try:

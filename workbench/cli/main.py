@@ -16,7 +16,7 @@ from workbench import __version__
 from workbench.cli import compare, download, evaluate, info, list_, plugins, report, train
 from workbench.cli._lists import widen
 from workbench.errors import WorkbenchError
-from workbench.plugins import registry
+from workbench.plugin.registry import registry
 
 app = typer.Typer(
     name="mlw",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
-from workbench.plugins import KINDS, registry
+from workbench.plugin.registry import KINDS, registry
 
 
 def plugins(json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False) -> None:

@@ -13,7 +13,7 @@ from workbench.cli.compare import BASELINE_HELP
 from workbench.errors import RunError
 
 if TYPE_CHECKING:
-    from workbench.runs import Run
+    from workbench.experiments.run import Run
 
 
 def report(
@@ -28,8 +28,9 @@ def report(
     """Report on runs and their evaluations: a table here, and one HTML file with figures."""
     import pandas as pd
 
-    from workbench import page, runs
-    from workbench.report import CONDITION, METHOD
+    from workbench.experiments import run as runs
+    from workbench.results import html as page
+    from workbench.results.summary import CONDITION, METHOD
 
     found = [each for each in runs.find(run or [Path("runs")]) if each.finished]
     frames = {each.folder.name: each.evaluations() for each in sorted(found, key=_age)}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
-from workbench.plugins import DEFAULT_DATASET
+from workbench.plugin.registry import DEFAULT_DATASET
 
 
 def train(
@@ -35,12 +35,12 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew what is finished.")] = False,
 ) -> None:
     """Train one method into a run folder; again, it goes on where it stopped."""
-    from workbench import jobs
-    from workbench.device import choose
-    from workbench.opened import open_data
-    from workbench.plan import make_plan
-    from workbench.recipes import form
-    from workbench.specs import TOGETHER
+    from workbench.experiments import train_run as jobs
+    from workbench.experiments.plan import make_plan
+    from workbench.learning.device import choose
+    from workbench.plugin.options import TOGETHER
+    from workbench.plugin.recipes import form
+    from workbench.tasks.splits import open_data
 
     chosen = choose(device)
     flags = {"steps": steps, "lr": lr, "precision": precision, "train_ways": train_ways, "train_shots": train_shots}

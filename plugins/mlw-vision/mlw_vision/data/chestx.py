@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Size, Whole, by_file, file_of
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 LABELS = "Data_Entry_2017.csv"
 FINDINGS = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumothorax")

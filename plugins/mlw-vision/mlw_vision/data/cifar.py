@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Size, Whole, file_of, fitted, member, split_lists
-from workbench import pickles
-from workbench.archives import Archive
+from workbench.data.files import pickles
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 CIFAR10, CIFAR100 = "cifar-10-python.tar.gz", "cifar-100-python.tar.gz"
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mlw_vision.data.reading import Size, by_path, file_of, member, split_lists, stacked
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 
 class Fungi(Dataset):

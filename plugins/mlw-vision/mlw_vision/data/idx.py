@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Channels, Size, Whole, evenly, file_of, fitted, member
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 LIMIT = 2**30  # bytes of an array; EMNIST's largest has 547 million
 Images = Annotated[int, "at most so many images a class, spread evenly; 0: all"]

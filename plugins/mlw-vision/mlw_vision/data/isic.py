@@ -16,9 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from mlw_vision.data.reading import Size, Whole, by_file, member, stacked
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 LABELS = "ISIC2018_Task3_Training_GroundTruth.csv"
 

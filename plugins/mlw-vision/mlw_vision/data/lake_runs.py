@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Annotated
 
 from mlw_vision.data.reading import Channels, by_path, file_of, text_lines
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, Groups, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, Groups, ImageClass
 
 RUNS = CLASSES = 20
 

@@ -20,10 +20,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from mlw_vision.data.reading import Size, fitted, member, split_lists, stacked
-from workbench import pickles
-from workbench.archives import Archive
+from workbench.data.files import pickles
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}  # of names of the published files
 

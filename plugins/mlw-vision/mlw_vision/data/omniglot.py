@@ -20,9 +20,9 @@ from typing import Annotated, Literal
 import numpy as np
 
 from mlw_vision.data.reading import Channels, Size, split_lists
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, Groups, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, Groups, ImageClass
 
 Split = Literal["vinyals", "lake", "alphabets"]
 Rotations = Literal["auto", "none", "train", "all"]

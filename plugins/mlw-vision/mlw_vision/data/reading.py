@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import ImageClass
 from workbench.errors import DataError
-from workbench.images import ImageClass
 
 Size = Annotated[int, "pixels a side"]
 Channels = Annotated[Literal[1, 3], "1: grey; 3: as colour, to be met by methods that were trained on colour"]

@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Size, split_lists
-from workbench import pickles
-from workbench.archives import Archive
-from workbench.decoding import decode
+from workbench.data.files import pickles
+from workbench.data.files.archive import Archive
+from workbench.data.files.decode import decode
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 
 class TieredImageNet(Dataset):

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlw_vision.data.reading import Size, by_file, file_of, split_lists, stacked
-from workbench.archives import Archive
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, ImageClass
 from workbench.errors import DataError
-from workbench.images import Dataset, ImageClass
 
 
 class VggFlower(Dataset):

@@ -1,0 +1,367 @@
+"""Archives of every kind, whole, damaged, and changed while they are read."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from archive_kinds import COMPRESS, KINDS, TARS, entry, png, sentence, tar_bytes, write, write_tar, write_zip
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workbench.data.files import archive as archives
+from workbench.data.files.archive import Archive, scratch
+from workbench.data.prepared import checksum
+from workbench.errors import DataError
+
+few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+# --- the same view of every kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_looks_the_same(tmp_path, kind):
+    members = [("b/2.png", b"two"), ("a/1.PNG", b"one"), ("a/notes.txt", b"n"), ("__MACOSX/a/1.png", b""), (".x", b"")]
+    with Archive(write(kind, tmp_path, *members)) as archive:
+        assert archive.names == ("a/1.PNG", "a/notes.txt", "b/2.png")
+        assert list(archive.images()) == ["a/1.PNG", "b/2.png"]
+        assert archive.read("b/2.png") == b"two"
+        assert archive.counts() == (2, 2, 1)
+        archive.test()
+        for nothing in ("c.png", ".x", "a", "../x.zip", ""):
+            with pytest.raises(DataError, match="holds no "):
+                archive.read(nothing)
+            with pytest.raises(DataError, match="holds no "):
+                archive.open(nothing)
+
+
+PART = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cs"]), min_size=1, max_size=9
+).filter(lambda part: not part.startswith(".") and part[1:2] != ":" and part != "__MACOSX")
+NAME = st.lists(PART, min_size=1, max_size=3).map("/".join)
+
+
+def no_file_is_a_folder(names: dict[str, bytes]) -> bool:
+    return not any(other.startswith(f"{name}/") for name in names for other in names)
+
+
+@settings(few, max_examples=50)
+@given(st.dictionaries(NAME, st.binary(max_size=2000), min_size=1, max_size=6).filter(no_file_is_a_folder))
+def test_any_names_and_bytes_survive_in_every_kind(content):
+    for kind in KINDS:
+        with tempfile.TemporaryDirectory() as folder, Archive(write(kind, Path(folder), *content.items())) as archive:
+            assert archive.names == tuple(sorted(content))
+            assert {name: archive.read(name) for name in archive.names} == content
+            for name in archive.names:
+                with archive.open(name) as member:
+                    assert member.read() == content[name]
+            archive.test()
+
+
+@pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("name", ["./a/./b.png", "long" * 20 + "/" + "name" * 20 + ".png", "ä ö/ü 1.png"])
+def test_tars_of_every_format(tmp_path, layout, name):
+    with Archive(write_tar(tmp_path / "x.tar", (name, b"content"), layout=layout)) as archive:
+        assert archive.names == (name.replace("./", ""),)
+        assert archive.read(archive.names[0]) == b"content"
+
+
+@pytest.mark.parametrize("kind", ["zip", *TARS])
+def test_content_tells_what_it_is_not_the_name(tmp_path, kind):
+    path = write(kind, tmp_path, ("a.png", b"1")).rename(tmp_path / "data.bin")
+    with Archive(path) as archive:
+        assert archive.read("a.png") == b"1"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_open_member_is_a_seekable_stream(tmp_path, kind):
+    array = np.arange(300_000)
+    stream = io.BytesIO()
+    np.save(stream, array)
+    path = write(kind, tmp_path, ("a.npy", stream.getvalue()))
+    with Archive(path) as archive, archive.open("a.npy") as member:
+        assert (np.load(member) == array).all()
+        assert member.seek(0) == 0
+        assert member.read(6) == b"\x93NUMPY"
+        assert member.seek(-3, os.SEEK_END) == member.tell() == len(stream.getvalue()) - 3
+        assert member.read() == stream.getvalue()[-3:]
+        member.seek(1)
+        member.seek(2, os.SEEK_CUR)
+        assert member.read(3) == b"MPY"
+
+
+@pytest.mark.parametrize("outer", KINDS)
+@pytest.mark.parametrize("inside", ["zip", *TARS])
+def test_archive_inside_an_archive(tmp_path, outer, inside):
+    (tmp_path / "inner").mkdir()
+    path = write(inside, tmp_path / "inner", ("a/1.png", b"one"), ("b/2.png", os.urandom(5000)))
+    place = write(outer, tmp_path, ("n01440764.tar", path.read_bytes()), ("n01443537.tar", path.read_bytes()))
+    with Archive(place) as archive:
+        for name in archive.names:
+            with archive.inner(name) as inner, archive.inner(name) as again:
+                assert inner.names == again.names == ("a/1.png", "b/2.png")
+                assert inner.read("a/1.png") == b"one"
+                assert inner.read("b/2.png") == again.read("b/2.png")
+                inner.test()
+            assert archive.read(name) == path.read_bytes()  # the outer one is open still
+        with pytest.raises(DataError, match="holds no other"):
+            archive.inner("other")
+
+
+def test_checksum_of_a_folder_is_of_names_and_contents(tmp_path):
+    path = write("folder", tmp_path, ("a/1.PNG", b"one"), ("b", b"two"))
+    before = checksum(path)
+    assert before == checksum(path)
+    (path / "a" / "1.PNG").write_bytes(b"other")
+    assert checksum(path) != before
+
+
+# --- damaged ones
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"PK\x03\x04 and so on", "is not a zip archive, nor a tar, or it is damaged"),
+        (b"PK\x05\x06" + bytes(18), "holds no files"),
+        (bytes(10240), "holds no files"),
+        (tar_bytes((entry("folder", tarfile.DIRTYPE), b"")), "holds no files"),
+        (b"\x1f\x8b\x08", "is damaged or cut off"),
+        *((pack(b"content"), "is compressed, but what comes out is no tar archive") for pack in COMPRESS.values()),
+    ],
+)
+def test_file_that_is_no_archive(tmp_path, content, message):
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        Archive(tmp_path / "x.zip")
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        Archive(tmp_path / "x.zip")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="holds no files"):
+        Archive(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("kind", ["zip", *TARS])
+def test_cut_off_anywhere(tmp_path, kind):
+    """A tar has no checksum and any beginning of it could be one: its end mark must be there."""
+    whole = write(kind, tmp_path, *((f"{i}.png", os.urandom(700)) for i in range(4)))
+    content = whole.read_bytes()
+    last = 4 * (512 + 1024) if kind == "tar" else len(content) - 1
+    lengths = {*range(0, last, 512), *range(0, last, 397), 1, 511, 513, last}
+    for length in sorted(lengths):
+        whole.write_bytes(content[:length])
+        with pytest.raises(DataError) as caught:
+            Archive(whole)
+        sentence(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["zip", *TARS])
+@few
+@given(data=st.data())
+def test_damage_anywhere_is_one_sentence(tmp_path, kind, data):
+    """Cut or change an archive at random: what can still be read is right, all else is a `DataError`."""
+    members = [("a/1.png", png(np.zeros((4, 4), np.uint8))), ("ä/2.png", b"x" * 50)]
+    path = write(kind, tmp_path, *members)
+    whole = path.read_bytes()
+    broken = bytearray(whole[: data.draw(st.integers(0, len(whole)), label="length")])
+    for position in data.draw(st.lists(st.integers(0, max(len(broken) - 1, 0)), max_size=3), label="positions"):
+        if broken:
+            broken[position] = data.draw(st.integers(0, 255), label="byte")
+    path.write_bytes(broken)
+    try:
+        with Archive(path) as archive:
+            contents = [archive.read(name) for name in archive.names]
+    except DataError as error:
+        sentence(error)
+    else:
+        assert kind == "tar" or set(contents) <= {content for _, content in members} | {b""}  # a tar has no checksums
+
+
+# --- folders
+
+
+def test_link_in_a_folder_is_refused(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "link").symlink_to("/etc")
+    with pytest.raises(DataError, match="holds the link 'link'"):
+        Archive(tmp_path / "x")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipe_in_a_folder_is_refused(tmp_path):
+    (tmp_path / "x").mkdir()
+    os.mkfifo(tmp_path / "x" / "pipe")
+    with pytest.raises(DataError, match="'pipe', neither a file nor a folder"):
+        Archive(tmp_path / "x")
+
+
+def test_hidden_folder_is_not_looked_into(tmp_path):
+    path = write("folder", tmp_path, ("a.png", b"1"), (".git/config", b""))
+    (path / ".git" / "link").symlink_to("/etc")
+    with Archive(path) as archive:
+        assert archive.names == ("a.png",)
+
+
+# --- what changes meanwhile
+
+
+@pytest.mark.parametrize("kind", ["zip", *TARS])
+def test_archive_that_changes_while_it_is_read(tmp_path, kind):
+    path = write(kind, tmp_path, ("a.png", b"1"), ("b.png", b"2"))
+    archive = Archive(path)
+    archive.read("a.png")
+    with path.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(DataError, match="changed while it was read"):
+        archive.close()
+    archive.close()  # said once
+
+
+def test_change_is_said_rather_than_the_damage_that_it_did(tmp_path):
+    path = write_zip(tmp_path / "x.zip", ("a.png", os.urandom(99_999)))
+
+    def read_and_write() -> None:
+        with Archive(path) as archive:
+            path.write_bytes(bytes(1000))
+            archive.read("a.png")
+
+    with pytest.raises(DataError, match="changed while it was read"):
+        read_and_write()
+
+
+def test_who_stops_is_not_held_up(tmp_path):
+    path = write_zip(tmp_path / "x.zip", ("a.png", b"1"))
+
+    def stop() -> None:
+        with Archive(path):
+            path.write_bytes(bytes(1000))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+
+
+@pytest.mark.parametrize("how", ["longer", "same size", "link"])
+def test_folder_that_changes_while_it_is_read(tmp_path, how):
+    path = write("folder", tmp_path, ("a.png", b"1"), ("b.png", b"2"))
+    with Archive(path) as archive:
+        if how == "link":
+            (tmp_path / "secret").write_bytes(b"2")
+            (path / "b.png").unlink()
+            (path / "b.png").symlink_to(tmp_path / "secret")
+        else:
+            (path / "b.png").write_bytes(b"22" if how == "longer" else b"3")
+            os.utime(path / "b.png", (1, 1))
+        assert archive.read("a.png") == b"1"
+        with pytest.raises(DataError, match=r"b\.png changed while it was read"):
+            archive.read("b.png")
+
+
+def test_file_removed_from_a_folder(tmp_path):
+    path = write("folder", tmp_path, ("a.png", b"1"))
+    with Archive(path) as archive:
+        (path / "a.png").unlink()
+        with pytest.raises(DataError, match=r"a\.png in .* is damaged: .*No such file"):
+            archive.read("a.png")
+
+
+# --- where it is decompressed
+
+
+def test_scratch_is_shared_and_removed(tmp_path, monkeypatch):
+    path = write_tar(tmp_path / "x.tar.gz", ("a.png", b"1"))
+    times = []
+    real = archives._copied
+    monkeypatch.setattr(archives, "_copied", lambda *how: times.append(1) or real(*how))
+    with scratch(tmp_path / "scratch"):
+        for _ in range(3):
+            with Archive(path) as archive:
+                assert archive.read("a.png") == b"1"
+        assert len(times) == 1
+        assert len(list((tmp_path / "scratch").iterdir())) == 1
+    assert sorted(tmp_path.iterdir()) == [path]
+    with pytest.raises(ZeroDivisionError), scratch(tmp_path / "scratch"):
+        raise ZeroDivisionError
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_scratch_keeps_no_more_than_its_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "SCRATCH_LIMIT", 25_000)  # two tars of 10,240 bytes
+    paths = [write_tar(tmp_path / f"{i}.tar.gz", ("a.png", bytes([i]))) for i in range(5)]
+    with scratch(tmp_path / "scratch"):
+        opened = [Archive(path) for path in paths]
+        assert len(list((tmp_path / "scratch").iterdir())) == 2
+        for i, archive in enumerate(opened):
+            assert archive.read("a.png") == bytes([i])  # what is open stays readable
+            archive.close()
+        with Archive(paths[0]) as archive:
+            assert archive.read("a.png") == b"\0"
+
+
+def test_nothing_is_left_behind_without_scratch(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    path = write_tar(tmp_path / "x.tar.gz", ("a.png", b"1"))
+    with Archive(path) as archive:
+        assert archive.read("a.png") == b"1"
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_disk_full_while_decompressing(tmp_path, monkeypatch, own):
+    import errno
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    real = archives._copied
+    monkeypatch.setattr(archives, "_copied", lambda source, sink, *how: sink.close() or real(source, Full(), *how))
+    path = write_tar(tmp_path / "x.tar.gz", ("a.png", b"1"))
+    message = r"The disk that holds .* is full; .*x\.tar\.gz must be decompressed there"
+    if own:
+        with scratch(tmp_path / "scratch"), pytest.raises(DataError, match=message):
+            Archive(path)
+    else:
+        with pytest.raises(DataError, match=message):
+            Archive(path)
+
+
+# --- many images at once
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stack_keeps_the_order(tmp_path, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 9, 9, 3), np.uint8)
+    path = write(kind, tmp_path, *((f"{i}.png", png(image)) for i, image in enumerate(pixels)))
+    order = np.random.default_rng(1).permutation(50)
+    with Archive(path) as archive:
+        stack = archive.stack([f"{i}.png" for i in order], size=9)
+        assert stack.dtype == np.uint8
+        assert (stack == pixels[order].transpose(0, 3, 1, 2)).all()
+        assert archive.stack([], size=9).shape == (0, 3, 9, 9)
+        assert archive.stack(["3.png"] * 3, size=5, channels=1).shape == (3, 1, 5, 5)
+        crops = [(0, 0, 5, 5), None]
+        both = archive.stack(["1.png", "1.png"], size=5, crops=crops)
+        assert (both[0] == archive.image("1.png", size=5, crop=crops[0])).all()
+        assert (both[1] == archive.image("1.png", size=5)).all()
+
+
+def test_stack_names_the_image_that_fails(tmp_path):
+    members = [(f"{i:02}.png", png(np.full((3, 3), i, np.uint8))) for i in range(60)]
+    members[33] = members[33][0], b"nothing"
+    with Archive(write_zip(tmp_path / "x.zip", *members)) as archive:
+        with pytest.raises(DataError, match=r"^33\.png in .*x\.zip is not an image that can be decoded"):
+            archive.stack(archive.names, size=3)
+        with pytest.raises(DataError, match=r"holds no 99\.png"):
+            archive.stack(["99.png"], size=3)

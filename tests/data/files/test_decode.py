@@ -1,0 +1,297 @@
+"""Every kind of image file that people have, and none."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+from places import SHARED
+
+from workbench.data.files import decode as decoding
+from workbench.data.files.archive import Archive
+from workbench.data.files.decode import decode
+from workbench.errors import DataError
+
+few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+DATA = SHARED
+
+
+def saved(image: Image.Image, kind: str = "PNG", **how: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **how)
+    return stream.getvalue()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    return saved(Image.fromarray(pixels))
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    """Something smooth and something sharp, as in a photograph."""
+    y, x = np.mgrid[:height, :width]
+    x, y = x / width, y / height
+    waves = [127 + 100 * np.sin((9 + 3 * c) * x) * np.cos((7 + c) * y) for c in range(3)]
+    pixels = np.stack(waves, axis=-1)
+    pixels[height // 3 : height // 2, width // 4 : width // 2] = (250, 20, 60)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def pixel(data: bytes, **how: Any) -> tuple[int, ...]:
+    return tuple(decode(data, **how)[:, 0, 0].tolist())
+
+
+def sentence(error: Exception) -> None:
+    assert "\n" not in str(error)
+
+
+# --- right pixels
+
+
+@few
+@given(arrays(np.uint8, (5, 7, 3)))
+def test_rgb_is_as_it_was(pixels):
+    assert (decode(png(pixels)) == pixels.transpose(2, 0, 1)).all()
+
+
+@few
+@given(arrays(np.uint8, (5, 7)))
+def test_grey_is_as_it_was_and_in_colour_three_times(pixels):
+    assert (decode(png(pixels), channels=1) == pixels[None]).all()
+    assert (decode(png(pixels)) == np.stack([pixels] * 3)).all()
+
+
+def test_grey_of_one_bit_is_antialiased():
+    stripes = np.arange(56) % 2 > np.zeros((56, 1))
+    grey = decode(png(stripes), size=28, channels=1)
+    assert grey.shape == (1, 28, 28)
+    assert 100 < grey.mean() < 155  # neither stripe was picked alone
+    assert decode(png(stripes), channels=1).shape == (1, 56, 56)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP"])
+def test_one_pixel(kind):
+    for channels in (1, 3):
+        image = decode(saved(Image.new("RGB", (1, 1), (200, 200, 200)), kind), size=84, channels=channels)
+        assert image.shape == (channels, 84, 84)
+        assert np.ptp(image) == 0
+        assert abs(int(image[0, 0, 0]) - 200) <= 2
+
+
+def test_palette():
+    image = photograph(20, 20).quantize(16)
+    assert (decode(saved(image)) == np.asarray(image.convert("RGB")).transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize("mode", ["LA", "PA", "RGBA"])
+def test_transparent_shows_white(mode):
+    image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    image.putpixel((1, 0), (0, 0, 0, 255))
+    data = saved(image, "GIF") if mode == "PA" else saved(image.convert(mode))  # a palette with one clear entry
+    assert decode(data)[:, 0].tolist() == [[255, 0]] * 3
+    assert decode(data, channels=1)[:, 0].tolist() == [[255, 0]]
+
+
+def test_half_transparent_is_half_white():
+    assert pixel(saved(Image.new("RGBA", (1, 1), (255, 0, 0, 128)))) == (255, 127, 127)
+
+
+@pytest.mark.parametrize(("mode", "key"), [("P", 0), ("P", b"\0"), ("L", 0), ("RGB", (0, 0, 0)), ("1", 0)])
+def test_one_transparent_colour_shows_white(mode, key):
+    assert pixel(saved(Image.new(mode, (1, 1)), transparency=key)) == (255, 255, 255)
+
+
+def test_opaque_is_as_without_alpha():
+    image = photograph(20, 20)
+    assert (decode(saved(image.convert("RGBA"))) == decode(saved(image))).all()
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0, 0), (0, 255, 255, 0), (0, 0, 0, 255)])
+def test_cmyk(ink):
+    image = Image.new("CMYK", (16, 16), ink)
+    expected = image.convert("RGB").getpixel((0, 0))
+    assert pixel(saved(image, "TIFF")) == expected
+    assert np.abs(np.subtract(pixel(saved(image, "JPEG", quality=95)), expected)).max() <= 3
+
+
+@pytest.mark.parametrize("values", [[0, 1, 128, 129, 32768, 65535], [7] * 6])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_not_cut(kind, values):
+    image = Image.fromarray(np.array([values], np.uint16))
+    expected = np.round(np.array(values) * 255 / 65535).tolist()
+    assert decode(saved(image, kind), channels=1)[0].tolist() == [expected]
+    assert decode(saved(image, kind))[1].tolist() == [expected]
+
+
+def test_sixteen_bits_the_other_way_round():
+    image = Image.frombytes("I;16B", (2, 1), np.array([256, 65535], ">u2").tobytes())
+    assert decode(saved(image, "TIFF"), channels=1)[0].tolist() == [[1, 255]]
+
+
+def test_thirty_two_bits_that_are_sixteen():
+    assert pixel(saved(Image.fromarray(np.array([[65535]], np.int32)), "TIFF"), channels=1) == (255,)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.array([[65536]], np.int32), "32-bit pixels, whose range nobody knows"),
+        (np.array([[-1]], np.int32), "32-bit pixels, whose range nobody knows"),
+        (np.array([[0.5]], np.float32), "floating-point pixels, whose range nobody knows"),
+    ],
+)
+def test_pixels_of_unknown_range_are_refused(pixels, message):
+    with pytest.raises(DataError, match=f"^a.tif has {message}; save it with 8 or 16 bits"):
+        decode(saved(Image.fromarray(pixels), "TIFF"), name="a.tif")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_turned_as_exif_says(kind, turn):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    data = saved(photograph(400, 240), kind, exif=exif.tobytes())
+    seen = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    assert seen.size == ((240, 400) if turn > 4 else (400, 240))
+    assert (decode(data) == np.asarray(seen).transpose(2, 0, 1)).all()
+    small = np.asarray(seen.resize((20, 20), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+    assert np.abs(decode(data, size=20) - small.astype(int)).mean() < 1
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_exif_is_passed_over():
+    data = saved(photograph(8, 8), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
+    assert decode(data).shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_first_frame_of_several(kind):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    how = {"lossless": True} if kind == "WEBP" else {}
+    data = saved(frames[0], kind, save_all=True, append_images=frames[1:], **how)
+    assert pixel(data) == (255, 0, 0)
+
+
+def test_omniglot_is_as_ever():
+    """Grey drawings of one bit come out as by the plainest way."""
+    if not (DATA / "images_background_small1.zip").is_file():
+        pytest.skip("no shared/data beside the repository")
+    with Archive(DATA / "images_background_small1.zip") as archive:
+        for name in list(archive.images())[::90]:
+            data = archive.read(name)
+            plain = Image.open(io.BytesIO(data)).convert("L").resize((28, 28), Image.Resampling.LANCZOS)
+            assert (decode(data, size=28, channels=1)[0] == np.asarray(plain)).all()
+
+
+# --- sizes
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(("width", "height"), [(500, 375), (200, 900), (84, 84), (30, 20), (168, 168)])
+def test_resized_as_by_the_plainest_way(kind, width, height):
+    """A large JPEG is decoded at a fraction of its size, which nobody can see."""
+    data = saved(photograph(width, height), kind)
+    plain = Image.open(io.BytesIO(data)).convert("RGB").resize((84, 84), Image.Resampling.LANCZOS)
+    difference = np.abs(decode(data, size=84).astype(int) - np.asarray(plain).transpose(2, 0, 1))
+    assert difference.mean() < (1 if kind == "JPEG" and min(width, height) >= 4 * 84 else 1e-9)
+    assert difference.max() < 40
+
+
+def test_large_jpeg_is_not_decoded_in_full(monkeypatch):
+    sizes = []
+    real = decoding._flat
+    monkeypatch.setattr(decoding, "_flat", lambda image, *how: sizes.append(image.size) or real(image, *how))
+    data = saved(photograph(1600, 1200), "JPEG")
+    decode(data, size=84)
+    decode(data)
+    decode(data, size=84, crop=(0, 0, 1600, 1200))
+    assert sizes == [(400, 300), (1600, 1200), (1600, 1200)]
+
+
+def test_crop_is_before_resizing_and_after_turning():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored on its side: 40 x 24 is seen as 24 x 40
+    data = saved(photograph(40, 24), exif=exif.tobytes())
+    whole = decode(data)
+    assert (decode(data, crop=(3, 30, 20, 40)) == whole[:, 30:40, 3:20]).all()
+    part = decode(data, crop=(3, 30, 20, 40), size=8)
+    assert (part == decode(png(np.ascontiguousarray(whole[:, 30:40, 3:20].transpose(1, 2, 0))), size=8)).all()
+
+
+@pytest.mark.parametrize("crop", [(-1, 0, 5, 5), (0, 0, 11, 5), (0, 0, 5, 9), (5, 0, 5, 5), (0, 6, 5, 5)])
+def test_crop_that_is_not_inside(crop):
+    with pytest.raises(DataError, match=r"^a\.png has 10 x 8 pixels; \(.*\) is not inside it"):
+        decode(png(np.zeros((8, 10), np.uint8)), crop=crop, name="a.png")
+
+
+# --- no image
+
+
+def test_what_is_no_image(monkeypatch):
+    with pytest.raises(DataError, match="x is not an image that can be decoded"):
+        decode(b"text", name="x")
+    whole = png(np.zeros((50, 50), np.uint8))
+    monkeypatch.setattr(decoding, "PIXEL_LIMIT", 2499)
+    with pytest.raises(DataError, match="50 x 50 pixels, too many"):
+        decode(whole)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP"])
+def test_cut_off(kind):
+    data = saved(photograph(64, 64), kind)
+    for length in (0, 1, 10, len(data) // 2, len(data) - 40):
+        with pytest.raises(DataError, match="the image is not an image that can be decoded"):
+            decode(data[:length], size=84)
+
+
+def test_decompression_bomb_is_not_decoded():
+    import struct
+    import tracemalloc
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**7)))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"too many|can be decoded"):
+        decode(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**7
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n9 9 moveto\nshowpage\n%%EOF\n",
+        saved(Image.new("RGB", (4, 4)), "PDF"),
+        b"8BPS\0\1" + bytes(40),
+    ],
+)
+def test_formats_that_are_programs_or_nobodys_are_not_tried(data):
+    with pytest.raises(DataError, match="is not an image that can be decoded"):
+        decode(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP"])
+@few
+@given(data=st.data())
+def test_damage_is_one_sentence(kind, data):
+    content = bytearray(saved(photograph(20, 20), kind))
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3)):
+        content[position] = data.draw(st.integers(0, 255))
+    try:
+        shape = decode(bytes(content), size=8).shape
+    except DataError as error:
+        sentence(error)
+    else:
+        assert shape == (3, 8, 8)

@@ -1,0 +1,372 @@
+"""Pickles of data come back; what would run code, or fill the memory, does not."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tracemalloc
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from workbench.data.files import pickles
+from workbench.errors import DataError
+
+few = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inside: (
+        st.lists(inside, max_size=4)
+        | st.dictionaries(st.text() | st.integers(), inside, max_size=4)
+        | st.tuples(inside, inside)
+        | st.dictionaries(st.text(), inside, max_size=4).map(OrderedDict)
+    ),
+    max_leaves=12,
+)
+dtypes = st.sampled_from(["?", "i1", "u1", "<i4", ">i4", ">u2", "<f4", ">f8", "c16", "S3", "<U3", ">U3", "O"])
+
+
+def sentence(error: Exception) -> None:
+    assert str(error).startswith("the pickle ")
+    assert "\n" not in str(error)
+
+
+# --- what comes back
+
+
+@few
+@given(plain, st.sampled_from(PROTOCOLS))
+def test_plain_values(value, protocol):
+    again = pickles.load(pickle.dumps(value, protocol))
+    assert again == value
+    assert type(again) is type(value)
+
+
+@few
+@given(st.data(), dtypes, st.sampled_from(PROTOCOLS), st.sampled_from("CF"))
+def test_arrays(data, dtype, protocol, order):
+    elements = st.integers(-5, 5) | st.text() if dtype == "O" else None
+    shapes = arrays.array_shapes(min_dims=0, max_dims=3, max_side=4) | st.just((0, 3))
+    array = np.array(data.draw(arrays.arrays(np.dtype(dtype), shapes, elements=elements)), order=order)
+    twice = {"a": array, "turned": array.T, "again": array}
+    dumped = pickle.dumps(twice, protocol)
+    expected, found = pickle.loads(dumped), pickles.load(dumped)
+    assert found["a"] is found["again"]
+    for name in ("a", "turned"):
+        assert type(found[name]) is np.ndarray
+        assert found[name].dtype == expected[name].dtype
+        assert found[name].strides == expected[name].strides
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.float32(1.5),
+        np.bool_(True),
+        np.int64(-3),
+        np.str_("ä"),
+        np.bytes_(b"x"),
+        np.dtype(">f8"),
+        np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2),
+        bytearray(b"12\xff"),
+        bytearray(),
+        {1, 2},
+        frozenset("ab"),
+        1 + 2j,
+        b"",
+        b"\xff",
+    ],
+    ids=repr,
+)
+def test_other_values(value, protocol):
+    again = pickles.load(pickle.dumps(value, protocol))
+    assert type(again) is type(value)
+    np.testing.assert_array_equal(again, value)
+
+
+def test_module_paths_of_every_numpy():
+    dumped = pickle.dumps(np.arange(3, dtype=np.uint8), 2)
+    old = dumped.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    new = old.replace(b"numpy.core.multiarray", b"numpy._core.multiarray")
+    assert old != new
+    assert pickles.load(old).tolist() == pickles.load(new).tolist() == [0, 1, 2]
+
+
+# as Python 2 writes {"data": np.arange(3, dtype=np.uint8), "labels": [1, 2]}, protocol 2 and 0
+PYTHON_2 = [
+    b"\x80\x02}q\x00(U\x04dataq\x01cnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x03K\x00\x85q\x04U\x01bq"
+    b"\x05\x87q\x06Rq\x07(K\x01K\x03\x85q\x08cnumpy\ndtype\nq\tU\x02u1q\nK\x00K\x01\x87q\x0bRq\x0c(K\x03U\x01|q\rNNNJ\xff"
+    b"\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x0eb\x89U\x03\x00\x01\xffq\x0ftq\x10bU\x06labelsq\x11]q\x12(K\x01K\x02eu.",
+    b"(dp0\nS'data'\np1\ncnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\np5\ntp6\nRp7\n(I1\n"
+    b"(I3\ntp8\ncnumpy\ndtype\np9\n(S'u1'\np10\nI0\nI1\ntp11\nRp12\n(I3\nS'|'\np13\nNNNI-1\nI-1\nI0\ntp14\nbI00\nS'\\x00"
+    b"\\x01\\xff'\np15\ntp16\nbsS'labels'\np17\n(lp18\nI1\naI2\nas.",
+]
+
+
+@pytest.mark.parametrize("dumped", PYTHON_2, ids=["protocol 2", "protocol 0"])
+def test_pickles_of_python_2(dumped):
+    for encoding, data, labels in (("latin1", "data", "labels"), ("bytes", b"data", b"labels")):
+        content = pickles.load(dumped, encoding=encoding)
+        assert content[data].tolist() == [0, 1, 255]
+        assert content[data].dtype == np.uint8
+        assert content[labels] == [1, 2]
+    with pytest.raises(DataError, match="UnicodeDecodeError"):
+        pickles.load(dumped)
+
+
+def test_streams_are_read_from_where_they_stand():
+    stream = io.BytesIO(b"before" + pickle.dumps([1]) + pickle.dumps(np.arange(3)) + b"after")
+    stream.seek(6)
+    assert pickles.load(stream) == [1]
+
+
+# --- what does not
+
+
+class Calls:
+    """Pickled as a call of whatever it is given."""
+
+    def __init__(self, function: Any, *arguments: Any, state: Any = None):
+        self.made = (function, arguments, state) if state is not None else (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.made
+
+
+def call(module: str, name: str, *arguments: str) -> bytes:
+    """A pickle that calls `module.name` with strings."""
+    text = "".join(f"V{argument}\n" for argument in arguments)
+    return f"c{module}\n{name}\n({text}tR.".encode()
+
+
+HOSTILE = [
+    ("os.system", Calls(os.system, "touch hacked")),
+    ("subprocess.Popen", Calls(subprocess.Popen, ["touch", "hacked"])),
+    ("builtins.eval", Calls(eval, "open('hacked', 'w')")),
+    ("builtins.exec", Calls(exec, "open('hacked', 'w')")),
+    ("builtins.getattr", Calls(getattr, "x", "upper")),
+    ("builtins.open", call("builtins", "open", "hacked", "w")),
+    ("io.open", call("io", "open", "hacked", "w")),
+    ("builtins.__import__", call("builtins", "__import__", "os")),
+    ("__builtin__.eval", call("__builtin__", "eval", "open('hacked', 'w')")),
+    ("numpy.fromfile", Calls(np.fromfile, "/etc/passwd", np.uint8)),
+    ("numpy.load", Calls(np.load, "/etc/passwd")),
+    ("numpy.memmap", call("numpy", "memmap", "hacked")),
+    ("numpy.zeros", call("numpy", "zeros", "9")),
+    ("numpy.core.multiarray.fromfile", call("numpy.core.multiarray", "fromfile", "hacked")),
+    ("numpy._core.multiarray.frombuffer", call("numpy._core.multiarray", "frombuffer", "x")),
+    ("numpy.testing._private.utils.runstring", call("numpy.testing._private.utils", "runstring", "1")),
+    ("numpy.f2py.diagnose.run_command", call("numpy.f2py.diagnose", "run_command", "touch hacked")),
+    ("copyreg._reconstructor", call("copyreg", "_reconstructor", "x")),
+    ("copy_reg._reconstructor", call("copy_reg", "_reconstructor", "x")),
+    ("collections.namedtuple", call("collections", "namedtuple", "a", "b")),
+    ("functools.partial", call("functools", "partial", "a")),
+    ("_codecs.decode", call("_codecs", "decode", "a", "zlib")),
+    ("codecs.encode", call("codecs", "encode", "a", "rot13")),
+    ("workbench.data.files.pickles.load", call("workbench.data.files.pickles", "load", "x")),
+    ("pathlib.", Path("x")),
+]
+
+
+@pytest.mark.parametrize(("wanted", "value"), HOSTILE, ids=[wanted for wanted, _ in HOSTILE])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, value, wrapped):
+    monkeypatch.chdir(tmp_path)
+    if isinstance(value, bytes):
+        value = value if not wrapped else b"(l" + value[:-1] + b"a."  # the second item of a list
+        dumps = [value]
+    else:
+        value = np.array([1, {"x": [value]}], object) if wrapped else value  # an object array hides it
+        dumps = [pickle.dumps(value, protocol) for protocol in PROTOCOLS]
+    for dumped in dumps:
+        with pytest.raises(DataError) as caught:
+            pickles.load(dumped, name="batch_1")
+        assert str(caught.value).startswith("batch_1 asks for ")
+        assert "only arrays, numbers, strings and plain containers are read" in str(caught.value)
+        assert wanted.rpartition(".")[2] in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("dumped", "message"),
+    [
+        # dotted names, with which protocol 4 reaches through what is allowed
+        (b"\x80\x04\x8c\x05numpy\x8c\x10ndarray.__reduce\x93.", "asks for numpy.ndarray.__reduce"),
+        (b"\x80\x04\x8c\x05numpy\x8c\x17core.multiarray.fromfil\x93.", r"asks for numpy\.core\.multiarray\.fromfil"),
+        (b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93.", "asks for collections.OrderedDict.__init__"),
+        (b"\x80\x04\x8c\x07_codecs\x8c\x10encode.__globals\x93.", "asks for _codecs.encode.__globals"),
+        # the class of arrays is only an argument: it can be neither called nor made anew
+        (b"cnumpy\nndarray\n(I9\ntR.", "damaged pickle"),
+        (b"\x80\x02cnumpy\nndarray\nI9\n\x85\x81.", "damaged pickle"),
+        # an array of another class
+        (b"cnumpy.core.multiarray\n_reconstruct\n(c__builtin__\nset\n(I0\ntS'b'\ntR.", "none of numpy's own"),
+        # codecs that unpack
+        (b"c_codecs\nencode\n(VQ\nVzlib_codec\ntR.", "asks for the codec 'zlib_codec'"),
+        # setting attributes of what may be called
+        (b"c_codecs\nencode\n}V__defaults__\nI1\nsb.", "sets the state of a method"),
+        (b"ccollections\nOrderedDict\nN}V__class__\nI1\ns\x86b.", "sets the state of a function"),
+        (b"c__builtin__\ncomplex\n}Vx\nI1\nsb.", "sets the state of a type"),
+        (b"(lVx\nb.", "sets the state of a list"),
+        # what lies outside
+        (b"Pname\n.", "refers to something outside"),
+        (b"\x80\x02Vname\nQ.", "refers to something outside"),
+        (b"\x80\x02\x82\x01.", "asks for the extension 1"),
+        (b"\x80\x05\x97.", "damaged pickle"),
+        # records, dates and whatever else numpy has
+        (pickle.dumps(np.zeros(2, [("a", "u1"), ("b", "O")]), 2), "holds an array of 'V9'"),
+        (pickle.dumps(np.zeros(2, "M8[s]"), 2), "holds an array of 'M8'"),
+        (pickle.dumps(np.ma.zeros(2), 2), r"asks for numpy\.ma"),
+        (pickle.dumps(np.random.default_rng(0), 2), r"asks for numpy\.random"),
+    ],
+)
+def test_other_tricks_are_refused(dumped, message):
+    with pytest.raises(DataError, match=message):
+        pickles.load(dumped)
+
+
+def array_pickle(shape: bytes, dtype: bytes, state: bytes, content: bytes) -> bytes:
+    """An array by hand, with a type whose state is given."""
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n"
+        + shape
+        + b"cnumpy\ndtype\n(S'"
+        + dtype
+        + b"'\nI0\nI1\ntR"
+        + state
+        + b"bI00\n"
+        + content
+        + b"tb."
+    )
+
+
+FINE = b"(I3\nS'|'\nNNNI-1\nI-1\nI0\nt"
+
+
+def test_array_by_hand():
+    assert pickles.load(array_pickle(b"(I2\nt", b"u1", FINE, b"S'ab'\n")).tolist() == [97, 98]
+
+
+@pytest.mark.parametrize(
+    "dumped",
+    [
+        array_pickle(b"(I3\nt", b"u1", FINE, b"S'ab'\n"),  # fewer bytes than the shape says
+        array_pickle(b"(I-1\nI-2\nt", b"u1", FINE, b"S'ab'\n"),
+        array_pickle(b"(I4294967296\nI4294967296\nt", b"u1", FINE, b"S''\n"),  # the product overflows
+        array_pickle(b"(I1\nt", b"O", FINE, b"S'abcdefgh'\n"),  # bytes as pointers
+        array_pickle(b"(I1\nt", b"u8", FINE, b"(lVx\na"),
+        array_pickle(b"(I1\nt", b"u1", b"(I3\nS'|'\nNS'a'\nI1\nI-1\nI-1\nI0\nt", b"S'a'\n"),  # fields in a number
+        array_pickle(b"(I1\nt", b"u1", b"N", b"S'a'\n"),
+        array_pickle(b"(I1\nt", b"u1", b"(I3\nS'q'\nNNNI-1\nI-1\nI0\nt", b"S'a'\n"),
+        array_pickle(b"(I1\nt", b"S99999999999", FINE, b"S'a'\n"),
+        array_pickle(b"N", b"u1", FINE, b"S'a'\n"),
+    ],
+)
+def test_arrays_that_are_none(dumped):
+    with pytest.raises(DataError):
+        pickles.load(dumped, encoding="latin1")
+
+
+def test_flags_of_a_type_are_not_believed():
+    """A type of numbers whose flags say that they are objects: numpy would follow them as pointers."""
+    state = b"(I3\nS'|'\nNNNI-1\nI-1\nI63\nt"
+    found = pickles.load(array_pickle(b"(I8\nt", b"u1", state, b"S'abcdefgh'\n"), encoding="latin1")
+    assert found.dtype == np.uint8
+    assert not found.dtype.hasobject
+    assert found.dtype.flags == np.dtype("u1").flags
+
+
+# --- what would fill the memory
+
+
+def big(number: int) -> bytes:
+    return struct.pack("<Q", number)
+
+
+@pytest.mark.parametrize(
+    "dumped",
+    [
+        b"\x80\x04\x8e" + big(2**40),  # bytes
+        b"\x80\x04\x8d" + big(2**36) + b"abc",  # text
+        b"\x80\x05\x96" + big(2**33) + b"abc",  # bytearray
+        b"\x80\x04\x95" + big(2**36) + b"N.",  # frame
+        b"Nr\xff\xff\xff\x7f.",  # a memo with a large number
+        b"c__builtin__\nbytearray\n(I9999999999\ntR.",
+        b"c__builtin__\nbytes\n(I9999999999\ntR.",
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I9999999999\ntS'O'\ntR0N.",
+        array_pickle(b"(I9999999999\nt", b"O", FINE, b"(l"),
+        # one value, copied again and again
+        pickle.dumps(bytes(10**6), 4)[:-1] + b"\x94" + b"cbuiltins\nbytearray\nh\x00\x85R" * 400 + b".",
+        b"(l" + b"I1\na" * 10**5 + b"p0\n" + b"cbuiltins\nset\nh\x00\x85R" * 10**5 + b".",
+        b"(l" + b"I1\na" * 10**5 + b"p0\n" + b"cbuiltins\nfrozenset\nh\x00\x85R" * 10**5 + b".",
+    ],
+    ids=range(12),
+)
+def test_small_pickle_takes_little_memory(dumped):
+    tracemalloc.start()
+    with suppress(DataError):  # some come to nothing instead
+        pickles.load(dumped)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10**8
+
+
+def test_copying_is_named():
+    dumped = pickle.dumps(bytes(10**6), 4)[:-1] + b"\x94" + b"cbuiltins\nbytearray\nh\x00\x85R" * 400 + b"."
+    with pytest.raises(DataError, match=r"copies what it holds until there are [0-9,]+ bytes"):
+        pickles.load(dumped)
+
+
+# --- damage
+
+
+@few
+@given(st.data(), st.sampled_from(PROTOCOLS))
+def test_damage_is_one_sentence(data, protocol):
+    value = {
+        "data": np.arange(12, dtype=np.float32).reshape(3, 4),
+        "labels": [1, 2, "x"],
+        "o": np.array([1, "a"], object),
+    }
+    broken = bytearray(pickle.dumps(value, protocol))
+    del broken[data.draw(st.integers(0, len(broken))) :]
+    for position in data.draw(st.lists(st.integers(0, max(len(broken) - 1, 0)), max_size=3)):
+        if broken:
+            broken[position] = data.draw(st.integers(0, 255))
+    try:
+        pickles.load(bytes(broken))
+    except DataError as error:
+        sentence(error)
+
+
+@given(st.binary(max_size=60))
+@few
+def test_no_bytes_at_all_do_more_than_one_sentence(content):
+    try:
+        pickles.load(content)
+    except DataError as error:
+        sentence(error)
+
+
+def test_reading_pickles_imports_nothing_that_they_name():
+    dumped = b"cwebbrowser\nopen\n(Vx\ntR."
+    code = f"import sys\nfrom workbench.data.files import pickles\ntry: pickles.load({dumped!r})\nexcept Exception as e: print(e)\n"
+    code += "print('webbrowser' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert "asks for webbrowser.open" in out
+    assert out.splitlines()[-1] == "False"

@@ -1,0 +1,403 @@
+"""Preparing once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tracemalloc
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workbench.data import prepared as images
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, Groups, ImageClass, prepare
+from workbench.errors import DataError
+
+few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+# --- preparing
+
+
+class Given(Dataset):
+    """Yields the classes that it was given; counts how often it was asked for the training split."""
+
+    def __init__(self, content: dict[str, list[ImageClass]], *, option: int = 1):
+        self.content = content
+        self.option = option
+        self.times = 0
+
+    def classes(self, split, files):
+        self.times += split == "train"
+        yield from self.content.get(split, [])
+
+
+def some(name: str, images: int = 2, side: int = 3) -> ImageClass:
+    return ImageClass(name, np.full((images, 1, side, side), len(name), np.uint8))
+
+
+@few
+@given(st.dictionaries(st.sampled_from(images.SPLITS), st.dictionaries(st.text(), st.integers(1, 4), min_size=1)))
+def test_tables_hold_what_the_classes_yield(tmp_path_factory, content):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLW_CACHE", str(tmp_path_factory.mktemp("cache")))
+        random = np.random.default_rng(0)
+        classes = {
+            split: [ImageClass(name, random.integers(0, 256, (n, 3, 2, 5), np.uint8)) for name, n in sizes.items()]
+            for split, sizes in content.items()
+        }
+        if not classes:
+            with pytest.raises(DataError, match="it has no classes in any split"):
+                prepare("it", Given(classes), {})
+            return
+        tables = prepare("it", Given(classes), {})
+    assert tables.keys() == classes.keys()
+    for split, table in tables.items():
+        assert table.names == tuple(one.name for one in classes[split])
+        assert np.diff(table.starts).tolist() == [len(one.images) for one in classes[split]]
+        for (_, pixels), start in zip(classes[split], table.starts[:-1], strict=True):
+            assert (table.images[start : start + len(pixels)] == pixels).all()
+
+
+def test_prepared_once_and_mapped(cache):
+    dataset = Given({"train": [some("a"), some("bb", 3)]})
+    first, second = prepare("plugin/it", dataset, {}), prepare("plugin/it", dataset, {})
+    assert dataset.times == 1
+    assert isinstance(second["train"].images, np.memmap)
+    assert first["train"].fingerprint == second["train"].fingerprint
+    second["train"].images[0] = 99  # a slip of the hand does not reach the file
+    assert (prepare("plugin/it", dataset, {})["train"].images[0] == 1).all()
+    (folder,) = (cache / "prepared").glob("[!.]*")
+    assert folder.name.startswith("plugin-it-")
+    assert (np.load(folder / "train.npy") == first["train"].images).all()  # a plain .npy file
+
+
+def test_what_is_prepared_anew(cache, tmp_path, monkeypatch):
+    content = {"train": [some("a")]}
+
+    def times(name: str = "it", option: int = 1, **files: Path) -> int:
+        dataset = Given(content, option=option)
+        prepare(name, dataset, files)
+        return dataset.times
+
+    file = tmp_path / "file"
+    file.write_text("1")
+    assert [times(), times()] == [1, 0]
+    assert [times(option=2), times(option=2)] == [1, 0]
+    assert [times(name="other"), times(name="other")] == [1, 0]
+    assert [times(file=file), times(file=file)] == [1, 0]
+    file.write_text("2")
+    assert [times(file=file), times(file=file)] == [1, 0]
+    monkeypatch.setattr(images.inspect, "getsource", lambda of: "a changed line")
+    assert [times(), times()] == [1, 0]
+
+
+def test_files_beside_the_module_count_as_its_text(cache, tmp_path, monkeypatch):
+    (tmp_path / "module_of_test.py").write_text(
+        "from test_prepared import Given\nclass It(Given):\n    sources = ('split.toml',)\n"
+    )
+    (tmp_path / "split.toml").write_text("1")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "test_prepared", sys.modules[__name__])
+    from module_of_test import It
+
+    for text, times in (("1", 1), ("1", 0), ("2", 1)):
+        (tmp_path / "split.toml").write_text(text)
+        dataset = It({"train": [some("a")]})
+        prepare("it", dataset, {})
+        assert dataset.times == times
+
+
+def test_fingerprint_is_of_content(cache):
+    numbers = count()
+
+    def fingerprint(**content: list[ImageClass]) -> str:
+        return prepare(f"it{next(numbers)}", Given(content), {})["train"].fingerprint
+
+    kinds = [
+        fingerprint(train=[some("a")]),
+        fingerprint(train=[some("b")]),
+        fingerprint(train=[some("a", 3)]),
+        fingerprint(train=[some("a"), some("b")]),
+        fingerprint(train=[some("a")], test=[some("b")]),
+    ]
+    assert len(set(kinds)) == len(kinds)
+    assert prepare("other name", Given({"train": [some("a")]}), {})["train"].fingerprint == kinds[0]
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "index", "header"])
+def test_damaged_folder_is_made_again(cache, damage):
+    dataset = Given({"train": [some("a")], "test": [some("b")]})
+    prepare("it", dataset, {})
+    (folder,) = (cache / "prepared").glob("it-*")
+    if damage == "cut":
+        (folder / "test.npy").write_bytes((folder / "test.npy").read_bytes()[:-1])
+    elif damage == "missing":
+        (folder / "train.npy").unlink()
+    elif damage == "index":
+        (folder / "index.json").write_text(json.dumps({"splits": []}))
+    else:
+        (folder / "train.npy").write_bytes(bytes((folder / "train.npy").stat().st_size))
+    tables = prepare("it", dataset, {})
+    assert dataset.times == 2
+    assert sorted(tables) == ["test", "train"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([some("a"), some("a")], "The class a is twice in the train split"),
+        ([some("a"), some("b", side=4)], r"b has images of shape \(1, 4, 4\), those before it \(1, 3, 3\)"),
+        ([some("a", 0)], "a must be uint8 images"),
+        ([ImageClass("a", np.zeros((1, 1, 2, 2)))], r"not float64 \(1, 1, 2, 2\)"),
+    ],
+)
+def test_data_set_that_breaks_the_contract(cache, classes, message):
+    with pytest.raises(DataError, match=message):
+        prepare("it", Given({"train": classes}), {})
+    assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_progress_is_told_after_each_class(cache):
+    told: list[tuple[str, int]] = []
+    dataset = Given({"train": [some("a", 2), some("b", 3)], "test": [some("c", 4)]})
+    prepare("it", dataset, {}, progress=lambda *what: told.append(what))
+    assert told == [("it, train", 2), ("it, train", 5), ("it, test", 4)]
+    prepare("it", dataset, {}, progress=lambda *what: told.append(what))
+    assert len(told) == 3  # nothing was made
+
+
+def test_few_classes_are_in_memory_at_once(cache):
+    class Large(Dataset):
+        def classes(self, split, files):
+            if split == "train":
+                yield from (ImageClass(f"{i}", np.full((100, 3, 84, 84), i, np.uint8)) for i in range(20))  # 2 MB each
+
+    tracemalloc.start()
+    prepare("large", Large(), {})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 2_116_800
+
+
+def test_array_that_is_yielded_again_and_again(cache):
+    class Reused(Dataset):
+        def classes(self, split, files):
+            images = np.empty((100, 3, 84, 84), np.uint8)
+            for i in range(20 if split == "train" else 0):
+                images[:] = i
+                yield ImageClass(f"{i}", images)
+
+    table = prepare("reused", Reused(), {})["train"]
+    assert (table.images == np.repeat(np.arange(20), 100)[:, None, None, None]).all()
+
+
+# --- groups
+
+
+class Grouped(Given):
+    def __init__(self, content, given):
+        super().__init__(content)
+        self.given = given
+
+    def groups(self, split):
+        return self.given.get(split)
+
+
+def test_groups_come_back(cache):
+    content = {"train": [some("a"), some("bb"), some("ä/c")], "test": [some("d")]}
+    groups = Groups((("a", "ä/c"), ("bb", "a")), whole=True)
+    for _ in range(2):
+        tables = prepare("it", Grouped(content, {"train": groups}), {})
+        assert tables["train"].groups == groups
+        assert tables["test"].groups is None
+
+
+def test_groups_are_content(cache):
+    content = {"train": [some("a"), some("bb")]}
+    kinds = [None, Groups((("a",),), True), Groups((("a",),), False), Groups((("bb",),), True), Groups((), True)]
+    numbers = count()
+    prints = {prepare(f"it{next(numbers)}", Grouped(content, {"train": k}), {})["train"].fingerprint for k in kinds}
+    assert len(prints) == len(kinds)
+
+
+def test_group_of_what_is_no_class(cache):
+    dataset = Grouped({"train": [some("a")]}, {"train": Groups((("a", "b"),), True)})
+    with pytest.raises(DataError, match="A group of the train split holds b, which is none of its 1 classes"):
+        prepare("it", dataset, {})
+
+
+# --- the disk and other processes
+
+
+@pytest.mark.parametrize("where", ["_append", "_npy_header"])
+def test_full_disk(cache, monkeypatch, where):
+    def full(*what):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(images, where, full)
+    with pytest.raises(DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"):
+        prepare("it", Given({"train": [some("a")]}), {})
+    assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_cache_that_cannot_be_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"cannot be written \(Not a directory\); set MLW_CACHE to another folder"):
+        prepare("it", Given({"train": [some("a")]}), {})
+
+
+class Packed(Dataset):
+    """The files of an archive, each of one byte, as classes of one image; the splits share them all."""
+
+    def __init__(self, meanwhile=None):
+        self.meanwhile = meanwhile or (lambda split: None)
+
+    def classes(self, split, files):
+        with Archive(files["x.tar.gz"]) as archive:
+            self.meanwhile(split)
+            for name in archive.names:
+                yield ImageClass(name, np.frombuffer(archive.read(name), np.uint8).reshape(1, 1, 1, 1))
+
+
+@pytest.fixture
+def packed(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a", "a")
+    return tmp_path / "x.tar.gz"
+
+
+def test_archive_is_decompressed_once_for_all_splits(cache, packed):
+    found = []
+
+    def look(split):
+        found.append([(path.name, path.stat().st_ino) for path in (cache / "prepared").glob(".*.part/scratch/*")])
+
+    tables = prepare("it", Packed(look), {"x.tar.gz": packed})
+    assert sorted(tables) == ["test", "train", "val"]
+    assert len(found[0]) == 1
+    assert found == [found[0]] * 3
+    (folder,) = (cache / "prepared").glob("it-*")
+    assert sorted(path.name for path in folder.iterdir()) == ["index.json", "test.npy", "train.npy", "val.npy"]
+
+
+@pytest.mark.parametrize("how", ["written", "replaced"])
+@pytest.mark.parametrize("when", images.SPLITS)
+def test_file_that_changes_while_it_is_prepared(cache, packed, how, when):
+    def change(split):
+        if split == when and how == "written":
+            with packed.open("ab") as file:
+                file.write(bytes(10))
+        elif split == when:
+            shutil.copy(packed, packed.with_name("other"))
+            packed.with_name("other").replace(packed)
+
+    with pytest.raises(DataError, match=r"x\.tar\.gz changed while it was read"):
+        prepare("it", Packed(change), {"x.tar.gz": packed}, {"x.tar.gz": "known"})
+    assert sorted(tables := prepare("it", Packed(), {"x.tar.gz": packed}, {"x.tar.gz": "known"}))
+    assert len(tables) == 3  # what was made of the changing file was not kept
+
+
+def test_cache_removed_while_it_is_prepared(cache):
+    class Removed(Given):
+        def classes(self, split, files):
+            if split == "val":
+                shutil.rmtree(cache)
+            return super().classes(split, files)
+
+    dataset = Removed({"train": [some("a")], "test": [some("b")]})
+    with pytest.raises(DataError, match="could not be read or written: No such file") as caught:
+        prepare("it", dataset, {})
+    assert "\n" not in str(caught.value)
+    assert sorted(prepare("it", Given({"train": [some("a")]}), {})) == ["train"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is open")
+def test_cache_removed_after_it_was_prepared(cache):
+    tables = prepare("it", Given({"train": [some("a", 500, 40)]}), {})
+    shutil.rmtree(cache)
+    assert (tables["train"].images == 1).all()
+
+
+def test_what_killed_processes_left_is_swept(cache):
+    prepared = cache / "prepared"
+    for name in ("dead", "alive"):
+        (prepared / f".{name}-0123.part" / "scratch").mkdir(parents=True)
+    (prepared / ".dead-0123.lock").touch()  # a lock is what a process holds, not that its file is there
+    with FileLock(prepared / ".alive-0123.lock"):
+        prepare("it", Given({"train": [some("a")]}), {})
+        assert [path.name for path in prepared.glob(".*.part")] == [".alive-0123.part"]
+
+
+SLOW = """
+import os, sys, time
+import numpy as np
+from workbench.data.files.archive import Archive
+from workbench.data.prepared import Dataset, Groups, ImageClass, prepare
+
+class Slow(Dataset):
+    def classes(self, split, files):
+        if split == "train":
+            with open("log", "a") as log:
+                log.write("started\\n")
+            for i in range(20):
+                yield ImageClass(f"{i}", np.full((2, 1, 8, 8), i, np.uint8))
+                if i == 10:
+                    print("half", flush=True)
+                    time.sleep(float(os.environ["SLEEP"]))
+
+print(prepare("slow", Slow(), {})["train"].fingerprint, flush=True)
+"""
+
+
+def start(folder: Path, sleep: float) -> subprocess.Popen[str]:
+    (folder / "slow.py").write_text(SLOW)
+    command = [sys.executable, "slow.py"]
+    environment = os.environ | {"SLEEP": str(sleep)}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_at_once_prepare_once(cache, tmp_path):
+    runs = [start(tmp_path, 0.5) for _ in range(2)]
+    prints = {run.communicate()[0].split()[-1] for run in runs}
+    assert [run.returncode for run in runs] == [0, 0]
+    assert len(prints) == 1
+    assert (tmp_path / "log").read_text() == "started\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no kill -9 on Windows")
+def test_killed_half_way_leaves_nothing_half_made(cache, tmp_path):
+    run = start(tmp_path, 60)
+    assert run.stdout is not None
+    assert run.stdout.readline() == "half\n"
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    assert list((cache / "prepared").glob("slow-*")) == []
+    again = start(tmp_path, 0)
+    assert len(again.communicate()[0].split()[-1]) == 64
+    assert [path.suffix for path in (cache / "prepared").iterdir() if not path.name.startswith("slow-")] == [".lock"]
+
+
+def test_reading_data_imports_no_torch():
+    code = "import sys, workbench.data.download.fetch, workbench.data.prepared; print({'torch', 'pandas', 'pooch'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

@@ -1,0 +1,55 @@
+"""Small learners, tasks and gradients, for the tests of the optimisation-based methods."""
+
+from __future__ import annotations
+
+import torch
+
+from workbench import Backbone
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.tasks.task import Examples
+from workbench.testing import tiny_data, tiny_source
+
+NARROW = "conv4:norm=batch,width=8"
+GROUPED = "conv4:norm=group,width=16,pooling=stride"
+
+
+def build(spec, backbone=NARROW):
+    """A learner of 3 ways in training mode, its weights drawn from seed 0."""
+    data = tiny_data()
+    return build_learner(make_plan(spec, data, ways=3, shots=2, backbone=backbone), data).train()
+
+
+def stack_of_tasks(count=3):
+    return next(tiny_source(stack=count).tasks())
+
+
+def examples(tasks, number=0):
+    return Examples(tasks.support.x[number], tasks.support.y[number], tasks.support.ways)
+
+
+def meta_gradient(learner, loss):
+    return torch.autograd.grad(loss, [weight for weight in learner.parameters() if weight.requires_grad])
+
+
+def same(ours, theirs, rtol=1e-8, atol=1e-11):
+    return all(torch.allclose(mine, other, rtol=rtol, atol=atol) for mine, other in zip(ours, theirs, strict=True))
+
+
+def nodes(tensor):
+    """How many nodes the graph behind a tensor has."""
+    seen, todo = set(), [tensor.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            todo += [parent for parent, _ in node.next_functions]
+    return len(seen)
+
+
+class Pixels(Backbone):
+    """The image itself, two pixels: what a method does to the last layer can be worked out by hand."""
+
+    dim = 2
+
+    def forward(self, images):
+        return images.flatten(1)

@@ -1,0 +1,87 @@
+"""Evaluation: embedded once or not, stacked or not, the same numbers; and numbers that are right."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from workbench.experiments.plan import build_learner, make_plan
+from workbench.learning.evaluation import evaluate
+from workbench.testing import tiny_data, tiny_source
+
+
+def built(name, **options):
+    data = tiny_data()
+    backbone = "conv4:norm=batch,width=8" if name == "maml" else "conv4:width=8"
+    return build_learner(make_plan(name, data, ways=3, shots=2, backbone=backbone), data).eval()
+
+
+@pytest.mark.parametrize("name", ["protonet", "maml", "baseline:head_epochs=5"])
+def test_stacked_and_one_by_one_agree(name, monkeypatch):
+    learner, source = built(name), tiny_source(split="test")
+    stacked = evaluate(learner, source, 30, stack=16)
+    monkeypatch.setattr(type(learner), "batched", False)
+    alone = evaluate(learner, source, 30, stack=1)
+    assert np.allclose(stacked.accuracy, alone.accuracy, atol=1e-5)
+    assert np.allclose(stacked.loss, alone.loss, atol=1e-5)
+    assert stacked.calibration_error == pytest.approx(alone.calibration_error, abs=1e-4)
+
+
+def test_a_table_too_large_is_embedded_stack_by_stack():
+    learner, source = built("protonet"), tiny_source(split="test")
+    whole, parts = evaluate(learner, source, 30), evaluate(learner, source, 30, table_bytes=1, stack=4)
+    assert np.allclose(whole.accuracy, parts.accuracy)
+    assert np.allclose(whole.loss, parts.loss, atol=1e-5)
+
+
+@pytest.mark.parametrize("pixels", [1, 5 * 16 * 16, 2**30])
+def test_how_many_images_are_embedded_at_once_changes_no_number(pixels, monkeypatch):
+    learner, source = built("protonet"), tiny_source(split="test")
+    first = evaluate(learner, source, 30)
+    monkeypatch.setattr("workbench.learning.evaluation.PIXELS_A_THREAD", pixels)
+    again = evaluate(learner, source, 30)
+    assert np.allclose(first.loss, again.loss, atol=1e-6)
+    assert np.array_equal(first.accuracy, again.accuracy)
+
+
+def test_the_numbers_are_those_of_a_plain_loop():
+    learner, source = built("protonet"), tiny_source(split="test")
+    result = evaluate(learner, source, 12)
+    confidences, hits = [], []
+    for number in range(12):
+        rows = next(source.stacks(number, 1))
+        task = source.task(rows)
+        with torch.no_grad():
+            features = learner.backbone(torch.cat([task.support.x[0], task.query.x[0]]))
+            prototypes = torch.stack([features[:6][task.support.y[0] == way].mean(0) for way in range(3)])
+            scores = -(torch.cdist(features[6:], prototypes) ** 2)
+        assert result.accuracy[number] == pytest.approx((scores.argmax(1) == task.query.y[0]).double().mean())
+        assert result.loss[number] == pytest.approx(float(F.cross_entropy(scores, task.query.y[0])), abs=1e-5)
+        confidences.append(scores.softmax(1).amax(1).numpy())
+        hits.append((scores.argmax(1) == task.query.y[0]).numpy())
+    confidence, hit = np.concatenate(confidences), np.concatenate(hits)
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    gaps = [(bins == b).mean() * abs(hit[bins == b].mean() - confidence[bins == b].mean()) for b in set(bins)]
+    assert result.calibration_error == pytest.approx(sum(gaps), abs=1e-6)
+
+
+def test_mode_and_random_state_are_left_as_they_were():
+    learner = built("protonet").train()
+    before = torch.get_rng_state()
+    evaluate(learner, tiny_source(), 3)
+    assert learner.training
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_more_tasks_begin_with_the_fewer():
+    learner, source = built("protonet"), tiny_source(split="test")
+    few, many = evaluate(learner, source, 20), evaluate(learner, source, 300)
+    assert np.allclose(few.accuracy, many.accuracy[:20])
+
+
+def test_a_method_that_breaks_down_on_a_task_guesses_there(monkeypatch):
+    learner, source = built("protonet"), tiny_source(split="test")
+    monkeypatch.setattr(type(learner), "adapt", lambda self, support: lambda x: x[:, :3] * float("nan"))
+    result = evaluate(learner, source, 8)
+    assert result.accuracy == pytest.approx(1 / 3)
+    assert result.loss == pytest.approx(np.log(3))
