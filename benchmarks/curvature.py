@@ -17,10 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vjp
 
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.experiments.run import Run
 from workbench.functional import flat
-from workbench.tasks.protocols import WayShot
+from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.source import Source
 from workbench.tasks.splits import open_data
 

@@ -18,10 +18,11 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 
-from workbench.experiments.plan import build_learner, make_plan
-from workbench.learning.device import choose, keep_freed_memory, synchronize
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
+from workbench.learning.device import keep_freed_memory, select_device, synchronize
 from workbench.learning.learner import Learner
-from workbench.tasks.protocols import WayShot
+from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
 from workbench.testing import tiny_data
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true", help="count processor time: for a machine with other work")
     given = parser.parse_args()
     clock = time.process_time if given.busy else time.perf_counter
-    device = choose(given.device)
+    device = select_device(given.device)
     keep_freed_memory()
     table = Table(title=f"tasks a second, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for heading in ("images", "tuned", "here", "torch.optim", "600 tasks here, minutes"):

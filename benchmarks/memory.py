@@ -67,14 +67,16 @@ def meta_gradient(spec: str, device_name: str) -> float:
     """MiB that one meta-gradient takes at its peak, above what was there before."""
     import torch
 
-    from workbench.data.prepared import SPLITS, Table
-    from workbench.experiments.plan import build_learner, make_plan
-    from workbench.learning.device import choose
+    from workbench.data.dataset import SPLITS
+    from workbench.data.prepared import Table
+    from workbench.experiments.build import build_learner
+    from workbench.experiments.plan import make_plan
+    from workbench.learning.device import select_device
     from workbench.learning.learner import query_loss
     from workbench.tasks.source import Domain, Source
     from workbench.tasks.splits import Data
 
-    device = choose(device_name)
+    device = select_device(device_name)
     images = np.random.default_rng(0).integers(0, 256, (WAYS * 30, *SHAPE), np.uint8)
     names, starts = tuple(f"class{number}" for number in range(WAYS)), np.arange(0, len(images) + 1, 30)
     data = Data("noise", "noise", dict.fromkeys(SPLITS, Table(images, names, starts, "noise")))

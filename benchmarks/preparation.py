@@ -23,9 +23,10 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from workbench.data.dataset import Dataset, ImageClass
 from workbench.data.files.archive import Archive
 from workbench.data.files.decode import decode
-from workbench.data.prepared import Dataset, ImageClass, prepare
+from workbench.data.prepared import prepare
 
 PORTION = 600  # images of a class, as in miniImageNet
 ALONE = 3000  # images that the decoder alone is timed on

@@ -29,13 +29,14 @@ from rich.table import Table as Drawn
 from torch import Tensor
 
 from workbench.errors import DataError
-from workbench.experiments.plan import build_learner, make_plan
-from workbench.learning.device import choose, keep_freed_memory, synchronize
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
+from workbench.learning.device import keep_freed_memory, select_device, synchronize
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner, scores
 from workbench.learning.training import Training
-from workbench.tasks.meta_dataset import MetaDataset
-from workbench.tasks.protocols import WayShot
+from workbench.tasks.protocols.meta_dataset import MetaDataset
+from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import BLOCK
 from workbench.tasks.source import Source, as_floats
 from workbench.tasks.splits import Data, open_data
@@ -53,7 +54,7 @@ def main() -> None:
     if strange := set(asked.parts) - {*ROWS, *LINES}:
         parser.error(f"there is no part {', '.join(sorted(strange))}; there are {', '.join([*ROWS, *LINES])}")
     parts = asked.parts or [*ROWS, *LINES]
-    device = choose(asked.device)
+    device = select_device(asked.device)
     keep_freed_memory()
     try:
         data = open_data("omniglot")

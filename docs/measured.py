@@ -19,13 +19,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench.experiments import run as runs
-from workbench.experiments.run import Run
-from workbench.plugin import options as specs
-from workbench.plugin import recipes
+from workbench.experiments.run import Run, find_runs
+from workbench.plugin.options import parse_spec
+from workbench.plugin.recipes import Published, matching_number, published_numbers
 from workbench.plugin.registry import registry
 from workbench.results.figures import COLOURS
-from workbench.results.summary import common_signs, parts, signs, summary, trainings
+from workbench.results.marks import common_signs, signs
+from workbench.results.summary import summary, trainings
+from workbench.results.wording import parts
 
 PAGE = Path(__file__).with_name("results.md")
 FIGURES = Path(__file__).with_name("figures")
@@ -37,7 +38,7 @@ TASKS = 1000  # that an evaluation must have
 def rows(folder: Path) -> list[dict[str, Any]]:
     """The cells of all finished runs, best run of a place first."""
     found = []
-    for run in runs.find([folder]):
+    for run in find_runs([folder]):
         frame = run.evaluations() if run.finished else None
         if frame is None or frame.empty:
             continue
@@ -103,16 +104,16 @@ def _line(cell: dict[str, Any]) -> str:
     return f"| {' | '.join(columns)} |"
 
 
-def _published(cell: dict[str, Any]) -> tuple[recipes.Published | None, str]:
+def _published(cell: dict[str, Any]) -> tuple[Published | None, str]:
     """The published number of a cell, and a mark where it was reached with another backbone or other options."""
     entry = registry().find("algorithms", cell["algorithm"])
     where = {key: cell[key] for key in ("train_on", "test_on", "protocol", "ways", "shots")}
-    exact = recipes.matching(entry, cell["all_options"], where, cell["backbone"])
+    exact = matching_number(entry, cell["all_options"], where, cell["backbone"])
     if exact:
         return exact, ""
     place = (cell["train_on"], cell["test_on"], cell["protocol"], cell["ways"], cell["shots"])
-    near = [n for n in recipes.published(entry) if (n.train_on, n.data, n.drawn, n.ways, n.shots) == place]
-    options = specs.parse(f"{entry.name}:{cell['all_options']}").options if cell["all_options"] else {}
+    near = [n for n in published_numbers(entry) if (n.train_on, n.data, n.drawn, n.ways, n.shots) == place]
+    options = parse_spec(f"{entry.name}:{cell['all_options']}").options if cell["all_options"] else {}
     fitting = [number for number in near if number.options.items() <= options.items()]
     variant = [number for number in fitting if number.options] or fitting
     return (variant[0], " †") if variant else (None, "")

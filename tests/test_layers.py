@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -19,49 +20,26 @@ CORE = sorted((ROOT / "workbench").rglob("*.py"))
 PLUGINS = {folder.name: sorted(folder.rglob("*.py")) for folder in ROOT.glob("plugins/*/mlw_*") if folder.is_dir()}
 HEAVY = {"torch", "pandas", "matplotlib"}
 
-LIGHT = {"__init__", "comparison", "errors", "hookspecs", "plugins", "recipes", "runs", "specs"}
-WITHOUT_TORCH = (
-    "adding",
-    "archives owned",
-    "decoding",
-    "download",
-    "fetching",
-    "figures",
-    "folders",
-    "heatmap",
-    "images",
-    "inventory",
-    "layouts",
-    "local",
-    "manifest",
-    "mirrors",
-    "page",
-    "pickles",
-    "records",
-    "stores",
-)
+# What each package holds, in order: a module or package imports only from those before it.
+ROOMS = {
+    "workbench": "errors lazy storage plugin data tasks functional learning results experiments testing cli",
+    "workbench.plugin": "hookspecs options registry recipes",
+    "workbench.data": "cache files dataset prepared image_folder download catalog opening inventory",
+    "workbench.data.files": "pickles decode containers archive checksum",
+    "workbench.data.image_folder": "record layout dataset register",
+    "workbench.data.download": "manifest provenance transfer local_files mirrors fetch",
+    "workbench.tasks": "task sampling protocols source splits",
+    "workbench.tasks.protocols": "way_shot within_group unbalanced stream prequential listed meta_dataset build",
+    "workbench.learning": "device augment settings learner training evaluation",
+    "workbench.results": "frame wording published marks summary figures heatmap html",
+    "workbench.experiments": "plan build fingerprint run train_run evaluate_run compare",
+    "workbench.cli": "_show _lists _results compare download evaluate info list_ plugins report train main",
+}
+PLACE = {f"{package}.{name}": n for package, names in ROOMS.items() for n, name in enumerate(names.split())}
 
-# a module imports only from rows above its own
-LAYERS = [
-    "errors hookspecs tasks",
-    "augment cache decoding device drawing functional pickles plugins specs stores",
-    "archives owned",
-    "images learner metadataset recipes source",
-    "evaluate manifest protocols train",
-    "fetching layouts",
-    "records",
-    "local",
-    "folders mirrors",
-    "adding download",
-    "inventory opened",
-    "plan",
-    "report runs testing",
-    "figures jobs judging",
-    "heatmap",
-    "comparison page",
-    "cli",
-]
-PLACE = {module: number for number, row in enumerate(LAYERS) for module in row.split()}
+# What answers before torch, pandas and matplotlib are imported; and what needs no torch.
+LIGHT = ("errors", "lazy", "storage", "plugin.", "cli.", "experiments.compare")
+WITHOUT_TORCH = ("data.", "results.", "tasks.sampling", "tasks.protocols", "experiments.run", "learning.settings")
 
 
 class Import(NamedTuple):
@@ -73,26 +51,54 @@ class Import(NamedTuple):
 
 
 def imports(path: Path) -> list[Import]:
-    """All that a file imports, but for what only a type checker sees."""
+    """All that a file imports, what only a type checker sees too."""
     return list(_imports(ast.parse(path.read_text(encoding="utf-8")), at_once=True))
 
 
 def _imports(node: ast.AST, *, at_once: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
-            continue
         if isinstance(child, ast.Import):
             yield from (Import(alias.name, at_once, child.lineno) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert child.level == 0, "imports are written in full"
             yield from (Import(f"{child.module}.{alias.name}", at_once, child.lineno) for alias in child.names)
         else:
-            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from _imports(child, at_once=at_once and not inside)
+            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            checked = (
+                isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"
+            )
+            yield from _imports(child, at_once=at_once and not later and not checked)
+
+
+def module_of(path: Path) -> str:
+    """ "workbench.data.files.archive"; a package for its `__init__.py`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def upwards(module: str, imported: str) -> str:
+    """Why an import by a module goes the wrong way; nothing if it does not.
+
+    The two are compared where their names part: `workbench.data` with `workbench.tasks`, for instance.
+    """
+    if imported == "workbench.__version__" or not imported.startswith("workbench."):
+        return ""
+    own, other = module.split("."), imported.split(".")
+    depth = next((n for n, (a, b) in enumerate(zip(own, other, strict=False)) if a != b), min(len(own), len(other)))
+    mine, theirs = ".".join(own[: depth + 1]), ".".join(other[: depth + 1])
+    if depth >= len(own):  # a package's own list of public names
+        return ""
+    if theirs not in PLACE:
+        return f"{theirs} is in no room: say in ROOMS where it belongs"
+    return "" if PLACE[theirs] < PLACE[mine] else f"{mine} must not import {theirs}"
 
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def folder_of(package: str) -> Path:
+    return ROOT / package.replace(".", "/")
 
 
 def package(name: str) -> str:
@@ -114,21 +120,48 @@ def test_the_core_imports_no_plugin(path):
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
 def test_the_core_imports_one_way(path):
-    module = path.relative_to(ROOT / "workbench").parts[0].removesuffix(".py")
-    if module == "__init__":
-        return  # it names the public interface and imports a name when it is asked for
-    assert module in PLACE, f"say in LAYERS where workbench/{module}.py belongs"
+    module = module_of(path)
+    if module != "workbench":
+        assert module in PLACE, f"say in ROOMS where {module} belongs"
     for entry in imports(path):
-        inside, _, rest = entry.name.partition(".")
-        other = rest.partition(".")[0]
-        if inside != "workbench" or other == "__version__" or other == module == "cli":
-            continue
-        assert other in PLACE, f"line {entry.line}: {entry.name} is not a module of the core"
-        assert PLACE[other] < PLACE[module], f"line {entry.line}: {module} must not import {other}"
+        assert not upwards(module, entry.name), f"line {entry.line}: {upwards(module, entry.name)}"
 
 
-def test_importing_the_core_imports_none_of_its_modules():
-    assert not [entry for entry in imports(ROOT / "workbench" / "__init__.py") if package(entry.name) == "workbench"]
+def test_every_room_is_there():
+    assert set(PLACE) == {module_of(path) for path in CORE} - {"workbench"}
+    for package in ROOMS:
+        docstring = ast.get_docstring(ast.parse(folder_of(package).joinpath("__init__.py").read_text()))
+        assert docstring, f"{package} does not say what lives there"
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("workbench.errors", "workbench.plugin.registry.registry"),
+        ("workbench.data.files.archive", "workbench.data.image_folder.record.FolderRecord"),
+        ("workbench.data.image_folder.record", "workbench.data.files.archive.Archive"),
+        ("workbench.data.image_folder.record", "workbench.tasks.task.Task"),
+        ("workbench.tasks.sampling", "workbench.tasks.source.Source"),
+        ("workbench.results.frame", "workbench.results.summary.summary"),
+        ("workbench.results.frame", "workbench.results.frame.columns"),
+        ("workbench.results.html", "workbench.experiments.compare.compare"),
+        ("workbench.plugin.options", "workbench.no_such_room.thing"),
+    ],
+)
+def test_an_import_upwards_is_caught(module, imported):
+    if (module, imported) == ("workbench.data.image_folder.record", "workbench.data.files.archive.Archive"):
+        assert not upwards(module, imported)  # files lie below the user's own folders
+    else:
+        assert upwards(module, imported)
+
+
+def test_importing_the_core_imports_none_of_its_rooms():
+    code = "import sys, workbench; print(sorted(name for name in sys.modules if name.startswith('workbench.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['workbench.lazy']"
+
+
+PUBLIC = {"workbench", "workbench.data", "workbench.errors", "workbench.functional", "workbench.testing"}
 
 
 @pytest.mark.parametrize("path", [path for paths in PLUGINS.values() for path in paths], ids=name_of)
@@ -137,16 +170,21 @@ def test_a_plugin_uses_the_public_door(path):
     for entry in imports(path):
         other = package(entry.name)
         assert other == own or not other.startswith("mlw_"), f"line {entry.line}: {own} imports the plugin {other}"
-        private = [part for part in entry.name.split(".") if part.startswith("_") and part != "__version__"]
-        assert other != "workbench" or not private, f"line {entry.line}: {entry.name} is private"
-        assert not entry.name.startswith("workbench.cli"), f"line {entry.line}: the command line is not an interface"
+        if other == "workbench":
+            module, _, name = entry.name.rpartition(".")
+            assert module in PUBLIC, f"line {entry.line}: {module} is not on the public list"
+            public = getattr(importlib.import_module(module), "__all__", None)
+            assert public and name in public, f"line {entry.line}: {name} is not public in {module}"
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)
 def test_nothing_heavy_before_it_is_needed(path):
-    place = path.relative_to(ROOT / "workbench").as_posix()
-    light = place.startswith("cli/") or place.removesuffix(".py") in LIGHT
-    forbidden = HEAVY if light else {"torch"} if place.startswith(("report", *WITHOUT_TORCH)) else set()
+    place = module_of(path).removeprefix("workbench.") + ("." if path.name == "__init__.py" else "")
+    forbidden: set[str] = set()
+    if place.startswith(WITHOUT_TORCH):
+        forbidden = {"torch"}
+    if place.startswith(LIGHT) or path.name == "__init__.py":
+        forbidden = HEAVY
     found = [entry for entry in imports(path) if entry.at_once and package(entry.name) in forbidden]
     assert not found, f"import it in the function that needs it: {found}"
 
@@ -195,18 +233,21 @@ pd.DataFrame({"task": [0, 1], "accuracy": [0.5, 1.0]}).assign(
     overlap="",
     protocol="way-shot", ways=1, shots=1, queries=1, instance=0, task_seed=0
 ).to_parquet("runs/tiny-1w1s-00000000/eval/x.parquet")
-(found,) = runs.find(["runs"])
+(found,) = find_runs(["runs"])
 assert found.about["plan"]["algorithm"] == found.label == "tiny"
 assert len(found.curve()) == 1 and len(found.evaluations()) == 2 and not found.finished
-assert report.summary
+assert summary
 """
     assert "torch" not in heavy_after(code, cwd=tmp_path)
 
 
-def test_the_public_list_is_sorted_and_resolves():
-    assert workbench.__all__ == sorted(workbench.__all__)
-    for name in workbench.__all__:
-        assert getattr(workbench, name).__module__.startswith(("workbench.", "typing", "pluggy", "collections")), name
-    assert set(workbench.__all__) == set(workbench._HOMES)
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_the_public_list_is_sorted_and_resolves(name):
+    module = importlib.import_module(name)
+    assert module.__all__ == sorted(module.__all__)
+    for each in module.__all__:
+        assert getattr(module, each) is not None
+    homes = getattr(module, "_HOMES", None)
+    assert homes is None or set(homes) == set(module.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = workbench.nothing
+        _ = module.nothing

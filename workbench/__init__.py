@@ -1,44 +1,30 @@
 """Train, evaluate and fairly compare few-shot and meta-learning methods.
 
 `import workbench as mlw` and `mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])`, or the
-command `mlw`. What is listed here is the public interface; names are imported on first use, so that
-`mlw --help` imports no torch.
+command `mlw`.
+
+A plugin may import five modules: `workbench` (the contract), `workbench.data` (reading image files),
+`workbench.functional` (arithmetic that methods share), `workbench.errors` and `workbench.testing`. The
+names listed in their `__all__` are the public interface; everything else may change.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workbench.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from workbench.data.prepared import Dataset, ImageClass
+    from workbench.data.dataset import Dataset, Groups, ImageClass
     from workbench.errors import WorkbenchError
     from workbench.experiments.compare import compare
     from workbench.learning.learner import Backbone, Learner, query_loss, uses_batch_statistics
-    from workbench.plugin.hookspecs import hookimpl
+    from workbench.plugin.hookspecs import Register, hookimpl
     from workbench.plugin.options import Above, AtLeast
     from workbench.tasks.source import Source
     from workbench.tasks.task import Examples, Predictor, Task
 
 __version__ = "0.1.0"
-
-_HOMES = {
-    "Above": "plugin.options",
-    "AtLeast": "plugin.options",
-    "Backbone": "learning.learner",
-    "Dataset": "data.prepared",
-    "Examples": "tasks.task",
-    "ImageClass": "data.prepared",
-    "Learner": "learning.learner",
-    "Predictor": "tasks.task",
-    "Source": "tasks.source",
-    "Task": "tasks.task",
-    "WorkbenchError": "errors",
-    "compare": "experiments.compare",
-    "hookimpl": "plugin.hookspecs",
-    "query_loss": "learning.learner",
-    "uses_batch_statistics": "learning.learner",
-}
 
 __all__ = [
     "Above",
@@ -46,9 +32,11 @@ __all__ = [
     "Backbone",
     "Dataset",
     "Examples",
+    "Groups",
     "ImageClass",
     "Learner",
     "Predictor",
+    "Register",
     "Source",
     "Task",
     "WorkbenchError",
@@ -58,8 +46,24 @@ __all__ = [
     "uses_batch_statistics",
 ]
 
+_HOMES = {
+    "Above": "workbench.plugin.options",
+    "AtLeast": "workbench.plugin.options",
+    "Backbone": "workbench.learning.learner",
+    "Dataset": "workbench.data.dataset",
+    "Examples": "workbench.tasks.task",
+    "Groups": "workbench.data.dataset",
+    "ImageClass": "workbench.data.dataset",
+    "Learner": "workbench.learning.learner",
+    "Predictor": "workbench.tasks.task",
+    "Register": "workbench.plugin.hookspecs",
+    "Source": "workbench.tasks.source",
+    "Task": "workbench.tasks.task",
+    "WorkbenchError": "workbench.errors",
+    "compare": "workbench.experiments.compare",
+    "hookimpl": "workbench.plugin.hookspecs",
+    "query_loss": "workbench.learning.learner",
+    "uses_batch_statistics": "workbench.learning.learner",
+}
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
-    return getattr(import_module(f"workbench.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -17,6 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+__all__ = [
+    "ChecksumError",
+    "DataError",
+    "PluginError",
+    "RunError",
+    "TrainingError",
+    "UnknownName",
+    "UsageError",
+    "WorkbenchError",
+]
+
 
 class WorkbenchError(Exception):
     """Base of all errors meant for the user; `exit_code` is what the command line exits with."""

@@ -17,6 +17,28 @@ from torch.func import grad, vjp
 
 from workbench.tasks.task import Examples
 
+__all__ = [
+    "Adadelta",
+    "Adam",
+    "Moments",
+    "SGD",
+    "Spreads",
+    "Weights",
+    "batch_norm",
+    "class_means",
+    "conjugate_gradient",
+    "cosines",
+    "descend",
+    "each_task",
+    "each_with",
+    "flat",
+    "lstm_cell",
+    "one_hot",
+    "recompute",
+    "shaped",
+    "squared_distances",
+]
+
 Weights = dict[str, Tensor]
 
 

@@ -19,17 +19,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.data.prepared import SPLITS, Dataset, Table
-from workbench.experiments.plan import Plan, build_backbone, build_learner, make_plan
+from workbench.data.dataset import SPLITS, Dataset
+from workbench.data.prepared import Table
+from workbench.experiments.build import build_backbone, build_learner
+from workbench.experiments.plan import Plan, make_plan
 from workbench.learning.learner import Learner, scores
-from workbench.learning.training import settings_options
-from workbench.plugin import options as specs
-from workbench.plugin import recipes
+from workbench.learning.settings import settings_options
+from workbench.plugin.options import filled_of, option_text, options_of, parse_spec
+from workbench.plugin.recipes import published_numbers
 from workbench.plugin.registry import registry
-from workbench.tasks.protocols import WayShot
+from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.source import Source
 from workbench.tasks.splits import Data
 from workbench.tasks.task import Examples, Task
+
+__all__ = [
+    "check_backbone",
+    "check_constructor",
+    "check_dataset",
+    "check_learner",
+    "check_stored",
+    "tiny_data",
+    "tiny_source",
+]
 
 SHAPE = (1, 16, 16)
 FILLED = {"backbone", "ways", "classes", "domains", "image_shape", "teachers", "seen"}
@@ -59,7 +71,7 @@ def check_learner(spec: str, *, backbone: str | None = None) -> None:
         spec: as on the command line: `maml:inner_steps=2`.
         backbone: a spec; the recipe's, if left out.
     """
-    check_constructor("algorithms", specs.parse(spec).name)
+    check_constructor("algorithms", parse_spec(spec).name)
     with _float64():
         data = tiny_data()
         plan = make_plan(spec, data, ways=3, shots=2, backbone=backbone)
@@ -79,7 +91,7 @@ def check_learner(spec: str, *, backbone: str | None = None) -> None:
 
 def check_backbone(spec: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None:
     """Check that a backbone turns images `(n, *shape)` into features `(n, dim)` and states its `dim`."""
-    check_constructor("backbones", specs.parse(spec).name)
+    check_constructor("backbones", parse_spec(spec).name)
     module = build_backbone(spec, shape).eval()
     features = module(torch.rand(5, *shape))
     assert hasattr(module, "dim"), f"{spec} must have an attribute dim, the length of its features"
@@ -95,8 +107,8 @@ def check_dataset(spec: str) -> None:
     """Check that a data set's splits share no class and hold uint8 images of one shape."""
     from workbench.tasks.splits import open_data
 
-    check_constructor("datasets", specs.parse(spec).name)
-    target = registry().find("datasets", specs.parse(spec).name).load()
+    check_constructor("datasets", parse_spec(spec).name)
+    target = registry().find("datasets", parse_spec(spec).name).load()
     assert issubclass(target, Dataset), f"{spec} must be a subclass of workbench.Dataset"
     data = open_data(spec)
     names = [name for table in data.tables.values() for name in table.names]
@@ -112,17 +124,17 @@ def check_constructor(kind: str, name: str) -> None:
     """Check that options are annotated, readable as text, and clash with no training setting."""
     entry = registry().find(kind, name)
     target = entry.load()
-    options = specs.options_of(target)  # raises where an annotation, a help or a default is missing
-    strange = set(specs.filled_of(target)) - FILLED
+    options = options_of(target)  # raises where an annotation, a help or a default is missing
+    strange = set(filled_of(target)) - FILLED
     assert not strange, f"{name} asks the workbench to fill {strange}; it fills {sorted(FILLED)}"
     for option in options.values():
-        text = specs.as_text(option.default)
+        text = option_text(option.default)
         assert option.convert(text, name) == option.default, f"{name}:{option.name}={text} does not give the default"
     if kind == "algorithms":
         assert issubclass(target, Learner), f"{name} must be a subclass of workbench.Learner"
         clash = options.keys() & settings_options().keys()
         assert not clash, f"{name} has options with names of training settings: {sorted(clash)}"
-        recipes.published(entry)  # raises where an entry is incomplete
+        published_numbers(entry)  # raises where an entry is incomplete
 
 
 def check_stored(instance: Any, options: Mapping[str, Any]) -> None:

@@ -21,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.data import prepared as images
+from workbench.data.dataset import Dataset, Groups, ImageClass
 from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, Groups, ImageClass, prepare
+from workbench.data.prepared import prepare
 from workbench.errors import DataError
 
 few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

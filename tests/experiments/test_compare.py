@@ -16,8 +16,9 @@ from PIL import Image
 import workbench as mlw
 from workbench.data.image_folder.register import add_folder
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.experiments import run as runs
+from workbench.experiments.run import Run, learning_curves
 from workbench.plugin.registry import registry
+from workbench.results.published import with_published
 from workbench.tasks.splits import open_data, refuse_leak
 
 CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
@@ -98,7 +99,7 @@ def test_protocols_give_rows_of_their_own_form(tmp_path):
 
 def test_tasks_of_any_form_can_be_trained_on(tmp_path):
     frame = small(["protonet:train_protocol=meta-dataset"], tmp_path, steps=3, validate_every=1)
-    curve = runs.curves(frame["run"].unique(), tmp_path)
+    curve = learning_curves(frame["run"].unique(), tmp_path)
     assert curve["loss"].notna().all()
     assert curve["val_accuracy"].notna().all()
 
@@ -232,7 +233,7 @@ def test_trained_on_several_data_sets_at_once(tmp_path):
     frame = small(["protonet:train_protocol=meta-dataset", "protonet", "maml", "baseline"], tmp_path, **options)
     assert set(frame["train_on"]) == {"glyphs + glyphs:seed=1"}
     for name in frame["run"].unique():
-        run = runs.Run(tmp_path / name)
+        run = Run(tmp_path / name)
         assert run.about["result"]["steps"] == 3
         plan = run.plan()
         assert plan.settings.stack == (1 if plan.episodic else 32)
@@ -254,7 +255,7 @@ def test_the_published_number_stands_beside_its_own_setting():
     ]
     columns = ["algorithm", "backbone", "train_on", "test_on", "protocol", "ways", "shots"]
     frame = pd.DataFrame(rows, columns=columns).assign(all_options="distance=euclidean,temperature=1.0")
-    assert runs.with_published(frame)["published"].fillna(0).tolist() == [98.8, 0, 0, 0, 0, 0, 0]
+    assert with_published(frame)["published"].fillna(0).tolist() == [98.8, 0, 0, 0, 0, 0, 0]
 
 
 def test_where_an_option_tells_published_numbers_apart_its_own_is_shown():
@@ -270,7 +271,7 @@ def test_where_an_option_tells_published_numbers_apart_its_own_is_shown():
     frame = frame.assign(
         backbone=strided, train_on="omniglot", test_on="omniglot", protocol="way-shot", ways=5, shots=1
     )
-    found = runs.with_published(frame)
+    found = with_published(frame)
     assert found["published"].tolist() == frame["expected"].tolist()
     assert "Nichol" in found["published_source"][1]
 

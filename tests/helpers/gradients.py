@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from workbench import Backbone
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.tasks.task import Examples
 from workbench.testing import tiny_data, tiny_source
 

@@ -13,7 +13,7 @@ import pytest
 from local_server import serve
 from PIL import Image
 
-from workbench.data.download.manifest import Entry, RemoteFile
+from workbench.data.download.manifest import ManifestEntry, RemoteFile
 
 COUNTS = {"images": 12, "characters": 6, "alphabets": 2}
 
@@ -61,7 +61,7 @@ def entry(published):
     return entry_for(published / "tiny.zip")
 
 
-def entry_for(*paths: Path) -> Entry:
+def entry_for(*paths: Path) -> ManifestEntry:
     """What a manifest would say of these files."""
     files = []
     for path in paths:
@@ -69,15 +69,15 @@ def entry_for(*paths: Path) -> Entry:
         sums = {"sha256": hashlib.sha256(content).hexdigest(), "md5": hashlib.md5(content).hexdigest()}
         url = f"https://example.invalid/{path.name}"
         files.append(RemoteFile(path.name, (url,), len(content), counts=dict(COUNTS), **sums))
-    return Entry("tiny", "https://example.invalid", "CC0", "Nobody, 2020", tuple(files))
+    return ManifestEntry("tiny", "https://example.invalid", "CC0", "Nobody, 2020", tuple(files))
 
 
-def changed(entry: Entry, **facts: object) -> Entry:
+def changed(entry: ManifestEntry, **facts: object) -> ManifestEntry:
     """The entry with other facts of its first file."""
     return replace(entry, files=(replace(entry.files[0], **facts), *entry.files[1:]))
 
 
-def unknown(entry: Entry, url: str) -> Entry:
+def unknown(entry: ManifestEntry, url: str) -> ManifestEntry:
     """The entry as it is where nothing is published but an address."""
     return changed(entry, urls=(f"{url}{entry.files[0].name}",), size=0, md5="", sha256="", counts={})
 

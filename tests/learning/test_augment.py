@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from workbench.errors import UsageError
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning import augment
-from workbench.learning.training import Training, TrainSettings
+from workbench.learning.settings import TrainSettings
+from workbench.learning.training import Training
 from workbench.testing import tiny_data, tiny_source
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R 601-2, as PIL's convert("L")

@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.evaluation import evaluate
 from workbench.testing import tiny_data, tiny_source
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from workbench import testing
 from workbench.errors import UsageError
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.learner import Learner, query_loss, scores
 from workbench.plugin.registry import registry
 from workbench.tasks.task import Examples
@@ -112,7 +113,7 @@ def test_what_is_computed_from_features_is_so_in_float32():
 
 
 def test_conv4_pools_before_relu_which_is_the_papers_relu_before_pooling(float64):
-    from workbench.experiments.plan import build_backbone
+    from workbench.experiments.build import build_backbone
 
     module = build_backbone("conv4:width=4", (1, 28, 28)).eval()
     x = torch.rand(3, 1, 28, 28)

@@ -7,9 +7,11 @@ import torch
 from torch import nn
 
 from workbench.errors import TrainingError
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.learner import Learner
-from workbench.learning.training import Training, TrainSettings
+from workbench.learning.settings import TrainSettings
+from workbench.learning.training import Training
 from workbench.testing import tiny_data, tiny_source
 
 

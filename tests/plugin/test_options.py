@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import PluginError, UsageError
-from workbench.plugin.options import Above, AtLeast, Option, Spec, filled_of, options_of, parse, resolve
+from workbench.plugin.options import Above, AtLeast, Option, Spec, convert_options, filled_of, options_of, parse_spec
 
 
 class Method:
@@ -36,13 +36,13 @@ class Method:
     ],
 )
 def test_parse(text, options):
-    assert parse(text) == Spec(text.partition(":")[0], options)
+    assert parse_spec(text) == Spec(text.partition(":")[0], options)
 
 
 @pytest.mark.parametrize("text", ["maml:", ":lr=1", "maml:lr", "maml:lr=1,lr=2", "maml:=1", "maml:1a=2", ""])
 def test_what_cannot_be_parsed_is_a_usage_error(text):
     with pytest.raises(UsageError):
-        parse(text)
+        parse_spec(text)
 
 
 identifiers = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)
@@ -51,7 +51,7 @@ values = st.text("abc123:/.=-", min_size=1, max_size=8)
 
 @given(identifiers, st.dictionaries(identifiers, values, max_size=4))
 def test_a_spec_printed_and_parsed_is_the_same(name, options):
-    assert parse(str(Spec(name, options))) == Spec(name, options)
+    assert parse_spec(str(Spec(name, options))) == Spec(name, options)
 
 
 def test_options_and_filled_come_from_the_signature():
@@ -67,9 +67,9 @@ def test_options_and_filled_come_from_the_signature():
 
 def test_resolve_converts_to_the_types():
     given = {"steps": "7", "rate": "1e-3", "exact": "true", "mode": "b"}
-    assert resolve("m", given, options_of(Method)) == {"steps": 7, "rate": 0.001, "exact": True, "mode": "b"}
-    assert resolve("m", {"rate": "none"}, options_of(Method)) == {"rate": None}
-    assert resolve("m", {"rate": 1}, options_of(Method)) == {"rate": 1.0}
+    assert convert_options("m", given, options_of(Method)) == {"steps": 7, "rate": 0.001, "exact": True, "mode": "b"}
+    assert convert_options("m", {"rate": "none"}, options_of(Method)) == {"rate": None}
+    assert convert_options("m", {"rate": 1}, options_of(Method)) == {"rate": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_resolve_converts_to_the_types():
 )
 def test_resolve_says_what_is_valid(given, words):
     with pytest.raises(UsageError) as error:
-        resolve("m", given, options_of(Method))
+        convert_options("m", given, options_of(Method))
     assert all(word in str(error.value) for word in words)
 
 
@@ -120,8 +120,8 @@ class Bounded:
 
 def test_numbers_within_their_bounds():
     options = options_of(Bounded)
-    assert resolve("m", {"steps": "1", "rate": "1e-9"}, options) == {"steps": 1, "rate": 1e-9}
-    assert resolve("m", {"steps": "none"}, options) == {"steps": None}
+    assert convert_options("m", {"steps": "1", "rate": "1e-9"}, options) == {"steps": 1, "rate": 1e-9}
+    assert convert_options("m", {"steps": "none"}, options) == {"steps": None}
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_numbers_within_their_bounds():
 )
 def test_numbers_beyond_their_bounds_are_one_sentence(key, value, bound):
     with pytest.raises(UsageError, match=rf"m:{key}={value} cannot be: it must be {bound} \(how"):
-        resolve("m", {key: value}, options_of(Bounded))
+        convert_options("m", {key: value}, options_of(Bounded))

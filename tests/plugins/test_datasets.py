@@ -32,9 +32,11 @@ from official_layouts import (
     zipped,
 )
 
-from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.dataset import ImageClass, chosen_options
+from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import ARCHIVES, entry_of, overlap, overlaps_of, suffix_of
-from workbench.data.prepared import ImageClass, Table, options_of
+from workbench.data.opening import open_dataset
+from workbench.data.prepared import Table
 from workbench.errors import DataError
 from workbench.plugin import options as specs
 from workbench.plugin.registry import registry
@@ -138,7 +140,7 @@ def test_a_set_that_trains_is_no_test_set(learnt, tmp_path):
 
 def test_what_can_be_asked_to_train():
     """Sets that have training classes in no other way, but for those that are no classes of objects to learn."""
-    with_split = {name: options_of(dataset_of(name)[1]).get("split") for name in DATASETS}
+    with_split = {name: chosen_options(dataset_of(name)[1]).get("split") for name in DATASETS}
     assert {name for name, split in with_split.items() if split == "test"} == set(WHOLE)
 
 
@@ -154,7 +156,7 @@ def test_the_page_says_why_a_set_overlaps_imagenet_or_not():
 def test_options_are_stored_and_sources_are_there(name):
     check_constructor("datasets", name)
     _, dataset = dataset_of(name)
-    check_stored(dataset, options_of(dataset))
+    check_stored(dataset, chosen_options(dataset))
     folder = Path(sys.modules[type(dataset).__module__].__file__).parent
     assert all((folder / source).is_file() for source in dataset.sources)
     text = Path(sys.modules[type(dataset).__module__].__file__).read_text()

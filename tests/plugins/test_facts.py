@@ -8,14 +8,14 @@ import pytest
 from mlw_vision import DATASETS
 from places import ROOT
 
-from workbench.data.download.manifest import Entry, entry_of, read_manifest
+from workbench.data.download.manifest import ManifestEntry, entry_of, read_manifest
 from workbench.plugin.registry import registry
 
 FACTS = ROOT.parent / "shared" / "data" / "dataset-facts.toml"
 
 
 @pytest.fixture(scope="module")
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, ManifestEntry]:
     return read_manifest(ROOT / "datasets.toml")
 
 

@@ -17,11 +17,12 @@ from torch import nn
 
 from workbench import Backbone
 from workbench.errors import UsageError
-from workbench.experiments.plan import build_backbone, build_learner, make_plan
+from workbench.experiments.build import build_backbone, build_learner
+from workbench.experiments.plan import make_plan
 from workbench.functional import class_means, cosines
 from workbench.learning.learner import scores
 from workbench.learning.training import Training
-from workbench.plugin import recipes
+from workbench.plugin.recipes import RECIPES, matching_number, published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
@@ -323,17 +324,17 @@ def test_golden_numbers():
 @pytest.mark.parametrize(("name", "backbone"), [("film", "resnet18:stem=large"), ("cnaps", "resnet18:stem=medium")])
 def test_the_published_numbers_of_meta_dataset_stand_beside_a_run_of_its_protocol(name, backbone):
     entry = registry().find("algorithms", name)
-    numbers = recipes.published(entry)
+    numbers = published_numbers(entry)
     assert len(numbers) == 10
     domains = "ilsvrc_2012 + omniglot + aircraft + cu_birds + dtd + quickdraw + fungi + vgg_flower"
     where = {"test_on": "omniglot", "protocol": "meta-dataset", "ways": 0, "shots": 0, "train_on": domains}
-    found = recipes.matching(entry, "", where, backbone)
+    found = matching_number(entry, "", where, backbone)
     assert found
     assert found.accuracy == {"film": 93.2, "cnaps": 91.7}[name]
-    assert recipes.matching(entry, "", where | {"protocol": "way-shot", "ways": 5, "shots": 5}, backbone) is None
+    assert matching_number(entry, "", where | {"protocol": "way-shot", "ways": 5, "shots": 5}, backbone) is None
 
 
-@pytest.mark.parametrize("recipe", recipes.NAMES)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_can_be_planned(recipe):
     options = {"film": "film", "cnaps": "cnaps:init=none"}
     data = tiny_data((3, 84, 84), classes=12, images=24)

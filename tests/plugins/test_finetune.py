@@ -13,7 +13,8 @@ from torch import nn
 
 from workbench import Backbone
 from workbench.errors import UsageError
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.learner import scores
 from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source

@@ -10,7 +10,7 @@ from mlw_vision.data import glyphs
 from mlw_vision.data.glyphs import Glyphs, Random, bezier, character, draw, rasterise
 from numpy.typing import NDArray
 
-from workbench.data.prepared import SPLITS, ImageClass
+from workbench.data.dataset import SPLITS, ImageClass
 from workbench.errors import UsageError
 
 COUNTS = {"train": 400, "val": 80, "test": 160}

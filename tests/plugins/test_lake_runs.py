@@ -13,8 +13,9 @@ from PIL import Image
 from places import SHARED
 from scipy.spatial import KDTree
 
-from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
+from workbench.data.opening import open_dataset
 from workbench.data.prepared import Table
 from workbench.errors import DataError
 

@@ -14,10 +14,11 @@ from mlw_metric.siamese import FASTER, Siamese, verification_loss
 from torch import nn
 
 from workbench.errors import UsageError
-from workbench.experiments.plan import build_backbone, build_learner, make_plan
+from workbench.experiments.build import build_backbone, build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.evaluation import evaluate
 from workbench.learning.training import Training
-from workbench.plugin import recipes
+from workbench.plugin.recipes import RECIPES, published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.task import Examples
 from workbench.testing import check_backbone, check_learner, tiny_data, tiny_source
@@ -111,10 +112,10 @@ def test_training_lowers_the_loss_and_more_ways_can_be_judged(spec, backbone):
 
 
 @pytest.mark.parametrize("name", ["protonet", "matching", "siamese", "relation"])
-@pytest.mark.parametrize("recipe", recipes.NAMES)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_can_be_planned_where_they_say(name, recipe):
     tiny = tiny_data(classes=20, images=24)
-    for number in recipes.published(registry().find("algorithms", name)):
+    for number in published_numbers(registry().find("algorithms", name)):
         if recipe == "paper" and number.data == "lake_runs":
             continue  # these runs are for test only
         data = replace(tiny, name=number.data)

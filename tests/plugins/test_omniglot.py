@@ -13,8 +13,9 @@ from mlw_vision.data.omniglot import Omniglot, OmniglotSmall1, OmniglotSmall2, c
 from PIL import Image
 from places import SHARED
 
-from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
+from workbench.data.opening import open_dataset
 from workbench.errors import DataError
 
 real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")

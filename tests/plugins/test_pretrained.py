@@ -13,7 +13,7 @@ from torch import nn
 from torchvision import models
 
 from workbench.errors import DataError, UsageError
-from workbench.experiments.plan import build_backbone
+from workbench.experiments.build import build_backbone
 from workbench.testing import check_backbone
 
 SHAPE = (3, 64, 64)

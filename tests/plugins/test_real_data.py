@@ -19,8 +19,9 @@ from mlw_vision.data.miniimagenet import MiniImageNet
 from mlw_vision.data.reading import split_lists
 from places import SHARED
 
-from workbench.data.download.fetch import fetch, open_dataset
+from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
+from workbench.data.opening import open_dataset
 from workbench.errors import DataError
 
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")

@@ -12,7 +12,7 @@ from torch import nn
 from torch.func import functional_call
 from torchvision import models
 
-from workbench.experiments.plan import build_backbone
+from workbench.experiments.build import build_backbone
 from workbench.testing import check_backbone
 
 COLOUR = (3, 84, 84)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.autograd.functional import jacobian
 from torch.func import functional_call, grad
 
-from workbench.experiments.plan import build_backbone
+from workbench.experiments.build import build_backbone
 
 SHAPE = (3, 16, 16)
 

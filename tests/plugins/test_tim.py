@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mlw_transfer.tim import TIM
 from torch import nn
 
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.learner import scores
 from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source

@@ -17,13 +17,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
-from workbench.experiments.plan import build_learner, make_plan
+from workbench.experiments.build import build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import scores
 from workbench.learning.training import Training
-from workbench.plugin import recipes
+from workbench.plugin.recipes import RECIPES, matching_number, published_numbers
 from workbench.plugin.registry import registry
-from workbench.tasks.protocols import WayShot
+from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source
@@ -121,11 +122,11 @@ def test_heads_take_no_training_step(name):
     assert all(torch.equal(before[key], learner.state_dict()[key]) for key in before)
 
 
-@pytest.mark.parametrize("recipe", recipes.NAMES)
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("name", ["baseline", "baselinepp", *HEADS, "nearest_pixel"])
 def test_recipes_can_be_planned_where_they_say(name, recipe):
     tiny = tiny_data(classes=20, images=24)
-    places = {(number.train_on, number.ways, number.shots) for number in recipes.published(find(name))}
+    places = {(number.train_on, number.ways, number.shots) for number in published_numbers(find(name))}
     for train_on, ways, shots in (
         places | {("miniimagenet", 5, 1)} if recipe == "paper" else places | {("glyphs", 5, 1)}
     ):
@@ -135,20 +136,20 @@ def test_recipes_can_be_planned_where_they_say(name, recipe):
 
 def test_published_numbers_are_those_of_the_options():
     where = {"train_on": "miniimagenet", "test_on": "miniimagenet", "protocol": "way-shot", "ways": 5, "shots": 5}
-    number = recipes.matching(find("baseline"), "head_epochs=100,head_lr=0.01", where, "conv4")
+    number = matching_number(find("baseline"), "head_epochs=100,head_lr=0.01", where, "conv4")
     assert number.accuracy == 62.53
-    assert recipes.matching(find("baselinepp"), "", where, "conv4").accuracy == 66.43
-    assert recipes.matching(find("simpleshot"), "transform=un", where, "conv4").accuracy == 63.25
-    assert recipes.matching(find("simpleshot"), "transform=cl2n", where, "conv4").accuracy == 66.92
-    assert recipes.matching(find("simpleshot"), "transform=l2n", where, "conv4") is None
-    assert recipes.matching(find("nearest_pixel"), "space=pixels", where, "conv4") is None
+    assert matching_number(find("baselinepp"), "", where, "conv4").accuracy == 66.43
+    assert matching_number(find("simpleshot"), "transform=un", where, "conv4").accuracy == 63.25
+    assert matching_number(find("simpleshot"), "transform=cl2n", where, "conv4").accuracy == 66.92
+    assert matching_number(find("simpleshot"), "transform=l2n", where, "conv4") is None
+    assert matching_number(find("nearest_pixel"), "space=pixels", where, "conv4") is None
 
 
 def find(name):
     return registry().find("algorithms", name)
 
 
-@pytest.mark.parametrize("recipe", recipes.NAMES)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_all_heads_of_the_quick_recipe_share_the_backbone_of_one_baseline(recipe):
     data = replace(tiny_data(classes=20, images=24), name="miniimagenet")
     first = make_plan("baseline", data, ways=5, shots=1)

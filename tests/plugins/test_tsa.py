@@ -14,10 +14,12 @@ from mlw_crossdomain.tsa import TSA
 from torch import nn
 
 from workbench.errors import UsageError
-from workbench.experiments.plan import build_backbone, build_learner, make_plan
+from workbench.experiments.build import build_backbone, build_learner
+from workbench.experiments.plan import make_plan
 from workbench.functional import each_task
-from workbench.learning.training import Training, TrainSettings
-from workbench.plugin import recipes
+from workbench.learning.settings import TrainSettings
+from workbench.learning.training import Training
+from workbench.plugin.recipes import published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
@@ -93,7 +95,7 @@ def test_it_starts_from_url_and_its_rates_are_chosen():
     assert plan.init.backbone == plan.backbone
     assert set(plan.selects) == {"adapt_lr", "adapter_lr"}
     assert build_learner(plan, data).state_dict().keys() <= build_learner(plan.init, data).state_dict().keys()
-    numbers = recipes.published(registry().find("algorithms", "tsa"))
+    numbers = published_numbers(registry().find("algorithms", "tsa"))
     assert {number.train_on for number in numbers if number.data == "mscoco"} == {
         "ilsvrc_2012",
         "ilsvrc_2012 + omniglot + aircraft + cu_birds + dtd + quickdraw + fungi + vgg_flower",

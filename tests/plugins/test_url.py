@@ -19,11 +19,13 @@ from mlw_transfer.baseline import Baseline
 from torch import nn
 
 from workbench.errors import UsageError
-from workbench.experiments.plan import build_backbone, build_learner, make_plan
+from workbench.experiments.build import build_backbone, build_learner
+from workbench.experiments.plan import make_plan
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import scores
-from workbench.learning.training import Training, TrainSettings
-from workbench.plugin import recipes
+from workbench.learning.settings import TrainSettings
+from workbench.learning.training import Training
+from workbench.plugin.recipes import RECIPES, published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
@@ -72,7 +74,7 @@ def test_the_contract(spec):
     check_learner(spec, backbone=NARROW)
 
 
-@pytest.mark.parametrize("recipe", recipes.NAMES)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_can_be_planned(recipe):
     data = replace(tiny_data(), name="omniglot")  # teachers have a paper's recipe there
     plan = make_plan("url", data, ways=3, shots=2, recipe=recipe, backbone=NARROW)
@@ -81,7 +83,7 @@ def test_recipes_can_be_planned(recipe):
 
 
 def test_published_numbers_are_those_of_the_papers_own_rates():
-    numbers = recipes.published(registry().find("algorithms", "url"))
+    numbers = published_numbers(registry().find("algorithms", "url"))
     assert {number.data: number.accuracy for number in numbers}["traffic_sign"] == 63.34
     assert all(number.options == {"rates": "oracle"} and number.drawn == "meta-dataset" for number in numbers)
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from frames import cell, frame_of
 
-from workbench.results import figures
-from workbench.results import summary as report
+from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
+from workbench.results.summary import summary
 
 
 def bars(container, axis):
@@ -23,8 +23,8 @@ def bars(container, axis):
 
 class TestFigures:
     def test_accuracy_shows_the_summary(self, frame):
-        table = report.summary(frame)
-        figure = figures.accuracy_figure(frame)
+        table = summary(frame)
+        figure = accuracy_figure(frame)
         figure.draw_without_rendering()
         (axis,) = figure.axes
         assert [text.get_text() for text in axis.get_xticklabels()] == ["1", "5"]
@@ -46,11 +46,11 @@ class TestFigures:
     def test_accuracy_has_a_panel_for_each_way_and_data_set(self):
         values = [0.5, 0.6]
         frame = frame_of(cell("a", values), cell("a", values, ways=20), cell("a", values, test_on="digits", shots=20))
-        titles = [axis.get_title() for axis in figures.accuracy_figure(frame).axes]
+        titles = [axis.get_title() for axis in accuracy_figure(frame).axes]
         assert titles == ["glyphs, 5-way", "glyphs, 20-way", "glyphs → digits, 5-way"]
 
     def test_legend_covers_no_data(self, frame):
-        figure = figures.accuracy_figure(frame)
+        figure = accuracy_figure(frame)
         figure.draw_without_rendering()
         (legend,) = figure.legends
         assert not any(axis.get_window_extent().overlaps(legend.get_window_extent()) for axis in figure.axes)
@@ -59,12 +59,12 @@ class TestFigures:
 
     def test_sixteen_methods_look_different(self):
         frame = frame_of(*(cell(f"method{i}", [0.5, 0.6]) for i in range(16)))
-        lines = [container[0] for container in figures.accuracy_figure(frame).axes[0].containers]
+        lines = [container[0] for container in accuracy_figure(frame).axes[0].containers]
         assert len({(line.get_color(), line.get_marker()) for line in lines}) == 16
 
     def test_differences_show_the_summary(self, frame):
-        table = report.summary(frame)
-        figure = figures.difference_figure(frame)
+        table = summary(frame)
+        figure = difference_figure(frame)
         assert [axis.get_title() for axis in figure.axes] == ["glyphs, 5-way 1-shot", "glyphs, 5-way 5-shot"]
         for axis, (_, part) in zip(figure.axes, table.groupby("shots"), strict=True):
             for container, row in zip(axis.containers, part.to_dict("records"), strict=True):
@@ -83,7 +83,7 @@ class TestFigures:
         assert words[0].startswith("best: ")
 
     def test_curves_show_what_was_recorded(self, curves):
-        left, right = figures.curves_figure(curves).axes
+        left, right = curves_figure(curves).axes
         assert len(left.lines) == len(right.lines) == curves["run"].nunique()  # 40 records are not smoothed
         for i, (_, rows) in enumerate(curves.groupby("run", sort=False)):
             validated = rows.dropna()
@@ -92,9 +92,9 @@ class TestFigures:
             assert right.lines[i].get_ydata() == pytest.approx(rows["loss"].to_numpy())
 
     def test_curves_beside_a_frame_have_its_methods_looks_and_conditions(self, frame, curves):
-        axes = figures.curves_figure(curves, frame).axes
+        axes = curves_figure(curves, frame).axes
         assert [axis.get_title() for axis in axes[::2]] == ["glyphs, 5-way 1-shot", "glyphs, 5-way 5-shot"]
-        colours = {c.get_label(): c[0].get_color() for c in figures.accuracy_figure(frame).axes[0].containers}
+        colours = {c.get_label(): c[0].get_color() for c in accuracy_figure(frame).axes[0].containers}
         for axis in axes:
             assert {line.get_label(): line.get_color() for line in axis.lines}.items() <= colours.items()
             assert len(axis.lines) == 3
@@ -103,17 +103,17 @@ class TestFigures:
         step = np.arange(300)
         loss = 1 + (-1.0) ** step
         columns = {"run": "a", "label": "a", "step": step, "loss": loss, "val_accuracy": np.nan}
-        left, right = figures.curves_figure(pd.DataFrame(columns)).axes
+        left, right = curves_figure(pd.DataFrame(columns)).axes
         raw, smooth = right.lines
         assert raw.get_ydata().tolist() == loss.tolist()
         assert abs(np.asarray(smooth.get_ydata())[20:-20] - 1).max() < 0.11
         assert [text.get_text() for text in left.texts] == ["none was recorded"]
 
     def test_runs_without_a_step_are_no_error(self, frame, curves):
-        for figure in (figures.curves_figure(curves.iloc[:0]), figures.curves_figure(curves.iloc[:0], frame)):
+        for figure in (curves_figure(curves.iloc[:0]), curves_figure(curves.iloc[:0], frame)):
             assert {text.get_text() for axis in figure.axes for text in axis.texts} == {"none was recorded"}
 
     def test_a_single_task_is_drawn(self):
         frame = frame_of(cell("a", [0.5]), cell("b", [0.4]))
-        for figure in (figures.accuracy_figure(frame), figures.difference_figure(frame)):
+        for figure in (accuracy_figure(frame), difference_figure(frame)):
             figure.draw_without_rendering()

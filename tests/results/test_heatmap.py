@@ -10,9 +10,10 @@ from matplotlib.patches import Rectangle
 
 from workbench.errors import WorkbenchError
 from workbench.results import figures
-from workbench.results import html as page
-from workbench.results import summary as report
 from workbench.results.heatmap import heatmap_figure
+from workbench.results.html import html_page
+from workbench.results.summary import summary
+from workbench.results.wording import plus_minus
 
 LONG = "omniglot:split=alphabets,rotations=none,size=84,channels=3"
 
@@ -43,17 +44,17 @@ def words(axis):
 
 def test_cells_are_the_summary():
     frame = matrix(["protonet", "baseline", "simpleshot"], ["land", "skin"], [1, 5])
-    table = report.summary(frame)
+    table = summary(frame)
     (axis,), _ = drawn(heatmap_figure(frame))
     assert [label.get_text() for label in axis.get_yticklabels()] == ["protonet", "baseline", "simpleshot"]
     shown = words(axis)
     assert [word for word in shown if word.endswith("-shot")] == ["5-way 1-shot", "5-way 5-shot"]
     assert [word for word in shown if word in ("land", "skin")] == ["land", "skin"] * 2
     for row in table.to_dict("records"):
-        assert report.plus_minus(100 * row["accuracy"], 100 * row["interval"]) in shown
+        assert plus_minus(100 * row["accuracy"], 100 * row["interval"]) in shown
         if row["method"] == row["baseline"]:
             continue
-        below = report.plus_minus(100 * row["to_baseline"], np.nan, sign=True)
+        below = plus_minus(100 * row["to_baseline"], np.nan, sign=True)
         told = abs(row["to_baseline"]) > row["to_baseline_interval"]
         assert (below if told else f"≈ {below}") in shown
     assert shown.count("baseline") == 4
@@ -155,7 +156,7 @@ def test_one_data_set_is_no_matrix():
 
 def test_the_page_shows_it_where_there_is_one():
     one, several = (matrix(["a", "b"], places, [1]) for places in (["x"], ["x", "y"]))
-    assert "Methods by test data" not in page.html(one)
-    parsed = Page(page.html(several, baseline=["a"]))
+    assert "Methods by test data" not in html_page(one)
+    parsed = Page(html_page(several, baseline=["a"]))
     assert parsed.tags.count("img") == 3
     assert "Methods by test data" in parsed.words

@@ -9,13 +9,14 @@ import re
 import pytest
 from frames import Page, cell, frame_of
 
-from workbench.results import html as page
-from workbench.results import summary as report
+from workbench.results.html import _duration, html_page
+from workbench.results.summary import summary
+from workbench.results.wording import NONE
 
 
 class TestPage:
     def test_is_whole_and_needs_nothing_else(self, frame, curves):
-        text = page.html(frame, curves)
+        text = html_page(frame, curves)
         parsed = Page(text)
         assert len(parsed.loads) == parsed.tags.count("img") == 3
         for source in parsed.loads:
@@ -26,9 +27,9 @@ class TestPage:
         assert not re.search(r"https?:|@import|url\(", text)
 
     def test_says_the_results_and_how_they_were_made(self, frame):
-        parsed = Page(page.html(frame))
+        parsed = Page(html_page(frame))
         words = " ".join("".join(parsed.words).split())
-        for row in report.summary(frame).to_dict("records"):
+        for row in summary(frame).to_dict("records"):
             assert f"{100 * row['accuracy']:.2f} ± {100 * row['interval']:.2f}" in words
         for said in (
             "ahead of maml:lr=0.1 by",
@@ -44,14 +45,14 @@ class TestPage:
         assert parsed.tags.count("img") == 2  # no curves were given
 
     def test_does_not_call_a_winner_that_the_tasks_do_not_show(self):
-        words = "".join(Page(page.html(frame_of(cell("a", [0.5, 0.6, 0.4]), cell("b", [0.4, 0.7, 0.39])))).words)
+        words = "".join(Page(html_page(frame_of(cell("a", [0.5, 0.6, 0.4]), cell("b", [0.4, 0.7, 0.39])))).words)
         assert "a reaches 50.00 ± 11.32%; b is not told apart from it (0.33 ± 11.33 percentage points)" in words
 
     def test_escapes_hostile_names(self, frame, curves):
         bad = "<script>alert('x')</script>&\"><img src=http://bad.example/x onerror=y>"
         hostile = frame.assign(algorithm=bad + frame["algorithm"], backbone=bad, published_source=bad)
         hostile = hostile.assign(train_on=bad, test_on=bad, split=bad)
-        parsed = Page(page.html(hostile, curves.assign(label=bad)))
+        parsed = Page(html_page(hostile, curves.assign(label=bad)))
         assert "script" not in parsed.tags
         assert all(source.startswith("data:image/png;base64,") for source in parsed.loads)
         assert bad in "".join(parsed.words)  # shown as text
@@ -66,8 +67,8 @@ class TestPage:
             (90, "90.0 s"),
             (99.99, "1.7 min"),
             (7200, "2.0 h"),
-            (math.nan, report.NONE),
+            (math.nan, NONE),
         ],
     )
     def test_durations(self, seconds, words):
-        assert page._duration(seconds) == words
+        assert _duration(seconds) == words

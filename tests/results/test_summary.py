@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import UnknownName, WorkbenchError
-from workbench.results import figures
-from workbench.results import html as page
 from workbench.results import summary as report
+from workbench.results.figures import curves_figure
+from workbench.results.html import html_page
 
 
 def by_hand(values):
@@ -156,11 +156,11 @@ class TestTrainings:
         assert (row["method"], row["test_on"], row["train_on"], row["other"]) == ("a", "held", "one + two", "one")
         assert (row["difference"], row["interval"]) == pytest.approx(by_hand([0.1, 0.3]))
         assert row["episodes"] == 2
-        assert "a, held, 5-way 1-shot: trained on one + two rather than on one: " in page.html(frame)
+        assert "a, held, 5-way 1-shot: trained on one + two rather than on one: " in html_page(frame)
 
     def test_none_where_all_were_trained_on_the_same(self, frame):
         assert report.trainings(frame).empty
-        assert "rather than on" not in page.html(frame)
+        assert "rather than on" not in html_page(frame)
 
 
 class TestBaselines:
@@ -219,7 +219,7 @@ class TestMarks:
             "° pre-trained on imagenet (b)",
             "! digits overlaps with the pre-training (b)",
         ]
-        words = "".join(Page(page.html(frame)).words)
+        words = "".join(Page(html_page(frame)).words)
         for remark in report.remarks(table.to_dict("records")[1]):
             assert remark in words
 
@@ -260,7 +260,7 @@ class TestRefusals:
         with pytest.raises(WorkbenchError, match="has no column task, loss"):
             report.summary(frame.drop(columns=["loss", "task"]))
         with pytest.raises(WorkbenchError, match="has no column run"):
-            figures.curves_figure(frame.drop(columns="run"))
+            curves_figure(frame.drop(columns="run"))
 
 
 def test_no_torch_and_no_pyplot_for_a_table_and_its_figures():

@@ -10,15 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.tasks import protocols
-from workbench.tasks.meta_dataset import MetaDataset
-from workbench.tasks.protocols import PROTOCOLS, Listed, Prequential, Stream, Unbalanced, WayShot, WithinGroup
-from workbench.tasks.sampling import BLOCK, Classes, Rows, Words, shared_out
+from workbench.tasks.protocols.build import PROTOCOLS, build_protocol
+from workbench.tasks.protocols.listed import Listed
+from workbench.tasks.protocols.meta_dataset import MetaDataset
+from workbench.tasks.protocols.prequential import Prequential
+from workbench.tasks.protocols.stream import Stream
+from workbench.tasks.protocols.unbalanced import Unbalanced
+from workbench.tasks.protocols.way_shot import WayShot
+from workbench.tasks.protocols.within_group import WithinGroup
+from workbench.tasks.sampling import BLOCK, ClassIndex, Rows, Words, shared_out
 
 
 def classes(counts, groups=(), whole=False):
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Classes(starts, tuple(np.array(group) for group in groups), whole)
+    return ClassIndex(starts, tuple(np.array(group) for group in groups), whole)
 
 
 def class_of(drawn_from, rows):
@@ -55,7 +60,7 @@ def test_every_protocol_is_among_those_tested():
 @pytest.mark.parametrize("name", EVERY)
 def test_labels_and_images_are_consistent_and_the_same_twice(name):
     drawn_from, numbers = EVERY[name]
-    protocol = protocols.choose(name, *numbers)
+    protocol = build_protocol(name, *numbers)
     protocol.check(drawn_from, "the data")
     first, second = (protocol.draw(drawn_from, 5, 0) for _ in range(2))
     for rows, again in zip(first, second, strict=True):
@@ -72,7 +77,7 @@ def test_golden(name):
     """These may never change without RESULTS_VERSION."""
     drawn_from, numbers = EVERY[name]
     digest = hashlib.sha256()
-    for rows in protocols.choose(name, *numbers).draw(drawn_from, 7, 1 if name != "listed" else 0):
+    for rows in build_protocol(name, *numbers).draw(drawn_from, 7, 1 if name != "listed" else 0):
         for array in (rows.support, rows.query, rows.support_y, rows.query_y, rows.task, rows.instance):
             digest.update(np.ascontiguousarray(array).astype("<i8").tobytes())
     assert digest.hexdigest()[:16] == GOLDEN[name]
@@ -279,12 +284,12 @@ def test_what_cannot_be_is_said_in_numbers(protocol, drawn_from, words):
 
 
 def test_protocols_by_name():
-    assert protocols.choose("unbalanced:alpha=5", 5, 1, 15) == Unbalanced(5, 1, 15, alpha=5)
-    assert protocols.choose("meta-dataset:max_ways=10", 5, 1, 15) == MetaDataset(max_ways=10)
+    assert build_protocol("unbalanced:alpha=5", 5, 1, 15) == Unbalanced(5, 1, 15, alpha=5)
+    assert build_protocol("meta-dataset:max_ways=10", 5, 1, 15) == MetaDataset(max_ways=10)
     with pytest.raises(UnknownName, match="meta-dataset"):
-        protocols.choose("metadataset", 5, 1, 15)
+        build_protocol("metadataset", 5, 1, 15)
     with pytest.raises(UsageError, match="alpha"):
-        protocols.choose("unbalanced:alhpa=5", 5, 1, 15)
+        build_protocol("unbalanced:alhpa=5", 5, 1, 15)
 
 
 def test_words_are_philoxs_and_uniform():

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import DataError
-from workbench.tasks.meta_dataset import MetaDataset
-from workbench.tasks.protocols import WayShot
-from workbench.tasks.sampling import Classes, Rows, smallest
+from workbench.tasks.protocols.meta_dataset import MetaDataset
+from workbench.tasks.protocols.way_shot import WayShot
+from workbench.tasks.sampling import ClassIndex, Rows, smallest
 from workbench.tasks.source import Domain, Source
 from workbench.testing import tiny_data, tiny_source
 
@@ -24,7 +24,7 @@ def source(counts, protocol, seed=0, **options):
     starts = starts_of(counts)
     # each image holds its own row number, so that a task shows where it came from
     images = np.arange(starts[-1], dtype=np.uint8).reshape(-1, 1, 1, 1)
-    return Source([Domain("test", images, Classes(starts))], protocol, seed=seed, **options)
+    return Source([Domain("test", images, ClassIndex(starts))], protocol, seed=seed, **options)
 
 
 def rows_of(drawn, first, count):
@@ -129,7 +129,7 @@ def test_position_goes_on():
 
 def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
     table = tiny_data().table("train")
-    drawn = Source([Domain("tiny", table.images, Classes(table.starts))], WayShot(2, 1, 1), batch_size=16)
+    drawn = Source([Domain("tiny", table.images, ClassIndex(table.starts))], WayShot(2, 1, 1), batch_size=16)
     assert drawn.classes == (8,)
     batches = drawn.batches()
     epochs = [[next(batches) for _ in range(6)] for _ in range(2)]  # 96 images
@@ -154,7 +154,7 @@ def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
 def test_what_the_data_cannot_give_is_said_in_numbers(protocol, words):
     table = tiny_data().table("test")
     with pytest.raises(DataError) as error:
-        Source([Domain("tiny", table.images, Classes(table.starts))], protocol)
+        Source([Domain("tiny", table.images, ClassIndex(table.starts))], protocol)
     assert all(word in str(error.value) for word in words)
 
 
@@ -175,7 +175,7 @@ def several(protocol, seed=0, **options):
         starts = starts_of([6] * count)
         rows = np.arange(starts[-1], dtype=np.uint8)
         images = np.stack([np.full_like(rows, number), rows], 1).reshape(-1, 2, 1, 1)
-        domains.append(Domain(f"d{number}", images, Classes(starts)))
+        domains.append(Domain(f"d{number}", images, ClassIndex(starts)))
     return Source(domains, protocol, seed=seed, **options)
 
 
@@ -236,7 +236,9 @@ def two_domains(**options):
     sizes = {"one": 4, "other": 6}
     domains = [
         Domain(
-            name, np.full((3 * classes, 1, 4, 4), 10 * number + 1, np.uint8), Classes(np.arange(0, 3 * classes + 1, 3))
+            name,
+            np.full((3 * classes, 1, 4, 4), 10 * number + 1, np.uint8),
+            ClassIndex(np.arange(0, 3 * classes + 1, 3)),
         )
         for number, (name, classes) in enumerate(sizes.items())
     ]

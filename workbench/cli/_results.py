@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli import _show
+from workbench.plugin.recipes import ways_and_shots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -> None:
     """Print the summary of a tasks frame, one row a cell; with where published numbers come from if asked."""
-    from workbench.results.summary import is_matrix, legend, parts, summary, trainings
+    from workbench.results.marks import legend
+    from workbench.results.summary import is_matrix, summary, trainings
+    from workbench.results.wording import parts
 
     cells = summary(frame)
     if json:
@@ -59,7 +62,9 @@ def _print_list(title: str, cells: pd.DataFrame) -> None:
 
 def _print_matrix(title: str, cells: pd.DataFrame) -> None:
     """Methods by test data sets: accuracy, and below it the paired difference to the best of the column."""
-    from workbench.results.summary import blocks, broken, common_signs, training_words
+    from workbench.results.marks import common_signs
+    from workbench.results.summary import blocks, training_words
+    from workbench.results.wording import broken
 
     shared = common_signs(cells)
     names = {
@@ -96,7 +101,7 @@ def _width(texts: Iterable[str]) -> int:
 
 def _result(cell: dict[Any, Any], shared: str) -> str:
     """A cell of the matrix, a line each: accuracy, difference, and where known what is published and the seeds' sd."""
-    from workbench.results.summary import signs
+    from workbench.results.marks import signs
 
     own = "".join(sign for sign in signs(cell) if sign not in shared)
     lines = [f"{percent(cell['accuracy'], cell['interval'])} {own}".rstrip(), _difference(cell)]
@@ -107,19 +112,18 @@ def _result(cell: dict[Any, Any], shared: str) -> str:
 
 def _print_published(cells: pd.DataFrame) -> None:
     """Where the published numbers come from, and in what their protocol differs."""
-    from workbench.plugin.recipes import form
 
     known = cells[cells["published"].notna()]
     if known.empty:
         _show.out("no number is published, that we know of, for these data, ways, shots and backbones; see: mlw info")
     for cell in known.drop_duplicates(["method", "test_on", "ways", "shots"]).to_dict("records"):
-        place = f"{cell['method']}, {cell['test_on']} {form(cell['ways'], cell['shots'])}"
+        place = f"{cell['method']}, {cell['test_on']} {ways_and_shots(cell['ways'], cell['shots'])}"
         gap = 100 * cell["accuracy"] - cell["published"]
         _show.out(f"{place}: measured {gap:+.2f} to {_published(cell)} of {cell['published_source']}")
 
 
 def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> list[str]:
-    from workbench.results.summary import signs
+    from workbench.results.marks import signs
 
     options = f":{cell['options']}" if cell["options"] else ""
     values = {

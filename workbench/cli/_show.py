@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from workbench.learning.training import Record
+    from workbench.learning.training import StepReport
 
 
 def note(line: str) -> None:
@@ -55,7 +55,7 @@ def as_json(rows: Any) -> None:
     print(json.dumps(rows, indent=2, default=str))
 
 
-def watch(records: Iterator[Record], label: str, total: int, done: int) -> Iterator[Record]:
+def watch(records: Iterator[StepReport], label: str, total: int, done: int) -> Iterator[StepReport]:
     """Pass records on; on a terminal, with a bar of rate, loss and time left."""
     if not sys.stderr.isatty():
         yield from records

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
 from workbench.cli._results import print_summary
+from workbench.cli._show import note, watch
 from workbench.errors import UnknownName, UsageError
 from workbench.plugin.registry import DEFAULT_DATASET, registry
 
@@ -89,8 +89,8 @@ def compare(
         out=out,
         device=device,
         fresh=fresh,
-        watch=_show.watch,
-        note=_show.note,
+        watch=watch,
+        note=note,
         steps=steps,
         lr=lr,
         precision=precision,
@@ -99,7 +99,7 @@ def compare(
         train_queries=train_queries,
     )
     print_summary(frame, json=json, published=published)
-    _show.note(f"frames and figures: {frame.attrs['folder']}")
+    note(f"frames and figures: {frame.attrs['folder']}")
 
 
 def _refuse_swallowed(places: list[str]) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from workbench.cli import _show
 from workbench.errors import DataError, UnknownName, UsageError, WorkbenchError
-from workbench.plugin import options as specs
+from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
 
 if TYPE_CHECKING:
@@ -68,25 +68,27 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
 
 
 def _download(text: str, source: str | None, partial: bool) -> None:
-    from workbench.data.download.fetch import fetch, open_dataset, part_here
+    from workbench.data.catalog import find_dataset
+    from workbench.data.download.fetch import fetch
     from workbench.data.download.manifest import entry_of
     from workbench.data.download.transfer import progress_bar
-    from workbench.data.image_folder.dataset import Folder, choose
+    from workbench.data.image_folder.dataset import ImageFolder
     from workbench.data.image_folder.record import folder_names
+    from workbench.data.opening import open_dataset, part_here
 
-    name = specs.parse(text).name
+    name = parse_spec(text).name
     known = registry().knows("datasets", name)
     if source is not None and (name in folder_names() or not known):
         _add(text, name, source)
     try:
-        choice = choose(text)
+        choice = find_dataset(text)
     except UnknownName as error:
         raise UsageError(f"{error}; for images of your own: mlw download {name} --from FOLDER") from None
     dataset = choice.dataset
     if dataset.manifest:
         with progress_bar() as bar:
             _show.out(str(fetch(entry_of(dataset), source, partial=partial, progress=bar, note=_show.note)))
-    elif not isinstance(dataset, Folder):
+    elif not isinstance(dataset, ImageFolder):
         _show.out(f"{choice.name} is made here and needs no download")
     _show.note(f"preparing {text} ...")
     with _counting() as progress:
@@ -157,7 +159,7 @@ def _verify(name: str) -> None:
 
 def _plain(text: str) -> str:
     """A name without options: what is removed and verified is all of a data set."""
-    spec = specs.parse(text)
+    spec = parse_spec(text)
     if spec.options:
         raise UsageError(f"{text}: give the name alone, {spec.name}")
     return spec.name

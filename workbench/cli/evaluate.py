@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
 from workbench.cli._results import print_summary
+from workbench.cli._show import note
 from workbench.cli.compare import PROTOCOL_HELP
 
 
@@ -36,15 +36,15 @@ def evaluate(
     """Judge trained runs on tasks of test classes, the same tasks for all."""
     import pandas as pd
 
-    from workbench.experiments import evaluate_run as judging
-    from workbench.experiments import run as runs
-    from workbench.learning.device import choose
+    from workbench.experiments.evaluate_run import evaluate_run
+    from workbench.experiments.run import find_runs
+    from workbench.learning.device import select_device
     from workbench.plugin.options import TOGETHER
     from workbench.tasks.splits import open_data
 
-    chosen = choose(device)
+    chosen = select_device(device)
     frames = []
-    for each in runs.find(run):
+    for each in find_runs(run):
         plan = each.about["plan"]
         for place in on or plan["data"].split(TOGETHER):
             data = open_data(place)
@@ -52,7 +52,7 @@ def evaluate(
                 for shot in shots or [plan["val_shots"]]:
                     fitted, asked = data.fitting(split, way, shot, queries, usual=plan["val_ways"])
                     frames.append(
-                        judging.judge(
+                        evaluate_run(
                             each,
                             data,
                             ways=fitted,
@@ -67,4 +67,4 @@ def evaluate(
                         )
                     )
     print_summary(pd.concat(frames, ignore_index=True), json=json, published=published)
-    _show.note(f"one row a task: {run[0]}/eval" if len(run) == 1 else "one row a task: eval/ in each run folder")
+    note(f"one row a task: {run[0]}/eval" if len(run) == 1 else "one row a task: eval/ in each run folder")

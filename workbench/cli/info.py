@@ -11,9 +11,9 @@ import typer
 
 from workbench.cli import _show
 from workbench.errors import DataError, UnknownName
-from workbench.plugin import options as specs
-from workbench.plugin import recipes
-from workbench.plugin.registry import KINDS, Entry, registry
+from workbench.plugin.options import option_text, options_of
+from workbench.plugin.recipes import RECIPES, published_numbers, recipe_place, recipe_tables, ways_and_shots
+from workbench.plugin.registry import KINDS, Registration, registry
 
 
 def info(
@@ -46,7 +46,7 @@ def info(
         _print(fact)
 
 
-def _facts(entry: Entry, out: Path) -> dict[str, Any]:
+def _facts(entry: Registration, out: Path) -> dict[str, Any]:
     target = entry.load()
     facts: dict[str, Any] = {
         "name": entry.name,
@@ -57,16 +57,16 @@ def _facts(entry: Entry, out: Path) -> dict[str, Any]:
         "options": _options(target, entry.preset),
     }
     if entry.base:
-        facts["alias"] = f"{entry.base}:" + ",".join(f"{k}={specs.as_text(v)}" for k, v in entry.preset.items())
+        facts["alias"] = f"{entry.base}:" + ",".join(f"{k}={option_text(v)}" for k, v in entry.preset.items())
     if entry.kind == "algorithms":
-        tables = recipes.applying(entry)
+        tables = recipe_tables(entry)
         facts["recipes"] = [
-            {"for": recipes.place(table), "recipe": name, "settings": table[name]}
-            for name in recipes.NAMES
+            {"for": recipe_place(table), "recipe": name, "settings": table[name]}
+            for name in RECIPES
             for table in tables
             if name in table
         ]
-        facts["published"] = [number._asdict() for number in recipes.published(entry)]
+        facts["published"] = [number._asdict() for number in published_numbers(entry)]
         facts["measured"] = _measured(entry.name, out)
     if entry.kind == "datasets" and target.manifest:
         facts["files"] = _files(target)
@@ -75,11 +75,11 @@ def _facts(entry: Entry, out: Path) -> dict[str, Any]:
 
 def _options(target: type, preset: Mapping[str, Any]) -> list[dict[str, str]]:
     rows = []
-    for option in specs.options_of(target).values():
+    for option in options_of(target).values():
         text = option.help
         if values := getattr(target, "selects", {}).get(option.name):
-            text += f"; if not given, the best of {', '.join(map(specs.as_text, values))} on validation tasks"
-        default = specs.as_text(preset.get(option.name, option.default))
+            text += f"; if not given, the best of {', '.join(map(option_text, values))} on validation tasks"
+        default = option_text(preset.get(option.name, option.default))
         rows.append({"name": option.name, "type": option.type_name, "default": default, "help": text})
     return rows
 
@@ -89,11 +89,12 @@ def _measured(name: str, out: Path) -> list[dict[str, str]]:
     if not any(out.glob("*/run.toml")):
         return []
     from workbench.cli._results import percent
-    from workbench.experiments import run as runs
-    from workbench.results.summary import condition_title, summary
+    from workbench.experiments.run import find_runs
+    from workbench.results.summary import summary
+    from workbench.results.wording import condition_title
 
     rows = []
-    for run in runs.find([out]):
+    for run in find_runs([out]):
         if not run.finished or run.about["plan"]["algorithm"] != name:
             continue
         frame = run.evaluations()
@@ -112,7 +113,7 @@ def _measured(name: str, out: Path) -> list[dict[str, str]]:
 
 def _own_facts(name: str) -> dict[str, Any]:
     """What is known of a user's own folder of images."""
-    from workbench.data.image_folder.dataset import Folder
+    from workbench.data.image_folder.dataset import ImageFolder
     from workbench.data.image_folder.record import read_record, record_path
 
     record = read_record(name)
@@ -122,15 +123,15 @@ def _own_facts(name: str) -> dict[str, Any]:
         "plugin": "a folder of your own",
         "summary": "",
         "about": str(record),
-        "options": _options(Folder, {}),
+        "options": _options(ImageFolder, {}),
         "classes": record.images,
         "record": str(record_path(name)),
     }
 
 
 def _files(target: Any) -> dict[str, Any]:
-    from workbench.data.download.fetch import downloaded
     from workbench.data.download.manifest import entry_of
+    from workbench.data.download.provenance import downloaded
 
     manifest = entry_of(target)
     try:
@@ -170,13 +171,13 @@ def _print(facts: dict[str, Any]) -> None:
     if rows:
         _show.table(f"options, for instance {facts['name']}:{rows[0][0]}={rows[0][2]}", columns, rows)
     if recipe_rows := [
-        [r["recipe"], r["for"], ", ".join(f"{k}={specs.as_text(v)}" for k, v in r["settings"].items())]
+        [r["recipe"], r["for"], ", ".join(f"{k}={option_text(v)}" for k, v in r["settings"].items())]
         for r in facts.get("recipes", [])
     ]:
         _show.table("recipes", {"recipe": "left", "for": "left", "settings": "left"}, recipe_rows)
     if published := [
         [
-            f"{p['data']} {recipes.form(p['ways'], p['shots'])}",
+            f"{p['data']} {ways_and_shots(p['ways'], p['shots'])}",
             f"{p['accuracy']}" + (f" ± {p['interval']}" if p["interval"] is not None else ""),
             p["backbone"],
             "; ".join(filter(None, [_given(p), p["source"], p["protocol"]])),
@@ -205,7 +206,7 @@ def _given(published: dict[str, Any]) -> str:
 
 
 def _print_files(files: dict[str, Any]) -> None:
-    from workbench.data.download.provenance import phrase
+    from workbench.data.download.provenance import counts_text
 
     keys = ("homepage", "licence", "citation", "access", "steps", "here")
     _show.table("data", {"": "left", " ": "left"}, [[key, files[key]] for key in keys if files[key]])
@@ -217,7 +218,7 @@ def _print_files(files: dict[str, Any]) -> None:
             file["form"],
             f"{file['megabytes']:,} MB" if file["megabytes"] else "not known",
             file["checksum"] or "learnt at the first download",
-            phrase(file["counts"]),
+            counts_text(file["counts"]),
             "\n".join(file["urls"]) or "by hand",
         ]
         for file in files["files"]

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli._show import as_json, note, table
 from workbench.errors import DataError
-from workbench.plugin.options import as_text
-from workbench.plugin.registry import KINDS, Entry, registry
+from workbench.plugin.options import option_text
+from workbench.plugin.registry import KINDS, Registration, registry
 
 
 class Kind(StrEnum):
@@ -40,13 +40,13 @@ def list_(
     if "datasets" in kinds:
         rows += [{"kind": "datasets", "name": n, "plugin": "your own", "about": a} for n, a in _own_folders()]
     if json:
-        _show.as_json(rows)
+        as_json(rows)
         return
     for each in kinds:
         chosen = [[row["name"], row["about"], row["plugin"]] for row in rows if row["kind"] == each]
-        _show.table(each, {"name": "left", "": "left", "plugin": "left"}, chosen)
+        table(each, {"name": "left", "": "left", "plugin": "left"}, chosen)
     if broken := [plugin.name for plugin in registry().plugins if plugin.error]:
-        _show.note(f"{', '.join(broken)} did not load; see: mlw plugins")
+        note(f"{', '.join(broken)} did not load; see: mlw plugins")
 
 
 def _own_folders() -> Iterator[tuple[str, str]]:
@@ -62,13 +62,13 @@ def _own_folders() -> Iterator[tuple[str, str]]:
             yield name, f"{record.classes:,} classes, {record.count:,} images from {record.origin}."
 
 
-def _about(entry: Entry) -> str:
+def _about(entry: Registration) -> str:
     if entry.base:
-        return f"{entry.base}:" + ",".join(f"{key}={as_text(value)}" for key, value in entry.preset.items())
+        return f"{entry.base}:" + ",".join(f"{key}={option_text(value)}" for key, value in entry.preset.items())
     return _first_line(entry)
 
 
-def _first_line(entry: Entry) -> str:
+def _first_line(entry: Registration) -> str:
     """The first line of the class's docstring, read from its source: nothing is imported for a list."""
     if isinstance(entry.target, type):
         return (entry.target.__doc__ or "").strip().partition("\n")[0]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli._show import as_json, table
 from workbench.plugin.registry import KINDS, registry
 
 
@@ -24,7 +24,7 @@ def plugins(json: Annotated[bool, typer.Option("--json", help="Print for a progr
             }
             for plugin in found
         ]
-        _show.as_json(rows)
+        as_json(rows)
         return
     columns = {"plugin": "left", "distribution": "left", "version": "left", "registers": "left", "error": "left"}
     lines = []
@@ -32,4 +32,4 @@ def plugins(json: Annotated[bool, typer.Option("--json", help="Print for a progr
         parts = [", ".join(entry.name for entry in plugin.entries if entry.kind == kind) for kind in KINDS]
         registers = "; ".join(f"{kind}: {names}" for kind, names in zip(KINDS, parts, strict=True) if names)
         lines.append([plugin.name, plugin.distribution, plugin.version, registers, plugin.error or "-"])
-    _show.table("", columns, lines)
+    table("", columns, lines)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli import _show
 from workbench.cli._results import print_summary
+from workbench.cli._show import note
 from workbench.cli.compare import BASELINE_HELP
 from workbench.errors import RunError
 
@@ -28,11 +28,11 @@ def report(
     """Report on runs and their evaluations: a table here, and one HTML file with figures."""
     import pandas as pd
 
-    from workbench.experiments import run as runs
-    from workbench.results import html as page
-    from workbench.results.summary import CONDITION, METHOD
+    from workbench.experiments.run import find_runs, writable
+    from workbench.results.frame import CONDITION, METHOD
+    from workbench.results.html import html_page
 
-    found = [each for each in runs.find(run or [Path("runs")]) if each.finished]
+    found = [each for each in find_runs(run or [Path("runs")]) if each.finished]
     frames = {each.folder.name: each.evaluations() for each in sorted(found, key=_age)}
     if not any(len(frame) for frame in frames.values()):
         raise RunError("No run there was trained and judged; type: mlw eval RUN")
@@ -41,12 +41,12 @@ def report(
     newest = frame.groupby([*METHOD, *CONDITION, "train_seed"])["run"].transform("first")
     frame = frame[frame["run"] == newest]
     if older := sorted(set(frames) - set(frame["run"])):
-        _show.note(f"left out, for there are newer runs of the same, or not judged: {', '.join(older)}")
+        note(f"left out, for there are newer runs of the same, or not judged: {', '.join(older)}")
     curves = pd.concat([each.curve() for each in found if each.folder.name in set(frame["run"])], ignore_index=True)
-    with runs.writable(out.absolute().parent):
-        out.write_text(page.html(frame, curves, baseline or ()), encoding="utf-8")
+    with writable(out.absolute().parent):
+        out.write_text(html_page(frame, curves, baseline or ()), encoding="utf-8")
     print_summary(frame, json=json)
-    _show.note(f"report: {out}")
+    note(f"report: {out}")
 
 
 def _age(run: Run) -> float:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
+from workbench.plugin.recipes import ways_and_shots
 from workbench.plugin.registry import DEFAULT_DATASET
 
 
@@ -35,14 +36,13 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Train anew what is finished.")] = False,
 ) -> None:
     """Train one method into a run folder; again, it goes on where it stopped."""
-    from workbench.experiments import train_run as jobs
     from workbench.experiments.plan import make_plan
-    from workbench.learning.device import choose
+    from workbench.experiments.train_run import train_run
+    from workbench.learning.device import select_device
     from workbench.plugin.options import TOGETHER
-    from workbench.plugin.recipes import form
     from workbench.tasks.splits import open_data
 
-    chosen = choose(device)
+    chosen = select_device(device)
     flags = {"steps": steps, "lr": lr, "precision": precision, "train_ways": train_ways, "train_shots": train_shots}
     flags |= {"train_queries": queries, "init": init}
     data = open_data(TOGETHER.join(on or [DEFAULT_DATASET]))
@@ -56,13 +56,13 @@ def train(
         seed=seed,
         settings={key: value for key, value in flags.items() if value is not None},
     )
-    run = jobs.train(plan, data, out, device=chosen, fresh=fresh, watch=_show.watch)
+    run = train_run(plan, data, out, device=chosen, fresh=fresh, watch=_show.watch)
     result = run.about["result"]
     if left := result["not_initialised"]:
         _show.note(f"not in {plan.settings.init}, so trained from the start: {', '.join(left)}")
     took = f"{result['steps']} steps in {_show.duration(result['seconds'])}"
     if drawn := plan.protocol:
-        took += f" on tasks of {form(drawn.ways, plan.settings.train_shots or 0)}"
+        took += f" on tasks of {ways_and_shots(drawn.ways, plan.settings.train_shots or 0)}"
     if "best_val_accuracy" in result:
         took += f", {result['kept']} weights kept"
         took += f", validation accuracy {100 * result['best_val_accuracy']:.1f}% at step {result['best_step']}"

@@ -9,13 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbench.data.cache import cache_folder
+from workbench.data.cache import cache_folder, disk_errors
 from workbench.data.download.fetch import ignore
-from workbench.data.download.manifest import Entry, entry_of
-from workbench.data.download.provenance import LEARNT, downloads, megabytes, part_of, read_records
-from workbench.data.image_folder.dataset import Folder
+from workbench.data.download.manifest import ManifestEntry, entry_of
+from workbench.data.download.provenance import LEARNT, downloads, megabytes, part_of, read_provenance
+from workbench.data.files.checksum import checksum
+from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.image_folder.record import folder_names, read_record, record_path
-from workbench.data.prepared import checksum, disk_errors, fingerprint_of, load_prepared
+from workbench.data.prepared import fingerprint_of, load_prepared
 from workbench.errors import DataError, WorkbenchError
 from workbench.plugin.registry import registry
 
@@ -111,7 +112,7 @@ def _fetched(name: str) -> Path | None:
     return next((path for path in downloads(LEARNT).parent.glob("*") if path.is_dir() and path.name == wanted), None)
 
 
-def _entries() -> dict[str, Entry]:
+def _entries() -> dict[str, ManifestEntry]:
     """The manifest entries of all data sets that have one; a plugin's fault is no concern of a list."""
     found = {}
     for name, each in registry().entries("datasets").items():
@@ -153,20 +154,20 @@ def _checks_of_prepared(name: str) -> Iterator[tuple[str, str]]:
 # --- what was downloaded
 
 
-def _item(name: str, entry: Entry | None, made: dict[str, list[Path]]) -> Item:
+def _item(name: str, entry: ManifestEntry | None, made: dict[str, list[Path]]) -> Item:
     folder = downloads(entry or name)
-    files = tuple(sorted(read_records(folder)))
+    files = tuple(sorted(read_provenance(folder)))
     prepared = sum(map(_size, made.get(name, [])))
     if any(load_prepared(path) is None for path in made.get(name, [])):
         return Item(name, files, _size(folder), prepared, f"damaged; type: mlw download {name} --verify")
     return Item(name, files, _size(folder), prepared, _state(name, entry, folder))
 
 
-def _state(name: str, entry: Entry | None, folder: Path) -> str:
+def _state(name: str, entry: ManifestEntry | None, folder: Path) -> str:
     """How far the files can be relied on, the worst of them."""
     if not folder.is_dir():
         return "not downloaded" if entry else "made here"
-    records = read_records(folder)
+    records = read_provenance(folder)
     for file in records.values():
         if not file.path.is_file() or file.path.stat().st_size != file.size:
             return f"damaged: {file.path.name}; type: mlw download {name}"
@@ -183,7 +184,7 @@ def _state(name: str, entry: Entry | None, folder: Path) -> str:
 
 def _checks_of_files(name: str) -> Iterator[tuple[str, str]]:
     folder = _fetched(name)
-    for file in read_records(folder).values() if folder else ():
+    for file in read_provenance(folder).values() if folder else ():
         if not file.path.is_file():
             yield file.path.name, f"is not there; type: mlw download {name}"
         elif (digest := checksum(file.path)) != file.sha256:
@@ -214,7 +215,7 @@ def _checks_of_folder(name: str) -> Iterator[tuple[str, str]]:
     if not Path(record.origin).exists():
         return  # what is prepared goes on working
     try:
-        Folder(record).check()
+        ImageFolder(record).check()
     except DataError as error:
         yield what, f"is not as it was ({error})"
     else:

@@ -8,46 +8,31 @@ renamed.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import inspect
 import json
 import shutil
 import struct
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.cache import cache_folder
-from workbench.data.files.archive import Archive, scratch
+from workbench.data.cache import cache_folder, disk_errors
+from workbench.data.dataset import SPLITS, Dataset, Groups, ImageClass, chosen_options
+from workbench.data.files.archive import scratch
+from workbench.data.files.checksum import checksum
 from workbench.data.files.containers import steady
 from workbench.errors import DataError
 
-SPLITS = ("train", "val", "test")
 FORMAT = 2  # of a prepared folder; raise it when what `prepare` or `decode` writes changes
 HEADER = 128  # bytes before the rows of a .npy file as written here
 Progress = Callable[[str, int], None]  # a label, and how many images under that label are done
-
-
-class ImageClass(NamedTuple):
-    """All images of one class."""
-
-    name: str  # unique in its split; parts by "/", the coarsest first: "Greek/character01/rot090"
-    images: NDArray[np.uint8]  # (n, channels, height, width)
-
-
-class Groups(NamedTuple):
-    """A hierarchy over the classes of a split, for samplers that draw related classes."""
-
-    members: tuple[tuple[str, ...], ...]  # names of classes, group by group: an alphabet's characters
-    whole: bool  # a task takes all classes of a group, not a random number of them
 
 
 class Table(NamedTuple):
@@ -58,44 +43,6 @@ class Table(NamedTuple):
     starts: NDArray[np.int64]  # (classes + 1,): class c is rows starts[c] to starts[c + 1]
     fingerprint: str  # of the content of the whole data set, all splits
     groups: Groups | None = None  # of the split's classes
-
-
-class Dataset(ABC):
-    """Images by class in splits. Options are keyword-only constructor parameters, stored unchanged.
-
-    A data set whose images come from files names its entry in `datasets.toml` in `manifest`; the
-    entry is looked up in the plugin's own package first, then in the workbench's.
-    """
-
-    manifest: ClassVar[str] = ""
-    sources: ClassVar[tuple[str, ...]] = ()  # files beside the module that decide, like its text, what it yields
-
-    @abstractmethod
-    def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the classes of a split ("train", "val" or "test"; none is fine) in a fixed order.
-
-        `files` maps the file names of the manifest entry to where they are: archives as downloaded,
-        or folders of the archive's name without its suffix.
-        """
-
-    def groups(self, split: str) -> Groups | None:  # noqa: ARG002 - it is there for who overrides this
-        """Return the groups of related classes of a split, if it has such; asked after `classes` of the split."""
-        return None
-
-
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn an error of the disk below `folder` into one sentence, a `DataError`."""
-    try:
-        yield
-    except OSError as error:
-        hint = "set MLW_CACHE to another folder and try again"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(f"The disk that holds {folder} is full; free some space or {hint}.") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise DataError(f"{folder} cannot be written ({error.strerror}); {hint}.") from error
-        where = error.filename or folder
-        raise DataError(f"{where} could not be read or written: {error.strerror or error}.") from error
 
 
 def prepare(
@@ -119,7 +66,7 @@ def prepare(
         DataError: for files as for a disk that is full or unwritable, and for files that change meanwhile.
     """
     checksums = checksums or {file: checksum(path) for file, path in files.items()}
-    options = options_of(dataset)
+    options = chosen_options(dataset)
     about = {"format": FORMAT, "name": name, "options": options, "files": checksums, "code": _code(type(dataset))}
     key = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
     folder = cache_folder() / "prepared" / f"{name.replace('/', '-')}-{key[:12]}"
@@ -156,24 +103,6 @@ def _sweep(prepared: Path) -> None:
     for part in prepared.glob(".*.part"):
         with suppress(Timeout), FileLock(part.with_suffix(".lock"), timeout=0):
             shutil.rmtree(part, ignore_errors=True)
-
-
-def options_of(dataset: Dataset) -> dict[str, Any]:
-    """Return the options of a data set by name: its keyword-only constructor parameters as stored."""
-    parameters = inspect.signature(type(dataset).__init__).parameters.values()
-    return {p.name: getattr(dataset, p.name) for p in parameters if p.kind is p.KEYWORD_ONLY}
-
-
-def checksum(path: Path, algorithm: str = "sha256") -> str:
-    """Return a file's checksum, or for a folder one of its members' names and contents."""
-    if path.is_dir():
-        digest = hashlib.new(algorithm)
-        with Archive(path) as archive:
-            for name in archive.names:
-                digest.update(f"{name}\0{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 def _code(cls: type[Dataset]) -> str:

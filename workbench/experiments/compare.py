@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.experiments import run as runs
-from workbench.plugin import options as specs
+from workbench.experiments.fingerprint import run_folder
+from workbench.experiments.run import training_data_of, writable
+from workbench.plugin.options import Spec, parse_spec
 from workbench.plugin.registry import DEFAULT_DATASET, registry
+from workbench.results.figures import accuracy_figure, difference_figure
+from workbench.storage import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,13 +107,13 @@ def compare(
     """
     import pandas as pd
 
-    from workbench.experiments import evaluate_run as judging
-    from workbench.experiments import train_run as jobs
-    from workbench.learning.device import choose
+    from workbench.experiments.evaluate_run import evaluate_run
+    from workbench.experiments.train_run import train_run, unwatched
+    from workbench.learning.device import select_device
 
     for name in algorithms:
-        registry().find("algorithms", specs.parse(name).name)  # a misspelt name before any data is opened
-    chosen = choose(device)
+        registry().find("algorithms", parse_spec(name).name)  # a misspelt name before any data is opened
+    chosen = select_device(device)
     given = {key: value for key, value in settings.items() if value is not None}
     out = Path(out)
     places = _places(_listed(on), _listed(train_on) if train_on else [], leave_one_out, note)
@@ -120,18 +123,18 @@ def compare(
     _check_baselines(measured_against, [cell.plan for cell in cells])
     frames: list[pd.DataFrame] = []
     for number, cell in enumerate(cells, 1):
-        folder = runs.run_folder(cell.plan, cell.train_data, out)
+        folder = run_folder(cell.plan, cell.train_data, out)
         if note:
             note(f"[{number}/{len(cells)}] {folder.name}")
-        run = jobs.train(
+        run = train_run(
             cell.plan,
             cell.train_data,
             out,
             device=chosen,
             fresh=fresh and not _seen(frames, folder),
-            watch=watch or jobs.unwatched,
+            watch=watch or unwatched,
         )
-        judged = judging.judge(
+        judged = evaluate_run(
             run,
             cell.data,
             ways=cell.ways,
@@ -192,8 +195,8 @@ def _judged_as(place: str) -> str:
 
     if "test" in open_data(place).tables:
         return place
-    spec = specs.parse(place)
-    return str(specs.Spec(spec.name, {key: value for key, value in spec.options.items() if key != "split"}))
+    spec = parse_spec(place)
+    return str(Spec(spec.name, {key: value for key, value in spec.options.items() if key != "split"}))
 
 
 def _check_baselines(names: list[str], plans: list[Plan]) -> None:
@@ -222,7 +225,7 @@ def _forms(
     Raises:
         DataError: nothing would be left of a data set, or of ways and shots.
     """
-    from workbench.tasks import protocols
+    from workbench.tasks.protocols.build import build_protocol
     from workbench.tasks.splits import open_data
 
     found, refused = [], []
@@ -230,7 +233,7 @@ def _forms(
         data = open_data(place)
         try:
             all_ways, asked = data.fitting("test", way, shot, queries)
-            drawn_by = protocols.choose(protocol, all_ways, shot, asked)
+            drawn_by = build_protocol(protocol, all_ways, shot, asked)
             drawn_by.check(data.classes("test"), f"the test classes of {data.label}")
         except DataError as error:
             refused.append((place, way, shot, error))
@@ -257,7 +260,7 @@ def _cells(
 ) -> Iterator[Cell]:
     """Plan all cells, so that what cannot be is said before anything is trained."""
     from workbench.experiments.plan import make_plan
-    from workbench.tasks.splits import open_data, refuse_leak, same_form
+    from workbench.tasks.splits import open_data, refuse_leak, require_same_shape
 
     backbones = [backbone] if backbone is None or isinstance(backbone, str) else list(backbone)
     axes = (forms, list(dict.fromkeys(algorithms)), backbones, range(seeds))
@@ -265,8 +268,8 @@ def _cells(
         data, train_data = open_data(form.place), open_data(form.trained_on)
         asked: dict[str, Any] = {"ways": form.ways, "shots": form.shots, "recipe": recipe, "seed": seed}
         plan = make_plan(algorithm, train_data, backbone=wanted, settings=settings, **asked)
-        same_form(f"The images of {train_data.label} are", train_data.image_shape, data)
-        refuse_leak(train_data, data, earlier=runs.learnt_from(plan, out))
+        require_same_shape(f"The images of {train_data.label} are", train_data.image_shape, data)
+        refuse_leak(train_data, data, earlier=training_data_of(plan, out))
         yield Cell(plan, train_data, data, form.ways, form.shots, form.queries)
 
 
@@ -279,19 +282,19 @@ def _name(frame: pd.DataFrame, *protocol: str | int) -> str:
 
 def _write(frame: pd.DataFrame, folder: Path, baseline: Sequence[str]) -> None:
     """The tidy frames and the figures, for who does not read them from the command line."""
-    from workbench.results import figures, heatmap
-    from workbench.results import summary as report
+    from workbench.results.heatmap import heatmap_figure
+    from workbench.results.summary import differences, is_matrix, summary
 
-    with runs.writable(folder):
-        runs.write(folder / "tasks.parquet", lambda part: frame.to_parquet(part, index=False))
-        cells = report.summary(frame, baseline)
-        for name, table in (("summary", cells), ("differences", report.differences(frame))):
-            runs.write(folder / f"{name}.csv", partial(table.to_csv, index=False))
-        drawn = {"accuracy": figures.accuracy_figure(frame), "differences": figures.difference_figure(frame)}
-        if report.is_matrix(cells):
-            drawn["heatmap"] = heatmap.heatmap_figure(frame, baseline)
+    with writable(folder):
+        write_file(folder / "tasks.parquet", lambda part: frame.to_parquet(part, index=False))
+        cells = summary(frame, baseline)
+        for name, table in (("summary", cells), ("differences", differences(frame))):
+            write_file(folder / f"{name}.csv", partial(table.to_csv, index=False))
+        drawn = {"accuracy": accuracy_figure(frame), "differences": difference_figure(frame)}
+        if is_matrix(cells):
+            drawn["heatmap"] = heatmap_figure(frame, baseline)
         for name, figure in drawn.items():
-            runs.write(folder / f"{name}.png", partial(figure.savefig, dpi=150, format="png"))
+            write_file(folder / f"{name}.png", partial(figure.savefig, dpi=150, format="png"))
 
 
 def _seen(frames: Sequence[pd.DataFrame], folder: Path) -> bool:

@@ -17,33 +17,28 @@ import torch
 
 from workbench.data.download.manifest import overlap
 from workbench.errors import UsageError
-from workbench.experiments.run import (
-    RESULTS_VERSION,
-    Run,
-    learnt_from,
-    sources,
-    with_published,
-    writable,
-    write,
-    write_toml,
-)
+from workbench.experiments.fingerprint import RESULTS_VERSION, sources
+from workbench.experiments.run import Run, training_data_of, writable
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.evaluation import evaluate
-from workbench.plugin import options as specs
-from workbench.tasks import protocols
+from workbench.plugin.options import TOGETHER, option_text, parse_spec
+from workbench.results.published import with_published
+from workbench.storage import write_file, write_toml
+from workbench.tasks.protocols.build import DEFAULT_PROTOCOL, build_protocol
+from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol
 from workbench.tasks.source import Source
-from workbench.tasks.splits import Data, open_data, refuse_leak, same_form
+from workbench.tasks.splits import Data, open_data, refuse_leak, require_same_shape
 
 
-def judge(
+def evaluate_run(
     run: Run,
     data: Data,
     *,
     ways: int,
     shots: int,
     queries: int = 15,
-    protocol: str = protocols.DEFAULT,
+    protocol: str = DEFAULT_PROTOCOL,
     episodes: int = 600,
     split: str = "test",
     seed: int = 0,
@@ -61,7 +56,7 @@ def judge(
     """
     about = run.about
     plan = about["plan"]
-    drawn_by = protocols.choose(protocol, ways, shots, queries)
+    drawn_by = build_protocol(protocol, ways, shots, queries)
     if not drawn_by.ways:
         ways = shots = queries = 0  # they vary
     if plan.get("ways") not in (None, drawn_by.ways):
@@ -71,26 +66,26 @@ def judge(
         )
     trained_on = open_data(plan["data"])
     if split == "test":
-        refuse_leak(trained_on, data, earlier=learnt_from(run.plan(), run.folder.parent))
-    same_form(f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data)
+        refuse_leak(trained_on, data, earlier=training_data_of(run.plan(), run.folder.parent))
+    require_same_shape(f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data)
     asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
     asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
     # old weights under changed code are another answer
     covered = asked | {"results": RESULTS_VERSION, "sources": sources(run.plan()), "columns": COLUMNS}
     digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
-    form = f"{ways}w{shots}s" if ways else specs.parse(protocol).name
+    form = f"{ways}w{shots}s" if ways else parse_spec(protocol).name
     path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
     if path.is_file() and not fresh:
         return with_published(pd.read_parquet(path))
     seen = data.name in (each.name for each in trained_on.each)
-    options, selection = select(run, ways, shots, seen=seen, device=device)
+    options, selection = select_options(run, ways, shots, seen=seen, device=device)
     judged = _judged(run, data, drawn_by, episodes, split, seed, device, seen=seen, options=options)
     frame = judged.assign(**_columns(run, data, asked))
     frame["selection"] = frame["selection"].where(frame["selection"] != "", selection)
     frame = frame[COLUMNS]
     with writable(path.parent):
         write_toml(path.with_suffix(".toml"), covered)
-        write(path, lambda part: frame.to_parquet(part, index=False))
+        write_file(path, lambda part: frame.to_parquet(part, index=False))
     return with_published(frame)
 
 
@@ -102,7 +97,7 @@ COLUMNS = [
 ]
 
 
-def select(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device) -> tuple[dict[str, Any], str]:
+def select_options(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device) -> tuple[dict[str, Any], str]:
     """Choose what a method leaves to be chosen at test: by its accuracy on validation tasks of such ways and shots.
 
     Never by test tasks: the validation classes are those of the data that it was trained on. Done once for a form of
@@ -119,7 +114,7 @@ def select(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device)
         return {}, ""
     if not data.validates:
         return {}, "defaults: no validation classes"
-    protocol = protocols.WayShot(*data.validation(ways, shots)) if ways else plan.val_protocol
+    protocol = WayShot(*data.validation(ways, shots)) if ways else plan.val_protocol
     tasks = plan.settings.validate_tasks
     covered = {"selects": plan.selects, "protocol": repr(protocol), "tasks": tasks, "seen": seen}
     covered |= {"results": RESULTS_VERSION, "sources": sources(plan)}
@@ -139,8 +134,8 @@ def select(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device)
         with writable(path.parent):
             write_toml(path, {"options": best, "tried": tried} | covered)
     chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
-    words = ", ".join(f"{name}={specs.as_text(value)}" for name, value in chosen.items())
-    validated = specs.TOGETHER.join(each.label for each in data.each if "val" in each.tables)
+    words = ", ".join(f"{name}={option_text(value)}" for name, value in chosen.items())
+    validated = TOGETHER.join(each.label for each in data.each if "val" in each.tables)
     return chosen, f"{words} on validation classes of {validated}"
 
 
@@ -151,7 +146,7 @@ def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "algorithm": plan.algorithm,
         "options": plan.typed,
-        "all_options": ",".join(f"{name}={specs.as_text(value)}" for name, value in sorted(plan.options.items())),
+        "all_options": ",".join(f"{name}={option_text(value)}" for name, value in sorted(plan.options.items())),
         "backbone": plan.backbone,
         "train_on": plan.data,
         "test_on": data.label,

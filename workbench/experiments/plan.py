@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import torch
-
-from workbench.errors import PluginError, UsageError
-from workbench.learning.learner import Backbone, Learner, uses_batch_statistics
-from workbench.learning.training import TrainSettings, settings_options
-from workbench.plugin import options as specs
-from workbench.plugin import recipes
-from workbench.plugin.registry import Entry, registry
-from workbench.tasks import protocols
-from workbench.tasks.sampling import Classes, TaskProtocol
+from workbench.errors import UsageError
+from workbench.learning.learner import Learner
+from workbench.learning.settings import TrainSettings, settings_options
+from workbench.plugin.options import canonical_spec, convert_options, filled_of, option_text, options_of, parse_spec
+from workbench.plugin.recipes import recipe_settings
+from workbench.plugin.registry import Registration, registry
+from workbench.tasks.protocols.build import TRAINING_PROTOCOLS, build_protocol
+from workbench.tasks.protocols.way_shot import WayShot
+from workbench.tasks.sampling import ClassIndex, TaskProtocol
 from workbench.tasks.splits import Data, scarcest
 
 NONE = "none"  # of a setting that names runs
@@ -55,14 +54,14 @@ class Plan:
         if settings.train_ways is None or settings.train_shots is None:
             return None
         numbers = settings.train_ways, settings.train_shots, settings.train_queries
-        return protocols.choose(settings.train_protocol, *numbers)
+        return build_protocol(settings.train_protocol, *numbers)
 
     @property
     def val_protocol(self) -> TaskProtocol:
         """How validation tasks are drawn: as those of the test, unless training tasks have no fixed form."""
         if self.protocol is not None and self.protocol.ways == 0:
             return self.protocol
-        return protocols.WayShot(self.val_ways, self.val_shots, self.val_queries)
+        return WayShot(self.val_ways, self.val_shots, self.val_queries)
 
 
 def make_plan(
@@ -88,15 +87,15 @@ def make_plan(
         UsageError: a name, key or value that cannot be.
         DataError: the data has no training classes, or too few of anything.
     """
-    spec = specs.parse(algorithm)
+    spec = parse_spec(algorithm)
     entry = registry().find("algorithms", spec.name)
     target = entry.load()
-    options, training = specs.options_of(target), settings_options()
-    typed = specs.resolve(spec.name, spec.options, options | training)
-    flags = specs.resolve("", settings or {}, training)
-    from_recipe = dict(recipes.settings(entry, recipe, data.name, ways, shots, spelled_out=spelled_out))
+    options, training = options_of(target), settings_options()
+    typed = convert_options(spec.name, spec.options, options | training)
+    flags = convert_options("", settings or {}, training)
+    from_recipe = dict(recipe_settings(entry, recipe, data.name, ways, shots, spelled_out=spelled_out))
     recipe_backbone = from_recipe.pop("backbone", None)
-    from_recipe = specs.resolve(f"the {recipe} recipe of {spec.name}", from_recipe, options | training)
+    from_recipe = convert_options(f"the {recipe} recipe of {spec.name}", from_recipe, options | training)
     chosen = from_recipe | flags | typed
     defaults = {name: option.default for name, option in options.items()}
     train = [domain.classes for domain in data.domains("train")]
@@ -107,21 +106,21 @@ def make_plan(
 
     def first(algorithm: str, data: Data) -> Plan | str:
         """What is trained before, with the same flags and the same backbone; or the run folder that it is."""
-        if not registry().knows("algorithms", specs.parse(algorithm).name):
+        if not registry().knows("algorithms", parse_spec(algorithm).name):
             return algorithm
         passed = {key: value for key, value in (settings or {}).items() if key not in ("init", "teachers")}
         asked: dict[str, Any] = {"ways": ways, "shots": shots, "recipe": recipe, "seed": seed, "settings": passed}
-        asked["spelled_out"] = bool(specs.parse(algorithm).options)
+        asked["spelled_out"] = bool(parse_spec(algorithm).options)
         return make_plan(algorithm, data, backbone=network or None, **asked)
 
     plan = Plan(
         algorithm=spec.name,
         options=defaults | {key: value for key, value in chosen.items() if key in options},
-        typed=",".join(f"{key}={specs.as_text(typed[key])}" for key in sorted(typed)),
+        typed=",".join(f"{key}={option_text(typed[key])}" for key in sorted(typed)),
         backbone=network,
         data=data.label,
         settings=fitted,
-        ways=ways if "ways" in specs.filled_of(target) else None,
+        ways=ways if "ways" in filled_of(target) else None,
         val_ways=val_ways,
         val_shots=val_shots,
         val_queries=val_queries,
@@ -139,7 +138,7 @@ def make_plan(
 def _teachers(text: str, data: Data, first: Callable[[str, Data], Plan | str]) -> tuple[Plan | str, ...]:
     """A teacher for each data set: one algorithm trained on each alone, or a run folder each."""
     given = [] if text == NONE else text.split("+")
-    if len(given) == 1 and registry().knows("algorithms", specs.parse(text).name):
+    if len(given) == 1 and registry().knows("algorithms", parse_spec(text).name):
         given *= len(data.each)
     if given and len(given) != len(data.each):
         raise UsageError(
@@ -149,90 +148,26 @@ def _teachers(text: str, data: Data, first: Callable[[str, Data], Plan | str]) -
     return tuple(first(teacher, member) for teacher, member in zip(given, data.each, strict=False))
 
 
-def build_learner(plan: Plan, data: Data, *, teachers: Sequence[Learner] = (), seen: bool | None = None) -> Learner:
-    """Build the learner of a plan, its first weights drawn from the plan's seed.
-
-    Args:
-        teachers: trained learners, one for each training data set, while it is trained.
-        seen: whether the tasks to come are of a data set that it was trained on; None while it is trained.
-
-    Raises:
-        UsageError: the backbone uses batch statistics in a method that embeds each image on its own.
-    """
-    torch.manual_seed(plan.seed)
-    target = registry().find("algorithms", plan.algorithm).load()
-    fill: dict[str, Any] = {
-        "ways": plan.ways,
-        "classes": tuple(len(domain.classes.counts) for domain in data.domains("train")),
-        "domains": tuple(domain.name for domain in data.domains("train")),
-        "image_shape": data.image_shape,
-        "teachers": tuple(teachers),
-        "seen": seen,
-    }
-    if plan.backbone:
-        fill["backbone"] = build_backbone(plan.backbone, data.image_shape)
-    learner: Learner = _built(plan.algorithm, target, _filled(plan.algorithm, target, fill) | plan.options)
-    if target.embeds() and not learner.transductive and uses_batch_statistics(learner):
-        raise UsageError(
-            f"{plan.algorithm} embeds each image on its own, and {plan.backbone} normalises by the batch; "
-            f"type --backbone {specs.parse(plan.backbone).name}"
-        )
-    return learner
-
-
-def build_backbone(text: str, image_shape: tuple[int, int, int]) -> Backbone:
-    """Build a backbone from its spec."""
-    spec = specs.parse(text)
-    target = registry().find("backbones", spec.name).load()
-    options = specs.resolve(spec.name, spec.options, specs.options_of(target))
-    module: Backbone = _built(text, target, _filled(spec.name, target, {"image_shape": image_shape}) | options)
-    if module.dim < 1:
-        raise UsageError(
-            f"Images of {' x '.join(map(str, image_shape))} are too small for {text}; choose a larger size"
-        )
-    return module
-
-
-def _built(name: str, target: type[Any], arguments: Mapping[str, Any]) -> Any:
-    """Call a constructor; a value that it cannot take is the user's to change, not a traceback."""
-    try:
-        return target(**arguments)
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise UsageError(
-            f"{name} cannot be built: {str(error).splitlines()[0]}; see: mlw info {name.partition(':')[0]}"
-        ) from error
-
-
-def _filled(name: str, target: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = specs.filled_of(target)
-    if unknown := [key for key in wanted if key not in values]:
-        raise PluginError(
-            f"{name} wants {', '.join(unknown)} filled in, and the workbench has: {', '.join(sorted(values))}; "
-            "options of the user's stand behind a * in the constructor"
-        )
-    return {key: values[key] for key in wanted}
-
-
-def _backbone(entry: Entry, target: type, typed: str | None, recipe: str | None) -> str:
+def _backbone(entry: Registration, target: type, typed: str | None, recipe: str | None) -> str:
     """The backbone's spec, canonically: what the recipe says for it, and what the user says over that."""
-    if "backbone" not in specs.filled_of(target):
+    if "backbone" not in filled_of(target):
         return ""
     if typed is None and recipe is None:
         raise UsageError(
             f"{entry.name} has no recipe that names a backbone; add --backbone NAME, see: mlw list backbones"
         )
-    given, default = specs.parse(typed or recipe or ""), specs.parse(recipe or typed or "")
+    given, default = parse_spec(typed or recipe or ""), parse_spec(recipe or typed or "")
     backbone = registry().find("backbones", given.name).load()
-    known = specs.options_of(backbone)
+    known = options_of(backbone)
     options = default.options | given.options if default.name == given.name else given.options
-    resolved = specs.resolve(given.name, options, known)
-    return specs.canonical(given.name, resolved, known)
+    resolved = convert_options(given.name, options, known)
+    return canonical_spec(given.name, resolved, known)
 
 
 def _fit(
     settings: TrainSettings,
     target: type[Learner],
-    train: Sequence[Classes],
+    train: Sequence[ClassIndex],
     ways: int,
     shots: int,
     *,
@@ -243,16 +178,16 @@ def _fit(
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     if not target.episodic:
         return TrainSettings(**values | {"train_ways": None, "train_shots": None})
-    form = protocols.choose(settings.train_protocol, 5, 1, 1)
-    if specs.parse(settings.train_protocol).name not in protocols.TRAINING:
+    form = build_protocol(settings.train_protocol, 5, 1, 1)
+    if parse_spec(settings.train_protocol).name not in TRAINING_PROTOCOLS:
         raise UsageError(
-            f"train_protocol={settings.train_protocol} is for tests; train by {', '.join(protocols.TRAINING)}"
+            f"train_protocol={settings.train_protocol} is for tests; train by {', '.join(TRAINING_PROTOCOLS)}"
         )
-    if form.ways == 0 and "ways" in specs.filled_of(target):
+    if form.ways == 0 and "ways" in filled_of(target):
         raise UsageError(f"{name} has a fixed number of ways, and {settings.train_protocol} draws tasks of any number")
     if form.ways == 0 or len(train) > 1:
         values["stack"] = 1  # hardly two tasks have one form, or come from one data set
-    if "ways" in specs.filled_of(target):
+    if "ways" in filled_of(target):
         if given.get("train_ways") not in (None, ways):
             raise UsageError(
                 f"{name} has a fixed number of ways: it cannot train at {given['train_ways']} ways for {ways} at test"

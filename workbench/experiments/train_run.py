@@ -23,38 +23,32 @@ from safetensors.torch import load_file, save_file
 
 from workbench import __version__
 from workbench.errors import RunError
-from workbench.experiments.plan import Plan, build_learner
-from workbench.experiments.run import (
-    FORMAT,
-    RESULTS_VERSION,
-    Run,
-    begun,
-    run_folder,
-    writable,
-    write,
-    write_toml,
-)
+from workbench.experiments.build import build_learner
+from workbench.experiments.fingerprint import RESULTS_VERSION, run_folder
+from workbench.experiments.plan import Plan
+from workbench.experiments.run import FORMAT, Run, finished_run, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner, backbones
-from workbench.learning.training import Record, Training
+from workbench.learning.training import StepReport, Training
+from workbench.storage import write_file, write_toml
 from workbench.tasks.source import Source
 from workbench.tasks.splits import Data, open_data
 
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
 CURVE_ROWS = 200  # rows of train.csv beside those with a validation
 
-Watch = Callable[[Iterator[Record], str, int, int], Iterator[Record]]
+Watch = Callable[[Iterator[StepReport], str, int, int], Iterator[StepReport]]
 """Passes records on and shows them: (records, label, steps in all, steps done)."""
 
 
-def unwatched(records: Iterator[Record], *_: object) -> Iterator[Record]:
+def unwatched(records: Iterator[StepReport], *_: object) -> Iterator[StepReport]:
     """A `Watch` that shows nothing."""
     return records
 
 
-def train(
+def train_run(
     plan: Plan,
     data: Data,
     out: Path,
@@ -103,10 +97,10 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
         log.add(record)
         if time.monotonic() - saved > SAVE_EVERY and record.step < plan.settings.steps:
             now = {"training": training.state_dict(), "rows": log.rows, "since": log.since}
-            write(state, partial(torch.save, now))
-            write(run.folder / "train.csv", log.write)
+            write_file(state, partial(torch.save, now))
+            write_file(run.folder / "train.csv", log.write)
             saved = time.monotonic()
-    write(run.folder / "train.csv", log.write)
+    write_file(run.folder / "train.csv", log.write)
     if (
         begin.init
         and not training.steps_done
@@ -128,7 +122,7 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
     }
     write_toml(run.folder / "run.toml", about | {"result": result})
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
-    write(run.folder / "weights.safetensors", partial(save_file, weights))  # from here on the run is finished
+    write_file(run.folder / "weights.safetensors", partial(save_file, weights))  # from here on the run is finished
     state.unlink(missing_ok=True)
 
 
@@ -164,8 +158,8 @@ class _Before:
     def _run(self, first: Plan | str) -> Run:
         if isinstance(first, Plan):
             data = self.data.get(first.data) or open_data(first.data)
-            return train(first, data, self.out, device=self.device, watch=self.watch)
-        return begun(first, self.out)
+            return train_run(first, data, self.out, device=self.device, watch=self.watch)
+        return finished_run(first, self.out)
 
 
 def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
@@ -209,7 +203,7 @@ class _Log:
         self.rows: list[list[float | None]] = []
         self.since = [0.0, 0.0]  # sum and number of losses since the last row
 
-    def add(self, record: Record) -> None:
+    def add(self, record: StepReport) -> None:
         self.since = [self.since[0] + record.loss, self.since[1] + 1]
         if record.step % self.every == 0 or record.val_accuracy is not None:
             mean = self.since[0] / self.since[1]

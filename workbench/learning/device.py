@@ -11,7 +11,7 @@ import torch
 from workbench.errors import UsageError
 
 
-def choose(name: str = "auto") -> torch.device:
+def select_device(name: str = "auto") -> torch.device:
     """The device of a name; `auto` takes the first accelerator there is, else the CPU.
 
     Raises:

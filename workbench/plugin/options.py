@@ -33,7 +33,7 @@ class Spec(NamedTuple):
         return self.name + (":" if self.options else "") + ",".join(f"{k}={v}" for k, v in self.options.items())
 
 
-def parse(text: str) -> Spec:
+def parse_spec(text: str) -> Spec:
     """Read `NAME[:key=value,...]`.
 
     Raises:
@@ -149,7 +149,7 @@ def filled_of(target: type) -> tuple[str, ...]:
     return tuple(name for name, p in inspect.signature(target).parameters.items() if p.kind in kinds)
 
 
-def resolve(owner: str, given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+def convert_options(owner: str, given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
     """Convert what was given to the options' types.
 
     Raises:
@@ -165,16 +165,16 @@ def resolve(owner: str, given: Mapping[str, Any], options: Mapping[str, Option])
     return {key: options[key].convert(value, owner) for key, value in given.items()}
 
 
-def as_text(value: Any) -> str:
+def option_text(value: Any) -> str:
     """A value as it is written in a spec."""
     if value is None:
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def canonical(name: str, options: Mapping[str, Any], known: Mapping[str, Option]) -> str:
+def canonical_spec(name: str, options: Mapping[str, Any], known: Mapping[str, Option]) -> str:
     """The one spec of a thing: options in order, those at their default left out."""
-    differing = {key: as_text(value) for key, value in sorted(options.items()) if value != known[key].default}
+    differing = {key: option_text(value) for key, value in sorted(options.items()) if value != known[key].default}
     return str(Spec(name, differing))
 
 

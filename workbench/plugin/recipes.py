@@ -29,15 +29,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.errors import PluginError, UsageError
-from workbench.plugin.options import TOGETHER, as_text, parse
-from workbench.plugin.registry import Entry
+from workbench.plugin.options import TOGETHER, option_text, parse_spec
+from workbench.plugin.registry import Registration
 
-NAMES = ("quick", "paper")
+RECIPES = ("quick", "paper")
 _WHERE = ("data", "ways", "shots")
 _PUBLISHED = {"accuracy", "interval", "source", "backbone", "protocol", "options", "train_on", "drawn"}
 
 
-def form(ways: int, shots: int) -> str:
+def ways_and_shots(ways: int, shots: int) -> str:
     """The form of tasks in words; 0 says that it varies."""
     return f"{ways}-way {shots}-shot" if ways else "varying ways and shots"
 
@@ -63,7 +63,9 @@ class Published(NamedTuple):
         return f"{self.accuracy:g}" + (f" ± {self.interval:g}" if self.interval is not None else "")
 
 
-def settings(entry: Entry, name: str, data: str, ways: int, shots: int, *, spelled_out: bool = False) -> dict[str, Any]:
+def recipe_settings(
+    entry: Registration, name: str, data: str, ways: int, shots: int, *, spelled_out: bool = False
+) -> dict[str, Any]:
     """What a recipe says for an algorithm at (data set, ways, shots), the most specific winning.
 
     Args:
@@ -72,15 +74,15 @@ def settings(entry: Entry, name: str, data: str, ways: int, shots: int, *, spell
     Raises:
         UsageError: the plugin has no such recipe there; the message says where it has one.
     """
-    if name not in NAMES:
-        raise UsageError(f"There is no recipe {name!r}; there are: {', '.join(NAMES)}")
-    known, own = applying(entry), tables(entry)
+    if name not in RECIPES:
+        raise UsageError(f"There is no recipe {name!r}; there are: {', '.join(RECIPES)}")
+    known, own = recipe_tables(entry), own_tables(entry)
     here = {"data": data, "ways": ways, "shots": shots}
     applies = [t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)]
     if not applies and (name == "quick" or spelled_out):
         return dict(entry.preset)
     if not applies:
-        have = sorted({place(t) for t in known if name in t})
+        have = sorted({recipe_place(t) for t in known if name in t})
         raise UsageError(
             f"{entry.name} has no recipe {name!r} for {data}, {ways}-way {shots}-shot; "
             f"it has one for: {'; '.join(have) or 'nothing'}. Leave --recipe out for the quick one"
@@ -95,17 +97,17 @@ def settings(entry: Entry, name: str, data: str, ways: int, shots: int, *, spell
     return merged
 
 
-def published(entry: Entry) -> list[Published]:
+def published_numbers(entry: Registration) -> list[Published]:
     """All published numbers that the plugin knows for an algorithm; for an alias, its base's with its options."""
     if entry.base:
-        preset = {key: as_text(value) for key, value in entry.preset.items()}
+        preset = {key: option_text(value) for key, value in entry.preset.items()}
         of_base = _published(entry, _tables(entry, entry.base))
         aliased = [n._replace(options={}) for n in of_base if n.options == preset]
-        return aliased + _published(entry, tables(entry))
-    return _published(entry, tables(entry))
+        return aliased + _published(entry, own_tables(entry))
+    return _published(entry, own_tables(entry))
 
 
-def matching(entry: Entry, chosen: str, where: Mapping[str, object], backbone: str) -> Published | None:
+def matching_number(entry: Registration, chosen: str, where: Mapping[str, object], backbone: str) -> Published | None:
     """The published number of a result; where an option tells numbers apart, the one of that option.
 
     Args:
@@ -113,21 +115,21 @@ def matching(entry: Entry, chosen: str, where: Mapping[str, object], backbone: s
         where: `train_on`, `test_on`, `protocol`, `ways` and `shots` of the result.
         backbone: its spec.
     """
-    options = parse(f"{entry.name}:{chosen}").options if chosen else {}
-    fitting = [number for number in published(entry) if number.options.items() <= options.items()]
+    options = parse_spec(f"{entry.name}:{chosen}").options if chosen else {}
+    fitting = [number for number in published_numbers(entry) if number.options.items() <= options.items()]
     variant = any(number.options for number in fitting)
     for number in fitting:
         asked = (number.data, number.drawn, number.ways, number.shots)
         here = asked == tuple(where[key] for key in ("test_on", "protocol", "ways", "shots"))
         if here and bool(number.options) == variant and number.backbone in ("", backbone):
             trained = str(where["train_on"])
-            names = TOGETHER.join(parse(each).name for each in trained.split(TOGETHER))
+            names = TOGETHER.join(parse_spec(each).name for each in trained.split(TOGETHER))
             if number.train_on == (trained if number.train_on == number.data else names):
                 return number
     return None
 
 
-def _published(entry: Entry, tables: list[dict[str, Any]]) -> list[Published]:
+def _published(entry: Registration, tables: list[dict[str, Any]]) -> list[Published]:
     numbers = []
     for table in tables:
         if given := table.get("published"):
@@ -146,7 +148,7 @@ def _published(entry: Entry, tables: list[dict[str, Any]]) -> list[Published]:
                     source=given["source"],
                     backbone=given.get("backbone", ""),
                     protocol=given.get("protocol", ""),
-                    options=parse(f"{entry.name}:{given['options']}").options if given.get("options") else {},
+                    options=parse_spec(f"{entry.name}:{given['options']}").options if given.get("options") else {},
                     train_on=given.get("train_on", table["data"]),
                     drawn=given.get("drawn", "way-shot"),
                 )
@@ -154,17 +156,17 @@ def _published(entry: Entry, tables: list[dict[str, Any]]) -> list[Published]:
     return numbers
 
 
-def tables(entry: Entry) -> list[dict[str, Any]]:
+def own_tables(entry: Registration) -> list[dict[str, Any]]:
     """All that the plugin says of an algorithm under its own name, in its own order."""
     return _tables(entry, entry.name)
 
 
-def applying(entry: Entry) -> list[dict[str, Any]]:
+def recipe_tables(entry: Registration) -> list[dict[str, Any]]:
     """All tables that are looked at for an algorithm: an alias's base's first."""
-    return [*(_tables(entry, entry.base) if entry.base else []), *tables(entry)]
+    return [*(_tables(entry, entry.base) if entry.base else []), *own_tables(entry)]
 
 
-def _tables(entry: Entry, name: str) -> list[dict[str, Any]]:
+def _tables(entry: Registration, name: str) -> list[dict[str, Any]]:
     tables = _read(entry.package).get(name, [])
     if not isinstance(tables, list):
         raise PluginError(f"{entry.package}/recipes.toml has [{name}], a single table; write [[{name}]]")
@@ -186,7 +188,7 @@ def _read(package: str) -> dict[str, list[dict[str, Any]]]:
     return {}
 
 
-def place(table: dict[str, Any]) -> str:
+def recipe_place(table: dict[str, Any]) -> str:
     if not any(key in table for key in _WHERE):
         return "any data set"
     at = f"{table.get('ways', 'any')}-way {table.get('shots', 'any')}-shot"

@@ -28,7 +28,7 @@ DEFAULT_DATASET = "glyphs"  # what needs no download
 
 
 @dataclass(frozen=True)
-class Entry:
+class Registration:
     """A registered class: what it is called, where it is, who brought it."""
 
     kind: str  # a key of KINDS
@@ -72,7 +72,7 @@ class Plugin:
     distribution: str
     version: str
     package: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Registration] = field(default_factory=list)
     error: str = ""
 
 
@@ -82,12 +82,12 @@ class Registry:
     def __init__(self, plugins: list[Plugin], manager: pluggy.PluginManager):
         self.plugins = plugins
         self._manager = manager
-        self._entries: dict[str, list[Entry]] = {kind: [] for kind in KINDS}
+        self._entries: dict[str, list[Registration]] = {kind: [] for kind in KINDS}
         for plugin in plugins:
             for entry in plugin.entries:
                 self._entries[entry.kind].append(entry)
 
-    def entries(self, kind: str) -> dict[str, Entry]:
+    def entries(self, kind: str) -> dict[str, Registration]:
         """By the shortest name that is unambiguous: the bare one, or `distribution/name`."""
         owners: dict[str, int] = {}
         for entry in self._entries[kind]:
@@ -95,7 +95,7 @@ class Registry:
         named = {entry.name if owners[entry.name] == 1 else entry.full_name: entry for entry in self._entries[kind]}
         return dict(sorted(named.items()))
 
-    def find(self, kind: str, name: str) -> Entry:
+    def find(self, kind: str, name: str) -> Registration:
         """The entry of a bare or full name.
 
         Raises:
@@ -185,7 +185,9 @@ def _register(plugin: Plugin, kind: str) -> hookspecs.Register:
         if preset and not same:
             raise PluginError(f"{plugin.name} registers {name!r} with options before {target!r} without any")
         base = same[0] if preset else ""
-        plugin.entries.append(Entry(kind, name, target, plugin.name, plugin.distribution, plugin.package, preset, base))
+        plugin.entries.append(
+            Registration(kind, name, target, plugin.name, plugin.distribution, plugin.package, preset, base)
+        )
 
     return register
 

@@ -14,16 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.errors import WorkbenchError
-from workbench.results.summary import (
-    CONDITION,
-    condition_title,
-    conditions,
-    is_best,
-    labelled,
-    plus_minus,
-    summary,
-    varying,
-)
+from workbench.results.frame import CONDITION, conditions, labelled, varying
+from workbench.results.summary import is_best, summary
+from workbench.results.wording import condition_title, plus_minus
 
 if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to make
     from matplotlib.axes import Axes

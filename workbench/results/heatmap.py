@@ -14,18 +14,9 @@ import pandas as pd
 
 from workbench.errors import WorkbenchError
 from workbench.results.figures import INK, SOFT
-from workbench.results.summary import (
-    baseline_words,
-    blocks,
-    broken,
-    common_signs,
-    is_matrix,
-    legend,
-    plus_minus,
-    signs,
-    summary,
-    training_words,
-)
+from workbench.results.marks import common_signs, legend, signs
+from workbench.results.summary import baseline_words, blocks, is_matrix, summary, training_words
+from workbench.results.wording import broken, plus_minus
 
 if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to make
     from matplotlib.axes import Axes

@@ -12,28 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
+from workbench.results.frame import CONDITION, conditions, varying
 from workbench.results.heatmap import heatmap_figure
-from workbench.results.summary import (
-    CONDITION,
-    HOW,
-    NONE,
-    condition_title,
-    conditions,
-    is_best,
-    is_matrix,
-    parts,
-    plus_minus,
-    remarks,
-    summary,
-    trainings,
-    varying,
-)
+from workbench.results.marks import remarks
+from workbench.results.summary import is_best, is_matrix, summary, trainings
+from workbench.results.wording import HOW, NONE, condition_title, parts, plus_minus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def html(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()) -> str:
+def html_page(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()) -> str:
     """One HTML page that needs nothing else: answers, table, figures, protocol. Raises what `summary` raises.
 
     Args:

@@ -10,36 +10,20 @@ as the papers print them; everything that ends in `seconds` is in seconds.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
-from textwrap import wrap
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import UnknownName, WorkbenchError
-from workbench.tasks import protocols
+from workbench.results.frame import CONDITION, CONSTANT, FLAGS, MEASURED, METHOD, TEXTS, conditions, labelled, varying
+from workbench.results.marks import ORACLE
+from workbench.results.wording import _rarer, condition_title
+from workbench.tasks.protocols.build import DEFAULT_PROTOCOL
 
-METHOD = ["algorithm", "options", "backbone"]
-CONDITION = ["train_on", "test_on", "split", "protocol", "ways", "shots", "queries", "instance", "task_seed"]
-MEASURED = ["accuracy", "loss", "adapt_seconds", "calibration_error", "train_seconds", "eval_seconds"]
-CONSTANT = ["parameters", "published", "published_interval", "published_source"]
-FLAGS = ["episodic", "transductive"]
-TEXTS = ["selection", "pretrained_on", "overlap"]
-NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, *FLAGS, *TEXTS, *CONSTANT]
-
-NONE = "–"  # noqa: RUF001 - an en dash is meant: no value
 Z = 1.96  # standard errors in half a 95% interval
-HOW = (
-    "An accuracy is the mean over the test tasks ± 1.96 standard errors over tasks; a difference is paired, that is, "
-    "taken task by task over the tasks that all methods share, ± 1.96 standard errors of those differences; "
-    "training seeds are averaged within each task first, and nothing is corrected for the number of comparisons."
-)
-
-
-ORACLE = "oracle"  # in the text of a selection: something was chosen that only the test data tell
 
 
 def summary(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> pd.DataFrame:
@@ -225,118 +209,17 @@ def training_words(table: pd.DataFrame) -> str:
 
 
 def _block_title(row: Mapping[Any, Any], varied: Sequence[str], *, own: bool) -> str:
-    form = [] if row["protocol"] == protocols.DEFAULT else [str(row["protocol"])]
+    form = [] if row["protocol"] == DEFAULT_PROTOCOL else [str(row["protocol"])]
     if row["ways"]:  # 0: they vary
         form += [f"{row['ways']}-way {row['shots']}-shot"]
     words = ", ".join([" ".join(form), *_rarer(row, varied)])
     return words if own else f"trained on {row['train_on']}\n{words}"
 
 
-class Mark(NamedTuple):
-    """What a reader must know of a row, as a sign behind it and in words."""
-
-    sign: str
-    holds: Callable[[Mapping[Any, Any]], bool]
-    words: Callable[[Mapping[Any, Any]], str]
-
-
-MARKS = [
-    Mark("*", lambda cell: cell["transductive"], lambda _: "transductive: it sees the other queries of a task"),
-    Mark("‡", lambda cell: ORACLE in cell["selection"], lambda _: "oracle: it uses what only the test data tell"),
-    Mark(
-        "†",
-        lambda cell: cell["selection"] not in ("", ORACLE),
-        lambda cell: f"test-time options: {cell['selection']}",
-    ),
-    Mark("°", lambda cell: cell["pretrained_on"] != "", lambda cell: f"pre-trained on {cell['pretrained_on']}"),
-    Mark(
-        "!",
-        lambda cell: cell["overlap"] in ("yes", "unknown"),
-        lambda cell: (
-            f"{cell['test_on']} {'overlaps' if cell['overlap'] == 'yes' else 'may overlap'} with the pre-training"
-        ),
-    ),
-]
-
-
-def signs(cell: Mapping[Any, Any]) -> str:
-    """The signs of a row of the summary, "*†"."""
-    return "".join(mark.sign for mark in MARKS if mark.holds(cell))
-
-
-def common_signs(table: pd.DataFrame) -> dict[str, str]:
-    """The signs that all rows of a method share; they stand behind its name, the others behind single results."""
-    shared: dict[str, str] = {}
-    for cell in table.to_dict("records"):
-        own = signs(cell)
-        shared[cell["method"]] = "".join(sign for sign in shared.get(cell["method"], own) if sign in own)
-    return shared
-
-
-def remarks(cell: Mapping[Any, Any]) -> list[str]:
-    """The same in words."""
-    return [mark.words(cell) for mark in MARKS if mark.holds(cell)]
-
-
-def legend(table: pd.DataFrame) -> list[str]:
-    """What the signs in a table mean, and for which methods: "* transductive: it sees ... (maml)".
-
-    Where one sign says several things of a method, also for which of its cells: "(url at 1-shot)".
-    """
-    lines: list[str] = []
-    for mark in MARKS:
-        said: dict[str, dict[str, list[Mapping[Any, Any]]]] = {}  # by words and method, the cells
-        for cell in table.to_dict("records"):
-            if mark.holds(cell):
-                said.setdefault(mark.words(cell), {}).setdefault(cell["method"], []).append(cell)
-        for words, methods in said.items():
-            names = [
-                _whose(name, cells, [of[name] for of in said.values() if name in of]) for name, cells in methods.items()
-            ]
-            lines.append(f"{mark.sign} {words} ({', '.join(names)})")
-    return lines
-
-
-def _whose(method: str, cells: Sequence[Mapping[Any, Any]], told: Sequence[Sequence[Mapping[Any, Any]]]) -> str:
-    """A method, and where several things are told of it, what tells its cells from those of the others."""
-    for form in ("at {shots}-shot", "on {test_on}", "on {test_on} at {shots}-shot") if len(told) > 1 else ():
-        places = [dict.fromkeys(form.format_map(cell) for cell in group) for group in told]
-        if len(set().union(*places)) == sum(map(len, places)):  # none is in two groups
-            return f"{method} {' and '.join(dict.fromkeys(form.format_map(cell) for cell in cells))}"
-    return method
-
-
-def parts(frame: pd.DataFrame) -> list[str]:
-    """The data sets of which only a part of the published images was there, "eurosat: 4,000 of 27,000 images"."""
-    if "part" not in frame:
-        return []
-    return sorted({part for text in frame["part"].dropna().unique() for part in text.split("; ") if part})
-
-
 def _mean(values: pd.Series[float]) -> tuple[float, float]:
     """The mean and the half-width of its 95% interval; the latter is NaN for a single value."""
     x = values.to_numpy(dtype=np.float64)
     return float(x.mean()), Z * float(x.std(ddof=1)) / np.sqrt(len(x)) if len(x) > 1 else np.nan
-
-
-def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with a column `method`: `algorithm[:options]`, and the backbone where only it tells two apart."""
-    if missing := [name for name in NEEDED if name not in frame]:
-        raise WorkbenchError(f"This is no frame of test tasks: it has no column {', '.join(missing)}.")
-    if frame.empty:
-        raise WorkbenchError("There are no results to report: run `mlw compare` or `mlw eval` first.")
-    texts = {name: frame[name].astype(object).fillna("") for name in ["options", *TEXTS]}  # a CSV file has NaN for ""
-    pairs = zip(frame["algorithm"], texts["options"], strict=True)
-    names = [f"{name}:{given}" if given else str(name) for name, given in pairs]
-    frame = frame.assign(**texts, method=pd.Series(names, frame.index, dtype=object))
-    backbones = frame.groupby("method")["backbone"].nunique()
-    double = frame["method"].map(backbones) > 1
-    return frame.assign(method=frame["method"].where(~double, frame["method"] + " (" + frame["backbone"] + ")"))
-
-
-def conditions(frame: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    for values, part in frame.groupby(CONDITION, sort=False, dropna=False):
-        yield dict(zip(CONDITION, values, strict=True)), part
 
 
 def _by_task(part: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
@@ -372,52 +255,6 @@ def _by_task(part: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({method: each[method].mean(axis=1, skipna=False) for method in part["method"].unique()})
 
 
-def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -> str:
-    """A condition in words; what never varies within a report need not be said each time."""
-    data = str(condition["test_on"])
-    if condition["train_on"] != condition["test_on"]:
-        data = f"{condition['train_on']} → {data}"
-    form = "" if condition["protocol"] == protocols.DEFAULT else f" {condition['protocol']}"
-    if condition["ways"]:  # 0: they vary
-        form += f" {condition['ways']}-way"
-        form += f" {condition['shots']}-shot" if "shots" in condition else ""
-    return ", ".join([f"{data},{form}", *_rarer(condition, varying)])
-
-
-def _rarer(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
-    """What is said only where it varies."""
-    texts = {"split": "split {}", "queries": "{} queries", "instance": "instance {}", "task_seed": "task seed {}"}
-    return [texts[name].format(condition[name]) for name in texts if name in varying and name in condition]
-
-
-def broken(name: str, width: int) -> str:
-    """A name over several lines, broken between its options if it can be, else behind other punctuation."""
-    pieces = re.split(r"(?<=[:,+ ])", name)
-    lines = [""]
-    for piece in (part for whole in pieces for part in _parts(whole, width)):
-        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(part for line in lines for part in wrap(line, width, break_on_hyphens=False))
-
-
-def _parts(word: str, width: int) -> list[str]:
-    return [word] if len(word.rstrip()) <= width else re.split(r"(?<=[_/-])", word)
-
-
 def is_best(cell: Mapping[Any, Any]) -> bool:
     """Whether a row of the summary is its condition's best, which has no interval to itself."""
     return bool(cell["difference"] == 0 and np.isnan(cell["difference_interval"]))
-
-
-def varying(frame: pd.DataFrame) -> list[str]:
-    return [name for name in CONDITION if frame[name].nunique(dropna=False) > 1]
-
-
-def plus_minus(value: float, spread: float, sign: bool = False) -> str:
-    """`97.83 ± 0.21`, with a true minus sign; one decimal where no spread is known."""
-    if np.isnan(value):
-        return NONE
-    digits = 1 if np.isnan(spread) else 2
-    text = format(value, f"{'+' if sign else ''}.{digits}f").replace("-", "−")  # noqa: RUF001
-    return text if np.isnan(spread) else f"{text} ± {spread:.{digits}f}"

@@ -21,7 +21,7 @@ MOST = np.iinfo(np.uint64).max
 Numbers = NDArray[np.int64]
 
 
-class Classes(NamedTuple):
+class ClassIndex(NamedTuple):
     """What is drawn from: the classes of a split, as rows, and how they are related."""
 
     starts: Numbers  # (classes + 1,): class c is rows starts[c] to starts[c + 1]
@@ -96,10 +96,10 @@ class TaskProtocol(Protocol):
     def ways(self) -> int:
         """Classes of a task; 0 where they vary."""
 
-    def check(self, classes: Classes, where: str) -> None:
+    def check(self, classes: ClassIndex, where: str) -> None:
         """Raise `DataError`, with the numbers involved, where the classes cannot give such tasks."""
 
-    def draw(self, classes: Classes, seed: int, block: int) -> list[Rows]:
+    def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
         """Tasks 256 * block to 256 * block + 255, in stacks."""
 
 
@@ -131,7 +131,7 @@ def smallest(words: NDArray[np.uint64], size: int) -> Numbers:
     return np.argsort(words, axis=-1, kind="stable")[..., :size]
 
 
-def draw_images(classes: Classes, chosen: Numbers, size: int, words: Words) -> Numbers:
+def draw_images(classes: ClassIndex, chosen: Numbers, size: int, words: Words) -> Numbers:
     """`size` images of each chosen class `(256, ways)`, as rows `(256, ways, size)`, none twice."""
     counts = classes.counts
     most = int(counts.max())
@@ -175,7 +175,7 @@ def need_images(ways: int, shots: int, queries: int, least: int, where: str) -> 
         )
 
 
-def need_groups(classes: Classes, where: str) -> None:
+def need_groups(classes: ClassIndex, where: str) -> None:
     """Refuse data without a hierarchy."""
     if not classes.groups:
         raise DataError(f"The classes of {where} come in no groups; use --protocol way-shot")

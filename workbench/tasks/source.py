@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.errors import DataError
-from workbench.tasks.sampling import BLOCK, Classes, Numbers, Rows, TaskProtocol
+from workbench.tasks.sampling import BLOCK, ClassIndex, Numbers, Rows, TaskProtocol
 from workbench.tasks.task import Examples, Task
 
 _BATCHES, _DOMAINS, _DOMAIN_BATCHES = 1, 2, 3  # Philox counters, so that what is drawn by one seed is unrelated
@@ -24,7 +24,7 @@ class Domain(NamedTuple):
 
     name: str
     images: NDArray[np.uint8]  # (rows, channels, height, width)
-    classes: Classes
+    classes: ClassIndex
 
 
 class Source:

@@ -10,15 +10,14 @@ from typing import get_args
 
 import numpy as np
 
-from workbench.data.download.fetch import open_dataset, part_here
+from workbench.data.catalog import find_dataset
 from workbench.data.download.manifest import overlaps_of
-from workbench.data.image_folder import dataset as folders
+from workbench.data.opening import open_dataset, part_here
 from workbench.data.prepared import Table
 from workbench.errors import DataError, UsageError
-from workbench.plugin import options as specs
-from workbench.plugin.options import TOGETHER
+from workbench.plugin.options import TOGETHER, canonical_spec, parse_spec
 from workbench.plugin.registry import registry
-from workbench.tasks.sampling import Classes
+from workbench.tasks.sampling import ClassIndex
 from workbench.tasks.source import Domain
 
 
@@ -73,10 +72,10 @@ class Data:
         """How to train on all classes of a data set that is all for test, where that can be asked."""
         if not registry().knows("datasets", self.name):
             return ""
-        choice = folders.choose(self.label)
+        choice = find_dataset(self.label)
         if "split" not in choice.known or "train" not in get_args(choice.known["split"].type):
             return ""
-        whole = specs.canonical(choice.name, choice.options | {"split": "train"}, choice.known)
+        whole = canonical_spec(choice.name, choice.options | {"split": "train"}, choice.known)
         return f"; or on all its classes, to test elsewhere: {whole}"
 
     def domains(self, split: str) -> list[Domain]:
@@ -84,14 +83,14 @@ class Data:
         found = [data for data in self.each if split in data.tables] or list(self.each[:1])
         return [Domain(data.label, data.table(split).images, data.classes(split)) for data in found]
 
-    def classes(self, split: str) -> Classes:
+    def classes(self, split: str) -> ClassIndex:
         """What tasks of a split of a single data set are drawn from. Raises `DataError` as `table` does."""
         table = self.table(split)
         if table.groups is None:
-            return Classes(table.starts)
+            return ClassIndex(table.starts)
         number = {name: place for place, name in enumerate(table.names)}
         groups = tuple(np.array([number[name] for name in group]) for group in table.groups.members)
-        return Classes(table.starts, groups, table.groups.whole)
+        return ClassIndex(table.starts, groups, table.groups.whole)
 
     @property
     def validates(self) -> bool:
@@ -129,15 +128,15 @@ def open_data(text: str) -> Data:
     """
     if TOGETHER in text:
         return _together([open_data(each) for each in text.split(TOGETHER)])
-    choice = folders.choose(text)
-    label = specs.canonical(choice.name, choice.options, choice.known)
+    choice = find_dataset(text)
+    label = canonical_spec(choice.name, choice.options, choice.known)
     overlaps = overlaps_of(choice.dataset)
     return Data(
         label, choice.name, open_dataset(choice.name, choice.dataset), part_here(choice.dataset), overlaps=overlaps
     )
 
 
-def same_form(whose: str, shape: Sequence[int], data: Data) -> None:
+def require_same_shape(whose: str, shape: Sequence[int], data: Data) -> None:
     """Refuse a data set whose images have not this shape, (channels, height, width)."""
     if tuple(shape) != data.image_shape:
         wanted, found = (" x ".join(map(str, each)) for each in (shape, data.image_shape))
@@ -155,7 +154,7 @@ def refuse_leak(train: Data, test: Data, earlier: Iterable[str] = ()) -> None:
         earlier: the data sets that the runs before learnt from, by their specs; those of another name are not opened.
     """
     before = {*earlier} - {member.label for member in train.each}
-    again = [open_data(label) for label in sorted(before) if specs.parse(label).name == test.name]
+    again = [open_data(label) for label in sorted(before) if parse_spec(label).name == test.name]
     for member in (*train.each, *again):
         if member.name != test.name or member.label == test.label:
             continue
@@ -173,10 +172,10 @@ def _together(members: Sequence[Data]) -> Data:
         raise UsageError(f"{twice} is named twice among the data sets to train on; name it once")
     for member in members:
         member.table("train")
-        same_form(f"The images of {first.label} are", first.image_shape, member)
+        require_same_shape(f"The images of {first.label} are", first.image_shape, member)
     return Data(TOGETHER.join(labels), "+".join(member.name for member in members), {}, members=tuple(members))
 
 
-def scarcest(domains: Sequence[Classes]) -> tuple[int, int]:
+def scarcest(domains: Sequence[ClassIndex]) -> tuple[int, int]:
     """The fewest classes of a domain, and the fewest images of a class."""
     return min(len(classes.counts) for classes in domains), min(int(classes.counts.min()) for classes in domains)

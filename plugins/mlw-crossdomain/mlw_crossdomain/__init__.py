@@ -1,6 +1,6 @@
 """Cross-domain methods: learn from several data sets, adapt to another."""
 
-from workbench.plugin.hookspecs import Register, hookimpl
+from workbench import Register, hookimpl
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """Metric-based methods: learn an embedding in which a simple rule classifies."""
 
-from workbench.plugin.hookspecs import Register, hookimpl
+from workbench import Register, hookimpl
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """Optimisation-based methods: learn weights from which few gradient steps suffice."""
 
-from workbench.plugin.hookspecs import Register, hookimpl
+from workbench import Register, hookimpl
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """Transfer baselines: train a classifier on all training classes, fit a new head to a task."""
 
-from workbench.plugin.hookspecs import Register, hookimpl
+from workbench import Register, hookimpl
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """Backbones and data sets of images."""
 
-from workbench.plugin.hookspecs import Register, hookimpl
+from workbench import Register, hookimpl
 
 # data sets by the module in mlw_vision.data that reads them
 DATASETS = {

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from workbench import Backbone
-from workbench.data.cache import cache_folder
+from workbench.data import cache_folder
 from workbench.errors import DataError, UsageError
 
 NONE = "none"

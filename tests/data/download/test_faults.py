@@ -17,8 +17,10 @@ from publisher import cache, changed, entry, entry_for, left_behind, published, 
 
 from workbench.data.download import local_files as local
 from workbench.data.download import transfer as fetching
-from workbench.data.download.fetch import downloaded, fetch, open_dataset
+from workbench.data.download.fetch import fetch
+from workbench.data.download.provenance import downloaded
 from workbench.data.download.transfer import may_follow
+from workbench.data.opening import open_dataset
 from workbench.errors import ChecksumError, DataError, UsageError
 
 
@@ -215,9 +217,9 @@ def test_a_cache_that_is_removed_while_a_transfer_runs(cache, entry, server):
 
 
 def test_tables_outlive_the_cache(tmp_path, cache):
-    from workbench.data.image_folder.dataset import choose
+    from workbench.data.catalog import find_dataset
 
-    tables = open_dataset("glyphs", choose("glyphs").dataset)
+    tables = open_dataset("glyphs", find_dataset("glyphs").dataset)
     total = int(tables["test"].images.sum())
     shutil.rmtree(cache)
     assert int(tables["test"].images.sum()) == total

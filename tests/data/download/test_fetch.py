@@ -28,12 +28,13 @@ from publisher import (
     write_zip,
 )
 
+from workbench.data.dataset import Dataset
 from workbench.data.download import transfer as fetching
-from workbench.data.download.fetch import downloaded, fetch, open_dataset
-from workbench.data.download.manifest import Entry, entry_of, find_entry
-from workbench.data.download.provenance import BY_COUNT
+from workbench.data.download.fetch import fetch
+from workbench.data.download.manifest import ManifestEntry, entry_of, find_entry
+from workbench.data.download.provenance import BY_COUNT, downloaded
 from workbench.data.download.transfer import progress_bar
-from workbench.data.prepared import Dataset
+from workbench.data.opening import open_dataset
 from workbench.errors import ChecksumError, DataError
 
 real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
@@ -171,7 +172,7 @@ def two_forms(published, server):
         write_zip(published / name, drawings(seed))
     one, *two = entry_for(published / "tiny.zip", published / "a.zip", published / "b.zip").files
     files = [replace(one, form="whole"), *(replace(file, form="halves") for file in two)]
-    return Entry("tiny", "", "", "", tuple(replace(file, urls=(server.url + file.name,)) for file in files))
+    return ManifestEntry("tiny", "", "", "", tuple(replace(file, urls=(server.url + file.name,)) for file in files))
 
 
 def test_the_first_form_that_can_be_had_is_fetched(cache, two_forms, published, server):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from publisher import COUNTS, cache, changed, drawings, entry, entry_for, left_behind, published, server, write_zip
 
-from workbench.data.download.fetch import downloaded, fetch
-from workbench.data.download.provenance import BY_COUNT, part_of
+from workbench.data.download.fetch import fetch
+from workbench.data.download.provenance import BY_COUNT, downloaded, part_of
 from workbench.errors import ChecksumError, DataError, UsageError
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
+from workbench.data.dataset import Dataset
 from workbench.data.download.manifest import (
     MANIFEST,
-    Entry,
+    ManifestEntry,
     entry_of,
     find_entry,
     overlap,
@@ -17,14 +18,13 @@ from workbench.data.download.manifest import (
     read_manifest,
     suffix_of,
 )
-from workbench.data.prepared import Dataset
 from workbench.errors import DataError
 
 SHIPPED = read_manifest(ROOT / MANIFEST)
 MD5, SHA256 = "0" * 32, "0" * 64
 
 
-def read(tmp_path: Path, *lines: str, top: str = "") -> Entry:
+def read(tmp_path: Path, *lines: str, top: str = "") -> ManifestEntry:
     """The entry of a manifest with one file, from the lines of its table."""
     text = f'[x]\nhomepage = ""\nlicence = ""\ncitation = ""\n{top}\n[[x.file]]\n'
     (tmp_path / "datasets.toml").write_text(text + "\n".join(lines))

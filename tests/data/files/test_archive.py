@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from workbench.data.files import archive as archives
 from workbench.data.files.archive import Archive, scratch
-from workbench.data.prepared import checksum
+from workbench.data.files.checksum import checksum
 from workbench.errors import DataError
 
 few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

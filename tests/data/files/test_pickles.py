@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from workbench.data.files import pickles
+from workbench.data.files.pickles import load_pickle
 from workbench.errors import DataError
 
 few = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -50,7 +50,7 @@ def sentence(error: Exception) -> None:
 @few
 @given(plain, st.sampled_from(PROTOCOLS))
 def test_plain_values(value, protocol):
-    again = pickles.load(pickle.dumps(value, protocol))
+    again = load_pickle(pickle.dumps(value, protocol))
     assert again == value
     assert type(again) is type(value)
 
@@ -63,7 +63,7 @@ def test_arrays(data, dtype, protocol, order):
     array = np.array(data.draw(arrays.arrays(np.dtype(dtype), shapes, elements=elements)), order=order)
     twice = {"a": array, "turned": array.T, "again": array}
     dumped = pickle.dumps(twice, protocol)
-    expected, found = pickle.loads(dumped), pickles.load(dumped)
+    expected, found = pickle.loads(dumped), load_pickle(dumped)
     assert found["a"] is found["again"]
     for name in ("a", "turned"):
         assert type(found[name]) is np.ndarray
@@ -94,7 +94,7 @@ def test_arrays(data, dtype, protocol, order):
     ids=repr,
 )
 def test_other_values(value, protocol):
-    again = pickles.load(pickle.dumps(value, protocol))
+    again = load_pickle(pickle.dumps(value, protocol))
     assert type(again) is type(value)
     np.testing.assert_array_equal(again, value)
 
@@ -104,7 +104,7 @@ def test_module_paths_of_every_numpy():
     old = dumped.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     new = old.replace(b"numpy.core.multiarray", b"numpy._core.multiarray")
     assert old != new
-    assert pickles.load(old).tolist() == pickles.load(new).tolist() == [0, 1, 2]
+    assert load_pickle(old).tolist() == load_pickle(new).tolist() == [0, 1, 2]
 
 
 # as Python 2 writes {"data": np.arange(3, dtype=np.uint8), "labels": [1, 2]}, protocol 2 and 0
@@ -121,18 +121,18 @@ PYTHON_2 = [
 @pytest.mark.parametrize("dumped", PYTHON_2, ids=["protocol 2", "protocol 0"])
 def test_pickles_of_python_2(dumped):
     for encoding, data, labels in (("latin1", "data", "labels"), ("bytes", b"data", b"labels")):
-        content = pickles.load(dumped, encoding=encoding)
+        content = load_pickle(dumped, encoding=encoding)
         assert content[data].tolist() == [0, 1, 255]
         assert content[data].dtype == np.uint8
         assert content[labels] == [1, 2]
     with pytest.raises(DataError, match="UnicodeDecodeError"):
-        pickles.load(dumped)
+        load_pickle(dumped)
 
 
 def test_streams_are_read_from_where_they_stand():
     stream = io.BytesIO(b"before" + pickle.dumps([1]) + pickle.dumps(np.arange(3)) + b"after")
     stream.seek(6)
-    assert pickles.load(stream) == [1]
+    assert load_pickle(stream) == [1]
 
 
 # --- what does not
@@ -195,7 +195,7 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
         dumps = [pickle.dumps(value, protocol) for protocol in PROTOCOLS]
     for dumped in dumps:
         with pytest.raises(DataError) as caught:
-            pickles.load(dumped, name="batch_1")
+            load_pickle(dumped, name="batch_1")
         assert str(caught.value).startswith("batch_1 asks for ")
         assert "only arrays, numbers, strings and plain containers are read" in str(caught.value)
         assert wanted.rpartition(".")[2] in str(caught.value)
@@ -237,7 +237,7 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
 )
 def test_other_tricks_are_refused(dumped, message):
     with pytest.raises(DataError, match=message):
-        pickles.load(dumped)
+        load_pickle(dumped)
 
 
 def array_pickle(shape: bytes, dtype: bytes, state: bytes, content: bytes) -> bytes:
@@ -259,7 +259,7 @@ FINE = b"(I3\nS'|'\nNNNI-1\nI-1\nI0\nt"
 
 
 def test_array_by_hand():
-    assert pickles.load(array_pickle(b"(I2\nt", b"u1", FINE, b"S'ab'\n")).tolist() == [97, 98]
+    assert load_pickle(array_pickle(b"(I2\nt", b"u1", FINE, b"S'ab'\n")).tolist() == [97, 98]
 
 
 @pytest.mark.parametrize(
@@ -279,13 +279,13 @@ def test_array_by_hand():
 )
 def test_arrays_that_are_none(dumped):
     with pytest.raises(DataError):
-        pickles.load(dumped, encoding="latin1")
+        load_pickle(dumped, encoding="latin1")
 
 
 def test_flags_of_a_type_are_not_believed():
     """A type of numbers whose flags say that they are objects: numpy would follow them as pointers."""
     state = b"(I3\nS'|'\nNNNI-1\nI-1\nI63\nt"
-    found = pickles.load(array_pickle(b"(I8\nt", b"u1", state, b"S'abcdefgh'\n"), encoding="latin1")
+    found = load_pickle(array_pickle(b"(I8\nt", b"u1", state, b"S'abcdefgh'\n"), encoding="latin1")
     assert found.dtype == np.uint8
     assert not found.dtype.hasobject
     assert found.dtype.flags == np.dtype("u1").flags
@@ -320,7 +320,7 @@ def big(number: int) -> bytes:
 def test_small_pickle_takes_little_memory(dumped):
     tracemalloc.start()
     with suppress(DataError):  # some come to nothing instead
-        pickles.load(dumped)
+        load_pickle(dumped)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10**8
@@ -329,7 +329,7 @@ def test_small_pickle_takes_little_memory(dumped):
 def test_copying_is_named():
     dumped = pickle.dumps(bytes(10**6), 4)[:-1] + b"\x94" + b"cbuiltins\nbytearray\nh\x00\x85R" * 400 + b"."
     with pytest.raises(DataError, match=r"copies what it holds until there are [0-9,]+ bytes"):
-        pickles.load(dumped)
+        load_pickle(dumped)
 
 
 # --- damage
@@ -349,7 +349,7 @@ def test_damage_is_one_sentence(data, protocol):
         if broken:
             broken[position] = data.draw(st.integers(0, 255))
     try:
-        pickles.load(bytes(broken))
+        load_pickle(bytes(broken))
     except DataError as error:
         sentence(error)
 
@@ -358,14 +358,14 @@ def test_damage_is_one_sentence(data, protocol):
 @few
 def test_no_bytes_at_all_do_more_than_one_sentence(content):
     try:
-        pickles.load(content)
+        load_pickle(content)
     except DataError as error:
         sentence(error)
 
 
 def test_reading_pickles_imports_nothing_that_they_name():
     dumped = b"cwebbrowser\nopen\n(Vx\ntR."
-    code = f"import sys\nfrom workbench.data.files import pickles\ntry: pickles.load({dumped!r})\nexcept Exception as e: print(e)\n"
+    code = f"import sys\nfrom workbench.data.files import pickles\ntry: load_pickle({dumped!r})\nexcept Exception as e: print(e)\n"
     code += "print('webbrowser' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert "asks for webbrowser.open" in out

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from places import SHARED
 
-from workbench.data.download.fetch import open_dataset, part_here
-from workbench.data.image_folder.dataset import choose
+from workbench.data.catalog import find_dataset
 from workbench.data.image_folder.record import folder_names, read_record, record_path
 from workbench.data.image_folder.register import add_folder, split_classes
+from workbench.data.opening import open_dataset, part_here
 from workbench.data.prepared import Table
 from workbench.errors import DataError, UnknownName, UsageError
 
@@ -51,7 +51,7 @@ def class_folders(folder: Path, classes: int, images: int = 3) -> Path:
 
 
 def tables(text: str) -> dict[str, Table]:
-    choice = choose(text)
+    choice = find_dataset(text)
     return open_dataset(choice.name, choice.dataset)
 
 
@@ -96,9 +96,9 @@ def test_options_are_those_of_any_data_set(tmp_path):
     add_folder("birds", class_folders(tmp_path / "birds", 3))
     assert tables("birds:size=20,channels=1")["test"].images.shape == (9, 1, 20, 20)
     with pytest.raises(UsageError, match=r"birds has no option 'sise'. Did you mean size\?"):
-        choose("birds:sise=3")
+        find_dataset("birds:sise=3")
     with pytest.raises(UsageError, match=r"birds:size=0 cannot be"):
-        choose("birds:size=0")
+        find_dataset("birds:size=0")
     with pytest.raises(UsageError, match="channels"):
         add_folder("birds:channels=2", tmp_path / "birds")
 
@@ -321,14 +321,14 @@ def test_a_name_that_a_plugin_brings_later_is_not_used_in_silence(tmp_path, monk
     monkeypatch.setattr("workbench.data.image_folder.register.check_name", lambda name: None)
     add_folder("glyphs", class_folders(tmp_path / "birds", 3))
     with pytest.raises(UsageError, match="'glyphs' is a folder of yours and mlw-vision/glyphs; use mlw-vision/g"):
-        choose("glyphs")
-    assert choose("mlw-vision/glyphs").name == "mlw-vision/glyphs"
+        find_dataset("glyphs")
+    assert find_dataset("mlw-vision/glyphs").name == "mlw-vision/glyphs"
 
 
 def test_an_unknown_name_offers_the_user_s_own(tmp_path):
     add_folder("my-birds", class_folders(tmp_path / "birds", 3))
     with pytest.raises(UnknownName, match=r"no data set 'my-bird'. Did you mean my-birds\?"):
-        choose("my-bird")
+        find_dataset("my-bird")
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -392,12 +392,12 @@ def test_a_damaged_record_is_one_sentence(tmp_path):
     add_folder("birds", class_folders(tmp_path / "birds", 3))
     record_path("birds").write_text("name = 3")
     with pytest.raises(DataError, match=r"birds.toml cannot be read: .*; type: mlw download birds --from FOLDER"):
-        choose("birds")
+        find_dataset("birds")
 
 
 def test_a_folder_is_no_part_of_anything(tmp_path):
     add_folder("birds", class_folders(tmp_path / "birds", 3))
-    assert part_here(choose("birds").dataset) == ""
+    assert part_here(find_dataset("birds").dataset) == ""
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")

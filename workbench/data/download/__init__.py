@@ -1,0 +1,4 @@
+"""From `datasets.toml` to verified files in the cache.
+
+Nothing here opens an image.
+"""

@@ -13,23 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from workbench.data.cache import disk_errors
 from workbench.data.download.local_files import choose_form, counts, take, where
-from workbench.data.download.manifest import LOCAL, Entry, RemoteFile, entry_of
+from workbench.data.download.manifest import LOCAL, ManifestEntry, RemoteFile
 from workbench.data.download.mirrors import from_net
 from workbench.data.download.provenance import (
     FetchedFile,
+    counts_text,
     difference,
     downloads,
     learn,
-    part_of,
-    phrase,
-    read_records,
-    write_record,
+    read_provenance,
+    write_provenance,
 )
 from workbench.data.download.transfer import Progress, discard
 from workbench.data.files.archive import scratch
-from workbench.data.image_folder.dataset import Folder, open_folder
-from workbench.data.prepared import Dataset, Table, checksum, disk_errors, prepare
+from workbench.data.files.checksum import checksum
 from workbench.errors import DataError, UsageError
 
 
@@ -37,7 +36,7 @@ from workbench.errors import DataError, UsageError
 class Fetched:
     """What `fetch` leaves in the cache; `str()` of it is what a user wants to read."""
 
-    entry: Entry
+    entry: ManifestEntry
     folder: Path
     files: tuple[FetchedFile, ...]
 
@@ -51,64 +50,12 @@ class Fetched:
         return total
 
     def __str__(self) -> str:
-        facts = [phrase(self.counts), f"licence {self.entry.licence}", f"cite {self.entry.citation}"]
+        facts = [counts_text(self.counts), f"licence {self.entry.licence}", f"cite {self.entry.citation}"]
         lines = [*map(str, self.files), f"{self.entry.name}: {'; '.join(fact for fact in facts if fact)}"]
         return "\n".join([*lines, f"in {self.folder}"])
 
 
 # --- opening what is there
-
-
-def open_dataset(
-    name: str, dataset: Dataset, *, progress: Callable[[str, int], None] | None = None
-) -> dict[str, Table]:
-    """Return the splits of a data set as memory-mapped tables, prepared on first use.
-
-    `name` is what the user calls it: it goes into the prepared folder's name and into messages. A split
-    without classes is absent. Raises `DataError` when the files are not downloaded or damaged.
-    """
-    if isinstance(dataset, Folder):
-        return open_folder(dataset, progress=progress)
-    if not dataset.manifest:
-        return prepare(name, dataset, {}, {}, progress=progress)
-    files = downloaded(entry_of(dataset), name)
-    paths = {file.path.name: file.path for file in files}
-    return prepare(name, dataset, paths, {file.path.name: file.sha256 for file in files}, progress=progress)
-
-
-def part_here(dataset: Dataset) -> str:
-    """Say what part of a downloaded data set is here, "4,000 of 27,000 images"; nothing if all of it is."""
-    if isinstance(dataset, Folder) or not dataset.manifest:
-        return ""
-    entry = entry_of(dataset)
-    files = downloaded(entry)
-    names = {file.path.name for file in files}
-    return part_of(files, [file for file in entry.files if file.name in names])
-
-
-def downloaded(entry: Entry, name: str = "") -> tuple[FetchedFile, ...]:
-    """Return the files in the cache of the form that is here.
-
-    Raises `DataError` with the command to type if one is missing or of another size.
-    """
-    name = name or entry.name
-    folder = downloads(entry)
-    records = read_records(folder)
-
-    def missing(files: tuple[RemoteFile, ...]) -> list[str]:
-        return [file.name for file in files if file.name not in records or not (folder / file.name).is_file()]
-
-    form = min(entry.forms.values(), key=lambda files: len(missing(files)) / len(files))
-    lacking = missing(form)
-    if len(lacking) == len(form):
-        raise DataError(f"{name} is not downloaded; type: mlw download {name}")
-    if lacking:
-        raise DataError(f"{name} lacks {', '.join(lacking)} in {folder}; type: mlw download {name}")
-    found = tuple(records[file.name] for file in form)
-    for file in found:
-        if (size := file.path.stat().st_size) != file.size:
-            raise DataError(f"{file.path} has {size:,} bytes, not {file.size:,}; type: mlw download {name}")
-    return found
 
 
 # --- fetching
@@ -122,7 +69,7 @@ def ignore(_: str) -> None:
 class _Order:
     """What was asked of `fetch`."""
 
-    entry: Entry
+    entry: ManifestEntry
     origin: str | Path | None  # the beginning of a URL, what the user has, or None: the published addresses
     partial: bool
     progress: Progress | None
@@ -134,7 +81,7 @@ class _Order:
 
 
 def fetch(
-    entry: Entry,
+    entry: ManifestEntry,
     source: str | os.PathLike[str] | None = None,
     *,
     partial: bool = False,
@@ -172,7 +119,7 @@ def fetch(
     return Fetched(entry, folder, files)
 
 
-def _source(entry: Entry, source: str | os.PathLike[str] | None) -> str | Path | None:
+def _source(entry: ManifestEntry, source: str | os.PathLike[str] | None) -> str | Path | None:
     """Tell a URL prefix (str) from a path that exists (Path), and refuse the rest."""
     if source is None:
         return None
@@ -192,7 +139,7 @@ def _source(entry: Entry, source: str | os.PathLike[str] | None) -> str | Path |
 
 def _first_form(order: _Order) -> tuple[FetchedFile, ...]:
     """Fetch the first form of the data set that can be had; what is here comes first."""
-    records = read_records(order.folder)
+    records = read_provenance(order.folder)
     if isinstance(order.origin, Path):
         chosen = choose_form(order.entry, order.origin)
         for files in order.entry.forms.values():
@@ -237,7 +184,7 @@ def _fetch_file(
         learn(order.entry, fetched)  # before the file is there: one that is must be known
     os.replace(part, fetched.path)
     discard(part)
-    write_record(fetched)
+    write_provenance(fetched)
     return fetched
 
 
@@ -258,7 +205,7 @@ def _from_net(order: _Order, file: RemoteFile, part: Path) -> FetchedFile:
 def _kept(order: _Order, file: RemoteFile) -> FetchedFile | None:
     """The file that is here already, its bytes compared with its record; None if there is none as good."""
     path = order.folder / file.name
-    record = read_records(order.folder).get(file.name)
+    record = read_provenance(order.folder).get(file.name)
     if not path.is_file():
         return None
     digest = checksum(path)
@@ -266,18 +213,18 @@ def _kept(order: _Order, file: RemoteFile) -> FetchedFile | None:
         return record
     if record is None and file.known and not difference(path, file, digest):  # killed before writing the record
         found = FetchedFile(path, str(path), "checksum", path.stat().st_size, digest, counts(path, file))
-        write_record(found)
+        write_provenance(found)
         return found
     return None
 
 
-def _not_there(entry: Entry, files: Iterable[RemoteFile], file: RemoteFile, origin: Path) -> str:
+def _not_there(entry: ManifestEntry, files: Iterable[RemoteFile], file: RemoteFile, origin: Path) -> str:
     names = ", ".join(file.name for file in files)
     if origin.is_file():
         return f"{entry.name} also needs {file.name}; give --from a folder that holds {names}."
     return f"{origin} holds neither {file.name} nor a folder {file.stem}; {entry.name} consists of {names}."
 
 
-def _here_already(entry: Entry, here: Iterable[RemoteFile], chosen: Iterable[RemoteFile]) -> str:
+def _here_already(entry: ManifestEntry, here: Iterable[RemoteFile], chosen: Iterable[RemoteFile]) -> str:
     old, new = (", ".join(file.name for file in files) for files in (here, chosen))
     return f"{entry.name} is here as {old}; to take {new} instead, first type: mlw download {entry.name} --remove"

@@ -10,16 +10,17 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from workbench.data.download.manifest import ARCHIVES, Entry, RemoteFile, suffix_of
-from workbench.data.download.provenance import FetchedFile, difference, phrase, with_learnt
+from workbench.data.cache import disk_errors
+from workbench.data.download.manifest import ARCHIVES, ManifestEntry, RemoteFile, suffix_of
+from workbench.data.download.provenance import FetchedFile, counts_text, difference, with_learnt
 from workbench.data.download.transfer import CHUNK, Progress, is_html
 from workbench.data.files.archive import Archive
+from workbench.data.files.checksum import checksum
 from workbench.data.files.containers import steady
-from workbench.data.prepared import checksum, disk_errors
 from workbench.errors import ChecksumError, DataError, UsageError
 
 
-def choose_form(entry: Entry, origin: Path) -> tuple[RemoteFile, ...]:
+def choose_form(entry: ManifestEntry, origin: Path) -> tuple[RemoteFile, ...]:
     """Return the form of a data set that a folder or file of the user's holds, or most of.
 
     Raises:
@@ -60,7 +61,7 @@ def _kind(name: str) -> str:
 
 
 def take(
-    local: Path, part: Path, file: RemoteFile, *, entry: Entry, partial: bool, progress: Progress | None
+    local: Path, part: Path, file: RemoteFile, *, entry: ManifestEntry, partial: bool, progress: Progress | None
 ) -> FetchedFile:
     """Copy a local file, or pack a local folder, to `part` and verify it; a wrong one leaves nothing behind."""
     known = with_learnt(entry, file)
@@ -134,4 +135,4 @@ def _counted(fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, pa
         (word, images), whole = next(iter(found.items())), next(iter(file.counts.values()))
         return replace(fetched, verified="part", counts=found, part=f"{images:,} of {whole:,} {word}")
     hint = "; add --partial to use it as a part" if fewer else ""
-    raise DataError(f"{local} holds {phrase(found)}; {file.name} holds {phrase(file.counts)}{hint}.")
+    raise DataError(f"{local} holds {counts_text(found)}; {file.name} holds {counts_text(file.counts)}{hint}.")

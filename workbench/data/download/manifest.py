@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from workbench.data.prepared import Dataset
+from workbench.data.dataset import Dataset
 from workbench.errors import DataError
 
 MANIFEST = "datasets.toml"
@@ -75,7 +75,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """What `datasets.toml` says of one data set."""
 
     name: str
@@ -102,7 +102,7 @@ def suffix_of(name: str) -> str:
     return name[-len(max(archive, key=len)) :] if archive else os.path.splitext(name)[1]
 
 
-def find_entry(name: str, package: str = "") -> Entry:
+def find_entry(name: str, package: str = "") -> ManifestEntry:
     """Return the entry `name` of the package's own `datasets.toml`, else of the workbench's.
 
     Raises `DataError` when neither has it or the entry is not as it must be.
@@ -115,7 +115,7 @@ def find_entry(name: str, package: str = "") -> Entry:
     raise DataError(f"There is no entry [{name}] in {' or '.join(map(str, looked)) or MANIFEST}.")
 
 
-def entry_of(dataset: Dataset | type[Dataset]) -> Entry:
+def entry_of(dataset: Dataset | type[Dataset]) -> ManifestEntry:
     """Return the manifest entry of a data set (its class will do). Raises `DataError` if it has none."""
     cls = dataset if isinstance(dataset, type) else type(dataset)
     if not cls.manifest:
@@ -141,7 +141,7 @@ def overlap(stated: Mapping[str, bool], pretrained_on: str) -> str:
     return "yes" if True in answers else "unknown" if None in answers else "no"
 
 
-def read_manifest(path: Path) -> dict[str, Entry]:
+def read_manifest(path: Path) -> dict[str, ManifestEntry]:
     """Read a `datasets.toml`. Raises `DataError` that names the entry and the key that is wrong."""
     try:
         with path.open("rb") as file:
@@ -160,13 +160,15 @@ def _manifests(package: str) -> Iterator[Path]:
     yield here.parent / MANIFEST  # in a checkout
 
 
-def _entry(name: str, table: Any, path: Path) -> Entry:
+def _entry(name: str, table: Any, path: Path) -> ManifestEntry:
     where = f"[{name}] of {path}"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise DataError(f"{where}: a name is made of letters, digits, - and _.")
     _check(table, ENTRY, ENTRY_OPTIONAL, where)
     files = [file for item in table["file"] for file in _files(item, f"[[{name}.file]] of {path}")]
-    entry = Entry(**{key: value for key, value in table.items() if key != "file"}, name=name, files=tuple(files))
+    entry = ManifestEntry(
+        **{key: value for key, value in table.items() if key != "file"}, name=name, files=tuple(files)
+    )
     if entry.access not in ACCESS:
         raise DataError(f"{where}: access must be one of {', '.join(ACCESS)}, not {entry.access!r}.")
     if entry.access != "direct" and not entry.steps:

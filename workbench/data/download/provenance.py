@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.data.cache import cache_folder
-from workbench.data.download.manifest import Entry, RemoteFile
-from workbench.data.prepared import checksum
+from workbench.data.download.manifest import ManifestEntry, RemoteFile
+from workbench.data.files.checksum import checksum
 from workbench.errors import DataError
 
 RECORD = "provenance.toml"
@@ -54,11 +54,11 @@ class FetchedFile:
         }[self.verified]
         if self.first:
             how = f"checksum learnt now: sha256 {self.sha256[:12]}..., compared from now on"
-        found = f" ({phrase(self.counts)})" if self.counts else ""
+        found = f" ({counts_text(self.counts)})" if self.counts else ""
         return f"{self.path.name}: {megabytes(self.size)} from {self.origin}; {how}{found}"
 
 
-def phrase(counts: Mapping[str, int]) -> str:
+def counts_text(counts: Mapping[str, int]) -> str:
     """Counts as people read them: "19,280 images, 964 characters"."""
     return ", ".join(f"{count:,} {word}" for word, count in counts.items())
 
@@ -78,7 +78,7 @@ def part_of(files: Iterable[FetchedFile], published: Iterable[RemoteFile]) -> st
     return f"{found:,} of {sum(count for _, count in first):,} {first[0][0]}"
 
 
-def downloads(entry: Entry | str) -> Path:
+def downloads(entry: ManifestEntry | str) -> Path:
     """Return the folder of an entry's files."""
     return cache_folder() / "downloads" / (entry if isinstance(entry, str) else entry.name)
 
@@ -86,7 +86,7 @@ def downloads(entry: Entry | str) -> Path:
 # --- the record beside the files
 
 
-def read_records(folder: Path) -> dict[str, FetchedFile]:
+def read_provenance(folder: Path) -> dict[str, FetchedFile]:
     """Read the record; what is not as it must be counts as absent."""
     try:
         with (folder / RECORD).open("rb") as file:
@@ -100,11 +100,11 @@ def read_records(folder: Path) -> dict[str, FetchedFile]:
         return {}
 
 
-def write_record(fetched: FetchedFile) -> None:
+def write_provenance(fetched: FetchedFile) -> None:
     """Put one file into the record of its folder."""
     folder = fetched.path.parent
     tables = {}
-    for name, file in (read_records(folder) | {fetched.path.name: fetched}).items():
+    for name, file in (read_provenance(folder) | {fetched.path.name: fetched}).items():
         tables[name] = {key: value for key, value in asdict(file).items() if key not in TRANSIENT}
     _write(folder / RECORD, tables)
 
@@ -112,7 +112,7 @@ def write_record(fetched: FetchedFile) -> None:
 # --- checksums learnt
 
 
-def with_learnt(entry: Entry, file: RemoteFile) -> RemoteFile:
+def with_learnt(entry: ManifestEntry, file: RemoteFile) -> RemoteFile:
     """Return the file with the checksum and size learnt of it, where no checksum is published."""
     if file.known:
         return file
@@ -120,7 +120,7 @@ def with_learnt(entry: Entry, file: RemoteFile) -> RemoteFile:
     return replace(file, sha256=learnt["sha256"], size=learnt["size"]) if learnt else file
 
 
-def learn(entry: Entry, fetched: FetchedFile) -> None:
+def learn(entry: ManifestEntry, fetched: FetchedFile) -> None:
     """Keep the checksum of a file that came over the net."""
     from filelock import FileLock
 
@@ -169,3 +169,28 @@ def _write(path: Path, tables: dict[str, Any]) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_text(tomli_w.dumps(tables), encoding="utf-8")
     os.replace(part, path)
+
+
+def downloaded(entry: ManifestEntry, name: str = "") -> tuple[FetchedFile, ...]:
+    """Return the files in the cache of the form that is here.
+
+    Raises `DataError` with the command to type if one is missing or of another size.
+    """
+    name = name or entry.name
+    folder = downloads(entry)
+    records = read_provenance(folder)
+
+    def missing(files: tuple[RemoteFile, ...]) -> list[str]:
+        return [file.name for file in files if file.name not in records or not (folder / file.name).is_file()]
+
+    form = min(entry.forms.values(), key=lambda files: len(missing(files)) / len(files))
+    lacking = missing(form)
+    if len(lacking) == len(form):
+        raise DataError(f"{name} is not downloaded; type: mlw download {name}")
+    if lacking:
+        raise DataError(f"{name} lacks {', '.join(lacking)} in {folder}; type: mlw download {name}")
+    found = tuple(records[file.name] for file in form)
+    for file in found:
+        if (size := file.path.stat().st_size) != file.size:
+            raise DataError(f"{file.path} has {size:,} bytes, not {file.size:,}; type: mlw download {name}")
+    return found

@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 
 from workbench.data.files.containers import (
     DAMAGE,
+    Container,
     FileState,
-    Folder,
-    Slices,
-    Store,
-    Zip,
+    FolderFiles,
+    TarFiles,
+    ZipFiles,
     changed,
     is_tar,
     printable,
@@ -102,9 +102,9 @@ class Archive:
                 raise DataError(f"{path} holds no files.")
             self._close = opened.pop_all().close
 
-    def _opened(self, file: BinaryIO | None, opened: ExitStack) -> Store:
+    def _opened(self, file: BinaryIO | None, opened: ExitStack) -> Container:
         if file is None and self.path.is_dir():
-            return Folder(self.path)
+            return FolderFiles(self.path)
         self._file = opened.enter_context(file or _open(self.path))
         if file is None:
             self._before = FileState.of(os.fstat(self._file.fileno()))
@@ -165,9 +165,9 @@ class Archive:
         """
         label = self.path / name
         with self.open(name) as packed:
-            if isinstance(self._store, Folder):
+            if isinstance(self._store, FolderFiles):
                 return Archive(label)
-            if isinstance(self._store, Slices):
+            if isinstance(self._store, TarFiles):
                 return Archive(label, file=self._store.raw(name), limit=self._limit)
             return Archive(label, file=_spilled(packed, label, self._limit), limit=self._limit)
 
@@ -250,7 +250,7 @@ def _open(path: Path) -> BinaryIO:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _store(file: BinaryIO, label: Path, limit: int, opened: ExitStack) -> Store:
+def _store(file: BinaryIO, label: Path, limit: int, opened: ExitStack) -> Container:
     """Tell what a file is by how it begins; what else is opened for it goes into `opened`."""
     head = _head(file)
     if not head:
@@ -260,8 +260,8 @@ def _store(file: BinaryIO, label: Path, limit: int, opened: ExitStack) -> Store:
             plain = opened.enter_context(_spilled(decompress(file), label, limit))
             if not is_tar(_head(plain)):
                 raise DataError(f"{label} is compressed, but what comes out is no tar archive.")
-            return Slices(plain, tar_index(plain, label))
-    return Slices(file, tar_index(file, label)) if is_tar(head) else Zip(file, label, limit)
+            return TarFiles(plain, tar_index(plain, label))
+    return TarFiles(file, tar_index(file, label)) if is_tar(head) else ZipFiles(file, label, limit)
 
 
 def _head(file: BinaryIO) -> bytes:

@@ -51,7 +51,7 @@ class FileState(NamedTuple):
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-class Store(Protocol):
+class Container(Protocol):
     """Files by name, in some place."""
 
     def names(self) -> Iterable[str]:
@@ -80,7 +80,7 @@ def printable(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 
-class Zip:
+class ZipFiles:
     """The files of a zip archive."""
 
     def __init__(self, file: BinaryIO, label: Path, limit: int):
@@ -122,7 +122,7 @@ def _zip_members(archive: zipfile.ZipFile, label: Path) -> Iterator[tuple[str, z
                 yield name, member
 
 
-class Slices:
+class TarFiles:
     """Files that are parts of one file: `index` has for each name where it begins and its bytes."""
 
     def __init__(self, file: BinaryIO, index: Iterable[tuple[str, int, int]]):
@@ -207,7 +207,7 @@ def tar_index(file: BinaryIO, label: Path) -> Iterator[tuple[str, int, int]]:
         raise DataError(f"{label} is cut off or damaged at byte {last:,} of {end:,}.")
 
 
-class Folder:
+class FolderFiles:
     """The regular files below a folder."""
 
     def __init__(self, path: Path):

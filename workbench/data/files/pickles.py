@@ -28,7 +28,7 @@ ENTRY = 64  # bytes of an entry of a container, or so
 FREE = 2**26  # bytes that they may copy in any case
 
 
-def load(data: bytes | BinaryIO, *, encoding: str = "ASCII", name: str = "the pickle") -> Any:
+def load_pickle(data: bytes | BinaryIO, *, encoding: str = "ASCII", name: str = "the pickle") -> Any:
     """Return what a pickle holds.
 
     Args:

@@ -10,27 +10,27 @@ import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
+from workbench.data.dataset import Dataset, ImageClass, chosen_options
 from workbench.data.files.archive import Archive
-from workbench.data.image_folder.layout import Classes, find_layout, plain
-from workbench.data.image_folder.record import Record, folder_names, read_record
-from workbench.data.prepared import Dataset, ImageClass, Table, options_of, prepare
-from workbench.errors import DataError, UnknownName, UsageError
-from workbench.plugin import options as specs
-from workbench.plugin.registry import KINDS, registry
+from workbench.data.image_folder.layout import ImagesByClass, find_layout, plain
+from workbench.data.image_folder.record import FolderRecord
+from workbench.data.prepared import Table, prepare
+from workbench.errors import DataError, UsageError
+from workbench.plugin.options import option_text
 
 Progress = Callable[[str, int], None]  # what is being done, how much of it is done
 
 
-class Folder(Dataset):
+class ImageFolder(Dataset):
     """A user's own images, in a folder or an archive."""
 
     sources = ("layout.py",)
 
     def __init__(
         self,
-        record: Record,
+        record: FolderRecord,
         *,
         size: Annotated[int, "pixels a side"] = 84,
         channels: Annotated[Literal[1, 3], "1: grey, 3: colour"] = 3,
@@ -61,9 +61,9 @@ class Folder(Dataset):
             raise DataError(f"{origin} is gone; {self._hint('FOLDER')}")
         return Archive(origin)
 
-    def _unchanged(self, archive: Archive, split: str) -> Classes:
+    def _unchanged(self, archive: Archive, split: str) -> ImagesByClass:
         """The images of a split by class, compared with what they were."""
-        together: Classes = {}
+        together: ImagesByClass = {}
         for classes in find_layout(archive).splits.values():
             together |= classes
         skipped = self.record.unreadable
@@ -76,17 +76,17 @@ class Folder(Dataset):
     def _hint(self, origin: str) -> str:
         """What to type instead."""
         name, options = self.record.name, self.record.options
-        text = ",".join(f"{key}={specs.as_text(value)}" for key, value in options.items())
+        text = ",".join(f"{key}={option_text(value)}" for key, value in options.items())
         again = f"type: mlw download {name} --from {shlex.quote(origin)}"
-        return f"{again} (or use it as {name}:{text})" if options != options_of(self) else again
+        return f"{again} (or use it as {name}:{text})" if options != chosen_options(self) else again
 
 
-def open_folder(dataset: Folder, *, progress: Progress | None = None) -> dict[str, Table]:
+def open_folder(dataset: ImageFolder, *, progress: Progress | None = None) -> dict[str, Table]:
     """Return the splits of a user's folder as tables, prepared on first use."""
     return prepare(dataset.record.name, dataset, {}, dict(dataset.record.content), progress=progress)
 
 
-def content_of(archive: Archive, classes: Classes) -> str:
+def content_of(archive: Archive, classes: ImagesByClass) -> str:
     """The SHA-256 of classes, names and images, wherever they lie."""
     digest = hashlib.sha256()
     for label, names in classes.items():
@@ -97,45 +97,3 @@ def content_of(archive: Archive, classes: Classes) -> str:
 
 
 # --- finding a data set, a plugin's or a user's
-
-
-class Choice(NamedTuple):
-    """A data set with its options chosen."""
-
-    name: str
-    options: dict[str, Any]  # as typed
-    known: dict[str, specs.Option]
-    dataset: Dataset
-
-
-def choose(text: str) -> Choice:
-    """Return the data set of a spec: one that a plugin registers, or a folder of the user's.
-
-    Raises:
-        UsageError: an unknown name or option, or a name that a plugin and a folder of the user's have.
-    """
-    spec = specs.parse(text)
-    target, fill, preset = _target(spec.name)
-    known = specs.options_of(target)
-    options = specs.resolve(spec.name, spec.options, known)
-    return Choice(spec.name, options, known, target(*fill, **{**preset, **options}))
-
-
-def _target(name: str) -> tuple[type[Dataset], tuple[Record, ...], Mapping[str, Any]]:
-    """The class, what its constructor is filled with, and the options that the name itself sets."""
-    own = folder_names()
-    if name not in own:
-        try:
-            entry = registry().find("datasets", name)
-        except UnknownName:
-            if not own:
-                raise
-            known = [*registry().entries("datasets"), *own]
-            raise UnknownName(KINDS["datasets"], name, known, registry()._hint("datasets")) from None
-        return entry.load(), (), entry.preset
-    if registry().knows("datasets", name):
-        other = registry().find("datasets", name).full_name
-        raise UsageError(
-            f"{name!r} is a folder of yours and {other}; use {other}, or type: mlw download {name} --remove"
-        )
-    return Folder, (read_record(name),), {}

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from workbench.data.dataset import SPLITS
 from workbench.data.files.archive import SUFFIXES, Archive
 from workbench.data.image_folder.record import counted
-from workbench.data.prepared import SPLITS
 from workbench.errors import DataError
 
 SPLIT_NAMES = {
@@ -31,14 +31,14 @@ FILE = ("filename", "file_name", "file", "image", "image_name", "image_id", "img
 LABEL = ("label", "labels", "class", "class_name", "category", "target", "species")
 SPLIT = ("split", "set", "subset", "partition")
 
-Classes = dict[str, list[str]]  # by class, the names of its images in the archive, sorted
+ImagesByClass = dict[str, list[str]]  # by class, the names of its images in the archive, sorted
 
 
 class Layout(NamedTuple):
     """What was found: classes by split, or under "" where no split is given."""
 
     how: str  # "class folders"
-    splits: dict[str, Classes]
+    splits: dict[str, ImagesByClass]
     sources: tuple[str, ...]  # the tables that decided
     notes: tuple[str, ...]  # what was left aside
 
@@ -103,9 +103,9 @@ def _folder(parts: tuple[str, ...]) -> str:
     return "/".join(parts)
 
 
-def _grouped(archive: Archive, labelled: Iterator[tuple[tuple[str, str], str]]) -> dict[str, Classes]:
+def _grouped(archive: Archive, labelled: Iterator[tuple[tuple[str, str], str]]) -> dict[str, ImagesByClass]:
     """Collect `((split, class), image)`; two folders that differ only in how they are coded are refused."""
-    splits: dict[str, Classes] = defaultdict(lambda: defaultdict(list))
+    splits: dict[str, ImagesByClass] = defaultdict(lambda: defaultdict(list))
     written: dict[str, str] = {}
     for (split, label), name in labelled:
         folder, known = f"{split}/{label}", written.setdefault(f"{split}/{plain(label)}", f"{split}/{label}")
@@ -228,7 +228,7 @@ def _disjoint(layout: Layout) -> Layout:
     shared = sorted(label for label, splits in seen.items() if splits > 1)
     if not shared:
         return layout
-    together: Classes = {
+    together: ImagesByClass = {
         label: sorted(name for classes in layout.splits.values() for name in classes.get(label, []))
         for label in sorted(seen)
     }

@@ -12,7 +12,7 @@ from workbench.errors import DataError
 
 
 @dataclass(frozen=True)
-class Record:
+class FolderRecord:
     """What is known of a user's folder; `str()` of it is what a user wants to read."""
 
     name: str
@@ -49,11 +49,11 @@ def folder_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _folders().glob("*.toml")))
 
 
-def read_record(name: str) -> Record:
+def read_record(name: str) -> FolderRecord:
     """Read what is known of a user's folder. Raises `DataError` if it cannot be read."""
     path = record_path(name)
     try:
-        return Record(**tomllib.loads(path.read_text(encoding="utf-8")))
+        return FolderRecord(**tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path} cannot be read: {error}; type: mlw download {name} --from FOLDER") from error
 

@@ -10,14 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from workbench.data.cache import disk_errors
+from workbench.data.dataset import SPLITS, chosen_options
 from workbench.data.files.archive import Archive
 from workbench.data.files.decode import decode
-from workbench.data.image_folder.dataset import Folder, content_of
-from workbench.data.image_folder.layout import Classes, find_layout, listing
-from workbench.data.image_folder.record import Record, counted, record_path
-from workbench.data.prepared import SPLITS, disk_errors, options_of
+from workbench.data.image_folder.dataset import ImageFolder, content_of
+from workbench.data.image_folder.layout import ImagesByClass, find_layout, listing
+from workbench.data.image_folder.record import FolderRecord, counted, record_path
 from workbench.errors import DataError, UsageError
-from workbench.plugin import options as specs
+from workbench.plugin.options import convert_options, options_of, parse_spec
 from workbench.plugin.registry import registry
 
 LEAST_IMAGES = 2  # of a class: one to learn from, one to be asked about
@@ -36,7 +37,7 @@ def check_name(name: str) -> None:
         raise UsageError(f"{name!r} cannot be a data set's name; use letters, digits, - and _.")
 
 
-def add_folder(text: str, source: str | os.PathLike[str], *, progress: Progress | None = None) -> Record:
+def add_folder(text: str, source: str | os.PathLike[str], *, progress: Progress | None = None) -> FolderRecord:
     """Make a folder or an archive of images a data set by the name in the spec `text`, and return its record.
 
     Every image is decoded once to find those that cannot be. Nothing is copied; `open_folder` prepares.
@@ -45,14 +46,14 @@ def add_folder(text: str, source: str | os.PathLike[str], *, progress: Progress 
         UsageError: a name that a plugin has or that is none, an option that is none, or no such folder.
         DataError: it cannot be told what is of which class, or too little is left.
     """
-    spec = specs.parse(text)
+    spec = parse_spec(text)
     check_name(spec.name)
-    options = specs.resolve(spec.name, spec.options, specs.options_of(Folder))
+    options = convert_options(spec.name, spec.options, options_of(ImageFolder))
     origin = Path(source).expanduser().resolve()
     if not origin.exists():
         raise UsageError(f"{source} does not exist; --from takes a folder or an archive of your own images.")
-    blank = Record(spec.name, str(origin), "", {}, "", {}, {}, {}, [])
-    options = options_of(Folder(blank, **options))  # the defaults too
+    blank = FolderRecord(spec.name, str(origin), "", {}, "", {}, {}, {}, [])
+    options = chosen_options(ImageFolder(blank, **options))  # the defaults too
     record = replace(_look(spec.name, origin, options["size"], progress), options=options)
     from filelock import FileLock
 
@@ -63,7 +64,7 @@ def add_folder(text: str, source: str | os.PathLike[str], *, progress: Progress 
     return record
 
 
-def _look(name: str, origin: Path, size: int, progress: Progress | None) -> Record:
+def _look(name: str, origin: Path, size: int, progress: Progress | None) -> FolderRecord:
     """Look at every image and decide on classes and splits."""
     with Archive(origin) as archive:
         layout = find_layout(archive)
@@ -80,7 +81,9 @@ def _look(name: str, origin: Path, size: int, progress: Progress | None) -> Reco
     if not splits:
         raise DataError(f"{origin} holds no class with {LEAST_IMAGES} images or more; {'; '.join(notes)}.")
     counts = {split: {label: len(names) for label, names in classes.items()} for split, classes in splits.items()}
-    return Record(name, str(origin), layout.how, content, how, {}, counts, dict(sorted(unreadable.items())), notes)
+    return FolderRecord(
+        name, str(origin), layout.how, content, how, {}, counts, dict(sorted(unreadable.items())), notes
+    )
 
 
 def _unreadable(
@@ -104,10 +107,10 @@ def _unreadable(
 
 
 def _large_enough(
-    splits: Mapping[str, Classes], unreadable: Mapping[str, str]
-) -> tuple[dict[str, Classes], dict[str, int]]:
+    splits: Mapping[str, ImagesByClass], unreadable: Mapping[str, str]
+) -> tuple[dict[str, ImagesByClass], dict[str, int]]:
     """The classes with images enough, and how many images those have that have not."""
-    kept: dict[str, Classes] = {}
+    kept: dict[str, ImagesByClass] = {}
     small = {}
     for split, classes in splits.items():
         for label, names in classes.items():
@@ -118,7 +121,7 @@ def _large_enough(
     return kept, small
 
 
-def split_classes(splits: Mapping[str, Classes]) -> tuple[dict[str, Classes], str]:
+def split_classes(splits: Mapping[str, ImagesByClass]) -> tuple[dict[str, ImagesByClass], str]:
     """Split classes that are not: return them by split, and how that was done.
 
     Classes are put in the order of the SHA-256 of their names: a fifth, but at least five, for test, as
@@ -137,11 +140,11 @@ def split_classes(splits: Mapping[str, Classes]) -> tuple[dict[str, Classes], st
     return made, f"by the SHA-256 of the classes' names: {_sizes(made)} classes"
 
 
-def _sizes(splits: Mapping[str, Classes]) -> str:
+def _sizes(splits: Mapping[str, ImagesByClass]) -> str:
     return ", ".join(f"{len(splits[split])} {split}" for split in SPLITS if split in splits)
 
 
-def _write(record: Record) -> None:
+def _write(record: FolderRecord) -> None:
     import tomli_w
 
     path = record_path(record.name)

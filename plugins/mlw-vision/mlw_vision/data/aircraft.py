@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlw_vision.data.reading import Crop, Size, by_file, file_of, split_lists, stacked, text_lines
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 
 
 class Aircraft(Dataset):

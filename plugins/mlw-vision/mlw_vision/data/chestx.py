@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Size, Whole, by_file, file_of
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 from workbench.errors import DataError
 
 LABELS = "Data_Entry_2017.csv"

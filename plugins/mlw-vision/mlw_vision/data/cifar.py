@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Size, Whole, file_of, fitted, member, split_lists
-from workbench.data.files import pickles
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive, load_pickle
 from workbench.errors import DataError
 
 CIFAR10, CIFAR100 = "cifar-10-python.tar.gz", "cifar-100-python.tar.gz"
@@ -119,7 +118,7 @@ def _hundred(files: Mapping[str, Path], wanted: list[str], size: int) -> Iterato
 
 def _pickle(archive: Archive, name: str) -> dict[str, Any]:
     inside = member(archive, name)
-    content = pickles.load(archive.read(inside), encoding="latin1", name=f"{inside} in {archive.path.name}")
+    content = load_pickle(archive.read(inside), encoding="latin1", name=f"{inside} in {archive.path.name}")
     if not isinstance(content, dict):
         raise DataError(f"{inside} in {archive.path} holds a {type(content).__name__}, not a table.")
     return content

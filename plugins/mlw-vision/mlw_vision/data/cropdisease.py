@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlw_vision.data.reading import Size, Whole, by_folder, stacked
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 
 NO_LEAF = "Background_without_leaves"
 

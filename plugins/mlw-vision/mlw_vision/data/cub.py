@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mlw_vision.data.reading import Size, by_folder, file_of, split_lists, stacked
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 
 
 class Cub(Dataset):

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mlw_vision.data.reading import Size, by_path, file_of, member, split_lists, stacked
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 from workbench.errors import DataError
 
 

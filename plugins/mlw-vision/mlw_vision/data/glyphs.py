@@ -20,7 +20,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
 from workbench.errors import UsageError
 
 SPLIT_NUMBERS = {"train": range(400), "val": range(400, 480), "test": range(480, 640)}  # of the characters

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Channels, Size, Whole, evenly, file_of, fitted, member
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 from workbench.errors import DataError
 
 LIMIT = 2**30  # bytes of an array; EMNIST's largest has 547 million

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from mlw_vision.data.reading import Size, by_folder, file_of, split_lists, stacked
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, Groups, ImageClass
+from workbench import Dataset, Groups, ImageClass
+from workbench.data import Archive
 
 FEWEST, MOST = 5, 392  # leaves of a node that tasks are drawn below
 

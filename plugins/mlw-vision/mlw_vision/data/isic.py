@@ -16,8 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from mlw_vision.data.reading import Size, Whole, by_file, member, stacked
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 from workbench.errors import DataError
 
 LABELS = "ISIC2018_Task3_Training_GroundTruth.csv"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated
 
 from mlw_vision.data.reading import Channels, by_path, file_of, text_lines
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, Groups, ImageClass
+from workbench import Dataset, Groups, ImageClass
+from workbench.data import Archive
 from workbench.errors import DataError
 
 RUNS = CLASSES = 20

@@ -20,9 +20,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from mlw_vision.data.reading import Size, fitted, member, split_lists, stacked
-from workbench.data.files import pickles
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive, load_pickle
 from workbench.errors import DataError
 
 PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}  # of names of the published files
@@ -58,13 +57,13 @@ def _part(part: str, files: Mapping[str, Path], size: int) -> Iterator[ImageClas
     names = [f"mini-imagenet-cache-{word}.pkl" for word in PARTS[part]]
     if path := next((files[name] for name in names if name in files), None):
         with path.open("rb") as stream:
-            yield from _pickled(pickles.load(stream, encoding="latin1", name=path.name), part, size)
+            yield from _pickled(load_pickle(stream, encoding="latin1", name=path.name), part, size)
         return
     with Archive(next(iter(files.values()))) as archive:
         here = [name for name in archive.names if name.rpartition("/")[2] in names]
         if here:
             with archive.open(here[0]) as stream:
-                content = pickles.load(stream, encoding="latin1", name=f"{here[0]} in {archive.path.name}")
+                content = load_pickle(stream, encoding="latin1", name=f"{here[0]} in {archive.path.name}")
             yield from _pickled(content, part, size)
         else:
             yield from stacked(archive, _tabled(archive, part), size)

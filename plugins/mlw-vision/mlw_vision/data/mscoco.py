@@ -17,8 +17,8 @@ from typing import Annotated, Any
 
 from mlw_vision.data.fungi import annotations_of
 from mlw_vision.data.reading import Crop, Size, by_file, evenly, file_of, split_lists
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive
 
 RATIO = 1.2  # of the crop's sides to the box's
 

@@ -20,8 +20,8 @@ from typing import Annotated, Literal
 import numpy as np
 
 from mlw_vision.data.reading import Channels, Size, split_lists
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, Groups, ImageClass
+from workbench import Dataset, Groups, ImageClass
+from workbench.data import Archive
 from workbench.errors import DataError
 
 Split = Literal["vinyals", "lake", "alphabets"]

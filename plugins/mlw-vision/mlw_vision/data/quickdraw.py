@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Channels, Size, evenly, fitted, split_lists
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
 from workbench.errors import DataError
 
 

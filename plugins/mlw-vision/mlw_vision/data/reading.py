@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.files.archive import Archive
-from workbench.data.prepared import ImageClass
+from workbench import ImageClass
+from workbench.data import Archive
 from workbench.errors import DataError
 
 Size = Annotated[int, "pixels a side"]

@@ -19,10 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.reading import Size, split_lists
-from workbench.data.files import pickles
-from workbench.data.files.archive import Archive
-from workbench.data.files.decode import decode
-from workbench.data.prepared import Dataset, ImageClass
+from workbench import Dataset, ImageClass
+from workbench.data import Archive, decode, load_pickle
 from workbench.errors import DataError
 
 
@@ -68,7 +66,7 @@ class _Source:
         return self.stack.enter_context(archive.open(inside))
 
     def pickled(self, name: str) -> Any:
-        return pickles.load(self.open(name), encoding="latin1", name=name)
+        return load_pickle(self.open(name), encoding="latin1", name=name)
 
     def numbers(self) -> list[tuple[str, str]]:
         """Name and ImageNet number of all classes."""

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 
 from workbench.errors import DataError
-from workbench.tasks.sampling import BLOCK, Classes, Numbers, Rows, Words, need_classes
+from workbench.tasks.sampling import BLOCK, ClassIndex, Numbers, Rows, Words, need_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +31,18 @@ class MetaDataset:
         """They vary."""
         return 0
 
-    def check(self, classes: Classes, where: str) -> None:
+    def check(self, classes: ClassIndex, where: str) -> None:
         """Refuse what the classes cannot give."""
         need_classes(self.min_ways, max(map(len, classes.groups), default=len(classes.counts)), where)
         if (least := int(classes.counts.min())) < 2:
             raise DataError(f"{where} has a class of {least} image; a task needs one to learn from and one to ask")
 
-    def draw(self, classes: Classes, seed: int, block: int) -> list[Rows]:
+    def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
         """A stack for each task: hardly two have one form."""
         words = Words(seed, block)
         return [self._task(classes, words, block * BLOCK + number) for number in range(BLOCK)]
 
-    def _task(self, classes: Classes, words: Words, number: int) -> Rows:
+    def _task(self, classes: ClassIndex, words: Words, number: int) -> Rows:
         chosen = self.draw_classes(classes, words)
         counts = classes.counts[chosen]  # (ways,), |c|
         queries = min(self.max_queries, int(counts.min()) // 2)
@@ -63,7 +63,7 @@ class MetaDataset:
             np.array([0]),
         )
 
-    def draw_classes(self, classes: Classes, words: Words) -> Numbers:
+    def draw_classes(self, classes: ClassIndex, words: Words) -> Numbers:
         """Classes of any kind; those below one node of WordNet; or some of one alphabet."""
         among = np.arange(len(classes.counts))
         if classes.groups:
