@@ -52,7 +52,12 @@ def main() -> None:
     print(f"{'lowest':>8} {'highest':>8}   cosine with g: damping 0   1   10")
     for _ in range(TASKS):
         task = next(tasks)
-        x, y, query_x, query_y = task.support.x[0], task.support.y[0], task.query.x[0], task.query.y[0]
+        x, y, query_x, query_y = (
+            task.support.x[0],
+            task.support.y[0],
+            task.query.x[0],
+            task.query.y[0],
+        )
         phi = learner.optimum(x, y, flat(dict(learner.model.named_parameters())).detach()).detach()
         g = grad(learner.loss)(phi, query_x, query_y)
         hessian = vjp(lambda weights, x=x, y=y: grad(learner.loss)(weights, x, y), phi)[1]
@@ -60,7 +65,10 @@ def main() -> None:
         cosines = []
         for learner.damping in (0.0, 1.0, 10.0):
             cosines.append(float(F.cosine_similarity(learner.implicit(x, y, phi, g), g, dim=0)))
-        print(f"{lowest:8.1f} {highest:8.1f}   {'':22}" + "".join(f"{value:6.2f}" for value in cosines))
+        print(
+            f"{lowest:8.1f} {highest:8.1f}   {'':22}"
+            + "".join(f"{value:6.2f}" for value in cosines)
+        )
 
 
 if __name__ == "__main__":

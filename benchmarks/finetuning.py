@@ -35,31 +35,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--tasks", type=int, default=4, help="tasks to time, behind a first one")
-    parser.add_argument("--busy", action="store_true", help="count processor time: for a machine with other work")
+    parser.add_argument(
+        "--busy", action="store_true", help="count processor time: for a machine with other work"
+    )
     given = parser.parse_args()
     clock = time.process_time if given.busy else time.perf_counter
     device = select_device(given.device)
     keep_freed_memory()
-    table = Table(title=f"tasks a second, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    table = Table(
+        title=f"tasks a second, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
     for heading in ("images", "tuned", "here", "torch.optim", "600 tasks here, minutes"):
         table.add_column(heading)
     for shape in ((1, 28, 28), (3, 84, 84)):
         data = tiny_data(shape, classes=5, images=20)
-        source = Source(data.domains("test"), WayShot(5, 5, 15), stack=given.tasks + 1, device=device)
+        source = Source(
+            data.domains("test"), WayShot(5, 5, 15), stack=given.tasks + 1, device=device
+        )
         tasks = next(source.tasks())
         for blocks, tuned in (("none", "all weights"), ("1", "the last block")):
-            plan = make_plan(f"finetune:blocks={blocks},init=none", data, ways=5, shots=5, backbone="conv4")
+            plan = make_plan(
+                f"finetune:blocks={blocks},init=none", data, ways=5, shots=5, backbone="conv4"
+            )
             learner = build_learner(plan, data).to(device).eval()
             rates = []
             for way in (here, usual):
                 seconds = []
-                for x, y, queries in zip(tasks.support.x, tasks.support.y, tasks.query.x, strict=True):
+                for x, y, queries in zip(
+                    tasks.support.x, tasks.support.y, tasks.query.x, strict=True
+                ):
                     began = clock()
                     way(learner, Examples(x, y, 5), queries)
                     synchronize(device)
                     seconds.append(clock() - began)
                 rates.append(given.tasks / sum(seconds[1:]))
-            row = [" x ".join(map(str, shape)), tuned, *(f"{rate:.2f}" for rate in rates), f"{10 / rates[0]:.0f}"]
+            row = [
+                " x ".join(map(str, shape)),
+                tuned,
+                *(f"{rate:.2f}" for rate in rates),
+                f"{10 / rates[0]:.0f}",
+            ]
             table.add_row(*row)
     Console(width=100).print(table)
 
@@ -75,7 +90,9 @@ def usual(learner: Learner, support: Examples, queries: torch.Tensor) -> torch.T
     net = copy.deepcopy(learner)
     head = torch.nn.Linear(net.backbone.dim, support.ways).to(queries.device)
     with torch.no_grad():
-        head.weight.copy_(torch.stack([net(support.x[support.y == way]).mean(0) for way in range(support.ways)]))
+        head.weight.copy_(
+            torch.stack([net(support.x[support.y == way]).mean(0) for way in range(support.ways)])
+        )
     for name, weight in net.named_parameters():
         weight.requires_grad_(name in learner.tuned)
     trained = [weight for weight in [*net.parameters(), *head.parameters()] if weight.requires_grad]

@@ -31,7 +31,10 @@ METHODS = {
     "iMAML": "imaml:inner_steps={steps}",
 }
 STEPS = (1, 5, 10, 20)
-FREED_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # bytes; glibc's names
+FREED_AT_ONCE = {
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+}  # bytes; glibc's names
 WAYS, SHOTS, QUERIES, SHAPE, BACKBONE = 5, 5, 15, (3, 84, 84), "conv4:norm=batch,width=32"
 Peaks = dict[str, list[float]]  # MiB by method, aligned with STEPS
 
@@ -41,7 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--figure", type=Path, default=Path("docs/algorithms/figures/memory.png"))
-    parser.add_argument("--as-is", action="store_true", help="leave glibc's handling of freed memory as it is")
+    parser.add_argument(
+        "--as-is", action="store_true", help="leave glibc's handling of freed memory as it is"
+    )
     parser.add_argument("--one", help="measure one learner in this process: a spec")
     arguments = parser.parse_args()
     if arguments.one:
@@ -54,7 +59,11 @@ def main() -> None:
         for steps in STEPS:
             words = ["--one", spec.format(steps=steps), "--device", arguments.device]
             done = subprocess.run(
-                [sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True, env=environment
+                [sys.executable, __file__, *words],
+                check=True,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
             )
             peaks[name].append(float(done.stdout))
             print(f"{name}, {steps} inner steps: {peaks[name][-1]:.0f} MiB", file=sys.stderr)
@@ -78,13 +87,20 @@ def meta_gradient(spec: str, device_name: str) -> float:
 
     device = select_device(device_name)
     images = np.random.default_rng(0).integers(0, 256, (WAYS * 30, *SHAPE), np.uint8)
-    names, starts = tuple(f"class{number}" for number in range(WAYS)), np.arange(0, len(images) + 1, 30)
+    names, starts = (
+        tuple(f"class{number}" for number in range(WAYS)),
+        np.arange(0, len(images) + 1, 30),
+    )
     data = Data("noise", "noise", dict.fromkeys(SPLITS, Table(images, names, starts, "noise")))
-    plan = make_plan(f"{spec},train_queries={QUERIES}", data, ways=WAYS, shots=SHOTS, backbone=BACKBONE)
+    plan = make_plan(
+        f"{spec},train_queries={QUERIES}", data, ways=WAYS, shots=SHOTS, backbone=BACKBONE
+    )
     learner = build_learner(plan, data).to(device).train()
     source = Source([Domain("", images, data.classes("train"))], plan.protocol, device=device)
     tasks = next(source.tasks())
-    torch.nn.functional.conv2d(tasks.query.x[0, :1], torch.ones(1, 3, 3, 3, device=device))  # libraries are loaded
+    torch.nn.functional.conv2d(
+        tasks.query.x[0, :1], torch.ones(1, 3, 3, 3, device=device)
+    )  # libraries are loaded
     before = _peak(device, reset=True)
     query_loss(learner, tasks).backward()
     return (_peak(device) - before) / 2**20
@@ -112,8 +128,14 @@ def table(peaks: Peaks) -> str:
         *(f"{steps} step{'s' * (steps > 1)}" for steps in STEPS),
         f"{STEPS[-1]} steps / {STEPS[0]} step",
     ]
-    rows = [[name, *(f"{mib:,.0f}" for mib in row), f"{row[-1] / row[0]:.2f}"] for name, row in peaks.items()]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, ["---", *["---:"] * (len(heads) - 1)], *rows])
+    rows = [
+        [name, *(f"{mib:,.0f}" for mib in row), f"{row[-1] / row[0]:.2f}"]
+        for name, row in peaks.items()
+    ]
+    return "\n".join(
+        f"| {' | '.join(cells)} |"
+        for cells in [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    )
 
 
 def figure(peaks: Peaks) -> Figure:
@@ -131,12 +153,20 @@ def figure(peaks: Peaks) -> Figure:
             "linestyle": DASHES[place],
             "markersize": 4 + 3 * place,
         }
-        axes.plot(STEPS, row, label=name, markerfacecolor="none", linewidth=1.4, zorder=9 - place, **look)
+        axes.plot(
+            STEPS, row, label=name, markerfacecolor="none", linewidth=1.4, zorder=9 - place, **look
+        )
     axes.annotate(
-        f"{peaks['MAML'][-1]:,.0f}", (STEPS[-1], peaks["MAML"][-1]), (-8, 0), textcoords="offset points", ha="right"
+        f"{peaks['MAML'][-1]:,.0f}",
+        (STEPS[-1], peaks["MAML"][-1]),
+        (-8, 0),
+        textcoords="offset points",
+        ha="right",
     )
     flat = max(row[-1] for name, row in peaks.items() if name != "MAML")
-    axes.annotate(f"at most {flat:,.0f}", (STEPS[-1], flat), (0, 12), textcoords="offset points", ha="right")
+    axes.annotate(
+        f"at most {flat:,.0f}", (STEPS[-1], flat), (0, 12), textcoords="offset points", ha="right"
+    )
     axes.set(xticks=STEPS, xlim=(0, STEPS[-1] + 1), ylim=(0, None))
     axes.set_xlabel("inner steps", fontsize=9.5)
     axes.set_ylabel("peak memory of a meta-gradient, MiB", fontsize=9.5)

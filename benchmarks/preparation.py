@@ -44,7 +44,9 @@ class Everything(Dataset):
         with Archive(*files.values()) as archive:
             names = list(archive.images())
             for first in range(0, len(names), PORTION):
-                yield ImageClass(f"{first}", archive.stack(names[first : first + PORTION], size=self.size))
+                yield ImageClass(
+                    f"{first}", archive.stack(names[first : first + PORTION], size=self.size)
+                )
 
 
 class Measured(NamedTuple):
@@ -60,7 +62,9 @@ def measure(path: Path, size: int) -> Measured:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["MLW_CACHE"] = cache
         began, work = time.perf_counter(), time.process_time()
-        tables = prepare("measured", Everything(size=size), {path.name: path}, {path.name: "not asked"})
+        tables = prepare(
+            "measured", Everything(size=size), {path.name: path}, {path.name: "not asked"}
+        )
         seconds, peak = time.perf_counter() - began, _peak()
         cores = (time.process_time() - work) / seconds
         images = len(tables["train"].images)

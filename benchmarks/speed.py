@@ -48,11 +48,18 @@ Row = tuple[str, float, float, str]  # what, seconds here, seconds the usual way
 def main() -> None:
     """Time everything, or the parts asked for, and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join([*ROWS, *LINES])}; all, if left out")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"of {', '.join([*ROWS, *LINES])}; all, if left out",
+    )
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     if strange := set(asked.parts) - {*ROWS, *LINES}:
-        parser.error(f"there is no part {', '.join(sorted(strange))}; there are {', '.join([*ROWS, *LINES])}")
+        parser.error(
+            f"there is no part {', '.join(sorted(strange))}; there are {', '.join([*ROWS, *LINES])}"
+        )
     parts = asked.parts or [*ROWS, *LINES]
     device = select_device(asked.device)
     keep_freed_memory()
@@ -60,15 +67,23 @@ def main() -> None:
         data = open_data("omniglot")
     except DataError:
         data = open_data("glyphs")
-    table = Drawn(title=f"{data.label}, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    table = Drawn(
+        title=f"{data.label}, {device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
     for heading in ("what", "here, s", "usual way, s", "times faster", "the usual way"):
         table.add_column(heading)
-    for what, ours, usual, how in [row for name, rows in ROWS.items() if name in parts for row in rows(data, device)]:
+    for what, ours, usual, how in [
+        row for name, rows in ROWS.items() if name in parts for row in rows(data, device)
+    ]:
         times = usual / ours
-        table.add_row(what, _short(ours), _short(usual), f"{times:.0f}" if times > 5 else f"{times:.1f}", how)
+        table.add_row(
+            what, _short(ours), _short(usual), f"{times:.0f}" if times > 5 else f"{times:.1f}", how
+        )
     if table.rows:
         Console(width=130).print(table)
-    for line in [line for name, lines in LINES.items() if name in parts for line in lines(data, device)]:
+    for line in [
+        line for name, lines in LINES.items() if name in parts for line in lines(data, device)
+    ]:
         print(line)
 
 
@@ -78,7 +93,12 @@ def protonet_tasks(data: Data, device: torch.device) -> Row:
     ours = _seconds(lambda: evaluate(learner, source, 10_000))
     count = 100
     usual = _seconds(lambda: _one_by_one(learner, source, count)) * 10_000 / count
-    return "10,000 ProtoNet tasks, 5-way 1-shot, 15 queries", ours, usual, f"a forward pass a task, {count} timed"
+    return (
+        "10,000 ProtoNet tasks, 5-way 1-shot, 15 queries",
+        ours,
+        usual,
+        f"a forward pass a task, {count} timed",
+    )
 
 
 def baseline_tasks(data: Data, device: torch.device) -> Row:
@@ -86,7 +106,11 @@ def baseline_tasks(data: Data, device: torch.device) -> Row:
     learner, source = _judged("baseline", data, 5, device)
     ours = _seconds(lambda: evaluate(learner, source, 600))
     count = 10
-    usual = _seconds(lambda: [linear_head(*_task(learner, source, number)) for number in range(count)]) * 600 / count
+    usual = (
+        _seconds(lambda: [linear_head(*_task(learner, source, number)) for number in range(count)])
+        * 600
+        / count
+    )
     what = "600 Baseline tasks, 5-way 5-shot, 100 epochs each, embedding included"
     return what, ours, usual, f"torch.optim task by task, {count} timed"
 
@@ -101,14 +125,18 @@ def heads(data: Data, device: torch.device) -> list[Row]:
     for name, (usual, how) in USUAL.items():
         learner, source = _judged(name, data, 1, device)
         every = np.arange(source.offsets[-1])
-        table = torch.cat([learner.embed(as_floats(source.gather(part))) for part in np.array_split(every, 64)])
+        table = torch.cat(
+            [learner.embed(as_floats(source.gather(part))) for part in np.array_split(every, 64)]
+        )
         for shots in (1, 5):
             source = Source(data.domains("test"), WayShot(5, shots, 15), device=device)
             stacks = [source.task(some, table) for some in source.stacks(0, 600, 256)]
             tasks = [source.task(next(source.stacks(number, 1)), table) for number in range(count)]
             ours = min(_seconds(partial(_stacked, learner, stacks)) for _ in range(3))
             theirs = min(_seconds(partial(_each, usual, tasks)) for _ in range(3)) * 600 / count
-            rows.append((f"600 heads of {name}, 5-way {shots}-shot", ours, theirs, f"{how}, {count} timed"))
+            rows.append(
+                (f"600 heads of {name}, 5-way {shots}-shot", ours, theirs, f"{how}, {count} timed")
+            )
     return rows
 
 
@@ -125,7 +153,9 @@ def _each(usual: Callable[[Tensor, Tensor, Tensor], object], tasks: list[Task]) 
 
 def _fitted(head: torch.nn.Module, x: Tensor, y: Tensor) -> torch.nn.Module:
     """Closer Look's fine-tuning stage, by torch.optim."""
-    sgd = torch.optim.SGD(head.to(x.device).parameters(), 0.01, momentum=0.9, dampening=0.9, weight_decay=0.001)
+    sgd = torch.optim.SGD(
+        head.to(x.device).parameters(), 0.01, momentum=0.9, dampening=0.9, weight_decay=0.001
+    )
     for _ in range(100):
         for batch in torch.randperm(len(x), device=x.device).split(4):
             sgd.zero_grad()
@@ -155,7 +185,11 @@ def logistic_regression(x: Tensor, y: Tensor, queries: Tensor) -> object:
     """The linear probe, for one task."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(max_iter=1000).fit(x.cpu().numpy(), y.cpu().numpy()).predict(queries.cpu().numpy())
+    return (
+        LogisticRegression(max_iter=1000)
+        .fit(x.cpu().numpy(), y.cpu().numpy())
+        .predict(queries.cpu().numpy())
+    )
 
 
 def nearest_mean(x: Tensor, y: Tensor, queries: Tensor) -> Tensor:
@@ -167,7 +201,9 @@ def nearest(x: Tensor, y: Tensor, queries: Tensor) -> object:
     """The nearest neighbour, for one task."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    return KNeighborsClassifier(1).fit(x.cpu().numpy(), y.cpu().numpy()).predict(queries.cpu().numpy())
+    return (
+        KNeighborsClassifier(1).fit(x.cpu().numpy(), y.cpu().numpy()).predict(queries.cpu().numpy())
+    )
 
 
 USUAL: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], object], str]] = {
@@ -191,7 +227,12 @@ def maml_step(data: Data, device: torch.device) -> Row:
         for _ in training.records():
             pass
         seconds.append(time.perf_counter() - began)
-    return "10 MAML steps of 32 tasks, second order", seconds[0], seconds[1], "one task after the other"
+    return (
+        "10 MAML steps of 32 tasks, second order",
+        seconds[0],
+        seconds[1],
+        "one task after the other",
+    )
 
 
 def task_supply(data: Data, *, stacked: bool) -> Row:
@@ -244,7 +285,9 @@ def varying_tasks(data: Data, device: torch.device) -> float:
 
 def training_rate(data: Data, device: torch.device) -> float:
     """Images a second, forward, backward and step."""
-    plan = make_plan("protonet:train_ways=60,train_queries=5,steps=40,validate_every=0", data, ways=5, shots=1)
+    plan = make_plan(
+        "protonet:train_ways=60,train_queries=5,steps=40,validate_every=0", data, ways=5, shots=1
+    )
     source = Source(data.domains("train"), WayShot(60, 1, 5), device=device)
     training = Training(build_learner(plan, data).to(device), source, plan.settings)
     return 40 * 360 / _seconds(lambda: list(training.records()))
@@ -254,7 +297,8 @@ def start_up(command: str) -> float:
     """Seconds of a whole process."""
     program = Path(sys.executable).with_name("mlw")
     return statistics.median(
-        _seconds(lambda: subprocess.run([program, command], check=True, capture_output=True)) for _ in range(5)
+        _seconds(lambda: subprocess.run([program, command], check=True, capture_output=True))
+        for _ in range(5)
     )
 
 
@@ -292,7 +336,9 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _varying(data: Data, device: torch.device) -> list[str]:
-    return [f"tasks of varying form (Meta-Dataset's), ProtoNet: {varying_tasks(data, device):,.0f} a second"]
+    return [
+        f"tasks of varying form (Meta-Dataset's), ProtoNet: {varying_tasks(data, device):,.0f} a second"
+    ]
 
 
 def _training(data: Data, device: torch.device) -> list[str]:
@@ -301,7 +347,9 @@ def _training(data: Data, device: torch.device) -> list[str]:
 
 
 def _start_up(data: Data, device: torch.device) -> list[str]:  # noqa: ARG001 - as the other parts
-    return [f"mlw {command}: {start_up(command):.2f} s (median of 5)" for command in ("--help", "list")]
+    return [
+        f"mlw {command}: {start_up(command):.2f} s (median of 5)" for command in ("--help", "list")
+    ]
 
 
 Rows = Callable[[Data, torch.device], Sequence[Row]]
@@ -310,7 +358,9 @@ ROWS: dict[str, Rows] = {
     "baseline": lambda data, device: [baseline_tasks(data, device)],
     "heads": heads,
     "maml": lambda data, device: [maml_step(data, device)],
-    "supply": lambda data, device: [task_supply(data, stacked=stacked) for stacked in (False, True)],  # noqa: ARG005
+    "supply": lambda data, device: [
+        task_supply(data, stacked=stacked) for stacked in (False, True)
+    ],  # noqa: ARG005
 }
 LINES: dict[str, Callable[[Data, torch.device], list[str]]] = {
     "varying": _varying,

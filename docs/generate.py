@@ -33,7 +33,13 @@ def _row(name: str) -> tuple[str, ...]:
 
     target = registry().find("datasets", name).load()
     about = (target.__doc__ or "").partition("\n")[0]
-    run = "real images" if name in REAL else "a part of the real images" if name in PARTS else "a small archive"
+    run = (
+        "real images"
+        if name in REAL
+        else "a part of the real images"
+        if name in PARTS
+        else "a small archive"
+    )
     if not target.manifest:
         return f"`{name}`", about, "", "made here", "MIT", run
     entry = find_entry(target.manifest, "mlw_vision")
@@ -43,7 +49,14 @@ def _row(name: str) -> tuple[str, ...]:
     size = f", {megabytes:,.{'0f' if megabytes >= 10 else '1f'}} MB" if megabytes else ""
     learnt = "" if all(file.known for file in next(iter(forms))) else "; a checksum is learnt"
     linked = f"[`{name}`]({entry.homepage})"
-    return linked, about, f"{images:,}" if images else "", entry.access + size + learnt, entry.licence, run
+    return (
+        linked,
+        about,
+        f"{images:,}" if images else "",
+        entry.access + size + learnt,
+        entry.licence,
+        run,
+    )
 
 
 def cli_page() -> str:
@@ -65,7 +78,9 @@ def _help(words: list[str]) -> str:
         "TERM": "dumb",
         "MLW_PLUGINS": "crossdomain,metric,optimization,transfer,vision",
     }
-    result = subprocess.run([program, *words[1:]], capture_output=True, text=True, check=True, env=environment)
+    result = subprocess.run(
+        [program, *words[1:]], capture_output=True, text=True, check=True, env=environment
+    )
     return "\n".join(line.rstrip() for line in result.stdout.strip().splitlines())
 
 

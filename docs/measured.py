@@ -45,9 +45,16 @@ def rows(folder: Path) -> list[dict[str, Any]]:
         for cell in summary(frame).to_dict("records"):
             if cell["episodes"] >= TASKS and cell["instance"] == 0:
                 validated = run.about["result"].get("best_val_accuracy", 0.0)
-                command = re.sub(r" --out(=| )\S+", "", run.about.get("command", ""))  # nobody else's folder
+                command = re.sub(
+                    r" --out(=| )\S+", "", run.about.get("command", "")
+                )  # nobody else's folder
                 steps = run.about["result"]["steps"]
-                more = {"validated": validated, "command": command, "steps": steps, "parts": parts(frame)}
+                more = {
+                    "validated": validated,
+                    "command": command,
+                    "steps": steps,
+                    "parts": parts(frame),
+                }
                 more["from"] = run
                 more["all_options"] = frame["all_options"].iloc[0]
                 found.append({**cell, **more})
@@ -60,23 +67,38 @@ def table(found: list[dict[str, Any]]) -> str:
     for cell in found:
         place = (cell["train_on"], cell["test_on"], cell["ways"], cell["shots"], cell["algorithm"])
         lines.setdefault(place, _line(cell))
-    return "\n".join([HEAD, "|---" * (HEAD.count("|") - 1) + "|", *(lines[place] for place in sorted(lines))])
+    return "\n".join(
+        [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *(lines[place] for place in sorted(lines))]
+    )
 
 
 def curves(found: list[dict[str, Any]]) -> Figure:
     """Validation accuracy against minutes of training, of the runs in the table."""
     chosen: dict[tuple[int, int], dict[str, Run]] = {}
     for cell in found:
-        plan = cell["from"].about["plan"]  # a run may be judged at other ways than it was validated at
-        chosen.setdefault((plan["val_ways"], plan["val_shots"]), {}).setdefault(cell["algorithm"], cell["from"])
+        plan = cell["from"].about[
+            "plan"
+        ]  # a run may be judged at other ways than it was validated at
+        chosen.setdefault((plan["val_ways"], plan["val_shots"]), {}).setdefault(
+            cell["algorithm"], cell["from"]
+        )
     methods = sorted({method for of_method in chosen.values() for method in of_method})
-    figure, axes = plt.subplots(len(chosen), 1, figsize=(8, 4.2 * len(chosen)), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        len(chosen), 1, figsize=(8, 4.2 * len(chosen)), squeeze=False, layout="constrained"
+    )
     for axis, ((ways, shots), of_method) in zip(axes.flat, sorted(chosen.items()), strict=True):
         for method, run in sorted(of_method.items()):
             number = methods.index(method)  # of one colour in all panels
             curve = run.curve().dropna(subset=["val_accuracy"])
             minutes, accuracy = curve["seconds"] / 60, 100 * curve["val_accuracy"]
-            axis.plot(minutes, accuracy, marker=".", color=COLOURS[number % 8], ls="-:"[number // 8], label=method)
+            axis.plot(
+                minutes,
+                accuracy,
+                marker=".",
+                color=COLOURS[number % 8],
+                ls="-:"[number // 8],
+                label=method,
+            )
         axis.set_ylim(80 if shots == 1 else 95, 100)
         axis.set_title(f"Omniglot, {ways}-way {shots}-shot")
         axis.set_xlabel("minutes of training")
@@ -87,7 +109,11 @@ def curves(found: list[dict[str, Any]]) -> Figure:
 
 
 def _line(cell: dict[str, Any]) -> str:
-    data = cell["test_on"] if cell["train_on"] == cell["test_on"] else f"{cell['train_on']}, {cell['test_on']}"
+    data = (
+        cell["test_on"]
+        if cell["train_on"] == cell["test_on"]
+        else f"{cell['train_on']}, {cell['test_on']}"
+    )
     number, other = _published(cell)
     star = r" \*" if cell["transductive"] else ""
     columns = [
@@ -112,8 +138,14 @@ def _published(cell: dict[str, Any]) -> tuple[Published | None, str]:
     if exact:
         return exact, ""
     place = (cell["train_on"], cell["test_on"], cell["protocol"], cell["ways"], cell["shots"])
-    near = [n for n in published_numbers(entry) if (n.train_on, n.data, n.drawn, n.ways, n.shots) == place]
-    options = parse_spec(f"{entry.name}:{cell['all_options']}").options if cell["all_options"] else {}
+    near = [
+        n
+        for n in published_numbers(entry)
+        if (n.train_on, n.data, n.drawn, n.ways, n.shots) == place
+    ]
+    options = (
+        parse_spec(f"{entry.name}:{cell['all_options']}").options if cell["all_options"] else {}
+    )
     fitting = [number for number in near if number.options.items() <= options.items()]
     variant = [number for number in fitting if number.options] or fitting
     return (variant[0], " †") if variant else (None, "")
@@ -123,7 +155,8 @@ def matrix(frame: pd.DataFrame) -> str:
     """A comparison over several data sets: a table for each ways and shots, then each method against itself."""
     cells, pairs = summary(frame), trainings(frame)
     tables = [
-        _block(f"{ways}-way {shots}-shot", part) for (ways, shots), part in cells.groupby(["ways", "shots"], sort=False)
+        _block(f"{ways}-way {shots}-shot", part)
+        for (ways, shots), part in cells.groupby(["ways", "shots"], sort=False)
     ]
     lines = [
         f"| {row['method']} | {_named(row['train_on'])} | {_named(row['other'])} | {_named(row['test_on'])} | "
@@ -151,13 +184,17 @@ def _block(title: str, cells: pd.DataFrame) -> str:
                 f"**{number}**" if cell["accuracy"] == best[cell["test_on"]] else number
             ) + own.replace("*", r"\*")
         name = f"{method} {shared[method]}".rstrip().replace("*", r"\*")
-        lines.append(f"| {' | '.join([name, *([_named(train_on)] if several else []), *texts.values()])} |")
+        lines.append(
+            f"| {' | '.join([name, *([_named(train_on)] if several else []), *texts.values()])} |"
+        )
     return "\n".join(lines)
 
 
 def _named(data: str) -> str:
     """Data sets without their form, which all share: "miniimagenet:size=28 + omniglot:channels=3"."""
-    return " + ".join(re.sub(r"(size|channels)=\d+,?", "", part).rstrip(":,") for part in data.split(" + "))
+    return " + ".join(
+        re.sub(r"(size|channels)=\d+,?", "", part).rstrip(":,") for part in data.split(" + ")
+    )
 
 
 def write(name: str, text: str) -> None:
@@ -175,6 +212,9 @@ if __name__ == "__main__":
     curves(measured).savefig(FIGURES / "curves.png", dpi=110)
     for name, _, listed in (argument.partition("=") for argument in sys.argv[2:]):
         folders = [Path(folder) for folder in listed.split(",")]
-        write(name, matrix(pd.concat([pd.read_parquet(folder / "tasks.parquet") for folder in folders])))
+        write(
+            name,
+            matrix(pd.concat([pd.read_parquet(folder / "tasks.parquet") for folder in folders])),
+        )
         if len(folders) == 1:
             shutil.copyfile(folders[0] / "heatmap.png", FIGURES / f"{name}.png")

@@ -54,7 +54,9 @@ def test_batch_norm_of_bfloat16_is_as_exact_as_torchs():
 
 def test_squared_distances_of_long_features_survive_bfloat16():
     y = 5 * torch.rand(3, 1600)
-    x = y + torch.randn(3, 1600) / 20  # nearest to its own, at a distance of 4 where the squared lengths are 13,000
+    x = (
+        y + torch.randn(3, 1600) / 20
+    )  # nearest to its own, at a distance of 4 where the squared lengths are 13,000
     with torch.autocast("cpu", torch.bfloat16):
         found = squared_distances(x.bfloat16().float(), y)
     assert found.argmin(1).tolist() == [0, 1, 2]
@@ -72,7 +74,9 @@ def test_cosines(float64):
 
 def test_lstm_cell_is_torchs_lstm_alone_and_stacked(float64):
     theirs, ours = torch.nn.LSTM(3, 5), torch.nn.LSTMCell(3, 5)
-    ours.load_state_dict({name.removesuffix("_l0"): value for name, value in theirs.state_dict().items()})
+    ours.load_state_dict(
+        {name.removesuffix("_l0"): value for name, value in theirs.state_dict().items()}
+    )
     sequences = torch.randn(4, 7, 2, 3)  # (tasks, time, n, inputs)
 
     def last(sequence):
@@ -94,10 +98,16 @@ def test_lstm_cell_is_torchs_lstm_alone_and_stacked(float64):
 
 def test_batch_norm_is_torchs_with_batch_statistics(float64):
     x, weight, bias = torch.randn(5, 3, 4, 4), torch.randn(3), torch.randn(3)
-    assert torch.allclose(batch_norm(x, weight, bias), F.batch_norm(x, None, None, weight, bias, training=True))
+    assert torch.allclose(
+        batch_norm(x, weight, bias), F.batch_norm(x, None, None, weight, bias, training=True)
+    )
 
 
-@given(momentum=st.sampled_from([0.0, 0.9]), dampening=st.sampled_from([0.0, 0.9]), decay=st.sampled_from([0.0, 0.1]))
+@given(
+    momentum=st.sampled_from([0.0, 0.9]),
+    dampening=st.sampled_from([0.0, 0.9]),
+    decay=st.sampled_from([0.0, 0.1]),
+)
 @settings(deadline=None)
 def test_sgd_is_torchs(momentum, dampening, decay):
     first, gradients = torch.randn(4).double(), torch.randn(5, 4).double()
@@ -156,7 +166,9 @@ def test_adadelta_is_torchs(lr, rho, steps):
         *[dict.fromkeys("ab", x) for x in (first, gradients[0])], None
     )
     assert torch.allclose(by_name["b"] - first, 2 * (by_name["a"] - first))
-    assert torch.allclose(torch.vmap(ours, in_dims=(0, 1))(first, gradients), expected, rtol=1e-12, atol=1e-14)
+    assert torch.allclose(
+        torch.vmap(ours, in_dims=(0, 1))(first, gradients), expected, rtol=1e-12, atol=1e-14
+    )
 
 
 def layers():
@@ -168,7 +180,10 @@ def layers():
     def step(weights, rates, x, y):
         return descend(lambda weights: loss(weights, x, y), weights, rates)
 
-    weights = {"first": torch.randn(5, 4, requires_grad=True), "second": torch.randn(4, 3, requires_grad=True)}
+    weights = {
+        "first": torch.randn(5, 4, requires_grad=True),
+        "second": torch.randn(4, 3, requires_grad=True),
+    }
     rates = torch.rand(2, requires_grad=True)
     return loss, step, weights, rates, torch.randn(7, 6, 5), torch.randint(3, (7, 6))
 
@@ -176,8 +191,12 @@ def layers():
 def test_descend_is_gradient_descent_of_second_or_first_order(float64):
     loss, step, weights, rates, x, y = layers()
     ours = step(weights, rates, x[0], y[0])
-    slopes = torch.autograd.grad(loss(weights, x[0], y[0]), list(weights.values()), create_graph=True)
-    theirs = [w - rate * slope for w, rate, slope in zip(weights.values(), rates, slopes, strict=True)]
+    slopes = torch.autograd.grad(
+        loss(weights, x[0], y[0]), list(weights.values()), create_graph=True
+    )
+    theirs = [
+        w - rate * slope for w, rate, slope in zip(weights.values(), rates, slopes, strict=True)
+    ]
     assert torch.allclose(flat(ours), torch.cat([w.flatten() for w in theirs]))
     wanted = [*weights.values(), rates]
     second = torch.autograd.grad(flat(ours).square().sum(), wanted)
@@ -198,7 +217,10 @@ def test_what_is_recomputed_has_the_same_value_and_gradients(float64):
             moved = recompute(step, moved, rates, x, y) if lean else step(moved, rates, x, y)
         return loss(moved, x, y)
 
-    for one in (lambda lean: after(x[0], y[0], lean), lambda lean: torch.vmap(lambda x, y: after(x, y, lean))(x, y)):
+    for one in (
+        lambda lean: after(x[0], y[0], lean),
+        lambda lean: torch.vmap(lambda x, y: after(x, y, lean))(x, y),
+    ):
         lean, plain = one(True), one(False)
         assert torch.allclose(lean, plain, rtol=1e-15, atol=1e-15)
         gradients = (torch.autograd.grad(value.sum(), wanted) for value in (lean, plain))
@@ -247,7 +269,9 @@ def test_weights_become_a_vector_and_weights_again(float64):
 
 def test_each_task_is_the_same_under_vmap_and_one_by_one(float64):
     x, y = torch.randn(3, 4), torch.randn(3, 2)
-    batched, looped = (each_task(lambda x, y: x.sum() * y, x, y, batched=way) for way in (True, False))
+    batched, looped = (
+        each_task(lambda x, y: x.sum() * y, x, y, batched=way) for way in (True, False)
+    )
     assert torch.allclose(batched, looped)
     assert batched.shape == (3, 2)
 

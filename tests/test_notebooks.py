@@ -21,7 +21,9 @@ def execute(tmp_path, monkeypatch):
     spec = tmp_path / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (spec / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "tests", "language": "python"}))
+    (spec / "kernel.json").write_text(
+        json.dumps({"argv": command, "display_name": "tests", "language": "python"})
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
 
     def run(path):
@@ -52,13 +54,21 @@ def test_notebooks_are_stored_without_outputs(path):
 def test_compare_shows_tables_and_figures(execute, tmp_path, monkeypatch):
     small = "validate_tasks=8,meta_batch=2"
     algorithms = f"protonet:{small} maml:{small},inner_steps=1,test_steps=1"
-    settings = {"ON": "glyphs", "ALGORITHMS": algorithms, "SHOTS": "1 5", "EPISODES": "8", "STEPS": "6"}
+    settings = {
+        "ON": "glyphs",
+        "ALGORITHMS": algorithms,
+        "SHOTS": "1 5",
+        "EPISODES": "8",
+        "STEPS": "6",
+    }
     for name, value in {**settings, "OUT": str(tmp_path / "runs")}.items():
         monkeypatch.setenv(f"MLW_NOTEBOOK_{name}", value)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # so small a run only waits for its threads
     notebook = execute(NOTEBOOKS / "compare.ipynb")
 
-    said = "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
+    said = "".join(
+        out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", [])
+    )
     assert "32 rows, one a test task, from 4 runs" in said  # 2 methods x 2 shots x 8 tasks
     summary, differences = outputs(notebook, "text/html")
     assert summary.count("<tr") == 1 + 4  # a head, and a row for each cell
@@ -84,7 +94,9 @@ def test_cross_domain_shows_the_picture_and_the_numbers(execute, tmp_path, monke
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = execute(NOTEBOOKS / "cross-domain.ipynb")
 
-    said = "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
+    said = "".join(
+        out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", [])
+    )
     assert "64 rows, one a test task, from 4 runs" in said  # 4 methods x 2 data sets x 8 tasks
     assert said.count("Best baseline: ") == said.count("ahead: ") == 2
     numbers, gaps, places = outputs(notebook, "text/html")

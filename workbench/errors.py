@@ -69,4 +69,6 @@ class UnknownName(UsageError):
         nearest = get_close_matches(name, known, n=1, cutoff=0.5)
         guess = f" Did you mean {nearest[0]}?" if nearest else ""
         listing = f" There are: {', '.join(known)}." if known else " There are none."
-        super().__init__(f"There is no {kind} {name!r}.{guess}{listing}{' ' + hint if hint else ''}")
+        super().__init__(
+            f"There is no {kind} {name!r}.{guess}{listing}{' ' + hint if hint else ''}"
+        )

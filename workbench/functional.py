@@ -61,7 +61,9 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     """
     x, y = (each.to(torch.promote_types(each.dtype, torch.float32)) for each in (x, y))
     with torch.autocast(x.device.type, enabled=False):
-        return (x.square().sum(-1)[:, None] - 2 * x @ y.mT + y.square().sum(-1)[None, :]).clamp_min(0)
+        return (x.square().sum(-1)[:, None] - 2 * x @ y.mT + y.square().sum(-1)[None, :]).clamp_min(
+            0
+        )
 
 
 def cosines(x: Tensor, y: Tensor) -> Tensor:
@@ -81,13 +83,17 @@ def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Te
     return torch.addcmul(bias[:, None, None], centred, scale[:, None, None])
 
 
-def lstm_cell(weights: nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def lstm_cell(
+    weights: nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
     """One step of a long short-term memory: inputs `(n, inputs)` and state (h, c) to the next state, `(n, dim)` each.
 
     As torch does it, but vmap refuses nn.LSTM and nn.LSTMCell, which only hold the weights here.
     """
     h, c = state
-    gates = F.linear(x, weights.weight_ih, weights.bias_ih) + F.linear(h, weights.weight_hh, weights.bias_hh)
+    gates = F.linear(x, weights.weight_ih, weights.bias_ih) + F.linear(
+        h, weights.weight_hh, weights.bias_hh
+    )
     enter, forget, new, out = gates.chunk(4, -1)
     c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
     return out.sigmoid() * c.tanh(), c
@@ -101,14 +107,25 @@ class SGD(NamedTuple):
     dampening: float = 0.0
     weight_decay: float = 0.0
 
-    def step(self, weights: Weights, gradient: Weights, velocity: Weights | None) -> tuple[Weights, Weights]:
+    def step(
+        self, weights: Weights, gradient: Weights, velocity: Weights | None
+    ) -> tuple[Weights, Weights]:
         """The next weights and velocity; `velocity` is None before the first step."""
-        decayed = {name: gradient[name] + self.weight_decay * weight for name, weight in weights.items()}
+        decayed = {
+            name: gradient[name] + self.weight_decay * weight for name, weight in weights.items()
+        }
         if velocity is None or self.momentum == 0:
-            velocity = decayed  # like torch: the first gradient, and one without momentum, is not dampened
+            velocity = (
+                decayed  # like torch: the first gradient, and one without momentum, is not dampened
+            )
         else:
-            velocity = {k: self.momentum * velocity[k] + (1 - self.dampening) * g for k, g in decayed.items()}
-        return {name: weight - self.lr * velocity[name] for name, weight in weights.items()}, velocity
+            velocity = {
+                k: self.momentum * velocity[k] + (1 - self.dampening) * g
+                for k, g in decayed.items()
+            }
+        return {
+            name: weight - self.lr * velocity[name] for name, weight in weights.items()
+        }, velocity
 
 
 class Moments(NamedTuple):
@@ -126,7 +143,9 @@ class Adam(NamedTuple):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
 
-    def step(self, weights: Weights, gradient: Weights, moments: Moments | None) -> tuple[Weights, Moments]:
+    def step(
+        self, weights: Weights, gradient: Weights, moments: Moments | None
+    ) -> tuple[Weights, Moments]:
         """The next weights and moments; `moments` is None before the first step."""
         if moments is None:
             none = {name: torch.zeros_like(weight) for name, weight in weights.items()}
@@ -136,7 +155,10 @@ class Adam(NamedTuple):
         mean = {k: first * moments.mean[k] + (1 - first) * g for k, g in gradient.items()}
         square = {k: second * moments.square[k] + (1 - second) * g * g for k, g in gradient.items()}
         rate, spread = self.lr / (1 - first**steps), (1 - second**steps).sqrt()
-        moved = {k: w - rate * mean[k] / (square[k].sqrt() / spread + self.eps) for k, w in weights.items()}
+        moved = {
+            k: w - rate * mean[k] / (square[k].sqrt() / spread + self.eps)
+            for k, w in weights.items()
+        }
         return moved, Moments(steps, mean, square)
 
 
@@ -157,17 +179,24 @@ class Adadelta(NamedTuple):
     rho: float = 0.9
     eps: float = 1e-6
 
-    def step(self, weights: Weights, gradient: Weights, spreads: Spreads | None) -> tuple[Weights, Spreads]:
+    def step(
+        self, weights: Weights, gradient: Weights, spreads: Spreads | None
+    ) -> tuple[Weights, Spreads]:
         """The next weights and spreads; `spreads` is None before the first step."""
         if spreads is None:
             none = {name: torch.zeros_like(weight) for name, weight in weights.items()}
             spreads = Spreads(none, none)
         rho, eps = self.rho, self.eps
         gradients = {k: rho * spreads.gradients[k] + (1 - rho) * g * g for k, g in gradient.items()}
-        move = {k: g * ((spreads.moves[k] + eps) / (gradients[k] + eps)).sqrt() for k, g in gradient.items()}
+        move = {
+            k: g * ((spreads.moves[k] + eps) / (gradients[k] + eps)).sqrt()
+            for k, g in gradient.items()
+        }
         moves = {k: rho * spreads.moves[k] + (1 - rho) * m * m for k, m in move.items()}
         lr = self.lr if isinstance(self.lr, Mapping) else dict.fromkeys(weights, self.lr)
-        return {k: weight - lr[k] * move[k] for k, weight in weights.items()}, Spreads(gradients, moves)
+        return {k: weight - lr[k] * move[k] for k, weight in weights.items()}, Spreads(
+            gradients, moves
+        )
 
 
 def descend(
@@ -185,7 +214,10 @@ def descend(
     with torch.no_grad() if first_order else nullcontext():
         gradient = grad(loss)(weights)
     each = repeat(rates) if isinstance(rates, float) else rates
-    return {name: weight - rate * gradient[name] for (name, weight), rate in zip(weights.items(), each, strict=False)}
+    return {
+        name: weight - rate * gradient[name]
+        for (name, weight), rate in zip(weights.items(), each, strict=False)
+    }
 
 
 def recompute(step: Callable[..., Weights], weights: Weights, *data: Tensor) -> Weights:
@@ -217,7 +249,10 @@ class _Recomputed(torch.autograd.Function):
         ctx.save_for_backward(*inputs[1:])
         device = inputs[1].device.type
         ctx.precision = torch.autocast(
-            device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device), cache_enabled=False
+            device,
+            torch.get_autocast_dtype(device),
+            torch.is_autocast_enabled(device),
+            cache_enabled=False,
         )  # as it was on the way forward
 
     @staticmethod
@@ -226,10 +261,17 @@ class _Recomputed(torch.autograd.Function):
 
         def of_wanted(*some: Tensor) -> Any:
             given = iter(some)
-            return ctx.run(*(next(given) if want else tensor for tensor, want in zip(tensors, wanted, strict=True)))
+            return ctx.run(
+                *(
+                    next(given) if want else tensor
+                    for tensor, want in zip(tensors, wanted, strict=True)
+                )
+            )
 
         with ctx.precision:
-            pull = vjp(of_wanted, *(tensor for tensor, want in zip(tensors, wanted, strict=True) if want))[1]
+            pull = vjp(
+                of_wanted, *(tensor for tensor, want in zip(tensors, wanted, strict=True) if want)
+            )[1]
             pulled = iter(pull(gradients))
         return None, *(next(pulled) if want else None for want in wanted)
 
@@ -273,13 +315,17 @@ def each_task(one: Callable[..., Tensor], *stacks: Tensor, batched: bool) -> Ten
     return torch.stack([one(*task) for task in zip(*stacks, strict=True)])
 
 
-def each_with(model: Callable[[Tensor], Tensor], support: Tensor, x: Tensor, at_once: int = 8) -> Tensor:
+def each_with(
+    model: Callable[[Tensor], Tensor], support: Tensor, x: Tensor, at_once: int = 8
+) -> Tensor:
     """`model` of each query in a batch with the whole support, and no other query: `(m, ...)` to `(m, ways)`.
 
     Where a model normalises by the batch, this makes its predictions independent of the other queries.
     """
     alone = torch.vmap(
-        lambda query: model(torch.cat([support, query[None]]))[-1], chunk_size=at_once, randomness="same"
+        lambda query: model(torch.cat([support, query[None]]))[-1],
+        chunk_size=at_once,
+        randomness="same",
     )
     predicted: Tensor = alone(x)
     return predicted

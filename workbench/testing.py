@@ -54,14 +54,24 @@ def tiny_data(shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: 
     tables = {}
     for split in SPLITS:
         centres = random.integers(0, 200, (classes, 1, *shape))
-        rows = (centres + random.integers(0, 55, (classes, images, *shape))).astype(np.uint8).reshape(-1, *shape)
-        tables[split] = Table(rows, tuple(f"{split}{number}" for number in range(classes)), starts, "tiny")
+        rows = (
+            (centres + random.integers(0, 55, (classes, images, *shape)))
+            .astype(np.uint8)
+            .reshape(-1, *shape)
+        )
+        tables[split] = Table(
+            rows, tuple(f"{split}{number}" for number in range(classes)), starts, "tiny"
+        )
     return Data("tiny", "tiny", tables)
 
 
-def tiny_source(ways: int = 3, shots: int = 2, queries: int = 4, *, stack: int = 3, split: str = "train") -> Source:
+def tiny_source(
+    ways: int = 3, shots: int = 2, queries: int = 4, *, stack: int = 3, split: str = "train"
+) -> Source:
     """Tasks of `tiny_data`."""
-    return Source(tiny_data().domains(split), WayShot(ways, shots, queries), stack=stack, batch_size=16)
+    return Source(
+        tiny_data().domains(split), WayShot(ways, shots, queries), stack=stack, batch_size=16
+    )
 
 
 def check_learner(spec: str, *, backbone: str | None = None) -> None:
@@ -75,7 +85,9 @@ def check_learner(spec: str, *, backbone: str | None = None) -> None:
     with _float64():
         data = tiny_data()
         plan = make_plan(spec, data, ways=3, shots=2, backbone=backbone)
-        teachers = [build_learner(first, data).eval() for first in plan.teachers if isinstance(first, Plan)]
+        teachers = [
+            build_learner(first, data).eval() for first in plan.teachers if isinstance(first, Plan)
+        ]
         learner = build_learner(plan, data, teachers=teachers)
         check_stored(learner, plan.options)
         _check_selects(learner, plan)
@@ -95,12 +107,16 @@ def check_backbone(spec: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None
     module = build_backbone(spec, shape).eval()
     features = module(torch.rand(5, *shape))
     assert hasattr(module, "dim"), f"{spec} must have an attribute dim, the length of its features"
-    assert features.shape == (5, module.dim), f"{spec} must return (n, dim) = (5, {module.dim}), not {features.shape}"
+    assert features.shape == (5, module.dim), (
+        f"{spec} must return (n, dim) = (5, {module.dim}), not {features.shape}"
+    )
     apart = torch.cat([module(image[None]) for image in torch.rand(5, *shape, generator=_seeded())])
     together = module(torch.rand(5, *shape, generator=_seeded()))
     declared = any(getattr(part, "batch_statistics", False) for part in module.modules())
     same = torch.allclose(apart, together, atol=1e-5)
-    assert same or declared, f"{spec} mixes the images of a batch in eval mode: declare batch_statistics = True"
+    assert same or declared, (
+        f"{spec} mixes the images of a batch in eval mode: declare batch_statistics = True"
+    )
 
 
 def check_dataset(spec: str) -> None:
@@ -116,7 +132,9 @@ def check_dataset(spec: str) -> None:
     shapes = {table.images.shape[1:] for table in data.tables.values()}
     assert len(shapes) == 1, f"{spec} has images of several shapes: {shapes}"
     for split, table in data.tables.items():
-        assert table.images.dtype == np.uint8, f"{spec} must hold uint8 images, not {table.images.dtype}"
+        assert table.images.dtype == np.uint8, (
+            f"{spec} must hold uint8 images, not {table.images.dtype}"
+        )
         assert (np.diff(table.starts) > 0).all(), f"{spec} has a class without images in {split}"
 
 
@@ -129,7 +147,9 @@ def check_constructor(kind: str, name: str) -> None:
     assert not strange, f"{name} asks the workbench to fill {strange}; it fills {sorted(FILLED)}"
     for option in options.values():
         text = option_text(option.default)
-        assert option.convert(text, name) == option.default, f"{name}:{option.name}={text} does not give the default"
+        assert option.convert(text, name) == option.default, (
+            f"{name}:{option.name}={text} does not give the default"
+        )
     if kind == "algorithms":
         assert issubclass(target, Learner), f"{name} must be a subclass of workbench.Learner"
         clash = options.keys() & settings_options().keys()
@@ -166,7 +186,9 @@ def _check_embed(learner: Learner, task: Task) -> Task:
     apart = torch.cat([learner.embed(image[None]) for image in both.flatten(0, 1)])
     assert torch.allclose(embedded, apart, atol=1e-9), "embed must work row by row in eval mode"
     stacked, n = embedded.unflatten(0, both.shape[:2]), task.support.x.shape[1]
-    return task._replace(support=task.support._replace(x=stacked[:, :n]), query=task.query._replace(x=stacked[:, n:]))
+    return task._replace(
+        support=task.support._replace(x=stacked[:, :n]), query=task.query._replace(x=stacked[:, n:])
+    )
 
 
 def _check_adapt(learner: Learner, task: Task) -> None:
@@ -176,13 +198,19 @@ def _check_adapt(learner: Learner, task: Task) -> None:
     first = learner.adapt(support)(task.query.x[0])
     torch.manual_seed(2)
     second = learner.adapt(support)(task.query.x[0])
-    assert first.shape == (len(task.query.x[0]), support.ways), f"scores must be (n, ways), not {tuple(first.shape)}"
-    assert torch.equal(first, second), "adapt must be deterministic: draw from a torch.Generator made inside it"
+    assert first.shape == (len(task.query.x[0]), support.ways), (
+        f"scores must be (n, ways), not {tuple(first.shape)}"
+    )
+    assert torch.equal(first, second), (
+        "adapt must be deterministic: draw from a torch.Generator made inside it"
+    )
     assert not first.requires_grad, "under no_grad, adapt must build no graph"
     met = support.y < support.ways - 1  # the last class has not come yet, as in a stream
     partly = learner.adapt(Examples(support.x[met], support.y[met], support.ways))(task.query.x[0])
     assert partly.shape == first.shape, "a class that the support lacks must have its column too"
-    assert not partly[:, :-1].isnan().any(), "a class that the support lacks must not spoil the others' scores"
+    assert not partly[:, :-1].isnan().any(), (
+        "a class that the support lacks must not spoil the others' scores"
+    )
     same = all(torch.equal(before[name], value) for name, value in learner.state_dict().items())
     assert same, "adapt must leave the learner as it was"
 
@@ -192,7 +220,9 @@ def _check_batched(learner: Learner, task: Task) -> None:
         return
     stacked = scores(learner, task.support, task.query.x)
     alone = torch.cat([_alone(learner, task, number) for number in range(len(stacked))])
-    assert torch.allclose(stacked, alone, atol=1e-5), "stacked and one by one, adapt must give the same to 1e-5"
+    assert torch.allclose(stacked, alone, atol=1e-5), (
+        "stacked and one by one, adapt must give the same to 1e-5"
+    )
 
 
 def _alone(learner: Learner, task: Task, number: int) -> Tensor:
@@ -205,8 +235,12 @@ def _check_transductive(learner: Learner, task: Task) -> None:
     together = predictor(task.query.x[0])
     apart = torch.cat([predictor(query[None]) for query in task.query.x[0]])
     same = torch.allclose(together, apart, atol=1e-6)
-    assert same or learner.transductive, "a prediction depends on the other queries: declare transductive = True"
-    assert not (same and learner.transductive), "transductive is declared, and no prediction depends on other queries"
+    assert same or learner.transductive, (
+        "a prediction depends on the other queries: declare transductive = True"
+    )
+    assert not (same and learner.transductive), (
+        "transductive is declared, and no prediction depends on other queries"
+    )
 
 
 def _seeded() -> torch.Generator:

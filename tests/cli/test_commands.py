@@ -58,7 +58,9 @@ def test_the_story_of_a_run(mlw, tmp_path):
 
 
 def test_compare_prints_one_table_and_writes_its_files(mlw, tmp_path):
-    code, output, errors = mlw("compare --shots 1 2 protonet baseline:head_epochs=2 --episodes 20", *SMALL)
+    code, output, errors = mlw(
+        "compare --shots 1 2 protonet baseline:head_epochs=2 --episodes 20", *SMALL
+    )
     assert code == 0, errors
     assert output.count("protonet") == 2
     assert output.count("best") == 3  # one a condition, and the heading
@@ -97,7 +99,9 @@ def test_list_and_info(mlw):
         k: v for r in rows if r["name"] == "glyphs" for k, v in r.items()
     }.items()
     text = mlw("info maml")[1]
-    assert all(word in text for word in ("1703.03400", "inner_lr", "98.7 ± 0.4", "paper", "first_order"))
+    assert all(
+        word in text for word in ("1703.03400", "inner_lr", "98.7 ± 0.4", "paper", "first_order")
+    )
     text = mlw("info fomaml")[1]
     assert "fomaml is a name for maml:first_order=true" in text
     assert "98.3 ± 0.5" in text
@@ -105,7 +109,10 @@ def test_list_and_info(mlw):
     assert {o["name"]: o["default"] for o in facts["options"]}["first_order"] == "true"
     assert any(recipe["recipe"] == "paper" for recipe in facts["recipes"])  # its base's
     text = mlw("info omniglot")[1]
-    assert all(word in text for word in ("MIT", "images_background.zip", "vinyals", "mlw download omniglot"))
+    assert all(
+        word in text
+        for word in ("MIT", "images_background.zip", "vinyals", "mlw download omniglot")
+    )
     facts = json.loads(mlw("info conv4 --json")[1])
     assert [option["name"] for option in facts[0]["options"]][:3] == ["width", "norm", "pooling"]
 
@@ -116,7 +123,11 @@ def test_list_and_info(mlw):
         ("train protonett", 2, ["algorithm 'protonett'", "Did you mean protonet?"]),
         ("compare protonet mamml", 2, ["Did you mean maml?"]),
         ("train protonet --backbone conv5", 2, ["backbone 'conv5'", "Did you mean conv4?"]),
-        ("train protonet --backbone conv4:widht=3", 2, ["no option 'widht'", "Did you mean width?", "width (int)"]),
+        (
+            "train protonet --backbone conv4:widht=3",
+            2,
+            ["no option 'widht'", "Did you mean width?", "width (int)"],
+        ),
         ("train protonet --on omniglott", 2, ["data set 'omniglott'", "Did you mean omniglot?"]),
         ("train maml:inner_step=5", 2, ["Did you mean inner_steps?", "inner_lr (float)"]),
         ("train maml:inner_steps=many", 2, ["inner_steps is int"]),
@@ -128,8 +139,16 @@ def test_list_and_info(mlw):
         ("compare protonet --shots 0", 1, ["0 shots", "at least 1"]),
         ("train protonet --on omniglot", 1, ["type: mlw download omniglot"]),
         ("compare protonet --ways 200", 1, ["200 ways", "160 classes"]),
-        ("compare protonet --shots 1 10 --queries 15", 1, ["10 shots + 15 queries", "25", "20", "--queries 10"]),
-        ("compare protonet --train-on glyphs glyphs:size=20", 2, ["1 x 28 x 28", "1 x 20 x 20", "glyphs:size=28"]),
+        (
+            "compare protonet --shots 1 10 --queries 15",
+            1,
+            ["10 shots + 15 queries", "25", "20", "--queries 10"],
+        ),
+        (
+            "compare protonet --train-on glyphs glyphs:size=20",
+            2,
+            ["1 x 28 x 28", "1 x 20 x 20", "glyphs:size=28"],
+        ),
         (
             "compare protonet --train-on glyphs --on glyphs:size=20",
             2,
@@ -137,7 +156,11 @@ def test_list_and_info(mlw):
         ),
         ("train protonet --on glyphs omniglott", 2, ["data set 'omniglott'"]),
         ("compare protonet --shots 1 20", 1, ["20 shots leave no query", "--shots 19"]),
-        ("compare protonet --protocol metadataset", 2, ["protocol 'metadataset'", "Did you mean meta-dataset?"]),
+        (
+            "compare protonet --protocol metadataset",
+            2,
+            ["protocol 'metadataset'", "Did you mean meta-dataset?"],
+        ),
         ("compare protonet --protocol unbalanced:beta=1", 2, ["no option 'beta'", "alpha (int)"]),
         ("compare protonet --protocol within-group", 1, ["no groups", "--protocol way-shot"]),
         ("compare protonet:augment=crp", 2, ["augmentation 'crp'", "Did you mean crop?"]),
@@ -186,11 +209,15 @@ def test_a_folder_in_the_way_is_one_sentence(mlw, tmp_path):
     assert "choose another folder with --out" in errors
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip at all", b"<!doctype html><html>quota exceeded</html>"])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 no zip at all", b"<!doctype html><html>quota exceeded</html>"]
+)
 def test_a_damaged_archive_is_one_sentence_and_nothing_stays(mlw, tmp_path, monkeypatch, content):
     monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
     (tmp_path / "images_background_small1.zip").write_bytes(content)
-    code, output, errors = mlw("download omniglot_small1 --from", tmp_path / "images_background_small1.zip")
+    code, output, errors = mlw(
+        "download omniglot_small1 --from", tmp_path / "images_background_small1.zip"
+    )
     assert code == 1
     assert errors.strip().splitlines()[-1].startswith("mlw: ")
     assert output == ""
@@ -208,15 +235,24 @@ def test_an_archive_with_too_few_images_is_refused_by_count(mlw, tmp_path, monke
 
 
 def test_debug_shows_the_traceback():
-    result = subprocess.run([MLW, "--debug", "train", "nothing"], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [MLW, "--debug", "train", "nothing"], capture_output=True, text=True, check=False
+    )
     assert result.returncode != 0
     assert "Traceback" in result.stderr
     assert "UnknownName" in result.stderr
 
 
 def test_the_command_exits_as_promised():
-    for words, code in ((["list"], 0), (["train", "nothing"], 2), (["eval", "nothing"], 1), (["train", "--nope"], 2)):
-        result = subprocess.run([MLW, *words], capture_output=True, text=True, check=False, env={**os.environ})
+    for words, code in (
+        (["list"], 0),
+        (["train", "nothing"], 2),
+        (["eval", "nothing"], 1),
+        (["train", "--nope"], 2),
+    ):
+        result = subprocess.run(
+            [MLW, *words], capture_output=True, text=True, check=False, env={**os.environ}
+        )
         assert result.returncode == code, result.stderr
         assert "Traceback" not in result.stderr
 

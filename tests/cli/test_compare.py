@@ -16,13 +16,28 @@ def test_test_on_is_another_name_of_on():
         wide = widen(f"{command} --test-on glyphs omniglot:size=84".split())
         assert wide == [*command.split(), "--on", "glyphs", "--on", "omniglot:size=84"]
     wide = widen(["compare", "protonet", "--train-on", "a", "b", "--test-on", "c", "d"])
-    assert wide == ["compare", "protonet", "--train-on", "a", "--train-on", "b", "--on", "c", "--on", "d"]
+    assert wide == [
+        "compare",
+        "protonet",
+        "--train-on",
+        "a",
+        "--train-on",
+        "b",
+        "--on",
+        "c",
+        "--on",
+        "d",
+    ]
 
 
 def test_both_names_are_one_sentence():
-    with pytest.raises(UsageError, match=r"^--on and --test-on are two names of one thing; give one of them$"):
+    with pytest.raises(
+        UsageError, match=r"^--on and --test-on are two names of one thing; give one of them$"
+    ):
         widen(["compare", "protonet", "--on", "glyphs", "--test-on", "omniglot"])
-    with pytest.raises(UsageError, match=r"^--test-on needs a value; write for instance --test-on omniglot$"):
+    with pytest.raises(
+        UsageError, match=r"^--test-on needs a value; write for instance --test-on omniglot$"
+    ):
         widen(["compare", "protonet", "--test-on"])
 
 
@@ -35,20 +50,44 @@ def frame():
     for place in ("eurosat", "cropdisease", "isic", "omniglot:size=84,channels=3"):
         for shots in (5, 20):
             for method in methods:
-                common = {"algorithm": method, "options": "blocks=2,init=none,steps=50" if method == "finetune" else ""}
-                common |= {"backbone": "conv4", "train_on": "miniimagenet", "test_on": place, "split": "test"}
-                common |= {"protocol": "way-shot", "ways": 5, "shots": shots, "queries": 15, "instance": 0}
+                common = {
+                    "algorithm": method,
+                    "options": "blocks=2,init=none,steps=50" if method == "finetune" else "",
+                }
+                common |= {
+                    "backbone": "conv4",
+                    "train_on": "miniimagenet",
+                    "test_on": place,
+                    "split": "test",
+                }
+                common |= {
+                    "protocol": "way-shot",
+                    "ways": 5,
+                    "shots": shots,
+                    "queries": 15,
+                    "instance": 0,
+                }
                 common |= {"task_seed": 0, "train_seed": 0, "run": method, "transductive": False}
                 common |= {"episodic": method == "protonet", "pretrained_on": "", "overlap": ""}
                 common |= {
-                    "selection": "steps=50 on validation classes of miniimagenet" if method == "finetune" else ""
+                    "selection": "steps=50 on validation classes of miniimagenet"
+                    if method == "finetune"
+                    else ""
                 }
                 if method == "linear_probe":
-                    common |= {"pretrained_on": "imagenet", "overlap": "yes" if place == "eurosat" else "no"}
-                common |= dict.fromkeys(("loss", "adapt_seconds", "calibration_error", "eval_seconds"), 0.1)
+                    common |= {
+                        "pretrained_on": "imagenet",
+                        "overlap": "yes" if place == "eurosat" else "no",
+                    }
+                common |= dict.fromkeys(
+                    ("loss", "adapt_seconds", "calibration_error", "eval_seconds"), 0.1
+                )
                 common |= {"train_seconds": 60.0, "parameters": 1, "published_source": ""}
                 common |= dict.fromkeys(("published", "published_interval"), float("nan"))
-                rows += [common | {"task": task, "accuracy": chance.uniform(0.3, 0.9)} for task in range(20)]
+                rows += [
+                    common | {"task": task, "accuracy": chance.uniform(0.3, 0.9)}
+                    for task in range(20)
+                ]
     return pd.DataFrame(rows)
 
 
@@ -60,7 +99,9 @@ def test_several_data_sets_stand_side_by_side(frame, width, monkeypatch, capsys)
     table, _, legend = output.partition("\n†")
     assert max(len(line) for line in table.splitlines()[2:]) <= width
     assert not re.search(r"\d\n|±\n", table)  # no number is broken
-    assert table.count("±") == 2 * 4 * 6 + 2 * 4 * 5  # accuracies, and differences to the best of each column
+    assert (
+        table.count("±") == 2 * 4 * 6 + 2 * 4 * 5
+    )  # accuracies, and differences to the best of each column
     assert table.count("best") == 1 + 2 * 4
     assert "all trained on miniimagenet" in table
     assert "linear_probe °" in table

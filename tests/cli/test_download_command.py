@@ -168,7 +168,14 @@ def test_one_of_several_that_fails_stops_no_other(mlw, server):
 
 def test_info_tells_how_it_is_had(mlw, server):
     output = mlw("info asked")[1]
-    for part in ("by hand", STEPS, "CC0", "Nobody, 2020", "learnt at the first download", "12 images, 6 characters"):
+    for part in (
+        "by hand",
+        STEPS,
+        "CC0",
+        "Nobody, 2020",
+        "learnt at the first download",
+        "12 images, 6 characters",
+    ):
         assert part in output
     assert "mlw download asked" in output
     files = json.loads(mlw("info tiny --json")[1])[0]["files"]
@@ -197,7 +204,10 @@ def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
     prepared.write_bytes(content)
     code, _, errors = mlw("download tiny --verify")
     assert code == 1
-    assert f"{prepared.parent} is damaged; delete that folder and type: mlw download tiny" in sentence(errors)
+    assert (
+        f"{prepared.parent} is damaged; delete that folder and type: mlw download tiny"
+        in sentence(errors)
+    )
     archive = tmp_path / "cache" / "downloads" / "tiny" / "tiny.zip"
     content = bytearray(archive.read_bytes())
     content[100] ^= 1
@@ -206,7 +216,9 @@ def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
     assert code == 1
     assert "tiny.zip is damaged (sha256 " in sentence(errors)
     archive.unlink()
-    assert "tiny.zip is not there; type: mlw download tiny" in sentence(mlw("download tiny --verify")[2])
+    assert "tiny.zip is not there; type: mlw download tiny" in sentence(
+        mlw("download tiny --verify")[2]
+    )
     assert "damaged: tiny.zip" in mlw("download --list")[1]
 
 
@@ -332,7 +344,8 @@ def test_a_damaged_record_is_mended_by_what_the_sentence_says(mlw, tmp_path):
 
 def test_a_name_like_a_plugin_s_is_asked_about(mlw, tmp_path):
     assert (
-        "omniglto is a new name (did you mean omniglot?)" in mlw("download omniglto --from", birds(tmp_path / "b"))[2]
+        "omniglto is a new name (did you mean omniglot?)"
+        in mlw("download omniglto --from", birds(tmp_path / "b"))[2]
     )
 
 
@@ -354,7 +367,9 @@ def test_real_archives(mlw, ways):
         code, output, errors = mlw("download omniglot_small1 omniglot_small2 --from", SHARED)
     else:
         with serve(SHARED) as running:
-            code, output, errors = mlw("download omniglot_small1 omniglot_small2 --from", running.url)
+            code, output, errors = mlw(
+                "download omniglot_small1 omniglot_small2 --from", running.url
+            )
     assert code == 0, errors
     assert output.count("checksum verified") == 2
     assert mlw("download omniglot_small1 omniglot_small2 --verify")[0] == 0

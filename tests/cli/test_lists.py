@@ -21,7 +21,11 @@ from workbench.errors import UsageError
 def test_integer_lists_take_the_integers_that_follow(line):
     wide = widen(line.split())
     flags = [wide[at + 1] for at, word in enumerate(wide) if word == "--shots"]
-    others = [word for at, word in enumerate(wide) if word != "--shots" and (at == 0 or wide[at - 1] != "--shots")]
+    others = [
+        word
+        for at, word in enumerate(wide)
+        if word != "--shots" and (at == 0 or wide[at - 1] != "--shots")
+    ]
     assert flags == ["1", "5"]
     assert others == ["compare", "protonet", "maml"]
 
@@ -47,13 +51,25 @@ def test_name_lists_take_the_words_up_to_the_next_flag():
 
 
 def test_other_words_pass_unchanged():
-    for line in ("train maml --shots 5 --on glyphs", "compare a -- --shots", "--help", "", "eval runs/x --episodes 5"):
+    for line in (
+        "train maml --shots 5 --on glyphs",
+        "compare a -- --shots",
+        "--help",
+        "",
+        "eval runs/x --episodes 5",
+    ):
         assert widen(line.split()) == line.split()
 
 
 @pytest.mark.parametrize(
     "line",
-    ["compare a --shots", "compare a --shots --ways 5", "compare --on", "compare a --on --shots 1", "eval a --shots=x"],
+    [
+        "compare a --shots",
+        "compare a --shots --ways 5",
+        "compare --on",
+        "compare a --on --shots 1",
+        "eval a --shots=x",
+    ],
 )
 def test_a_list_without_a_value_is_an_error(line):
     with pytest.raises(UsageError, match="--"):

@@ -26,7 +26,9 @@ from workbench.data.files.archive import Archive
 from workbench.data.prepared import prepare
 from workbench.errors import DataError
 
-few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.fixture
@@ -56,13 +58,20 @@ def some(name: str, images: int = 2, side: int = 3) -> ImageClass:
 
 
 @few
-@given(st.dictionaries(st.sampled_from(images.SPLITS), st.dictionaries(st.text(), st.integers(1, 4), min_size=1)))
+@given(
+    st.dictionaries(
+        st.sampled_from(images.SPLITS), st.dictionaries(st.text(), st.integers(1, 4), min_size=1)
+    )
+)
 def test_tables_hold_what_the_classes_yield(tmp_path_factory, content):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLW_CACHE", str(tmp_path_factory.mktemp("cache")))
         random = np.random.default_rng(0)
         classes = {
-            split: [ImageClass(name, random.integers(0, 256, (n, 3, 2, 5), np.uint8)) for name, n in sizes.items()]
+            split: [
+                ImageClass(name, random.integers(0, 256, (n, 3, 2, 5), np.uint8))
+                for name, n in sizes.items()
+            ]
             for split, sizes in content.items()
         }
         if not classes:
@@ -166,7 +175,10 @@ def test_damaged_folder_is_made_again(cache, damage):
     ("classes", "message"),
     [
         ([some("a"), some("a")], "The class a is twice in the train split"),
-        ([some("a"), some("b", side=4)], r"b has images of shape \(1, 4, 4\), those before it \(1, 3, 3\)"),
+        (
+            [some("a"), some("b", side=4)],
+            r"b has images of shape \(1, 4, 4\), those before it \(1, 3, 3\)",
+        ),
         ([some("a", 0)], "a must be uint8 images"),
         ([ImageClass("a", np.zeros((1, 1, 2, 2)))], r"not float64 \(1, 1, 2, 2\)"),
     ],
@@ -190,7 +202,9 @@ def test_few_classes_are_in_memory_at_once(cache):
     class Large(Dataset):
         def classes(self, split, files):
             if split == "train":
-                yield from (ImageClass(f"{i}", np.full((100, 3, 84, 84), i, np.uint8)) for i in range(20))  # 2 MB each
+                yield from (
+                    ImageClass(f"{i}", np.full((100, 3, 84, 84), i, np.uint8)) for i in range(20)
+                )  # 2 MB each
 
     tracemalloc.start()
     prepare("large", Large(), {})
@@ -234,15 +248,26 @@ def test_groups_come_back(cache):
 
 def test_groups_are_content(cache):
     content = {"train": [some("a"), some("bb")]}
-    kinds = [None, Groups((("a",),), True), Groups((("a",),), False), Groups((("bb",),), True), Groups((), True)]
+    kinds = [
+        None,
+        Groups((("a",),), True),
+        Groups((("a",),), False),
+        Groups((("bb",),), True),
+        Groups((), True),
+    ]
     numbers = count()
-    prints = {prepare(f"it{next(numbers)}", Grouped(content, {"train": k}), {})["train"].fingerprint for k in kinds}
+    prints = {
+        prepare(f"it{next(numbers)}", Grouped(content, {"train": k}), {})["train"].fingerprint
+        for k in kinds
+    }
     assert len(prints) == len(kinds)
 
 
 def test_group_of_what_is_no_class(cache):
     dataset = Grouped({"train": [some("a")]}, {"train": Groups((("a", "b"),), True)})
-    with pytest.raises(DataError, match="A group of the train split holds b, which is none of its 1 classes"):
+    with pytest.raises(
+        DataError, match="A group of the train split holds b, which is none of its 1 classes"
+    ):
         prepare("it", dataset, {})
 
 
@@ -255,7 +280,9 @@ def test_full_disk(cache, monkeypatch, where):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(images, where, full)
-    with pytest.raises(DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"):
+    with pytest.raises(
+        DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"
+    ):
         prepare("it", Given({"train": [some("a")]}), {})
     assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
 
@@ -263,7 +290,9 @@ def test_full_disk(cache, monkeypatch, where):
 def test_cache_that_cannot_be_a_folder(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("MLW_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"cannot be written \(Not a directory\); set MLW_CACHE to another folder"):
+    with pytest.raises(
+        DataError, match=r"cannot be written \(Not a directory\); set MLW_CACHE to another folder"
+    ):
         prepare("it", Given({"train": [some("a")]}), {})
 
 
@@ -277,7 +306,9 @@ class Packed(Dataset):
         with Archive(files["x.tar.gz"]) as archive:
             self.meanwhile(split)
             for name in archive.names:
-                yield ImageClass(name, np.frombuffer(archive.read(name), np.uint8).reshape(1, 1, 1, 1))
+                yield ImageClass(
+                    name, np.frombuffer(archive.read(name), np.uint8).reshape(1, 1, 1, 1)
+                )
 
 
 @pytest.fixture
@@ -292,14 +323,24 @@ def test_archive_is_decompressed_once_for_all_splits(cache, packed):
     found = []
 
     def look(split):
-        found.append([(path.name, path.stat().st_ino) for path in (cache / "prepared").glob(".*.part/scratch/*")])
+        found.append(
+            [
+                (path.name, path.stat().st_ino)
+                for path in (cache / "prepared").glob(".*.part/scratch/*")
+            ]
+        )
 
     tables = prepare("it", Packed(look), {"x.tar.gz": packed})
     assert sorted(tables) == ["test", "train", "val"]
     assert len(found[0]) == 1
     assert found == [found[0]] * 3
     (folder,) = (cache / "prepared").glob("it-*")
-    assert sorted(path.name for path in folder.iterdir()) == ["index.json", "test.npy", "train.npy", "val.npy"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "index.json",
+        "test.npy",
+        "train.npy",
+        "val.npy",
+    ]
 
 
 @pytest.mark.parametrize("how", ["written", "replaced"])
@@ -344,7 +385,9 @@ def test_what_killed_processes_left_is_swept(cache):
     prepared = cache / "prepared"
     for name in ("dead", "alive"):
         (prepared / f".{name}-0123.part" / "scratch").mkdir(parents=True)
-    (prepared / ".dead-0123.lock").touch()  # a lock is what a process holds, not that its file is there
+    (
+        prepared / ".dead-0123.lock"
+    ).touch()  # a lock is what a process holds, not that its file is there
     with FileLock(prepared / ".alive-0123.lock"):
         prepare("it", Given({"train": [some("a")]}), {})
         assert [path.name for path in prepared.glob(".*.part")] == [".alive-0123.part"]
@@ -396,9 +439,15 @@ def test_killed_half_way_leaves_nothing_half_made(cache, tmp_path):
     assert list((cache / "prepared").glob("slow-*")) == []
     again = start(tmp_path, 0)
     assert len(again.communicate()[0].split()[-1]) == 64
-    assert [path.suffix for path in (cache / "prepared").iterdir() if not path.name.startswith("slow-")] == [".lock"]
+    assert [
+        path.suffix for path in (cache / "prepared").iterdir() if not path.name.startswith("slow-")
+    ] == [".lock"]
 
 
 def test_reading_data_imports_no_torch():
-    code = "import sys, workbench.data.download.fetch, workbench.data.prepared; print({'torch', 'pandas', 'pooch'} & sys.modules.keys())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+    code = "import sys, workbench.data.download.fetch, workbench.data.prepared; "
+    code += "print({'torch', 'pandas', 'pooch'} & sys.modules.keys())"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip()
+        == "set()"
+    )

@@ -72,13 +72,17 @@ def two(monkeypatch):
     """Two data sets that can be told apart, together, and a method that is taught."""
     one, other = tiny_data(), tiny_data(classes=6)
     members = [Data(name, name, each.tables) for name, each in (("one", one), ("other", other))]
-    both = Data(TOGETHER.join(each.label for each in members), "one+other", {}, members=tuple(members))
+    both = Data(
+        TOGETHER.join(each.label for each in members), "one+other", {}, members=tuple(members)
+    )
     known = {each.label: each for each in (*members, both)}
     for module in ("experiments.train_run", "experiments.evaluate_run"):
         monkeypatch.setattr(f"workbench.{module}.open_data", known.__getitem__)
     monkeypatch.setattr("workbench.tasks.splits.open_data", known.__getitem__)
     entry = Registration("algorithms", "taught", Taught, "tests", "tests", "tests")
-    monkeypatch.setitem(registry()._entries, "algorithms", [*registry()._entries["algorithms"], entry])
+    monkeypatch.setitem(
+        registry()._entries, "algorithms", [*registry()._entries["algorithms"], entry]
+    )
     return both
 
 
@@ -94,7 +98,10 @@ def test_what_it_starts_from_is_trained_first_and_once(tmp_path):
     data = tiny_data()
     own = train_run(plan_of("baseline", data), data, tmp_path, device=CPU)
     run = train_run(plan_of("protonet:init=baseline", data), data, tmp_path, device=CPU)
-    assert folders(tmp_path) == ["baseline-tiny", "protonet-tiny-3w2s"]  # the baseline that was there
+    assert folders(tmp_path) == [
+        "baseline-tiny",
+        "protonet-tiny-3w2s",
+    ]  # the baseline that was there
     assert run.plan() == plan_of("protonet:init=baseline", data)
     assert run.about["result"]["seconds_before"] == own.about["result"]["seconds"] > 0
     still = train_run(plan_of("protonet:init=baseline,steps=0", data), data, tmp_path, device=CPU)
@@ -112,7 +119,9 @@ def test_its_plan_and_code_are_in_the_hash(tmp_path, monkeypatch):
     ]
     assert len(set(names)) == 3
     monkeypatch.setattr(
-        runs, "_source_text", lambda target: target.__name__ + "changed" * (target.__name__ == "Baseline")
+        runs,
+        "_source_text",
+        lambda target: target.__name__ + "changed" * (target.__name__ == "Baseline"),
     )
     changed = runs.run_folder(plan_of("protonet:init=baseline", data), data, tmp_path).name
     assert changed not in names
@@ -143,7 +152,9 @@ def test_each_data_set_has_a_teacher_of_its_own(two, tmp_path):
 
 
 def named(out, algorithm):
-    return sorted(path.name for path in out.iterdir() if path.is_dir() and path.name.startswith(algorithm))
+    return sorted(
+        path.name for path in out.iterdir() if path.is_dir() and path.name.startswith(algorithm)
+    )
 
 
 def test_too_few_teachers_are_one_sentence(two):
@@ -166,7 +177,9 @@ def test_an_option_is_chosen_on_validation_tasks_once_for_a_form(two, tmp_path):
 
 
 def test_what_the_user_gives_is_not_chosen(two, tmp_path):
-    run = train_run(plan_of("taught:sharpness=-1", two, teachers="baseline"), two, tmp_path, device=CPU)
+    run = train_run(
+        plan_of("taught:sharpness=-1", two, teachers="baseline"), two, tmp_path, device=CPU
+    )
     frame = evaluate_run(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
     assert set(frame["selection"]) == {""}
     assert frame["accuracy"].mean() < 1 / 3
@@ -181,7 +194,12 @@ def test_without_validation_classes_nothing_is_chosen_and_the_row_says_so(two, t
 
 
 def test_an_oracle_marks_its_rows(two, tmp_path):
-    run = train_run(plan_of("taught:guess=true,sharpness=1", two, teachers="baseline"), two, tmp_path, device=CPU)
+    run = train_run(
+        plan_of("taught:guess=true,sharpness=1", two, teachers="baseline"),
+        two,
+        tmp_path,
+        device=CPU,
+    )
     frame = evaluate_run(run, two.each[0], ways=3, shots=2, queries=4, episodes=10, device=CPU)
     assert set(frame["selection"]) == {"oracle"}
 
@@ -207,13 +225,23 @@ def test_what_pre_training_saw_is_kept_and_passed_on(tmp_path, monkeypatch):
     assert run.about["pretrained_on"] == "imagenet"
     theirs = train_run(plan.init, data, tmp_path / "runs", device=CPU).about
     assert theirs["pretrained_on"] == "imagenet"
-    same = train_run(make_plan("linear_probe:init=none", data, **asked), data, tmp_path / "runs", device=CPU)
+    same = train_run(
+        make_plan("linear_probe:init=none", data, **asked), data, tmp_path / "runs", device=CPU
+    )
     first = same.learner(data, CPU).backbone.network.state_dict()
-    assert all(torch.equal(value, first[name]) for name, value in torch.load(path).items() if name in first)
+    assert all(
+        torch.equal(value, first[name]) for name, value in torch.load(path).items() if name in first
+    )
     path.unlink()  # a run holds its own weights
-    for overlaps, word in (({}, "unknown"), ({"imagenet": True}, "yes"), ({"imagenet": False}, "no")):
+    for overlaps, word in (
+        ({}, "unknown"),
+        ({"imagenet": True}, "yes"),
+        ({"imagenet": False}, "no"),
+    ):
         tested = Data("tested", "tested", data.tables, overlaps=overlaps)
-        frame = evaluate_run(run, tested, ways=3, shots=1, queries=3, episodes=4, device=CPU, fresh=True)
+        frame = evaluate_run(
+            run, tested, ways=3, shots=1, queries=3, episodes=4, device=CPU, fresh=True
+        )
         assert set(frame["pretrained_on"]) == {"imagenet"}
         assert set(frame["overlap"]) == {word}
 
@@ -235,7 +263,10 @@ def test_what_is_not_trained_must_find_all_that_it_needs_in_its_start(tmp_path, 
         monkeypatch.setattr(f"workbench.{module}.open_data", lambda text: tiny)
     asked = {"ways": 3, "shots": 2, "backbone": CONV, "settings": FEW}
     plan = make_plan("finetune:features=logits,init=baselinepp", tiny, **asked)
-    with pytest.raises(RunError, match=r"leaves classifier.bias, classifier.weight as drawn at random; name a start"):
+    with pytest.raises(
+        RunError,
+        match=r"leaves classifier.bias, classifier.weight as drawn at random; name a start",
+    ):
         train_run(plan, tiny, tmp_path, device=CPU)
     plan = make_plan("finetune:features=logits,init=baseline", tiny, **asked)
     assert train_run(plan, tiny, tmp_path, device=CPU).finished
@@ -246,7 +277,9 @@ def test_what_was_learnt_from_goes_back_through_all_runs(tmp_path, monkeypatch):
     for module in ("experiments.train_run", "experiments.evaluate_run"):
         monkeypatch.setattr(f"workbench.{module}.open_data", lambda text: tiny)
     asked = {"ways": 3, "shots": 2, "backbone": CONV, "settings": FEW}
-    first = train_run(make_plan("baseline", replace(tiny, label="sea"), **asked), tiny, tmp_path, device=CPU)
+    first = train_run(
+        make_plan("baseline", replace(tiny, label="sea"), **asked), tiny, tmp_path, device=CPU
+    )
     second = make_plan(f"protonet:init={first.folder.name}", replace(tiny, label="land"), **asked)
     run = train_run(second, tiny, tmp_path, device=CPU)
     third = make_plan(f"simpleshot:init={run.folder}", tiny, **asked)

@@ -32,11 +32,15 @@ def data(monkeypatch):
 def plan_of(data, name="protonet", seed=0, ways=3, shots=2, **settings):
     chosen = {"steps": 6, "validate_every": 2, "validate_tasks": 4, **settings}
     backbone = "conv4:norm=batch,width=8" if name.startswith("maml") else "conv4:width=8"
-    return make_plan(name, data, ways=ways, shots=shots, backbone=backbone, seed=seed, settings=chosen)
+    return make_plan(
+        name, data, ways=ways, shots=shots, backbone=backbone, seed=seed, settings=chosen
+    )
 
 
 def judged(run, data, **options):
-    return judging.judge(run, data, **{"ways": 3, "shots": 2, "queries": 4, "episodes": 10, "device": CPU, **options})
+    return judging.judge(
+        run, data, **{"ways": 3, "shots": 2, "queries": 4, "episodes": 10, "device": CPU, **options}
+    )
 
 
 def test_a_finished_run_holds_all_that_is_promised(data, tmp_path):
@@ -45,7 +49,9 @@ def test_a_finished_run_holds_all_that_is_promised(data, tmp_path):
     assert names == {"run.toml", "train.csv", "weights.safetensors"}
     assert run.folder.name.startswith("protonet-tiny-3w2s-")
     about = tomllib.loads((run.folder / "run.toml").read_text())
-    assert about["plan"]["settings"]["train_ways"] == 8  # the recipe's 20, as many as there are classes
+    assert (
+        about["plan"]["settings"]["train_ways"] == 8
+    )  # the recipe's 20, as many as there are classes
     assert about["versions"]["torch"] == torch.__version__
     assert about["result"]["steps"] == 6
     curve = run.curve()
@@ -66,7 +72,9 @@ def test_a_finished_run_holds_all_that_is_promised(data, tmp_path):
         (20, {"train_shots": 9}, (9, 1)),
     ],
 )
-def test_training_tasks_have_the_shots_of_the_test_or_what_the_classes_give(shots, settings, trained):
+def test_training_tasks_have_the_shots_of_the_test_or_what_the_classes_give(
+    shots, settings, trained
+):
     fitted = plan_of(tiny_data(images=10), shots=shots, **settings).settings
     assert (fitted.train_shots, fitted.train_queries) == trained
 
@@ -105,7 +113,9 @@ def test_an_interrupted_run_goes_on_bit_for_bit(data, tmp_path, monkeypatch, nam
         assert not runs.Run(folder).finished
         torch.manual_seed(step)
     run = jobs.train(plan_of(data, name), data, tmp_path, device=CPU)
-    assert (run.folder / "weights.safetensors").read_bytes() == (whole.folder / "weights.safetensors").read_bytes()
+    assert (run.folder / "weights.safetensors").read_bytes() == (
+        whole.folder / "weights.safetensors"
+    ).read_bytes()
     assert not (run.folder / "state.pt").exists()
     columns = ["step", "loss", "lr", "val_accuracy"]
     assert run.curve()[columns].equals(whole.curve()[columns])
@@ -117,13 +127,23 @@ def test_the_hash_covers_plan_data_and_source(data, tmp_path, monkeypatch):
 
     first = name()
     assert name() == first
-    others = {name(seed=1), name(steps=7), name(shots=1), name(name="protonet:temperature=2"), name(name="maml")}
+    others = {
+        name(seed=1),
+        name(steps=7),
+        name(shots=1),
+        name(name="protonet:temperature=2"),
+        name(name="maml"),
+    }
     assert len(others | {first}) == 6
     monkeypatch.setattr(runs, "RESULTS_VERSION", 99)
     assert name() != first
     monkeypatch.undo()
     original = runs._source_text
-    monkeypatch.setattr(runs, "_source_text", lambda target: original(target) + ("#" if "Proto" in str(target) else ""))
+    monkeypatch.setattr(
+        runs,
+        "_source_text",
+        lambda target: original(target) + ("#" if "Proto" in str(target) else ""),
+    )
     assert name() != first
 
 
@@ -166,12 +186,16 @@ def test_the_code_of_a_method_is_all_of_its_package_that_it_uses(line, file, tmp
         "rates.py": "import shop.tables\nFAST = 1",
         "other.py": "",
     }
-    files["method.py"] = f"{line}\nimport json.decoder\nfrom workbench import Learner\n\nclass Method(Learner): pass\n"
+    files["method.py"] = (
+        f"{line}\nimport json.decoder\nfrom workbench import Learner\n\nclass Method(Learner): pass\n"
+    )
     for name, text in files.items():
         (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "shop" / name).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:  # of the case before
+    for name in [
+        name for name in sys.modules if name.partition(".")[0] == "shop"
+    ]:  # of the case before
         del sys.modules[name]
     method = importlib.import_module("shop.method").Method
     first = runs._source_text(method)
@@ -209,11 +233,18 @@ def test_a_run_starts_from_another(data, tmp_path):
     theirs, ours = (each.learner(data, CPU).state_dict() for each in (pretrained, run))
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     wide = make_plan(
-        "protonet", data, ways=3, shots=2, backbone="conv4:width=16", settings={"init": pretrained.folder.name}
+        "protonet",
+        data,
+        ways=3,
+        shots=2,
+        backbone="conv4:width=16",
+        settings={"init": pretrained.folder.name},
     )
     with pytest.raises(RunError, match="no weights for backbone"):
         jobs.train(wide, data, tmp_path, device=CPU)
-    nothing = make_plan("protonet", data, ways=3, shots=2, backbone="conv4:width=8", settings={"init": "nothing"})
+    nothing = make_plan(
+        "protonet", data, ways=3, shots=2, backbone="conv4:width=8", settings={"init": "nothing"}
+    )
     with pytest.raises(RunError, match="not a finished run"):
         jobs.train(nothing, data, tmp_path, device=CPU)
 
@@ -316,7 +347,9 @@ def test_runs_are_found(data, tmp_path):
 
 def test_non_episodic_methods_are_one_run_for_all_ways_and_shots(data, tmp_path):
     folders = {
-        runs.run_folder(plan_of(data, "baseline", ways=w, shots=s), data, tmp_path) for w in (2, 3) for s in (1, 2)
+        runs.run_folder(plan_of(data, "baseline", ways=w, shots=s), data, tmp_path)
+        for w in (2, 3)
+        for s in (1, 2)
     }
     assert len(folders) == 1
 

@@ -17,7 +17,11 @@ import numpy as np
 from PIL import Image
 
 GZIP = partial(gzip.compress, mtime=0)  # no clock in what comes out
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gz": GZIP, "bz2": bz2.compress, "xz": lzma.compress}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": GZIP,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
 TARS = ["tar", "tar.gz", "tar.bz2", "tar.xz"]
 KINDS = ["zip", *TARS, "folder"]
 Member = tuple[str | zipfile.ZipInfo | tarfile.TarInfo, bytes]

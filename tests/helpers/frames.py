@@ -62,9 +62,17 @@ def three_methods():
     """Three methods (one transductive, one published) by two shots."""
     cells = []
     for shots, gain in ((1, 0.0), (5, 0.15)):
-        published = {"published": 98.8, "published_interval": 0.4, "published_source": "Snell et al. 2017"}
+        published = {
+            "published": 98.8,
+            "published_interval": 0.4,
+            "published_source": "Snell et al. 2017",
+        }
         cells.append(cell("protonet", drawn(0.7 + gain, seed=1), shots=shots, **published))
-        cells.append(cell("maml", drawn(0.65 + gain, seed=2), shots=shots, options="lr=0.1", transductive=True))
+        cells.append(
+            cell(
+                "maml", drawn(0.65 + gain, seed=2), shots=shots, options="lr=0.1", transductive=True
+            )
+        )
         cells.append(cell("baseline", drawn(0.4 + gain, seed=3), shots=shots))
     return frame_of(*cells)
 
@@ -75,7 +83,13 @@ def curves_of(frame):
     for i, run in enumerate(frame["run"].unique()):
         step = np.arange(1, 41)
         accuracy = np.where(step % 10 == 0, 0.5 + step / 100 - i / 100, np.nan)
-        columns = {"step": step, "loss": 2 / step + i, "lr": 1e-3, "seconds": step / 10, "val_accuracy": accuracy}
+        columns = {
+            "step": step,
+            "loss": 2 / step + i,
+            "lr": 1e-3,
+            "seconds": step / 10,
+            "val_accuracy": accuracy,
+        }
         parts.append(pd.DataFrame({"run": run, "label": run.split("-")[0], **columns}))
     return pd.concat(parts, ignore_index=True)
 
@@ -94,7 +108,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.loads += [value for name, value in attrs if name in ("src", "href", "data", "action", "srcset")]
+        self.loads += [
+            value for name, value in attrs if name in ("src", "href", "data", "action", "srcset")
+        ]
         assert not any(name.startswith("on") for name, _ in attrs)
         if tag not in self.VOID:
             self.open.append(tag)

@@ -29,11 +29,16 @@ def examples(tasks, number=0):
 
 
 def meta_gradient(learner, loss):
-    return torch.autograd.grad(loss, [weight for weight in learner.parameters() if weight.requires_grad])
+    return torch.autograd.grad(
+        loss, [weight for weight in learner.parameters() if weight.requires_grad]
+    )
 
 
 def same(ours, theirs, rtol=1e-8, atol=1e-11):
-    return all(torch.allclose(mine, other, rtol=rtol, atol=atol) for mine, other in zip(ours, theirs, strict=True))
+    return all(
+        torch.allclose(mine, other, rtol=rtol, atol=atol)
+        for mine, other in zip(ours, theirs, strict=True)
+    )
 
 
 def nodes(tensor):

@@ -38,7 +38,9 @@ def shade(name: str, number: int) -> tuple[int, int, int]:
     return code & 255, code >> 8 & 255, code >> 16 & 255
 
 
-def picture(colour: tuple[int, ...], kind: str = "JPEG", size: tuple[int, int] = (20, 16), box=None) -> bytes:
+def picture(
+    colour: tuple[int, ...], kind: str = "JPEG", size: tuple[int, int] = (20, 16), box=None
+) -> bytes:
     """An image file of one colour; with a box, of that colour within it and white outside."""
     image = Image.new("RGB", size, "white" if box else colour)
     if box:
@@ -48,7 +50,9 @@ def picture(colour: tuple[int, ...], kind: str = "JPEG", size: tuple[int, int] =
     return stream.getvalue()
 
 
-NOISE = np.random.default_rng(0).bytes(40_000)  # images of one colour shrink more than an archive may
+NOISE = np.random.default_rng(0).bytes(
+    40_000
+)  # images of one colour shrink more than an archive may
 
 
 def tar(members: Files, mode: str = "w:gz") -> bytes:
@@ -77,7 +81,11 @@ def some(lists: dict[str, list[str]], count: int = 2) -> dict[str, list[str]]:
 def photographs(classes: dict[str, list[str]], path: str, kind: str = "JPEG") -> Files:
     """Three images a class, named by a template of class and number."""
     every = sorted(name for names in classes.values() for name in names)
-    return {path.format(name=n, number=i): picture(shade(n, i), kind) for n in every for i in range(EACH)}
+    return {
+        path.format(name=n, number=i): picture(shade(n, i), kind)
+        for n in every
+        for i in range(EACH)
+    }
 
 
 def gzipped(content: bytes) -> bytes:
@@ -96,9 +104,15 @@ def miniimagenet_pickles() -> tuple[Files, dict]:
     classes = some(split_lists("miniimagenet"))
     members = {}
     for split, names in classes.items():
-        images = [np.full((84, 84, 3), shade(name, i), np.uint8) for i in range(EACH) for name in names]
+        images = [
+            np.full((84, 84, 3), shade(name, i), np.uint8) for i in range(EACH) for name in names
+        ]
         members[f"mini-imagenet-cache-{split}.pkl"] = pickle.dumps(
-            {"image_data": np.stack(images), "class_dict": {n: list(range(k, 6, 2)) for k, n in enumerate(names)}}, 2
+            {
+                "image_data": np.stack(images),
+                "class_dict": {n: list(range(k, 6, 2)) for k, n in enumerate(names)},
+            },
+            2,
         )
     return {"mini-imagenet.tar.gz": tar(members | {"noise": NOISE})}, classes
 
@@ -106,7 +120,10 @@ def miniimagenet_pickles() -> tuple[Files, dict]:
 def miniimagenet_files() -> tuple[Files, dict]:
     (archive,), classes = miniimagenet_pickles()[0].values(), some(split_lists("miniimagenet"))
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        files = {name.replace("-val", "-validation"): opened.extractfile(name).read() for name in opened.getnames()}
+        files = {
+            name.replace("-val", "-validation"): opened.extractfile(name).read()
+            for name in opened.getnames()
+        }
     return files, classes
 
 
@@ -115,10 +132,14 @@ def miniimagenet_labels() -> tuple[Files, dict]:
     files, labels = {}, 0
     for split, word in (("train", "train"), ("val", "validation"), ("test", "test")):
         names = split_lists("miniimagenet")[split]
-        images = np.stack([np.full((84, 84, 3), shade(name, i), np.uint8) for name in names for i in range(EACH)])
+        images = np.stack(
+            [np.full((84, 84, 3), shade(name, i), np.uint8) for name in names for i in range(EACH)]
+        )
         numbers = np.repeat(np.arange(len(names)), EACH) + labels
         labels += len(names)
-        files[f"mini-imagenet-cache-{word}.pkl"] = pickle.dumps({"data": images, "labels": numbers.tolist()})
+        files[f"mini-imagenet-cache-{word}.pkl"] = pickle.dumps(
+            {"data": images, "labels": numbers.tolist()}
+        )
     return files, dict(split_lists("miniimagenet"))
 
 
@@ -154,7 +175,9 @@ def tiered() -> tuple[Files, dict]:
             "label_general_str": ["thing"],
         }
         images = [
-            np.frombuffer(picture(shade(names[k], i), "PNG"), np.uint8)[:, None] for k in order for i in range(EACH)
+            np.frombuffer(picture(shade(names[k], i), "PNG"), np.uint8)[:, None]
+            for k in order
+            for i in range(EACH)
         ]
         members[f"{split}_labels.pkl"] = pickle.dumps(labels, 2)
         members[f"{split}_images_png.pkl"] = pickle.dumps(images, 2)
@@ -166,7 +189,9 @@ def tiered() -> tuple[Files, dict]:
 
 def tieredimagenet_tar() -> tuple[Files, dict]:
     members, classes = tiered()
-    return {"tiered-imagenet.tar": tar({f"tiered-imagenet/{n}": c for n, c in members.items()}, "w")}, classes
+    return {
+        "tiered-imagenet.tar": tar({f"tiered-imagenet/{n}": c for n, c in members.items()}, "w")
+    }, classes
 
 
 def tieredimagenet_files() -> tuple[Files, dict]:
@@ -185,7 +210,11 @@ def cifar100(classes: dict) -> tuple[Files, dict]:
     """Both batches hold images of every class, in rows of three planes."""
     every = sorted(name for split in SPLITS for name in cifarfs(split))
     fine = sorted(name.partition("/")[2] for name in every)
-    members = {"cifar-100-python/meta": pickle.dumps({"fine_label_names": fine, "coarse_label_names": []}, 2)}
+    members = {
+        "cifar-100-python/meta": pickle.dumps(
+            {"fine_label_names": fine, "coarse_label_names": []}, 2
+        )
+    }
     for part, numbers in (("train", range(2)), ("test", range(2, 3))):
         pairs = [(name, number) for number in numbers for name in every]
         planes = [np.repeat(np.array(shade(*pair), np.uint8), 1024) for pair in pairs]
@@ -211,13 +240,18 @@ def ilsvrc_2012() -> tuple[Files, dict]:
     classes = {split: leaves(split) for split in SPLITS}
     inner = {}
     for name in (name for names in classes.values() for name in names):
-        inner[f"{name}.tar"] = tar({f"{name}_{i}.JPEG": picture(shade(name, i)) for i in range(EACH)}, "w")
+        inner[f"{name}.tar"] = tar(
+            {f"{name}_{i}.JPEG": picture(shade(name, i)) for i in range(EACH)}, "w"
+        )
     return {"ILSVRC2012_img_train.tar": tar(inner, "w")}, classes
 
 
 def aircraft() -> tuple[Files, dict]:
     """Boxes count pixels from 1 and hold the last one; outside them all is white."""
-    lists = {split: [*sorted(names)[:1], *(n for n in names if "/" in n)][:3] for split, names in AIRCRAFT.items()}
+    lists = {
+        split: [*sorted(names)[:1], *(n for n in names if "/" in n)][:3]
+        for split, names in AIRCRAFT.items()
+    }
     members, lines, boxes = {}, {"trainval": [], "test": []}, []
     numbers = iter(range(10_000))
     for name in (name for names in lists.values() for name in names):
@@ -251,14 +285,21 @@ def quickdraw() -> tuple[Files, dict]:
     lists, files = split_lists("quickdraw"), {}
     for name in (name for names in lists.values() for name in names):
         stream = io.BytesIO()
-        np.save(stream, np.repeat(np.array([shade(name, i)[0] for i in range(EACH)], np.uint8)[:, None], 784, 1))
+        np.save(
+            stream,
+            np.repeat(
+                np.array([shade(name, i)[0] for i in range(EACH)], np.uint8)[:, None], 784, 1
+            ),
+        )
         files[f"{name}.npy"] = stream.getvalue()
     return files, {split: sorted(names) for split, names in lists.items()}
 
 
 def fungi() -> tuple[Files, dict]:
     classes = some(split_lists("fungi"))
-    tables: dict = {part: {"images": [], "annotations": [], "categories": []} for part in ("train", "val")}
+    tables: dict = {
+        part: {"images": [], "annotations": [], "categories": []} for part in ("train", "val")
+    }
     images = {}
     for name in (name for names in classes.values() for name in names):
         for i in range(EACH):
@@ -267,7 +308,10 @@ def fungi() -> tuple[Files, dict]:
             table["images"].append({"id": len(images), "file_name": file})
             table["annotations"].append({"image_id": len(images), "category_id": int(name[:4])})
     annotations = {f"{part}.json": json.dumps(table).encode() for part, table in tables.items()}
-    return {"fungi_train_val.tgz": tar(images), "train_val_annotations.tgz": tar(annotations)}, classes
+    return {
+        "fungi_train_val.tgz": tar(images),
+        "train_val_annotations.tgz": tar(annotations),
+    }, classes
 
 
 def vgg_flower() -> tuple[Files, dict]:
@@ -276,7 +320,10 @@ def vgg_flower() -> tuple[Files, dict]:
     classes = some(split_lists("vgg_flower"))
     every = [name for i in range(EACH) for names in classes.values() for name in names]
     times = len(every) // EACH
-    images = {f"jpg/image_{n + 1:05d}.jpg": picture(shade(name, n // times)) for n, name in enumerate(every)}
+    images = {
+        f"jpg/image_{n + 1:05d}.jpg": picture(shade(name, n // times))
+        for n, name in enumerate(every)
+    }
     stream = io.BytesIO()
     savemat(stream, {"labels": np.array([[int(name[:3]) for name in every]], np.uint8)})
     return {"102flowers.tgz": tar(images), "imagelabels.mat": stream.getvalue()}, classes
@@ -290,14 +337,22 @@ def traffic_sign() -> tuple[Files, dict]:
         members[f"{folder}/GT-{int(sign[:2]):05d}.csv"] = b"Filename;Width;Height\n"
         for i in range(EACH):
             members[f"{folder}/00000_{i:05d}.ppm"] = picture(shade(plain, i), "PPM")
-    return {"GTSRB_Final_Training_Images.zip": zipped(members)}, {"test": [s.replace("/", "-") for s in signs]}
+    return {"GTSRB_Final_Training_Images.zip": zipped(members)}, {
+        "test": [s.replace("/", "-") for s in signs]
+    }
 
 
 def mscoco() -> tuple[Files, dict]:
     """Two objects in each image, left and right, and a box without an area."""
     classes = {split: names[:2] for split, names in split_lists("mscoco").items()}
-    numbers = {name: n for n, name in enumerate((name for names in classes.values() for name in names), 3)}
-    table: dict = {"images": [], "annotations": [], "categories": [{"id": n, "name": k} for k, n in numbers.items()]}
+    numbers = {
+        name: n for n, name in enumerate((name for names in classes.values() for name in names), 3)
+    }
+    table: dict = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": n, "name": k} for k, n in numbers.items()],
+    }
     members = {}
     for first, second in (classes["val"], classes["test"]):
         for i in range(EACH):
@@ -306,25 +361,40 @@ def mscoco() -> tuple[Files, dict]:
             for name, left in ((first, 0), (second, 50)):
                 image.paste(shade(name, i), (left, 0, left + 50, 60))
                 box = [left + 10.0, 10.0, 30.0, 40.0]
-                table["annotations"].append({"image_id": number, "category_id": numbers[name], "bbox": box})
-            table["annotations"].append({"image_id": number, "category_id": 3, "bbox": [100.5, 60.5, 0.0, 0.0]})
+                table["annotations"].append(
+                    {"image_id": number, "category_id": numbers[name], "bbox": box}
+                )
+            table["annotations"].append(
+                {"image_id": number, "category_id": 3, "bbox": [100.5, 60.5, 0.0, 0.0]}
+            )
             stream = io.BytesIO()
             image.save(stream, "JPEG", quality=95)
             members[f"train2017/{number:012d}.jpg"] = stream.getvalue()
-            table["images"].append({"id": number, "file_name": f"{number:012d}.jpg", "width": 100, "height": 60})
+            table["images"].append(
+                {"id": number, "file_name": f"{number:012d}.jpg", "width": 100, "height": 60}
+            )
     annotations = {"annotations/instances_train2017.json": json.dumps(table).encode()}
-    return {"train2017.zip": zipped(members), "annotations_trainval2017.zip": zipped(annotations)}, classes
+    return {
+        "train2017.zip": zipped(members),
+        "annotations_trainval2017.zip": zipped(annotations),
+    }, classes
 
 
-def _idx_files(names: tuple[str, ...], path: str, parts: tuple[str, ...], *, lying: bool = False) -> Files:
+def _idx_files(
+    names: tuple[str, ...], path: str, parts: tuple[str, ...], *, lying: bool = False
+) -> Files:
     """Images of one grey each but for a corner; labels go round."""
     first = int(names[0] == "")
     files = {}
     for part, numbers in zip(parts, (range(2), range(2, 3)), strict=True):
-        pairs = [(name, label, i) for i in numbers for label, name in enumerate(names) if label >= first]
+        pairs = [
+            (name, label, i) for i in numbers for label, name in enumerate(names) if label >= first
+        ]
         images = np.stack([np.full((28, 28), shade(name, i)[0], np.uint8) for name, _, i in pairs])
         images[:, 27, 0] = 255  # the lower left
-        files[path.format(part, "images-idx3")] = idx(images.transpose(0, 2, 1) if lying else images)
+        files[path.format(part, "images-idx3")] = idx(
+            images.transpose(0, 2, 1) if lying else images
+        )
         files[path.format(part, "labels-idx1")] = idx(np.array([label for _, label, _ in pairs]))
     return files
 
@@ -340,7 +410,9 @@ def kmnist() -> tuple[Files, dict]:
 
 def emnist(split: str) -> tuple[Files, dict]:
     names = ("", *"abcdefghijklmnopqrstuvwxyz") if split == "letters" else BALANCED
-    members = _idx_files(names, f"gzip/emnist-{split}-{{}}-{{}}-ubyte.gz", ("train", "test"), lying=True)
+    members = _idx_files(
+        names, f"gzip/emnist-{split}-{{}}-{{}}-ubyte.gz", ("train", "test"), lying=True
+    )
     return {"gzip.zip": zipped(members)}, {"test": [name for name in names if name]}
 
 
@@ -376,7 +448,11 @@ def _isic() -> tuple[Files, Files, dict]:
             images[f"{ISIC}_Input/{name}.jpg"] = picture(shade(kind, i))
             rows.append(",".join([name, *("1.0" if other == kind else "0.0" for other in kinds)]))
     images[f"{ISIC}_Input/ATTRIBUTION.txt"] = b"by many"
-    return images, {f"{ISIC}_GroundTruth/{ISIC}_GroundTruth.csv": "\n".join(rows).encode()}, {"test": kinds}
+    return (
+        images,
+        {f"{ISIC}_GroundTruth/{ISIC}_GroundTruth.csv": "\n".join(rows).encode()},
+        {"test": kinds},
+    )
 
 
 def isic_two() -> tuple[Files, dict]:
@@ -391,7 +467,15 @@ def isic_one() -> tuple[Files, dict]:
 
 def chestx() -> tuple[Files, dict]:
     """Images lie in the archives in the order of the table; those with two findings, others or none are not taken."""
-    names = ["Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumothorax"]
+    names = [
+        "Atelectasis",
+        "Cardiomegaly",
+        "Effusion",
+        "Infiltration",
+        "Mass",
+        "Nodule",
+        "Pneumothorax",
+    ]
     rows, images = ["Image Index,Finding Labels,Follow-up #"], []
     for i in range(EACH):
         for name in [*names, "No Finding", "Pneumonia", "Mass|Nodule"]:
@@ -400,7 +484,9 @@ def chestx() -> tuple[Files, dict]:
             images.append((f"images/{file}", picture(shade(name, i), "PNG")))
     files = {"Data_Entry_2017.csv": "\n".join(rows).encode()}
     for number in range(12):
-        files[f"images_{number + 1:03d}.tar.gz"] = tar(dict(images[number * 3 : number * 3 + 3] or images[:0]) | README)
+        files[f"images_{number + 1:03d}.tar.gz"] = tar(
+            dict(images[number * 3 : number * 3 + 3] or images[:0]) | README
+        )
     return files, {"test": names}
 
 
@@ -418,7 +504,9 @@ CASES = {
     "cub:split=metadataset": lambda: cub("metadataset"),
     "cu_birds": lambda: cub("metadataset"),
     "cifar10": cifar10,
-    "cifar100": lambda: cifar100({"test": sorted(name for split in SPLITS for name in cifarfs(split))}),
+    "cifar100": lambda: cifar100(
+        {"test": sorted(name for split in SPLITS for name in cifarfs(split))}
+    ),
     "cifarfs": lambda: cifar100({split: cifarfs(split) for split in SPLITS}),
     "fc100": lambda: cifar100({split: fc100(split) for split in SPLITS}),
     "ilsvrc_2012": ilsvrc_2012,
@@ -442,4 +530,13 @@ CASES = {
     "chestx": chestx,
 }
 GREY = ("quickdraw", "mnist", "kmnist", "emnist")
-WHOLE = ("chestx", "cifar10", "cropdisease", "eurosat", "isic", "kmnist", "mnist", "traffic_sign")  # test, unless asked
+WHOLE = (
+    "chestx",
+    "cifar10",
+    "cropdisease",
+    "eurosat",
+    "isic",
+    "kmnist",
+    "mnist",
+    "traffic_sign",
+)  # test, unless asked

@@ -26,9 +26,17 @@ def sessions_of(page: str) -> dict[str, str]:
 
 def install(site: Path, *folders: Path) -> None:
     """Install packages as a user does, beside the environment rather than into it."""
-    quiet = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation"]
+    quiet = [
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", *quiet, "--target", site, *folders], capture_output=True, text=True
+        [sys.executable, "-m", "pip", "install", *quiet, "--target", site, *folders],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
 
@@ -41,5 +49,9 @@ def place(site: Path, distribution: str, code: str, **modules: str) -> None:
         (site / package / f"{name}.py").write_text(text, encoding="utf-8")
     about = site / f"{package}-1.0.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8")
-    (about / "entry_points.txt").write_text(f"[mlw]\n{distribution.partition('-')[2]} = {package}\n", encoding="utf-8")
+    (about / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8"
+    )
+    (about / "entry_points.txt").write_text(
+        f"[mlw]\n{distribution.partition('-')[2]} = {package}\n", encoding="utf-8"
+    )

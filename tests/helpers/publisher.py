@@ -34,7 +34,9 @@ def drawings(seed: int = 0) -> dict[str, bytes]:
             for drawer in (1, 2):
                 stream = io.BytesIO()
                 Image.fromarray(random.random((20, 20)) > 0.1).save(stream, "PNG")
-                files[f"{alphabet}/character{number:02d}/{number:04d}_{drawer:02d}.png"] = stream.getvalue()
+                files[f"{alphabet}/character{number:02d}/{number:04d}_{drawer:02d}.png"] = (
+                    stream.getvalue()
+                )
     return files
 
 
@@ -66,7 +68,10 @@ def entry_for(*paths: Path) -> ManifestEntry:
     files = []
     for path in paths:
         content = path.read_bytes()
-        sums = {"sha256": hashlib.sha256(content).hexdigest(), "md5": hashlib.md5(content).hexdigest()}
+        sums = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "md5": hashlib.md5(content).hexdigest(),
+        }
         url = f"https://example.invalid/{path.name}"
         files.append(RemoteFile(path.name, (url,), len(content), counts=dict(COUNTS), **sums))
     return ManifestEntry("tiny", "https://example.invalid", "CC0", "Nobody, 2020", tuple(files))
@@ -79,7 +84,9 @@ def changed(entry: ManifestEntry, **facts: object) -> ManifestEntry:
 
 def unknown(entry: ManifestEntry, url: str) -> ManifestEntry:
     """The entry as it is where nothing is published but an address."""
-    return changed(entry, urls=(f"{url}{entry.files[0].name}",), size=0, md5="", sha256="", counts={})
+    return changed(
+        entry, urls=(f"{url}{entry.files[0].name}",), size=0, md5="", sha256="", counts={}
+    )
 
 
 @pytest.fixture

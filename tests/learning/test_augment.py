@@ -58,7 +58,15 @@ def test_names(spec, expected):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("crops", ["'crops'", "Did you mean crop?", "crop, flip, jitter, none, shift", "crop+jitter+flip"]),
+        (
+            "crops",
+            [
+                "'crops'",
+                "Did you mean crop?",
+                "crop, flip, jitter, none, shift",
+                "crop+jitter+flip",
+            ],
+        ),
         ("crop+color", ["'color'", "crop, flip, jitter, none, shift"]),
         ("crop+none", ["'none'"]),
         ("crop,flip", ["'crop,flip'"]),
@@ -73,7 +81,10 @@ def test_wrong_names_are_answered_with_the_right_ones(spec, words):
 
 
 def test_a_name_given_twice():
-    with pytest.raises(UsageError, match=r"augment=flip\+crop\+flip names one change twice; type augment=flip\+crop$"):
+    with pytest.raises(
+        UsageError,
+        match=r"augment=flip\+crop\+flip names one change twice; type augment=flip\+crop$",
+    ):
         augment.names("flip+crop+flip")
 
 
@@ -84,7 +95,9 @@ def test_none_is_no_call_at_all():
 def test_it_is_imported_when_it_is_asked_for():
     code = "import sys; from workbench.learning import augment, training; augment.build('none', (3, 8, 8)); "
     code += "print('kornia' in sys.modules)"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
+    )
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
@@ -98,7 +111,9 @@ def test_it_is_imported_when_it_is_asked_for():
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     seed=st.integers(0, 2**32),
 )
-@example(spec="crop", n=1, channels=1, size=(22, 5), seed=1)  # interpolates 1 and 1 to a little more than 1
+@example(
+    spec="crop", n=1, channels=1, size=(22, 5), seed=1
+)  # interpolates 1 and 1 to a little more than 1
 @settings(max_examples=60, deadline=None)
 def test_shape_dtype_and_range_are_kept(spec, n, channels, size, seed):
     images = noise(n, channels, *size)
@@ -120,7 +135,9 @@ def test_the_same_random_state_gives_the_same_images_and_the_next_call_others(sp
     second, third = change(images), change(images)
     torch.rand(5)
     torch.set_rng_state(state)
-    afresh = augment.build(spec, (3, 20, 20))  # nothing is kept between calls: another process does the same
+    afresh = augment.build(
+        spec, (3, 20, 20)
+    )  # nothing is kept between calls: another process does the same
     assert torch.equal(afresh(images), second)
     assert torch.equal(afresh(images), third)
     assert not torch.equal(first, second)
@@ -185,7 +202,9 @@ def test_flip_mirrors_half_of_the_images_and_leaves_the_others():
     changed = seeded("flip", images)
     mirrored = (changed == images[..., [4, 3, 2, 1, 0]]).all((1, 2, 3))
     assert (mirrored | (changed == images).all((1, 2, 3))).all()
-    assert abs(int(mirrored.sum()) - 2000) < 104  # 99.9% of the binomial's weight; the seed is fixed
+    assert (
+        abs(int(mirrored.sum()) - 2000) < 104
+    )  # 99.9% of the binomial's weight; the seed is fixed
 
 
 # --- crop
@@ -196,8 +215,12 @@ def crop_boxes(n, height, width, seed=0):
     textures = noise(n, 1, height, width)
     images = torch.cat([textures, ramps(height, width).expand(n, -1, -1, -1)], 1)
     changed = seeded("crop", images, seed)
-    ends = torch.stack([changed[:, 1, 0, 0], changed[:, 2, 0, 0], changed[:, 1, -1, -1], changed[:, 2, -1, -1]], 1)
-    inside = ends * torch.tensor([width - 1, height - 1, width - 1, height - 1])  # pixels, both ends included
+    ends = torch.stack(
+        [changed[:, 1, 0, 0], changed[:, 2, 0, 0], changed[:, 1, -1, -1], changed[:, 2, -1, -1]], 1
+    )
+    inside = ends * torch.tensor(
+        [width - 1, height - 1, width - 1, height - 1]
+    )  # pixels, both ends included
     assert torch.allclose(inside, inside.round(), atol=1e-3)
     return textures, changed[:, :1], inside.round().int() + torch.tensor([0, 0, 1, 1])
 
@@ -214,10 +237,16 @@ def test_crop_is_a_part_resized_bilinearly(size):
     for texture, changed, box in zip(*crop_boxes(25, *size), strict=True):
         left, upper, right, lower = box.tolist()
         part = texture[:, upper:lower, left:right]
-        by_hand = bilinear(lower - upper, size[0]) @ part[0].double().numpy() @ bilinear(right - left, size[1]).T
+        by_hand = (
+            bilinear(lower - upper, size[0])
+            @ part[0].double().numpy()
+            @ bilinear(right - left, size[1]).T
+        )
         assert np.allclose(changed[0], by_hand, atol=1e-5)
         for antialias in (False, True):
-            by_torch = F.interpolate(part[None], size, mode="bilinear", align_corners=False, antialias=antialias)
+            by_torch = F.interpolate(
+                part[None], size, mode="bilinear", align_corners=False, antialias=antialias
+            )
             assert torch.allclose(changed, by_torch[0], atol=1e-5)
         by_pil = Image.fromarray(part[0].numpy()).resize(size[::-1], Image.Resampling.BILINEAR)
         assert np.allclose(changed[0], np.asarray(by_pil), atol=1e-5)
@@ -236,7 +265,9 @@ def test_crop_draws_area_shape_and_place_as_published():
     widths, heights = np.sqrt(area * shape).round(), np.sqrt(area / shape).round()
     fits = (widths <= 84) & (heights <= 84)
     widths, heights = widths[fits], heights[fits]
-    assert furthest(width * height, widths * heights) < 0.03  # Kolmogorov-Smirnov, 99.9%: 1.95 / sqrt(4000)
+    assert (
+        furthest(width * height, widths * heights) < 0.03
+    )  # Kolmogorov-Smirnov, 99.9%: 1.95 / sqrt(4000)
     assert furthest(width / height, widths / heights) < 0.03
     for place, room in ((left, 84 - width), (upper, 84 - height)):
         free = room > 5
@@ -247,7 +278,10 @@ def test_crop_draws_area_shape_and_place_as_published():
 def furthest(ours, theirs):
     """The largest distance between two empirical distribution functions."""
     at = np.sort(np.concatenate([ours, theirs]))
-    below = [np.searchsorted(np.sort(values), at, side="right") / len(values) for values in (ours, theirs)]
+    below = [
+        np.searchsorted(np.sort(values), at, side="right") / len(values)
+        for values in (ours, theirs)
+    ]
     return np.abs(below[0] - below[1]).max()
 
 
@@ -270,7 +304,9 @@ def test_shift_moves_each_way_alike_and_fills_with_black(side, most):
         counts = torch.bincount(one_way + most).double()
         assert len(counts) == 2 * most + 1
         even = len(one_way) / len(counts)
-        assert ((counts - even) ** 2 / even).sum() < 40  # 99.9th percentile of chi-square with 16 degrees is 39
+        assert (
+            (counts - even) ** 2 / even
+        ).sum() < 40  # 99.9th percentile of chi-square with 16 degrees is 39
 
 
 # --- jitter
@@ -337,17 +373,26 @@ def test_jitter_of_grey_images_is_brightness_and_contrast(float64):
     changed = seeded("jitter", images)
     mean, changed_mean = (x.mean((2, 3), keepdim=True) for x in (images, changed))
     brightness = changed_mean / mean
-    contrast = ((changed - changed_mean) / (images - mean)).median(-1, keepdim=True)[0].median(-2, keepdim=True)[0]
+    contrast = (
+        ((changed - changed_mean) / (images - mean))
+        .median(-1, keepdim=True)[0]
+        .median(-2, keepdim=True)[0]
+    )
     contrast /= brightness
     assert torch.allclose(changed, brightness * (contrast * images + (1 - contrast) * mean))
     for values in (brightness, contrast):
-        assert furthest(values.ravel(), np.linspace(0.6, 1.4, 10_001)) < 0.044  # Kolmogorov-Smirnov, 99.9%
+        assert (
+            furthest(values.ravel(), np.linspace(0.6, 1.4, 10_001)) < 0.044
+        )  # Kolmogorov-Smirnov, 99.9%
 
 
-@pytest.mark.parametrize(("spec", "instead"), [("jitter", "none"), ("crop+jitter+flip", "crop+flip")])
+@pytest.mark.parametrize(
+    ("spec", "instead"), [("jitter", "none"), ("crop+jitter+flip", "crop+flip")]
+)
 def test_jitter_of_other_channels_is_refused(spec, instead):
     with pytest.raises(
-        UsageError, match=f"1 or 3 channels, and these have 4; type augment={instead}$".replace("+", r"\+")
+        UsageError,
+        match=f"1 or 3 channels, and these have 4; type augment={instead}$".replace("+", r"\+"),
     ):
         augment.build(spec, (4, 20, 20))
 
@@ -385,4 +430,6 @@ def test_a_training_goes_on_bit_for_bit(name):
     second.load_state_dict(state)
     assert early + losses(second) == expected
     weights = whole.learner.state_dict()
-    assert all(torch.equal(weights[key], value) for key, value in second.learner.state_dict().items())
+    assert all(
+        torch.equal(weights[key], value) for key, value in second.learner.state_dict().items()
+    )

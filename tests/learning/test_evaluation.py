@@ -30,7 +30,10 @@ def test_stacked_and_one_by_one_agree(name, monkeypatch):
 
 def test_a_table_too_large_is_embedded_stack_by_stack():
     learner, source = built("protonet"), tiny_source(split="test")
-    whole, parts = evaluate(learner, source, 30), evaluate(learner, source, 30, table_bytes=1, stack=4)
+    whole, parts = (
+        evaluate(learner, source, 30),
+        evaluate(learner, source, 30, table_bytes=1, stack=4),
+    )
     assert np.allclose(whole.accuracy, parts.accuracy)
     assert np.allclose(whole.loss, parts.loss, atol=1e-5)
 
@@ -54,15 +57,24 @@ def test_the_numbers_are_those_of_a_plain_loop():
         task = source.task(rows)
         with torch.no_grad():
             features = learner.backbone(torch.cat([task.support.x[0], task.query.x[0]]))
-            prototypes = torch.stack([features[:6][task.support.y[0] == way].mean(0) for way in range(3)])
+            prototypes = torch.stack(
+                [features[:6][task.support.y[0] == way].mean(0) for way in range(3)]
+            )
             scores = -(torch.cdist(features[6:], prototypes) ** 2)
-        assert result.accuracy[number] == pytest.approx((scores.argmax(1) == task.query.y[0]).double().mean())
-        assert result.loss[number] == pytest.approx(float(F.cross_entropy(scores, task.query.y[0])), abs=1e-5)
+        assert result.accuracy[number] == pytest.approx(
+            (scores.argmax(1) == task.query.y[0]).double().mean()
+        )
+        assert result.loss[number] == pytest.approx(
+            float(F.cross_entropy(scores, task.query.y[0])), abs=1e-5
+        )
         confidences.append(scores.softmax(1).amax(1).numpy())
         hits.append((scores.argmax(1) == task.query.y[0]).numpy())
     confidence, hit = np.concatenate(confidences), np.concatenate(hits)
     bins = np.minimum((confidence * 15).astype(int), 14)
-    gaps = [(bins == b).mean() * abs(hit[bins == b].mean() - confidence[bins == b].mean()) for b in set(bins)]
+    gaps = [
+        (bins == b).mean() * abs(hit[bins == b].mean() - confidence[bins == b].mean())
+        for b in set(bins)
+    ]
     assert result.calibration_error == pytest.approx(sum(gaps), abs=1e-6)
 
 
@@ -82,7 +94,9 @@ def test_more_tasks_begin_with_the_fewer():
 
 def test_a_method_that_breaks_down_on_a_task_guesses_there(monkeypatch):
     learner, source = built("protonet"), tiny_source(split="test")
-    monkeypatch.setattr(type(learner), "adapt", lambda self, support: lambda x: x[:, :3] * float("nan"))
+    monkeypatch.setattr(
+        type(learner), "adapt", lambda self, support: lambda x: x[:, :3] * float("nan")
+    )
     result = evaluate(learner, source, 8)
     assert result.accuracy == pytest.approx(1 / 3)
     assert result.loss == pytest.approx(np.log(3))

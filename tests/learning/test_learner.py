@@ -47,11 +47,15 @@ class Whole(Learner):
 
     def adapt(self, support):
         weight = (
-            torch.randn(support.ways, support.x.shape[-1]) if self.fault == "random" else torch.ones(support.ways, 1)
+            torch.randn(support.ways, support.x.shape[-1])
+            if self.fault == "random"
+            else torch.ones(support.ways, 1)
         )
         if self.fault == "state":
             self.seen += 1
-        return lambda x: (x - (x.mean(0) if self.fault == "query" else 0)) @ (weight * torch.ones(x.shape[-1])).T
+        return lambda x: (
+            (x - (x.mean(0) if self.fault == "query" else 0)) @ (weight * torch.ones(x.shape[-1])).T
+        )
 
     def losses(self, source):
         for tasks in source.tasks():
@@ -74,7 +78,9 @@ class Whole(Learner):
 )
 def test_the_contract_test_catches(fault, words, monkeypatch, float64):
     monkeypatch.setattr(Whole, "fault", fault)
-    monkeypatch.setattr(testing, "make_plan", lambda *_, **__: SimpleNamespace(options={}, teachers=()))
+    monkeypatch.setattr(
+        testing, "make_plan", lambda *_, **__: SimpleNamespace(options={}, teachers=())
+    )
     monkeypatch.setattr(testing, "build_learner", lambda *_, **__: Whole())
     monkeypatch.setattr(testing, "check_constructor", lambda *_: None)
     if words is None:
@@ -93,8 +99,12 @@ def test_batch_statistics_are_refused_where_images_are_embedded_alone():
 
 def test_protonet_on_a_worked_example():
     plan_data = tiny_data()
-    learner = build_learner(make_plan("protonet:temperature=2", plan_data, ways=3, shots=2), plan_data)
-    support = Examples(torch.tensor([[0.0, 0], [2, 0], [4, 4], [4, 6]]), torch.tensor([0, 0, 1, 1]), 2)
+    learner = build_learner(
+        make_plan("protonet:temperature=2", plan_data, ways=3, shots=2), plan_data
+    )
+    support = Examples(
+        torch.tensor([[0.0, 0], [2, 0], [4, 4], [4, 6]]), torch.tensor([0, 0, 1, 1]), 2
+    )
     predicted = learner.adapt(support)(torch.tensor([[1.0, 1], [4, 5]]))
     assert torch.allclose(predicted, torch.tensor([[-0.5, -12.5], [-17.0, 0.0]]))
 
@@ -102,7 +112,9 @@ def test_protonet_on_a_worked_example():
 def test_what_is_computed_from_features_is_so_in_float32():
     data = tiny_data()
     learner = build_learner(make_plan("baseline:head_epochs=5", data, ways=5, shots=1), data)
-    features = (torch.randn(2, 10, learner.backbone.dim) + 20).bfloat16()  # as a network in bfloat16 makes them
+    features = (
+        torch.randn(2, 10, learner.backbone.dim) + 20
+    ).bfloat16()  # as a network in bfloat16 makes them
     support = Examples(features[:, :5], torch.arange(5).expand(2, 5), 5)
     queries = features[:, 5:]
     exact = scores(learner, support._replace(x=support.x.float()), queries.float())

@@ -39,7 +39,9 @@ class Scripted(Learner):
 
 def scripted(values, **settings):
     return Training(
-        Scripted(values), tiny_source(), TrainSettings(**{"validate_every": 0, "optimizer": "sgd", **settings})
+        Scripted(values),
+        tiny_source(),
+        TrainSettings(**{"validate_every": 0, "optimizer": "sgd", **settings}),
     )
 
 
@@ -62,7 +64,9 @@ def test_going_on_is_bit_for_bit_as_if_never_interrupted(name, optimizer, tmp_pa
     late = list(second.records())
     assert [record.loss for record in early + late] == [record.loss for record in expected]
     weights = whole.learner.state_dict()
-    assert all(torch.equal(weights[key], value) for key, value in second.learner.state_dict().items())
+    assert all(
+        torch.equal(weights[key], value) for key, value in second.learner.state_dict().items()
+    )
 
 
 def test_accumulated_stacks_are_one_meta_batch(float64):
@@ -97,7 +101,9 @@ def test_the_last_weights_are_kept_if_asked():
     list(done.records())
     best = training(validate=None)
     list(best.records())
-    assert all(torch.equal(best.learner.state_dict()[k], v) for k, v in done.learner.state_dict().items())
+    assert all(
+        torch.equal(best.learner.state_dict()[k], v) for k, v in done.learner.state_dict().items()
+    )
 
 
 def test_a_loss_that_is_no_number_stops_with_step_and_rate():
@@ -112,7 +118,12 @@ def test_losses_that_end_end_the_training():
 
 @pytest.mark.parametrize(
     ("settings", "weight"),
-    [({}, -3.0), ({"clip_value": 1.0}, -1.0), ({"clip_norm": 2.0}, -2.0), ({"lr": 0.5, "clip_norm": 2.0}, -1.0)],
+    [
+        ({}, -3.0),
+        ({"clip_value": 1.0}, -1.0),
+        ({"clip_norm": 2.0}, -2.0),
+        ({"lr": 0.5, "clip_norm": 2.0}, -1.0),
+    ],
 )
 def test_clipping(settings, weight):
     done = scripted([3.0], steps=1, **{"lr": 1.0, **settings})
@@ -137,7 +148,9 @@ def test_parameter_groups_keep_their_ratio_to_the_rate():
             return [{"params": [self.weight], "lr": 0.2}]
 
     done = Training(
-        Grouped([1.0, 1.0]), tiny_source(), TrainSettings(lr=0.1, steps=2, validate_every=0, optimizer="sgd")
+        Grouped([1.0, 1.0]),
+        tiny_source(),
+        TrainSettings(lr=0.1, steps=2, validate_every=0, optimizer="sgd"),
     )
     list(done.records())
     assert float(done.learner.weight.detach()) == pytest.approx(-0.4)
@@ -153,7 +166,10 @@ def test_a_learner_without_weights_trains_to_nothing():
 
 
 def test_stack_size_divides_the_meta_batch():
-    assert [TrainSettings(meta_batch=m, stack=s).stack_size for m, s in [(32, 32), (32, 12), (7, 4), (1, 8)]] == [
+    assert [
+        TrainSettings(meta_batch=m, stack=s).stack_size
+        for m, s in [(32, 32), (32, 12), (7, 4), (1, 8)]
+    ] == [
         32,
         8,
         1,

@@ -70,17 +70,26 @@ def entry_of(registry: plugins.Registry, kind: str) -> tuple[str, object]:
 
 def test_register_algorithms(load):
     (code,) = files_of(section_of("register_algorithms")).values()
-    assert entry_of(load(example=code), "algorithms") == ("my-method", "my_package.my_method:MyMethod")
+    assert entry_of(load(example=code), "algorithms") == (
+        "my-method",
+        "my_package.my_method:MyMethod",
+    )
 
 
 def test_register_backbones(load):
     (code,) = files_of(section_of("register_backbones")).values()
-    assert entry_of(load(example=code), "backbones") == ("my-network", "my_package.my_network:MyNetwork")
+    assert entry_of(load(example=code), "backbones") == (
+        "my-network",
+        "my_package.my_network:MyNetwork",
+    )
 
 
 def test_register_datasets(load):
     (code,) = files_of(section_of("register_datasets")).values()
-    assert entry_of(load(example=code), "datasets") == ("my-images", "my_package.my_images:MyImages")
+    assert entry_of(load(example=code), "datasets") == (
+        "my-images",
+        "my_package.my_images:MyImages",
+    )
 
 
 def test_register_commands(load):
@@ -99,13 +108,20 @@ def test_of_two_plugins_with_one_command_the_second_is_told(load):
     code = files_of(section_of("register_commands"))["my_package/__init__.py"]
     registry = load(one=code, two=code)
     registry.register_commands(app)
-    assert [plugin.error for plugin in registry.plugins] == ["", "PluginError: there is a command 'hello' already"]
+    assert [plugin.error for plugin in registry.plugins] == [
+        "",
+        "PluginError: there is a command 'hello' already",
+    ]
 
 
 @pytest.mark.parametrize("kind", plugins.KINDS)
 def test_a_name_that_two_claim_is_known_by_full_name_only(load, tmp_path, kind):
     for side in ("left", "right"):
-        place(tmp_path, f"mlw-{side}", IMPORT + f"@hookimpl\ndef register_{kind}(register): register('a', 'a:{side}')")
+        place(
+            tmp_path,
+            f"mlw-{side}",
+            IMPORT + f"@hookimpl\ndef register_{kind}(register): register('a', 'a:{side}')",
+        )
     registry = plugins.load(
         list(entry_points(group="mlw", name="left")) + list(entry_points(group="mlw", name="right"))
     )
@@ -117,7 +133,9 @@ def test_a_name_that_two_claim_is_known_by_full_name_only(load, tmp_path, kind):
 
 
 def test_a_class_registers_as_well_as_its_name(load):
-    code = IMPORT + "class Net: ...\n@hookimpl\ndef register_backbones(register): register('net', Net)"
+    code = (
+        IMPORT + "class Net: ...\n@hookimpl\ndef register_backbones(register): register('net', Net)"
+    )
     assert load(example=code).find("backbones", "net").load().__name__ == "Net"
 
 
@@ -125,14 +143,21 @@ def test_what_a_broken_plugin_registered_before_stays(load):
     code = IMPORT + "@hookimpl\ndef register_backbones(register): register('a', 'a:A'); 1 / 0"
     registry = load(example=code)
     assert registry.plugins[0].error == "ZeroDivisionError: division by zero"
-    with pytest.raises(PluginError, match=r"\?/a names 'a:A', which cannot be imported: ModuleNotFoundError"):
+    with pytest.raises(
+        PluginError, match=r"\?/a names 'a:A', which cannot be imported: ModuleNotFoundError"
+    ):
         registry.find("backbones", "a").load()
 
 
 def test_recipes_lie_beside_the_module_of_the_entry_point(load, tmp_path):
-    code = IMPORT + "@hookimpl\ndef register_algorithms(register): register('a', 'a:A'); register('b', 'a:A')"
+    code = (
+        IMPORT
+        + "@hookimpl\ndef register_algorithms(register): register('a', 'a:A'); register('b', 'a:A')"
+    )
     place(tmp_path, "mlw-left", "", hooks=code)
-    (tmp_path / "mlw_left" / "recipes.toml").write_text("[[a]]\nquick = { steps = 3 }\n[b]\n", encoding="utf-8")
+    (tmp_path / "mlw_left" / "recipes.toml").write_text(
+        "[[a]]\nquick = { steps = 3 }\n[b]\n", encoding="utf-8"
+    )
     registry = plugins.load([EntryPoint("left", "mlw_left.hooks", "mlw")])
     assert recipes.settings(registry.find("algorithms", "a"), "quick", "any", 5, 1) == {"steps": 3}
     with pytest.raises(PluginError, match=r"has \[b\], a single table; write \[\[b\]\]"):
@@ -142,19 +167,30 @@ def test_recipes_lie_beside_the_module_of_the_entry_point(load, tmp_path):
 def test_two_entry_points_of_one_name(load, tmp_path):
     code = IMPORT + "@hookimpl\ndef register_backbones(register): register('net', 'a:A')"
     (tmp_path / "first.py").write_text(code, encoding="utf-8")
-    registry = plugins.load([EntryPoint("same", "first", "mlw"), EntryPoint("same", "second", "mlw")])
-    assert [plugin.error for plugin in registry.plugins] == ["", "ModuleNotFoundError: No module named 'second'"]
+    registry = plugins.load(
+        [EntryPoint("same", "first", "mlw"), EntryPoint("same", "second", "mlw")]
+    )
+    assert [plugin.error for plugin in registry.plugins] == [
+        "",
+        "ModuleNotFoundError: No module named 'second'",
+    ]
     sys.modules.pop("first")
 
 
 def test_an_unknown_name_hints_at_a_broken_plugin(load):
-    with pytest.raises(UnknownName, match=r"There is no algorithm 'x'\. .* did not load \(example\); see: mlw plugins"):
+    with pytest.raises(
+        UnknownName,
+        match=r"There is no algorithm 'x'\. .* did not load \(example\); see: mlw plugins",
+    ):
         load(example="1 / 0").find("algorithms", "x")
 
 
 def test_the_nearest_name_is_offered(load):
     code = IMPORT + "@hookimpl\ndef register_backbones(register): register('resnet12', 'a:A')"
-    with pytest.raises(UnknownName, match=r"There is no backbone 'resnet21'. Did you mean resnet12\?.* See: mlw list"):
+    with pytest.raises(
+        UnknownName,
+        match=r"There is no backbone 'resnet21'. Did you mean resnet12\?.* See: mlw list",
+    ):
         load(example=code).find("backbones", "resnet21")
     with pytest.raises(UsageError, match=r"There is no data set 'x'\. There are none"):
         load(other=code).find("datasets", "x")
@@ -171,7 +207,10 @@ def test_the_environment_is_asked_for_plugins(monkeypatch):
         ("metric", ""),
         ("nothing", "MLW_PLUGINS names it, and it is not here"),
     ]
-    with pytest.raises(UnknownName, match=r"There is no backbone 'conv4'\. There are none.* did not load \(nothing\)"):
+    with pytest.raises(
+        UnknownName,
+        match=r"There is no backbone 'conv4'\. There are none.* did not load \(nothing\)",
+    ):
         only.find("backbones", "conv4")
     monkeypatch.setenv("MLW_PLUGINS", "")
     assert plugins.registry.__wrapped__().plugins == []
@@ -195,7 +234,10 @@ def test_a_name_with_options_is_an_alias_with_its_base_s_recipes_and_its_own(loa
     found = load(mlw_left=ALIAS).find("algorithms", "tinier")
     assert (found.base, dict(found.preset)) == ("tiny", {"depth": 1, "wide": False})
     data = {
-        "tiny": [{"quick": {"depth": 9, "steps": 5, "lr": 1.0}, "data": "x"}, {"quick": {"steps": 3}}],
+        "tiny": [
+            {"quick": {"depth": 9, "steps": 5, "lr": 1.0}, "data": "x"},
+            {"quick": {"steps": 3}},
+        ],
         "tinier": [{"quick": {"lr": 0.5}}],
     }
     monkeypatch.setattr(recipes, "_read", lambda _: data)
@@ -208,6 +250,9 @@ def test_a_name_with_options_is_an_alias_with_its_base_s_recipes_and_its_own(loa
 
 
 def test_an_alias_stands_behind_its_base(load):
-    text = IMPORT + "\n@hookimpl\ndef register_algorithms(register): register('tinier', 'a:Tiny', depth=1)\n"
+    text = (
+        IMPORT
+        + "\n@hookimpl\ndef register_algorithms(register): register('tinier', 'a:Tiny', depth=1)\n"
+    )
     (plugin,) = load(mlw_left=text).plugins
     assert "before 'a:Tiny' without any" in plugin.error

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import PluginError, UsageError
-from workbench.plugin.options import Above, AtLeast, Option, Spec, convert_options, filled_of, options_of, parse_spec
+from workbench.plugin.options import (
+    Above,
+    AtLeast,
+    Option,
+    Spec,
+    convert_options,
+    filled_of,
+    options_of,
+    parse_spec,
+)
 
 
 class Method:
@@ -39,7 +48,9 @@ def test_parse(text, options):
     assert parse_spec(text) == Spec(text.partition(":")[0], options)
 
 
-@pytest.mark.parametrize("text", ["maml:", ":lr=1", "maml:lr", "maml:lr=1,lr=2", "maml:=1", "maml:1a=2", ""])
+@pytest.mark.parametrize(
+    "text", ["maml:", ":lr=1", "maml:lr", "maml:lr=1,lr=2", "maml:=1", "maml:1a=2", ""]
+)
 def test_what_cannot_be_parsed_is_a_usage_error(text):
     with pytest.raises(UsageError):
         parse_spec(text)
@@ -67,7 +78,12 @@ def test_options_and_filled_come_from_the_signature():
 
 def test_resolve_converts_to_the_types():
     given = {"steps": "7", "rate": "1e-3", "exact": "true", "mode": "b"}
-    assert convert_options("m", given, options_of(Method)) == {"steps": 7, "rate": 0.001, "exact": True, "mode": "b"}
+    assert convert_options("m", given, options_of(Method)) == {
+        "steps": 7,
+        "rate": 0.001,
+        "exact": True,
+        "mode": "b",
+    }
     assert convert_options("m", {"rate": "none"}, options_of(Method)) == {"rate": None}
     assert convert_options("m", {"rate": 1}, options_of(Method)) == {"rate": 1.0}
 
@@ -75,7 +91,10 @@ def test_resolve_converts_to_the_types():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"step": "3"}, ["no option 'step'", "Did you mean steps?", "rate (float or none)", "mode (a|b)"]),
+        (
+            {"step": "3"},
+            ["no option 'step'", "Did you mean steps?", "rate (float or none)", "mode (a|b)"],
+        ),
         ({"steps": "1.5"}, ["m:steps=1.5", "int", "how many"]),
         ({"steps": True}, ["m:steps=True"]),
         ({"exact": "maybe"}, ["bool"]),
@@ -120,13 +139,21 @@ class Bounded:
 
 def test_numbers_within_their_bounds():
     options = options_of(Bounded)
-    assert convert_options("m", {"steps": "1", "rate": "1e-9"}, options) == {"steps": 1, "rate": 1e-9}
+    assert convert_options("m", {"steps": "1", "rate": "1e-9"}, options) == {
+        "steps": 1,
+        "rate": 1e-9,
+    }
     assert convert_options("m", {"steps": "none"}, options) == {"steps": None}
 
 
 @pytest.mark.parametrize(
     ("key", "value", "bound"),
-    [("steps", "0", "at least 1"), ("steps", -3, "at least 1"), ("rate", "0", "above 0"), ("rate", "nan", "above 0")],
+    [
+        ("steps", "0", "at least 1"),
+        ("steps", -3, "at least 1"),
+        ("rate", "0", "above 0"),
+        ("rate", "nan", "above 0"),
+    ],
 )
 def test_numbers_beyond_their_bounds_are_one_sentence(key, value, bound):
     with pytest.raises(UsageError, match=rf"m:{key}={value} cannot be: it must be {bound} \(how"):

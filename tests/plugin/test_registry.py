@@ -45,9 +45,13 @@ def tutorial(tmp_path_factory):
 
 @pytest.fixture
 def mlw(work):
-    def run(*words: str, sites: tuple[Path, ...] = (), code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: str, sites: tuple[Path, ...] = (), code: int = 0, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         """Type a command in a process of its own, with packages installed in these folders."""
-        inherited = {key: value for key, value in os.environ.items() if key not in ("MLW_PLUGINS", "COLUMNS")}
+        inherited = {
+            key: value for key, value in os.environ.items() if key not in ("MLW_PLUGINS", "COLUMNS")
+        }
         path = os.pathsep.join(map(str, sites))
         done = subprocess.run(
             [MLW, *words],
@@ -74,8 +78,17 @@ def test_the_tutorial_is_short_and_shows_what_it_prints():
     files = files_of(TUTORIAL)
     lines = [line for text in files.values() for line in text.splitlines() if line.strip()]
     assert 12 <= len(lines) <= 60
-    assert {"pyproject.toml", "mlw_cosine/recipes.toml", "tests/test_conformance.py"} <= files.keys()
-    assert [command.split()[1] for command in sessions_of(TUTORIAL)] == ["list", "info", "train", "compare"]
+    assert {
+        "pyproject.toml",
+        "mlw_cosine/recipes.toml",
+        "tests/test_conformance.py",
+    } <= files.keys()
+    assert [command.split()[1] for command in sessions_of(TUTORIAL)] == [
+        "list",
+        "info",
+        "train",
+        "compare",
+    ]
 
 
 def shape_of(printed: str) -> list[str]:
@@ -84,7 +97,8 @@ def shape_of(printed: str) -> list[str]:
     printed = re.sub(r"[+-]?\d[\d.,]*", "N", printed)
     printed = printed.replace("N ± N best", "N ± N N ± N")
     lines = [
-        re.sub(r"─+", "─", " ".join(line.split())).replace("best N s", "N ± N N s") for line in printed.splitlines()
+        re.sub(r"─+", "─", " ".join(line.split())).replace("best N s", "N ± N N s")
+        for line in printed.splitlines()
     ]
     return sorted(line for line in lines if line)  # sorted: the two streams are not in step
 
@@ -120,14 +134,26 @@ BROKEN = {
     "exits": ("import sys; sys.exit('enough')", "SystemExit: enough"),
     "syntax": ("def (", "SyntaxError: invalid syntax"),
     "needs": ("import something_absent", "ModuleNotFoundError: No module named 'something_absent'"),
-    "hook": ("@hookimpl\ndef register_datasets(register): raise ValueError('no')", "ValueError: no"),
-    "misspelt": ("@hookimpl\ndef register_algorithm(register): ...", "unknown hook 'register_algorithm'"),
+    "hook": (
+        "@hookimpl\ndef register_datasets(register): raise ValueError('no')",
+        "ValueError: no",
+    ),
+    "misspelt": (
+        "@hookimpl\ndef register_algorithm(register): ...",
+        "unknown hook 'register_algorithm'",
+    ),
     "argument": (
         "@hookimpl\ndef register_algorithms(add): ...",
         "{'add'} are declared in the hookimpl but can not be found",
     ),
-    "twice": ("@hookimpl\ndef register_backbones(register): register('a', 'a:A'); register('a', 'b:B')", "'a' twice"),
-    "form": ("@hookimpl\ndef register_backbones(register): register('a', 'a.A')", "not 'package.module:Class'"),
+    "twice": (
+        "@hookimpl\ndef register_backbones(register): register('a', 'a:A'); register('a', 'b:B')",
+        "'a' twice",
+    ),
+    "form": (
+        "@hookimpl\ndef register_backbones(register): register('a', 'a.A')",
+        "not 'package.module:Class'",
+    ),
     "command": ("@hookimpl\ndef register_commands(app): app.command('list')(print)", ""),
     "taken": (
         "@hookimpl\ndef register_commands(app):\n    @app.command('list')\n    def other(): print('ha')",
@@ -157,18 +183,25 @@ def broken(tmp_path_factory):
     for name, (code, _) in BROKEN.items():
         if name != "raises":
             place(site, f"mlw-{name}", IMPORT + code)
-    place(site, "mlw-unloadable", IMPORT + UNLOADABLE, classless="", leaving="import sys; sys.exit(3)")
+    place(
+        site, "mlw-unloadable", IMPORT + UNLOADABLE, classless="", leaving="import sys; sys.exit(3)"
+    )
     return site
 
 
 def test_a_broken_plugin_is_a_row(mlw, broken):
-    rows = {row["name"]: row for row in json.loads(mlw("plugins", "--json", sites=(broken,)).stdout)}
+    rows = {
+        row["name"]: row for row in json.loads(mlw("plugins", "--json", sites=(broken,)).stdout)
+    }
     for name, (_, error) in BROKEN.items():
         assert rows[name]["error"], name
         assert error in rows[name]["error"]
         assert "\n" not in rows[name]["error"]
         assert rows[name]["distribution"] == f"mlw-{name}"
-    assert not any(rows[name]["error"] for name in ("metric", "optimization", "transfer", "vision", "unloadable"))
+    assert not any(
+        rows[name]["error"]
+        for name in ("metric", "optimization", "transfer", "vision", "unloadable")
+    )
     assert rows["metric"]["algorithms"] == ["matching", "protonet", "relation", "siamese"]
 
 
@@ -179,7 +212,9 @@ def test_an_error_is_printed_as_it_is(mlw, broken):
 
 def test_debug_shows_the_traceback(broken, work):
     environment = os.environ | {"PYTHONPATH": str(broken), "MLW_PLUGINS": "raises"}
-    done = subprocess.run([MLW, "--debug", "plugins"], capture_output=True, text=True, env=environment, cwd=work)
+    done = subprocess.run(
+        [MLW, "--debug", "plugins"], capture_output=True, text=True, env=environment, cwd=work
+    )
     assert done.returncode == 0
     assert "Traceback" in done.stderr
     assert "mlw_raises" in done.stderr
@@ -188,7 +223,9 @@ def test_debug_shows_the_traceback(broken, work):
 def test_broken_plugins_disturb_nothing_else(mlw, tutorial, broken):
     sites = (tutorial[0], broken)
     listed = mlw("list", "--json", sites=sites)
-    assert {"protonet", "maml", "baseline", "cosine", "conv4", "tiny", "glyphs", "waves"} <= names(listed)
+    assert {"protonet", "maml", "baseline", "cosine", "conv4", "tiny", "glyphs", "waves"} <= names(
+        listed
+    )
     assert re.search(r"raises.* did not load; see: mlw plugins", mlw("list", sites=sites).stderr)
     words = ["protonet", "cosine", "--on", "waves", "--backbone", "tiny", "--json", *FEW]
     compared = json.loads(mlw("compare", *words, sites=sites).stdout)
@@ -198,7 +235,9 @@ def test_broken_plugins_disturb_nothing_else(mlw, tutorial, broken):
 @pytest.mark.parametrize("name", ["absent", "classless", "leaving", "elsewhere"])
 def test_a_class_that_cannot_be_imported_is_one_sentence(mlw, broken, name):
     said = mlw("info", name, sites=(broken,), code=1).stderr
-    assert re.fullmatch(rf"mlw: mlw-unloadable/{name} names '.*', which cannot be imported: .*\n", said)
+    assert re.fullmatch(
+        rf"mlw: mlw-unloadable/{name} names '.*', which cannot be imported: .*\n", said
+    )
     assert f"mlw --debug info mlw-unloadable/{name}" in said
 
 
@@ -247,13 +286,24 @@ class Pixels(nn.Flatten):
 def twins(tmp_path_factory, tutorial):
     site = tmp_path_factory.mktemp("twins")
     for side, sign in (("left", ""), ("right", "-")):
-        place(site, f"mlw-{side}", IMPORT + TWIN.format(side=side), twin=TWIN_CLASSES.format(side=side, sign=sign))
+        place(
+            site,
+            f"mlw-{side}",
+            IMPORT + TWIN.format(side=side),
+            twin=TWIN_CLASSES.format(side=side, sign=sign),
+        )
     return (site, tutorial[0])
 
 
 def test_twins_are_listed_by_full_name(mlw, twins):
     listed = names(mlw("list", "--json", sites=twins))
-    assert {"mlw-left/twin", "mlw-right/twin", "mlw-left/pixels", "mlw-right/pixels", "protonet"} <= listed
+    assert {
+        "mlw-left/twin",
+        "mlw-right/twin",
+        "mlw-left/pixels",
+        "mlw-right/pixels",
+        "protonet",
+    } <= listed
     assert not {"twin", "pixels"} & listed
 
 

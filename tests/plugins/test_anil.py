@@ -30,7 +30,9 @@ def test_anil_adapts_the_head_alone_and_the_body_learns_through_it(batched, floa
     ours = meta_gradient(learner, query_loss(learner, tasks))
 
     def loss(detach):
-        logits = torch.stack([anil_by_create_graph(learner, tasks, number, detach) for number in range(2)])
+        logits = torch.stack(
+            [anil_by_create_graph(learner, tasks, number, detach) for number in range(2)]
+        )
         return F.cross_entropy(logits.flatten(0, 1), tasks.query.y.flatten())
 
     assert same(ours, meta_gradient(learner, loss(detach=False)))
@@ -55,7 +57,11 @@ def test_nil_weighs_the_supports_labels_by_cosine(float64):
         predicted = learner.adapt(support)(tasks.query.x[0])
         features, queries = learner.body(support.x), learner.body(tasks.query.x[0])
         for number, query in enumerate(queries):
-            attention = torch.stack([F.cosine_similarity(query, feature, dim=0) for feature in features]).softmax(0)
+            attention = torch.stack(
+                [F.cosine_similarity(query, feature, dim=0) for feature in features]
+            ).softmax(0)
             expected = torch.stack([attention[support.y == way].sum() for way in range(3)])
             assert torch.allclose(predicted[number].softmax(0), expected)
-    assert not torch.allclose(learner.train().adapt(support)(tasks.query.x[0]), predicted)  # it trains with the head
+    assert not torch.allclose(
+        learner.train().adapt(support)(tasks.query.x[0]), predicted
+    )  # it trains with the head

@@ -21,7 +21,9 @@ def cavia_by_create_graph(learner, tasks, number):
             place = f"0.blocks.{4 * block}"
             x = F.conv2d(x, weights[f"{place}.weight"], weights[f"{place}.bias"], padding=1)
             place = f"0.blocks.{4 * block + 1}"
-            x = F.batch_norm(x, None, None, weights[f"{place}.weight"], weights[f"{place}.bias"], training=True)
+            x = F.batch_norm(
+                x, None, None, weights[f"{place}.weight"], weights[f"{place}.bias"], training=True
+            )
             x = F.max_pool2d(x, 2)
             if block == 2:
                 place = "0.blocks.11.0.generate"
@@ -33,7 +35,9 @@ def cavia_by_create_graph(learner, tasks, number):
     context = torch.zeros(100, requires_grad=True)
     for _ in range(learner.inner_steps):
         loss = F.cross_entropy(forward(tasks.support.x[number], context), tasks.support.y[number])
-        context = context - learner.inner_lr * torch.autograd.grad(loss, context, create_graph=True)[0]
+        context = (
+            context - learner.inner_lr * torch.autograd.grad(loss, context, create_graph=True)[0]
+        )
     return forward(tasks.query.x[number], context)
 
 
@@ -63,7 +67,9 @@ def test_cavias_context_starts_at_0_for_each_task(float64):
 
 
 def test_cavia_says_what_it_needs_of_a_backbone():
-    with pytest.raises(UsageError, match="maps of block 5 before their ReLU, and this backbone has 4 conv"):
+    with pytest.raises(
+        UsageError, match="maps of block 5 before their ReLU, and this backbone has 4 conv"
+    ):
         build("cavia:block=5")
     with pytest.raises(UsageError, match="0 convolutions"):
         CAVIA(Pixels(), 3)

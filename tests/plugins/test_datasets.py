@@ -52,10 +52,15 @@ def learnt(tmp_path, monkeypatch):
     monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
     tables = tomllib.loads(MANIFEST.read_text())
     for table in tables.values():
-        table["file"] = [{key: file[key] for key in ("name", "names", "form") if key in file} for file in table["file"]]
+        table["file"] = [
+            {key: file[key] for key in ("name", "names", "form") if key in file}
+            for file in table["file"]
+        ]
         table |= {"access": "by hand", "steps": "Make them."}
     (tmp_path / "datasets.toml").write_text(tomli_w.dumps(tables))
-    monkeypatch.setattr("workbench.data.download.manifest.MANIFEST", str(tmp_path / "datasets.toml"))
+    monkeypatch.setattr(
+        "workbench.data.download.manifest.MANIFEST", str(tmp_path / "datasets.toml")
+    )
 
 
 def given(folder: Path, files: Files) -> Path:
@@ -68,7 +73,9 @@ def given(folder: Path, files: Files) -> Path:
 def dataset_of(text: str, **more):
     spec = specs.parse(text.partition("#")[0])
     target = registry().find("datasets", spec.name).load()
-    return spec.name, target(**specs.resolve(spec.name, spec.options | more, specs.options_of(target)))
+    return spec.name, target(
+        **specs.resolve(spec.name, spec.options | more, specs.options_of(target))
+    )
 
 
 def opened(text: str, folder: Path, **more):
@@ -90,7 +97,9 @@ def test_from_the_official_layout(case, learnt, tmp_path):
     compare(case, opened(case, given(tmp_path / "given", files)), classes)
 
 
-UNPACKED = [case for case in CASES if case not in ("quickdraw", "ilsvrc_2012")]  # the latter need not be unpacked
+UNPACKED = [
+    case for case in CASES if case not in ("quickdraw", "ilsvrc_2012")
+]  # the latter need not be unpacked
 
 
 @pytest.mark.parametrize("case", UNPACKED)
@@ -117,9 +126,15 @@ def compare(case: str, tables: dict[str, Table], classes: dict) -> None:
     for table in tables.values():
         each = 2 if case == "cifar10" else EACH
         assert table.images.shape == (each * len(table.names), 1 if grey else 3, size, size)
-        middle = table.images[:, :, size // 4 : -size // 4, size // 4 : -size // 4].reshape(*table.images.shape[:2], -1)
-        expected = np.array([shade(name, i) for name in table.names for i in range(each)])[:, : table.images.shape[1]]
-        assert np.abs(middle.astype(int) - expected[:, :, None]).max() <= 6, case  # JPEG moves colours a little
+        middle = table.images[:, :, size // 4 : -size // 4, size // 4 : -size // 4].reshape(
+            *table.images.shape[:2], -1
+        )
+        expected = np.array([shade(name, i) for name in table.names for i in range(each)])[
+            :, : table.images.shape[1]
+        ]
+        assert np.abs(middle.astype(int) - expected[:, :, None]).max() <= 6, (
+            case
+        )  # JPEG moves colours a little
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -133,8 +148,12 @@ def test_a_set_that_trains_is_no_test_set(learnt, tmp_path):
     _, dataset = dataset_of("eurosat:split=train")
     fetch(entry_of(dataset), given(tmp_path / "given", CASES["eurosat"]()[0]))
     data = open_data.__wrapped__("eurosat:split=train")  # not for other tests to find
-    assert [domain.name for domain in data.domains("train")] == [data.label] == ["eurosat:split=train"]
-    with pytest.raises(DataError, match="eurosat:split=train has no test classes; its splits: train"):
+    assert (
+        [domain.name for domain in data.domains("train")] == [data.label] == ["eurosat:split=train"]
+    )
+    with pytest.raises(
+        DataError, match="eurosat:split=train has no test classes; its splits: train"
+    ):
         data.domains("test")
 
 
@@ -149,7 +168,9 @@ def test_the_page_says_why_a_set_overlaps_imagenet_or_not():
     rows = re.findall(r"^\| (yes|no) \| (.+?) \| .+ \|$", page, re.M)
     said = {name: answer for answer, names in rows for name in re.findall(r"`(\w+)`", names)}
     targets = {name: registry().find("datasets", name).load() for name in DATASETS}
-    assert said == {name: overlap(overlaps_of(t), "imagenet") for name, t in targets.items() if t.manifest}
+    assert said == {
+        name: overlap(overlaps_of(t), "imagenet") for name, t in targets.items() if t.manifest
+    }
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -161,14 +182,26 @@ def test_options_are_stored_and_sources_are_there(name):
     assert all((folder / source).is_file() for source in dataset.sources)
     text = Path(sys.modules[type(dataset).__module__].__file__).read_text()
     shared = set(re.findall(r"from mlw_vision\.data\.(\w+) import", text))
-    assert {f"{module}.py" for module in shared} <= set(dataset.sources)  # or a change there would go unnoticed
+    assert {f"{module}.py" for module in shared} <= set(
+        dataset.sources
+    )  # or a change there would go unnoticed
     lists = set(re.findall(r'split_lists\("(\w+)"\)', text))
-    assert {f"../splits/{each}.toml" for each in lists} & set(dataset.sources) or not lists or name == "cifar10"
+    assert (
+        {f"../splits/{each}.toml" for each in lists} & set(dataset.sources)
+        or not lists
+        or name == "cifar10"
+    )
 
 
 def test_every_data_set_of_files_is_shown_here():
     shown = {case.partition("#")[0].partition(":")[0] for case in CASES}
-    assert shown == DATASETS.keys() - {"glyphs", "omniglot", "omniglot_small1", "omniglot_small2", "lake_runs"}
+    assert shown == DATASETS.keys() - {
+        "glyphs",
+        "omniglot",
+        "omniglot_small1",
+        "omniglot_small2",
+        "lake_runs",
+    }
 
 
 @pytest.mark.parametrize("name", ["aircraft", "mscoco"])
@@ -206,7 +239,9 @@ def test_emnist_stands_upright(tmp_path):
         assert (images[:, 0, 0, 27] != 255).any()
 
 
-@pytest.mark.parametrize(("most", "kept"), [("2", [0, 3]), ("4", [0, 1, 3, 4]), ("0", [0, 1, 2, 3, 4, 5])])
+@pytest.mark.parametrize(
+    ("most", "kept"), [("2", [0, 3]), ("4", [0, 1, 3, 4]), ("0", [0, 1, 2, 3, 4, 5])]
+)
 def test_drawings_are_spread_evenly(tmp_path, most, kept):
     np.save(tmp_path / "yoga.npy", np.repeat(np.arange(6, dtype=np.uint8)[:, None], 784, 1))
     (yoga,) = read("quickdraw", tmp_path, "test", images=most)
@@ -229,9 +264,24 @@ class Harm:
     ("case", "file", "content", "message"),
     [
         ("mnist", "train-images-idx3-ubyte.gz", gzipped(b"\0\0\x08\x03" + b"\0" * 5), "damaged"),
-        ("mnist", "train-images-idx3-ubyte.gz", idx(np.zeros(5)), "holds no array of bytes with 3 axes"),
-        ("mnist", "train-images-idx3-ubyte.gz", gzipped(struct.pack(">HBB3I", 0, 8, 3, 9, 28, 28)), "0 bytes of"),
-        ("mnist", "train-images-idx3-ubyte.gz", gzipped(struct.pack(">HBB3I", 0, 8, 3, 2**31, 28, 28)), "up to"),
+        (
+            "mnist",
+            "train-images-idx3-ubyte.gz",
+            idx(np.zeros(5)),
+            "holds no array of bytes with 3 axes",
+        ),
+        (
+            "mnist",
+            "train-images-idx3-ubyte.gz",
+            gzipped(struct.pack(">HBB3I", 0, 8, 3, 9, 28, 28)),
+            "0 bytes of",
+        ),
+        (
+            "mnist",
+            "train-images-idx3-ubyte.gz",
+            gzipped(struct.pack(">HBB3I", 0, 8, 3, 2**31, 28, 28)),
+            "up to",
+        ),
         ("quickdraw", "yoga.npy", pickle.dumps([1]), "not a file of numpy"),
         ("quickdraw", "yoga.npy", b"", "not a file of numpy"),
         ("chestx", "Data_Entry_2017.csv", b"a,b\n1,2\n", "no columns Image Index"),
@@ -243,15 +293,30 @@ class Harm:
             "no table of annotations",
         ),
         ("fungi", "train_val_annotations.tgz", tar({"val.json": b"[]"}), "holds no train.json"),
-        ("cifar10", "cifar-10-python.tar.gz", tar({"a/batches.meta": pickle.dumps([1])}), "holds a list, not a table"),
-        ("cifar10", "cifar-10-python.tar.gz", tar({"a/batches.meta": pickle.dumps(Harm())}), "print"),
+        (
+            "cifar10",
+            "cifar-10-python.tar.gz",
+            tar({"a/batches.meta": pickle.dumps([1])}),
+            "holds a list, not a table",
+        ),
+        (
+            "cifar10",
+            "cifar-10-python.tar.gz",
+            tar({"a/batches.meta": pickle.dumps(Harm())}),
+            "print",
+        ),
         (
             "miniimagenet",
             "mini-imagenet.tar.gz",
             tar({f"mini-imagenet-cache-{s}.pkl": pickle.dumps({"x": 1}) for s in SPLITS}),
             r"holds \['x'\], neither image_data",
         ),
-        ("isic", f"{ISIC}_GroundTruth.zip", zipped({"read.me": b"no labels"}), "hold no ISIC2018_Task3_Training_Gr"),
+        (
+            "isic",
+            f"{ISIC}_GroundTruth.zip",
+            zipped({"read.me": b"no labels"}),
+            "hold no ISIC2018_Task3_Training_Gr",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(tmp_path, case, file, content, message, capsys):
@@ -265,5 +330,7 @@ def test_a_class_that_the_published_split_does_not_hold(tmp_path):
     members, _ = tiered()
     members["class_names.txt"] = b"nothing\nof this"
     files = {f"tiered-imagenet-{name}": content for name, content in members.items()}
-    with pytest.raises(DataError, match=r"train part holds a class 'train bird' that is not in the published split"):
+    with pytest.raises(
+        DataError, match=r"train part holds a class 'train bird' that is not in the published split"
+    ):
         read("tieredimagenet", given(tmp_path / "given", files))

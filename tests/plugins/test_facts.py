@@ -22,7 +22,9 @@ def entries() -> dict[str, ManifestEntry]:
 def test_every_entry_is_of_a_data_set_and_the_reverse(entries):
     targets = [registry().find("datasets", name).load() for name in DATASETS]
     assert {target.manifest for target in targets if target.manifest} == entries.keys()
-    assert all(entry_of(target) == entries[target.manifest] for target in targets if target.manifest)
+    assert all(
+        entry_of(target) == entries[target.manifest] for target in targets if target.manifest
+    )
 
 
 def test_what_cannot_be_fetched_says_what_to_do(entries):

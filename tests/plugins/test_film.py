@@ -50,7 +50,9 @@ def moved(learner):
 
 def of_two_domains(backbone=NARROW, **options):
     """FLUTE over two domains of tiny data, and a source of them."""
-    first, second = (tiny_data().domains(split)[0]._replace(name=split) for split in ("train", "val"))
+    first, second = (
+        tiny_data().domains(split)[0]._replace(name=split) for split in ("train", "val")
+    )
     source = Source([first, second], None, batch_size=12)
     torch.manual_seed(0)
     return Film(build_backbone(backbone, SHAPE), source.classes, SHAPE, **options), source
@@ -69,7 +71,13 @@ def support_of(task, number=0):
 
 @pytest.mark.parametrize("backbone", NORMS)
 @pytest.mark.parametrize(
-    "spec", ["film:init=none", "film:init=none,start=mean,film_steps=2", "cnaps:init=none", "cnaps:init=none,code=16"]
+    "spec",
+    [
+        "film:init=none",
+        "film:init=none,start=mean,film_steps=2",
+        "cnaps:init=none",
+        "cnaps:init=none,code=16",
+    ],
 )
 def test_the_contract(spec, backbone):
     check_learner(spec, backbone=backbone)
@@ -97,7 +105,9 @@ def test_film_multiplies_by_gamma_and_adds_beta_behind_each_normalisation(float6
     for block in range(4):
         convolution, norm, *rest = network.blocks[4 * block : 4 * block + 4]
         h = norm(convolution(by_hand))
-        by_hand = nn.Sequential(*rest)((1 + gammas[block])[:, None, None] * h + betas[block][:, None, None])
+        by_hand = nn.Sequential(*rest)(
+            (1 + gammas[block])[:, None, None] * h + betas[block][:, None, None]
+        )
     assert torch.allclose(film_features(network, sites, film, x), by_hand.flatten(1))
 
 
@@ -106,7 +116,10 @@ def test_each_image_under_its_own_film(float64):
     sites, x = film_sites(network, SHAPE), a_task().query.x[0]
     films = torch.rand(len(x), 2, 32)
     together = film_features(network, sites, films, x)
-    apart = [film_features(network, sites, film, image[None]) for film, image in zip(films, x, strict=True)]
+    apart = [
+        film_features(network, sites, film, image[None])
+        for film, image in zip(films, x, strict=True)
+    ]
     assert torch.allclose(together, torch.cat(apart))
 
 
@@ -167,7 +180,9 @@ class WithFilm(nn.Module):
         for number, part in enumerate(self.blocks):
             x = part(x)
             if number % 4 == 1:
-                x = self.gamma[number // 4].view(1, -1, 1, 1) * x + self.beta[number // 4].view(1, -1, 1, 1)
+                x = self.gamma[number // 4].view(1, -1, 1, 1) * x + self.beta[number // 4].view(
+                    1, -1, 1, 1
+                )
         return x.flatten(1)
 
 
@@ -182,7 +197,10 @@ def test_adapting_equals_torchs_adam_on_a_copy(start, backbone, float64):
         "mean": torch.full((2,), 0.5),
         "identity": torch.zeros(2),
     }
-    network = WithFilm(learner.backbone, sum(w * film for w, film in zip(weights[start], learner.films, strict=True)))
+    network = WithFilm(
+        learner.backbone,
+        sum(w * film for w, film in zip(weights[start], learner.films, strict=True)),
+    )
     network.eval()
     optimizer = torch.optim.Adam([*network.gamma, *network.beta], lr=0.02)
 
@@ -195,7 +213,9 @@ def test_adapting_equals_torchs_adam_on_a_copy(start, backbone, float64):
         optimizer.zero_grad()
         F.cross_entropy(logits(support.x), support.y).backward()
         optimizer.step()
-    assert torch.allclose(learner.adapt(support)(task.query.x[0]), logits(task.query.x[0]), atol=1e-8)
+    assert torch.allclose(
+        learner.adapt(support)(task.query.x[0]), logits(task.query.x[0]), atol=1e-8
+    )
 
 
 def test_a_blender_that_cannot_tell_mixes_evenly():
@@ -205,7 +225,9 @@ def test_a_blender_that_cannot_tell_mixes_evenly():
     x = a_task().support.x[0]
     assert torch.allclose(learner.first_film(x), learner.films.mean(0))
     nn.init.constant_(learner.blender.of_all[-1].bias[:1].detach(), 100.0)
-    assert torch.allclose(learner.first_film(x), learner.films[0])  # one that is sure takes that domain's
+    assert torch.allclose(
+        learner.first_film(x), learner.films[0]
+    )  # one that is sure takes that domain's
 
 
 def test_before_any_step_at_identity_it_is_the_nearest_centroid_of_the_bare_backbone():
@@ -260,7 +282,9 @@ def test_the_blender_learns_from_its_own_loss_alone():
 
 def test_training_teaches_domains_apart():
     learner, source = of_two_domains()
-    plan = make_plan("film:init=none,steps=40,lr=3e-3,keep=last", tiny_data(), ways=3, shots=2, backbone=NARROW)
+    plan = make_plan(
+        "film:init=none,steps=40,lr=3e-3,keep=last", tiny_data(), ways=3, shots=2, backbone=NARROW
+    )
     losses = [record.loss for record in Training(learner, source, plan.settings).records()]
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
     assert (learner.films[0] - learner.films[1]).abs().amax() > 0.01
@@ -282,7 +306,9 @@ def test_the_generated_film_is_a_network_of_the_mean_embedding(float64):
     learner = moved(learner_of("cnaps:init=none,code=16"))
     x = a_task().support.x[0]
     encoder, (_, first, _, last) = learner.encoder, learner.generate
-    code = encoder.of_all(torch.stack([encoder.of_each(image[None]).mean((0, 2, 3)) for image in x]).mean(0))
+    code = encoder.of_all(
+        torch.stack([encoder.of_each(image[None]).mean((0, 2, 3)) for image in x]).mean(0)
+    )
     assert code.shape == (16,)
     film = last(first(code.relu()).relu())
     assert torch.allclose(learner.film(x), torch.stack([film[:32], film[32:]]))
@@ -291,10 +317,14 @@ def test_the_generated_film_is_a_network_of_the_mean_embedding(float64):
 def test_the_backbone_of_cnaps_stays_as_it_was():
     learner = learner_of("cnaps:init=none")
     before = copy.deepcopy(learner.backbone.state_dict())
-    plan = make_plan("cnaps:init=none,steps=5,lr=0.01", tiny_data(), ways=3, shots=2, backbone=NARROW)
+    plan = make_plan(
+        "cnaps:init=none,steps=5,lr=0.01", tiny_data(), ways=3, shots=2, backbone=NARROW
+    )
     film = learner.film(a_task().support.x[0])
     list(Training(learner, tiny_source(), plan.settings).records())
-    assert all(torch.equal(before[name], value) for name, value in learner.backbone.state_dict().items())
+    assert all(
+        torch.equal(before[name], value) for name, value in learner.backbone.state_dict().items()
+    )
     assert not torch.allclose(film, learner.film(a_task().support.x[0]))
 
 
@@ -315,30 +345,50 @@ def test_golden_numbers():
     film = fixed(Film(build_backbone(NARROW, SHAPE), (3, 3), SHAPE)).adapt(support)(pictures(3)[1:])
     cnaps = fixed(CNAPs(build_backbone(NARROW, SHAPE), SHAPE)).adapt(support)(pictures(3)[1:])
     assert torch.allclose(film, torch.tensor([[9.9104, 9.77495], [9.97348, 9.80161]]), atol=1e-3)
-    assert torch.allclose(cnaps, torch.tensor([[2.293269, 2.308473], [2.300992, 2.282540]]), atol=1e-4)
+    assert torch.allclose(
+        cnaps, torch.tensor([[2.293269, 2.308473], [2.300992, 2.282540]]), atol=1e-4
+    )
 
 
 # ---------------------------------------------------------------- recipes
 
 
-@pytest.mark.parametrize(("name", "backbone"), [("film", "resnet18:stem=large"), ("cnaps", "resnet18:stem=medium")])
+@pytest.mark.parametrize(
+    ("name", "backbone"), [("film", "resnet18:stem=large"), ("cnaps", "resnet18:stem=medium")]
+)
 def test_the_published_numbers_of_meta_dataset_stand_beside_a_run_of_its_protocol(name, backbone):
     entry = registry().find("algorithms", name)
     numbers = published_numbers(entry)
     assert len(numbers) == 10
     domains = "ilsvrc_2012 + omniglot + aircraft + cu_birds + dtd + quickdraw + fungi + vgg_flower"
-    where = {"test_on": "omniglot", "protocol": "meta-dataset", "ways": 0, "shots": 0, "train_on": domains}
+    where = {
+        "test_on": "omniglot",
+        "protocol": "meta-dataset",
+        "ways": 0,
+        "shots": 0,
+        "train_on": domains,
+    }
     found = matching_number(entry, "", where, backbone)
     assert found
     assert found.accuracy == {"film": 93.2, "cnaps": 91.7}[name]
-    assert matching_number(entry, "", where | {"protocol": "way-shot", "ways": 5, "shots": 5}, backbone) is None
+    assert (
+        matching_number(
+            entry, "", where | {"protocol": "way-shot", "ways": 5, "shots": 5}, backbone
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_can_be_planned(recipe):
     options = {"film": "film", "cnaps": "cnaps:init=none"}
     data = tiny_data((3, 84, 84), classes=12, images=24)
-    plans = {name: make_plan(spec, data, ways=5, shots=5, recipe=recipe) for name, spec in options.items()}
+    plans = {
+        name: make_plan(spec, data, ways=5, shots=5, recipe=recipe)
+        for name, spec in options.items()
+    }
     assert set(plans["film"].selects) == ({"film_lr", "film_steps"} if recipe == "quick" else set())
-    assert plans["cnaps"].settings.train_protocol == ("way-shot" if recipe == "quick" else "meta-dataset")
+    assert plans["cnaps"].settings.train_protocol == (
+        "way-shot" if recipe == "quick" else "meta-dataset"
+    )
     assert make_plan("cnaps", data, ways=5, shots=5).init.algorithm == "baseline"

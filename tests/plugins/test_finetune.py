@@ -78,19 +78,25 @@ def optimisers(net, head):
     """Of conv4's blocks, each a convolution with its bias, scale and shift; the classifier is one more."""
     tuned = list(net.parameters())
     if net.blocks:
-        last = [f"backbone.blocks.{4 * number}.weight" for number in range(4)] + ["classifier.weight"]
+        last = [f"backbone.blocks.{4 * number}.weight" for number in range(4)] + [
+            "classifier.weight"
+        ]
         names = [name for name, _ in net.named_parameters()]
         tuned = tuned[names.index([name for name in last if name in names][-net.blocks]) :]
     if net.tuner == "adam":
         return [torch.optim.Adam([*tuned, *head.parameters()], net.tune_lr)]
-    of_head = torch.optim.SGD(head.parameters(), net.tune_lr, momentum=0.9, dampening=0.9, weight_decay=0.001)
+    of_head = torch.optim.SGD(
+        head.parameters(), net.tune_lr, momentum=0.9, dampening=0.9, weight_decay=0.001
+    )
     return [torch.optim.SGD(tuned, net.tune_lr), of_head]
 
 
 def by_torch(learner, support, queries):
     """The usual way: torch.optim on a deepcopy, whose normalisation is switched by train and eval."""
     random = torch.Generator().manual_seed(0)
-    x = torch.cat([support.x, *(crop_and_flip(support.x, random) for _ in range(learner.augmented))])
+    x = torch.cat(
+        [support.x, *(crop_and_flip(support.x, random) for _ in range(learner.augmented))]
+    )
     y = torch.cat([support.y] * (1 + learner.augmented))
     net = copy.deepcopy(learner)
     head = first_head(net, x, y, support.ways, random)
@@ -117,7 +123,9 @@ def by_torch(learner, support, queries):
 
 
 @pytest.mark.parametrize("backbone", [NARROW, GROUPED, "conv4:width=8,norm=batch"])
-@pytest.mark.parametrize("options", ["tune_epochs=2", f"{GUO},tune_epochs=1", "tune_epochs=2,statistics=batch"])
+@pytest.mark.parametrize(
+    "options", ["tune_epochs=2", f"{GUO},tune_epochs=1", "tune_epochs=2,statistics=batch"]
+)
 def test_the_contract(options, backbone):
     check_learner(f"finetune:{options}", backbone=backbone)
 
@@ -230,7 +238,11 @@ GOLDEN = [1.416641, 0.505888, 0.34713, 0.631371, 0.804579, 0.601749]
 
 @pytest.mark.parametrize(
     ("blocks", "first"),
-    [("none", "backbone.blocks.0.weight"), (4, "backbone.blocks.0.weight"), (1, "backbone.blocks.12.weight")],
+    [
+        ("none", "backbone.blocks.0.weight"),
+        (4, "backbone.blocks.0.weight"),
+        (1, "backbone.blocks.12.weight"),
+    ],
 )
 def test_a_block_begins_with_a_convolution(blocks, first):
     learner = built(f"blocks={blocks}")
@@ -281,7 +293,9 @@ def test_half_of_the_crops_are_mirrored_and_their_areas_are_8_to_100_percent():
 @pytest.mark.parametrize("statistics", ["support", "batch"])
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_last_batch_of_one_image_whose_maps_are_one_pixel(statistics, count, float64):
-    learner = built(f"statistics={statistics},tune_batch=4,tune_lr=0.01", backbone="resnet18:stem=large")
+    learner = built(
+        f"statistics={statistics},tune_batch=4,tune_lr=0.01", backbone="resnet18:stem=large"
+    )
     task = tiny_task()
     support = Examples(task.support.x[0, :count], task.support.y[0, :count], 3)
     predicted = learner.adapt(support)(task.query.x[0, :1])  # and a single query

@@ -60,7 +60,9 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert first_class().images.tobytes() != first_class(seed=1).images.tobytes()
 
 
-def test_a_character_does_not_depend_on_those_drawn_before_it(splits: dict[str, list[ImageClass]]) -> None:
+def test_a_character_does_not_depend_on_those_drawn_before_it(
+    splits: dict[str, list[ImageClass]],
+) -> None:
     random = Random(0, 405)
     strokes, pens = draw(character(random), random, 1.0)
     assert np.array_equal(rasterise(strokes, pens, 28), splits["val"][5].images)
@@ -82,7 +84,9 @@ def test_random_numbers_have_the_moments_they_claim() -> None:
 
 def test_bezier_follows_its_control_points() -> None:
     square = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
-    assert bezier(square, np.array([0.0, 0.5, 1.0])) == pytest.approx(np.array([[0, 0], [0.5, 0.75], [1, 0]]))
+    assert bezier(square, np.array([0.0, 0.5, 1.0])) == pytest.approx(
+        np.array([[0, 0], [0.5, 0.75], [1, 0]])
+    )
 
 
 def test_a_dot_is_a_disc_of_its_pens_area() -> None:
@@ -109,11 +113,16 @@ def test_the_pen_never_leaves_the_paper() -> None:
 
 def test_jitter_spreads_the_drawings_of_a_class() -> None:
     still, wild = (draw(character(Random(0, 0)), Random(0, 1), jitter)[0] for jitter in (0.0, 2.0))
-    shapes = [(points - points.mean(axis=(1, 2), keepdims=True)).std(axis=0).mean() for points in (still, wild)]
+    shapes = [
+        (points - points.mean(axis=(1, 2), keepdims=True)).std(axis=0).mean()
+        for points in (still, wild)
+    ]
     assert shapes[0] < 0.5 * shapes[1]
 
 
-@pytest.mark.parametrize("options", [{"seed": -1}, {"seed": 2**64}, {"size": 0}, {"jitter": -0.1}, {"jitter": np.nan}])
+@pytest.mark.parametrize(
+    "options", [{"seed": -1}, {"seed": 2**64}, {"size": 0}, {"jitter": -0.1}, {"jitter": np.nan}]
+)
 def test_options_out_of_range_are_named(options: dict[str, float]) -> None:
     ((name, value),) = options.items()
     with pytest.raises(UsageError, match=f"{name}={value}"):

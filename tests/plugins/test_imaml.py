@@ -18,7 +18,9 @@ def test_imamls_gradient_is_the_exact_implicit_one_on_a_quadratic(batched, float
     """L(phi) = 1/2 phi' A phi - b' phi with A and b of the task: phi* = (A + lambda I)^-1 (b + lambda theta)."""
     monkeypatch.setattr(IMAML, "batched", batched)
     strength, size = 0.7, 9
-    learner = IMAML(Pixels(), 3, inner_steps=400, inner_lr=0.3, proximity=strength, cg_steps=size).train()
+    learner = IMAML(
+        Pixels(), 3, inner_steps=400, inner_lr=0.3, proximity=strength, cg_steps=size
+    ).train()
     roots = torch.randn(size, size) / 3
 
     def problem(x):
@@ -31,7 +33,9 @@ def test_imamls_gradient_is_the_exact_implicit_one_on_a_quadratic(batched, float
     monkeypatch.setattr(learner, "loss", quadratic)
     support = Examples(torch.rand(2, 6, 1, 1, 2), torch.zeros(2, 6, dtype=torch.long), 3)
     x, y = torch.rand(2, 4, 1, 1, 2), torch.randint(3, (2, 4))
-    ours = meta_gradient(learner, F.cross_entropy(scores(learner, support, x).flatten(0, 1), y.flatten()))
+    ours = meta_gradient(
+        learner, F.cross_entropy(scores(learner, support, x).flatten(0, 1), y.flatten())
+    )
 
     theta = list(learner.parameters())
     losses = []
@@ -45,7 +49,9 @@ def test_imamls_gradient_is_the_exact_implicit_one_on_a_quadratic(batched, float
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_imamls_gradient_is_that_through_an_inner_loop_that_converges(batched, float64, monkeypatch):
+def test_imamls_gradient_is_that_through_an_inner_loop_that_converges(
+    batched, float64, monkeypatch
+):
     monkeypatch.setattr(IMAML, "batched", batched)
     learner = IMAML(Pixels(), 3, inner_steps=200, inner_lr=0.3, proximity=0.5, cg_steps=20).train()
     x, y = torch.rand(2, 6, 1, 1, 2), torch.arange(3).repeat_interleave(2).expand(2, 6)
@@ -60,10 +66,19 @@ def test_imamls_gradient_is_that_through_an_inner_loop_that_converges(batched, f
         for _ in range(200):
             loss = F.cross_entropy(functional_call(learner.model, phi, x[number]), y[number])
             pull = sum((phi[name] - theta[name]).square().sum() for name in theta)
-            gradients = torch.autograd.grad(loss + 0.25 * pull, list(phi.values()), create_graph=True)
+            gradients = torch.autograd.grad(
+                loss + 0.25 * pull, list(phi.values()), create_graph=True
+            )
             phi = {name: w - 0.3 * g for (name, w), g in zip(phi.items(), gradients, strict=True)}
-        losses.append(F.cross_entropy(functional_call(learner.model, phi, queries[number]), labels[number]))
-    assert same(ours, torch.autograd.grad(torch.stack(losses).mean(), list(theta.values())), rtol=1e-6, atol=1e-9)
+        losses.append(
+            F.cross_entropy(functional_call(learner.model, phi, queries[number]), labels[number])
+        )
+    assert same(
+        ours,
+        torch.autograd.grad(torch.stack(losses).mean(), list(theta.values())),
+        rtol=1e-6,
+        atol=1e-9,
+    )
 
 
 def test_imamls_gradient_is_the_same_stacked_and_looped(float64, monkeypatch):

@@ -20,7 +20,9 @@ from workbench.data.prepared import Table
 from workbench.errors import DataError
 
 ARCHIVE = SHARED / "all_runs.zip"
-pytestmark = pytest.mark.skipif(not ARCHIVE.is_file(), reason=f"the runs are not in {ARCHIVE.parent}")
+pytestmark = pytest.mark.skipif(
+    not ARCHIVE.is_file(), reason=f"the runs are not in {ARCHIVE.parent}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +99,18 @@ def test_pairs_are_those_of_the_key(table):
             start = table.starts[table.names.index(name)]
             for row, file in ((start, learnt), (start + 1, item)):
                 ours = table.images[row, 0] > 127
-                assert (ours == ~np.asarray(Image.open(io.BytesIO(archive.read(file))).convert("1"))).all()
+                assert (
+                    ours == ~np.asarray(Image.open(io.BytesIO(archive.read(file))).convert("1"))
+                ).all()
 
 
 def test_key_that_is_not_whole(tmp_path):
     path = tmp_path / "all_runs.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("run01/class_labels.txt", "run01/test/item01.png run01/training/class08.png\n")
-    with pytest.raises(DataError, match=r"run01/class_labels.txt in .* does not pair 20 classes with test items"):
+        archive.writestr(
+            "run01/class_labels.txt", "run01/test/item01.png run01/training/class08.png\n"
+        )
+    with pytest.raises(
+        DataError, match=r"run01/class_labels.txt in .* does not pair 20 classes with test items"
+    ):
         list(LakeRuns().classes("test", {path.name: path}))

@@ -24,9 +24,16 @@ def reference_meta_gradient(learner, tasks, steps, rate):
 
         def forward(x, w):
             for block in range(4):
-                x = F.conv2d(x, w[f"0.blocks.{4 * block}.weight"], w[f"0.blocks.{4 * block}.bias"], padding=1)
-                scale, shift = w[f"0.blocks.{4 * block + 1}.weight"], w[f"0.blocks.{4 * block + 1}.bias"]
-                x = F.max_pool2d(F.relu(F.batch_norm(x, None, None, scale, shift, training=True)), 2)
+                x = F.conv2d(
+                    x, w[f"0.blocks.{4 * block}.weight"], w[f"0.blocks.{4 * block}.bias"], padding=1
+                )
+                scale, shift = (
+                    w[f"0.blocks.{4 * block + 1}.weight"],
+                    w[f"0.blocks.{4 * block + 1}.bias"],
+                )
+                x = F.max_pool2d(
+                    F.relu(F.batch_norm(x, None, None, scale, shift, training=True)), 2
+                )
             return F.linear(x.flatten(1), w["1.weight"], w["1.bias"])
 
         for _ in range(steps):
@@ -43,7 +50,9 @@ def reference_meta_gradient(learner, tasks, steps, rate):
 @pytest.mark.parametrize("checkpoint", ["true", "false"])
 @pytest.mark.parametrize("batched", [True, False])
 @pytest.mark.parametrize("steps", [1, 3])
-def test_mamls_meta_gradient_is_that_of_create_graph(checkpoint, batched, steps, float64, monkeypatch):
+def test_mamls_meta_gradient_is_that_of_create_graph(
+    checkpoint, batched, steps, float64, monkeypatch
+):
     monkeypatch.setattr(MAML, "batched", batched)
     learner = build(f"maml:inner_lr=0.3,inner_steps={steps},checkpoint={checkpoint}")
     tasks = stack_of_tasks()
@@ -52,12 +61,16 @@ def test_mamls_meta_gradient_is_that_of_create_graph(checkpoint, batched, steps,
     assert sum(float(gradient.abs().sum()) for gradient in theirs) > 0.1
 
 
-@pytest.mark.parametrize("options", ["", "per_layer_lr=true,", "first_order=true,", "inductive=true,"])
+@pytest.mark.parametrize(
+    "options", ["", "per_layer_lr=true,", "first_order=true,", "inductive=true,"]
+)
 @pytest.mark.parametrize("batched", [True, False])
 def test_recomputation_changes_no_gradient(options, batched, float64, monkeypatch):
     monkeypatch.setattr(MAML, "batched", batched)
     tasks = stack_of_tasks(2)
-    plain, lean = (build(f"maml:{options}inner_steps=3,checkpoint={word}") for word in ("false", "true"))
+    plain, lean = (
+        build(f"maml:{options}inner_steps=3,checkpoint={word}") for word in ("false", "true")
+    )
     ours, theirs = (meta_gradient(learner, query_loss(learner, tasks)) for learner in (lean, plain))
     assert same(ours, theirs, rtol=1e-12, atol=1e-14)
 
@@ -66,7 +79,11 @@ def test_recomputation_keeps_no_graph_of_an_inner_step(float64):
     tasks = stack_of_tasks(1)
     one, five, plain = (
         nodes(query_loss(build(f"maml:{options}"), tasks))
-        for options in ("inner_steps=1,checkpoint=true", "inner_steps=5,checkpoint=true", "inner_steps=5")
+        for options in (
+            "inner_steps=1,checkpoint=true",
+            "inner_steps=5,checkpoint=true",
+            "inner_steps=5",
+        )
     )
     assert five - one < 4 * 20  # the step's own node, and what takes its results apart
     assert five < plain / 10
@@ -81,9 +98,14 @@ def test_first_order_is_the_detached_formula_and_builds_no_second_graph(float64)
     weights = {name: value.detach().clone() for name, value in first.model.named_parameters()}
     for _ in range(2):
         leaves = {name: value.detach().requires_grad_() for name, value in weights.items()}
-        loss = F.cross_entropy(functional_call(first.model, leaves, tasks.support.x[0]), tasks.support.y[0])
+        loss = F.cross_entropy(
+            functional_call(first.model, leaves, tasks.support.x[0]), tasks.support.y[0]
+        )
         gradients = torch.autograd.grad(loss, list(leaves.values()))
-        weights = {name: leaf.detach() - 0.4 * g for (name, leaf), g in zip(leaves.items(), gradients, strict=True)}
+        weights = {
+            name: leaf.detach() - 0.4 * g
+            for (name, leaf), g in zip(leaves.items(), gradients, strict=True)
+        }
     leaves = {name: value.requires_grad_() for name, value in weights.items()}
     loss = F.cross_entropy(functional_call(first.model, leaves, tasks.query.x[0]), tasks.query.y[0])
     assert same(ours, torch.autograd.grad(loss, list(leaves.values())))
@@ -128,16 +150,22 @@ def test_a_step_beyond_the_last_takes_the_last_ones_rates(float64):
         learner.rates.copy_(torch.rand_like(learner.rates))
         alike = build("maml:inner_steps=3,per_layer_lr=true")
         alike.rates.copy_(learner.rates.expand(3, -1))
-    assert torch.allclose(*(scores(method, task.support, task.query.x) for method in (learner, alike)))
+    assert torch.allclose(
+        *(scores(method, task.support, task.query.x) for method in (learner, alike))
+    )
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_the_multi_step_loss_goes_from_the_mean_over_steps_to_the_last(batched, float64, monkeypatch):
+def test_the_multi_step_loss_goes_from_the_mean_over_steps_to_the_last(
+    batched, float64, monkeypatch
+):
     monkeypatch.setattr(MAML, "batched", batched)
     tasks, learner = stack_of_tasks(2), build("maml:inner_steps=3,multi_step_loss=100")
     each = [query_loss(build(f"maml:inner_steps={steps}"), tasks) for steps in (1, 2, 3)]
     assert torch.allclose(learner.loss_of_steps(tasks, 0.0), torch.stack(each).mean())
-    assert torch.allclose(learner.loss_of_steps(tasks, 0.5), each[2] / 2 + torch.stack(each).mean() / 2)
+    assert torch.allclose(
+        learner.loss_of_steps(tasks, 0.5), each[2] / 2 + torch.stack(each).mean() / 2
+    )
     last = learner.loss_of_steps(tasks, 1.0)
     assert torch.allclose(last, each[2])
     assert same(meta_gradient(learner, last), meta_gradient(learner, query_loss(learner, tasks)))
@@ -145,7 +173,11 @@ def test_the_multi_step_loss_goes_from_the_mean_over_steps_to_the_last(batched, 
 
 def test_the_multi_step_loss_counts_training_tasks_and_ends(float64):
     learner, plain = build("maml:inner_steps=2,multi_step_loss=8"), build("maml:inner_steps=2")
-    ours, theirs, fresh = learner.losses(tiny_source(stack=4)), plain.losses(tiny_source(stack=4)), tiny_source(stack=4)
+    ours, theirs, fresh = (
+        learner.losses(tiny_source(stack=4)),
+        plain.losses(tiny_source(stack=4)),
+        tiny_source(stack=4),
+    )
     first = next(ours)
     assert torch.allclose(first, learner.loss_of_steps(next(fresh.tasks()), 4 / 8))
     assert not torch.allclose(first, next(theirs))

@@ -25,7 +25,9 @@ def test_metasgd_with_a_constant_alpha_is_maml(batched, float64, monkeypatch):
 
 def test_metasgds_alpha_is_drawn_learnt_and_may_turn_round(float64):
     tasks, learner = stack_of_tasks(2), build("metasgd")
-    assert [alpha.shape for alpha in learner.alpha] == [weight.shape for weight in learner.model.parameters()]
+    assert [alpha.shape for alpha in learner.alpha] == [
+        weight.shape for weight in learner.model.parameters()
+    ]
     drawn = torch.cat([alpha.detach().flatten() for alpha in learner.alpha])
     assert 0.005 <= float(drawn.min()) < 0.02 < 0.09 < float(drawn.max()) <= 0.1
     head = learner.alpha[-1]  # of the last layer's bias

@@ -94,7 +94,9 @@ def test_a_class_that_was_not_met_yet_is_not_predicted(spec, backbone, float64):
     learner = learner_of(spec, backbone, tiny_data()).eval()
     task = next(tiny_source(stack=1).tasks())
     support, queries = learner.embed(task.support.x[0]), learner.embed(task.query.x[0])
-    predicted = learner.adapt(Examples(support[:4], task.support.y[0][:4], 3))(queries)  # two shots of classes 0 and 1
+    predicted = learner.adapt(Examples(support[:4], task.support.y[0][:4], 3))(
+        queries
+    )  # two shots of classes 0 and 1
     assert predicted[:, :2].isfinite().all()
     assert (predicted[:, 2].nan_to_num(nan=-torch.inf) < predicted[:, :2].amin(-1)).all()
 
@@ -103,7 +105,9 @@ def test_a_class_that_was_not_met_yet_is_not_predicted(spec, backbone, float64):
 def test_training_lowers_the_loss_and_more_ways_can_be_judged(spec, backbone):
     data = tiny_data()
     learner = learner_of(f"{spec},lr=3e-3" if ":" in spec else f"{spec}:lr=3e-3", backbone, data)
-    plan = make_plan(f"{spec.partition(':')[0]}:steps=30,lr=3e-3", data, ways=3, shots=2, backbone=backbone)
+    plan = make_plan(
+        f"{spec.partition(':')[0]}:steps=30,lr=3e-3", data, ways=3, shots=2, backbone=backbone
+    )
     source = tiny_source(shots=1, stack=2)
     losses = [record.loss for record in Training(learner, source, plan.settings).records()]
     assert sum(losses[-5:]) < sum(losses[:5])
@@ -128,8 +132,12 @@ def test_recipes_can_be_planned_where_they_say(name, recipe):
 
 def test_protonet_by_cosine():
     learner = ProtoNet(Given(2), distance="cosine", temperature=0.5)
-    support = Examples(torch.tensor([[0.0, 1], [2, 1], [0, -3], [0, -1]]), torch.tensor([0, 0, 1, 1]), 2)
-    predicted = learner.adapt(support)(torch.tensor([[5.0, 5], [1, 0]]))  # prototypes (1, 1) and (0, -2)
+    support = Examples(
+        torch.tensor([[0.0, 1], [2, 1], [0, -3], [0, -1]]), torch.tensor([0, 0, 1, 1]), 2
+    )
+    predicted = learner.adapt(support)(
+        torch.tensor([[5.0, 5], [1, 0]])
+    )  # prototypes (1, 1) and (0, -2)
     assert torch.allclose(predicted, torch.tensor([[2.0, -(2**0.5)], [2**0.5, 0.0]]), atol=1e-6)
 
 
@@ -137,13 +145,22 @@ def test_protonet_by_cosine():
 @settings(deadline=None, max_examples=20)
 def test_what_protonets_distances_do_not_see(seed, factor):
     random = torch.Generator().manual_seed(seed)
-    x, queries, y = *(torch.randn(6, 4, generator=random).double() for _ in range(2)), torch.arange(3).repeat(2)
+    x, queries, y = (
+        *(torch.randn(6, 4, generator=random).double() for _ in range(2)),
+        torch.arange(3).repeat(2),
+    )
 
     def predicted(distance, change):
-        return ProtoNet(Given(4), distance=distance).adapt(Examples(change(x), y, 3))(change(queries))
+        return ProtoNet(Given(4), distance=distance).adapt(Examples(change(x), y, 3))(
+            change(queries)
+        )
 
-    assert torch.allclose(predicted("euclidean", lambda x: x + factor), predicted("euclidean", lambda x: x))
-    assert torch.allclose(predicted("cosine", lambda x: factor * x), predicted("cosine", lambda x: x))
+    assert torch.allclose(
+        predicted("euclidean", lambda x: x + factor), predicted("euclidean", lambda x: x)
+    )
+    assert torch.allclose(
+        predicted("cosine", lambda x: factor * x), predicted("cosine", lambda x: x)
+    )
 
 
 # --- matching
@@ -175,7 +192,9 @@ def test_matchings_loss_is_the_logarithm_of_the_summed_probabilities(float64):
     tasks = next(tiny_source(stack=2).tasks())
     (loss,) = islice(learner.losses(_Once(tasks)), 1)
     expected = [
-        -matching_by_loop(learner.embed(known), y, learner.embed(queries), 3, learner.scale)[range(len(labels)), labels]
+        -matching_by_loop(learner.embed(known), y, learner.embed(queries), 3, learner.scale)[
+            range(len(labels)), labels
+        ]
         .log()
         .mean()
         for known, y, queries, labels in zip(*tasks.support[:2], *tasks.query[:2], strict=True)
@@ -208,7 +227,9 @@ def test_looks_at_the_support_are_equations_3_to_6(reads, float64):
     known, queries = torch.randn(5, 4), torch.randn(3, 4)
     cell = learner.look
     from_x, from_r = cell.weight_ih.split(4, 1)
-    from_h_and_r = torch.cat([cell.weight_hh, from_r], 1)  # as the paper has it: the state is [h, r]
+    from_h_and_r = torch.cat(
+        [cell.weight_hh, from_r], 1
+    )  # as the paper has it: the state is [h, r]
     for query, found in zip(queries, learner._looked(queries, known), strict=True):
         h, c = torch.zeros(4), torch.zeros(4)
         for _ in range(reads):
@@ -238,7 +259,9 @@ def test_siamese_weighs_distances_and_takes_the_best_match(float64):
     with torch.no_grad():
         learner.alpha.copy_(torch.tensor([-2.0, 1.0, 0.0]))
         learner.bias.fill_(0.5 / FASTER)
-    support = Examples(torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 5]]), torch.tensor([1, 0, 1]), 2)
+    support = Examples(
+        torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 5]]), torch.tensor([1, 0, 1]), 2
+    )
     predicted = learner.adapt(support)(torch.tensor([[1.0, 1, 0], [0, 0, 0]]))
     #                        pairs: -2 + 1 + .5, 1 + .5, -2 + .5;  .5, -2 + .5, 1 + .5
     assert torch.allclose(predicted, torch.tensor([[1.5, -0.5], [-1.5, 1.5]]))
@@ -259,7 +282,9 @@ def test_siameses_loss_is_cross_entropy_over_as_many_equal_as_unequal_pairs(floa
     equal, unequal = [], []
     for chance, label in zip(chances, y, strict=True):
         for way in range(3):
-            (equal if way == label else unequal).append(-(chance[way] if way == label else 1 - chance[way]).log())
+            (equal if way == label else unequal).append(
+                -(chance[way] if way == label else 1 - chance[way]).log()
+            )
     repeated = equal + equal  # so that there are as many of them
     assert len(repeated) == len(unequal)
     assert torch.allclose(verification_loss(predicted, y), torch.stack(repeated + unequal).mean())
@@ -297,33 +322,43 @@ def test_relations_sizes_are_the_papers():
 
 def test_relations_loss_is_squared_error_to_one_and_zero(float64):
     predicted = torch.tensor([[0.0, 100.0], [-100.0, 0.0]])
-    assert torch.allclose(squared_error(predicted, torch.tensor([0, 1])), torch.tensor((0.25 + 1 + 0 + 0.25) / 4))
+    assert torch.allclose(
+        squared_error(predicted, torch.tensor([0, 1])), torch.tensor((0.25 + 1 + 0 + 0.25) / 4)
+    )
 
 
 def test_relation_without_room_for_its_convolutions_is_one_sentence():
     data = tiny_data()
     plan = make_plan("relation:padding=0", data, ways=3, shots=2)
-    with pytest.raises(UsageError, match=r"relation cannot be built: maps of 2 x 2 need padding=1; see: mlw info"):
+    with pytest.raises(
+        UsageError, match=r"relation cannot be built: maps of 2 x 2 need padding=1; see: mlw info"
+    ):
         build_learner(plan, data)
 
 
 @pytest.mark.parametrize("norm", ["running", "batch"])
 @pytest.mark.parametrize("backbone", ["running", "batch"])
 def test_relation_is_transductive_where_the_batch_normalises(norm, backbone, float64):
-    learner = Relation(build_backbone(f"conv4:pooled=2,width=8,norm={backbone}", (1, 16, 16)), norm=norm).eval()
+    learner = Relation(
+        build_backbone(f"conv4:pooled=2,width=8,norm={backbone}", (1, 16, 16)), norm=norm
+    ).eval()
     task = next(tiny_source(stack=1).tasks())
     support, queries = learner.embed(task.support.x[0]), learner.embed(task.query.x[0])
     predictor = learner.adapt(Examples(support, task.support.y[0], 3))
     alone = torch.cat([predictor(query[None]) for query in queries])
     assert learner.transductive == ("batch" in (norm, backbone))
     assert torch.allclose(predictor(queries), alone) != learner.transductive
-    assert torch.equal(queries.flatten(), task.query.x[0].flatten()) == (backbone == "batch")  # images meet in adapt
+    assert torch.equal(queries.flatten(), task.query.x[0].flatten()) == (
+        backbone == "batch"
+    )  # images meet in adapt
 
 
 # --- conv4 with maps left
 
 
-@pytest.mark.parametrize("options", ["pooled=2", "pooled=2,unpadded=2", "pooled=2,pooling=stride", "unpadded=1"])
+@pytest.mark.parametrize(
+    "options", ["pooled=2", "pooled=2,unpadded=2", "pooled=2,pooling=stride", "unpadded=1"]
+)
 def test_conv4_keeps_maps(options, float64):
     check_backbone(f"conv4:width=8,{options}")
     module = build_backbone(f"conv4:width=8,{options}", (1, 20, 26)).eval()
@@ -355,5 +390,13 @@ def test_golden_numbers(float64):
     assert predicted(Matching(Given(4))) == [-0.730243, -1.118507, -1.653176]
     assert predicted(Matching(Given(4), fce=True)) == [-0.8703, -1.02668, -1.500674]
     assert predicted(Siamese(Given(4), units=4)) == [7.081786, 7.343883, 7.376177]
-    assert predicted(Relation(Given(32, (2, 4, 4))), maps, query_maps) == [1.506031, 1.466283, 1.473535]
-    assert predicted(Relation(Given(32, (2, 4, 4)), norm="batch"), maps, query_maps) == [1.564178, 1.463228, 1.48118]
+    assert predicted(Relation(Given(32, (2, 4, 4))), maps, query_maps) == [
+        1.506031,
+        1.466283,
+        1.473535,
+    ]
+    assert predicted(Relation(Given(32, (2, 4, 4)), norm="batch"), maps, query_maps) == [
+        1.564178,
+        1.463228,
+        1.48118,
+    ]

@@ -29,7 +29,11 @@ HASHES = {
 
 
 def digest(scheme: str) -> str:
-    lines = [f"{split} {name}\n" for split in ("train", "val", "test") for name in characters(scheme, split)]
+    lines = [
+        f"{split} {name}\n"
+        for split in ("train", "val", "test")
+        for name in characters(scheme, split)
+    ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
@@ -46,7 +50,10 @@ def test_split_lists(scheme):
 
 
 def test_alphabets_do_not_straddle_a_split():
-    groups = [{name.split("/")[0] for name in characters("alphabets", split)} for split in ("train", "val", "test")]
+    groups = [
+        {name.split("/")[0] for name in characters("alphabets", split)}
+        for split in ("train", "val", "test")
+    ]
     assert [len(group) for group in groups] == [25, 5, 20]
     assert len(set.union(*groups)) == 50
 
@@ -57,10 +64,16 @@ def test_split_lists_are_the_published_ones():
     alphabets = json.loads((SHARED / "splits" / "meta-dataset-omniglot.json").read_text())
     for split in ("train", "val", "test"):
         assert characters("vinyals", split) == sorted(vinyals[split])
-        assert {name.split("/")[0] for name in characters("alphabets", split)} == set(alphabets[split])
+        assert {name.split("/")[0] for name in characters("alphabets", split)} == set(
+            alphabets[split]
+        )
     for name, split in (("images_background", "train"), ("images_evaluation", "test")):
         with zipfile.ZipFile(SHARED / f"{name}.zip") as archive:
-            held = {"/".join(member.split("/")[1:3]) for member in archive.namelist() if member.endswith(".png")}
+            held = {
+                "/".join(member.split("/")[1:3])
+                for member in archive.namelist()
+                if member.endswith(".png")
+            }
         assert characters("lake", split) == sorted(held)
 
 
@@ -97,11 +110,21 @@ def cache(tmp_path, monkeypatch):
 
 def test_from_archive_to_tables(cache, small1):
     dataset = OmniglotSmall1()
-    with pytest.raises(DataError, match=r"^omniglot_small1 is not downloaded; type: mlw download omniglot_small1$"):
+    with pytest.raises(
+        DataError, match=r"^omniglot_small1 is not downloaded; type: mlw download omniglot_small1$"
+    ):
         open_dataset("omniglot_small1", dataset)
-    assert fetch(entry_of(dataset), small1).counts == {"images": 2720, "characters": 136, "alphabets": 5}
+    assert fetch(entry_of(dataset), small1).counts == {
+        "images": 2720,
+        "characters": 136,
+        "alphabets": 5,
+    }
     tables = open_dataset("omniglot_small1", dataset)
-    assert {split: len(table.names) for split, table in tables.items()} == {"train": 86, "val": 24, "test": 26}
+    assert {split: len(table.names) for split, table in tables.items()} == {
+        "train": 86,
+        "val": 24,
+        "test": 26,
+    }
     table = tables["val"]
     assert table.names[:2] == ("Greek/character01", "Greek/character02")
     assert table.images.shape == (480, 1, 28, 28)
@@ -127,7 +150,9 @@ def test_rotations(small1, rotations, turned):
             assert second.name == f"{first.name}/rot090"
             assert (second.images == np.rot90(first.images, axes=(2, 3))).all()
             assert [next(classes).name.rpartition("/")[2] for _ in range(2)] == ["rot180", "rot270"]
-        assert next(classes).name.endswith("/character02" if split in turned.split() else "/character03")
+        assert next(classes).name.endswith(
+            "/character02" if split in turned.split() else "/character03"
+        )
         classes.close()
 
 
@@ -136,7 +161,9 @@ def test_each_drawing_is_decoded_once(small1, monkeypatch):
 
     read = []
     original = Archive.image
-    monkeypatch.setattr(Archive, "image", lambda self, name, **how: read.append(name) or original(self, name, **how))
+    monkeypatch.setattr(
+        Archive, "image", lambda self, name, **how: read.append(name) or original(self, name, **how)
+    )
     classes = OmniglotSmall1(rotations="all", size=9).classes("val", {small1.name: small1})
     assert len(list(classes)) == 4 * 24
     assert len(read) == len(set(read)) == 24 * 20
@@ -151,7 +178,9 @@ def test_grey_strokes_as_colour(small1):
 
 @pytest.mark.parametrize("dataset", [OmniglotSmall2(), Omniglot(), Omniglot(split="lake")])
 def test_absent_character_is_named(small1, dataset):
-    with pytest.raises(DataError, match=r"\S+/character01 has 0 of 20 drawings in images_background_small1.zip"):
+    with pytest.raises(
+        DataError, match=r"\S+/character01 has 0 of 20 drawings in images_background_small1.zip"
+    ):
         list(dataset.classes("train", {small1.name: small1}))
 
 

@@ -19,7 +19,14 @@ from workbench.errors import UsageError
 from workbench.tasks.task import Examples
 from workbench.testing import check_learner
 
-CLASSES = {"anil": ANIL, "cavia": CAVIA, "imaml": IMAML, "maml": MAML, "metasgd": MetaSGD, "reptile": Reptile}
+CLASSES = {
+    "anil": ANIL,
+    "cavia": CAVIA,
+    "imaml": IMAML,
+    "maml": MAML,
+    "metasgd": MetaSGD,
+    "reptile": Reptile,
+}
 
 
 @pytest.mark.parametrize("backbone", [NARROW, GROUPED])
@@ -57,7 +64,9 @@ def test_the_order_of_the_support_does_not_matter(name, order):
         x, y, ways = examples(tasks)
         with torch.no_grad():
             straight = learner.adapt(Examples(x, y, ways))(tasks.query.x[0])
-            shuffled = learner.adapt(Examples(x[list(order)], y[list(order)], ways))(tasks.query.x[0])
+            shuffled = learner.adapt(Examples(x[list(order)], y[list(order)], ways))(
+                tasks.query.x[0]
+            )
         assert torch.allclose(straight, shuffled)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -85,7 +94,9 @@ def test_worked_examples(learner, weight):
             if not name.startswith("alpha"):
                 value.zero_()
         support = Examples(torch.eye(2).reshape(2, 1, 1, 2), torch.tensor([0, 1]), 2)
-        predicted = learner.eval().adapt(support)(torch.tensor([[1.0, 0], [0, 1], [2, 1]]).reshape(3, 1, 1, 2))
+        predicted = learner.eval().adapt(support)(
+            torch.tensor([[1.0, 0], [0, 1], [2, 1]]).reshape(3, 1, 1, 2)
+        )
     expected = torch.tensor([[weight, -weight], [-weight, weight], [weight, -weight]])
     assert torch.allclose(predicted, expected, atol=1e-6)
 
@@ -100,4 +111,6 @@ def test_inductive_normalises_a_query_with_the_support_alone(spec, float64):
         predicted = learner.adapt(support)(queries)
         whole_batch = transductive.adapt(support)
         for number, query in enumerate(queries):
-            assert torch.allclose(predicted[number], whole_batch(torch.cat([support.x, query[None]]))[-1])
+            assert torch.allclose(
+                predicted[number], whole_batch(torch.cat([support.x, query[None]]))[-1]
+            )

@@ -86,7 +86,9 @@ def test_every_network_has_weights_and_names_their_normalisation():
 
 def test_without_weights_images_are_as_they_are(network):
     backbone = built()
-    backbone.network.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("fc.")})
+    backbone.network.load_state_dict(
+        {k: v for k, v in network.state_dict().items() if not k.startswith("fc.")}
+    )
     network.fc = nn.Identity()
     images = torch.rand(2, *SHAPE)
     with torch.no_grad():
@@ -122,10 +124,15 @@ def test_a_file_of_another_number_of_classes(tmp_path):
 
 def test_old_names_of_densenets_layers(tmp_path):
     state = models.densenet121(weights=None).state_dict()
-    old = {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", key): value for key, value in state.items()}
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", key): value
+        for key, value in state.items()
+    }
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     backbone = built("densenet121", (3, 32, 32), weights=str(saved(old, tmp_path / "w.pth")))
-    assert all(torch.equal(value, state[key]) for key, value in backbone.network.state_dict().items())
+    assert all(
+        torch.equal(value, state[key]) for key, value in backbone.network.state_dict().items()
+    )
 
 
 def test_auxiliary_classifiers_of_a_file_are_left_out(tmp_path):
@@ -146,7 +153,10 @@ def test_a_file_is_of_unknown_origin_unless_one_says(network, tmp_path, said, ke
     [
         (lambda s: s.pop("conv1.0.weight"), r"conv1.0.weight is lacking, and 0 more"),
         (lambda s: s.update({"conv9.weight": torch.ones(1)}), "conv9.weight is too much"),
-        (lambda s: s.update({"conv1.0.weight": torch.ones(24, 1, 3, 3)}), r"is \(24, 1, 3, 3\), not \(24, 3, 3, 3\)"),
+        (
+            lambda s: s.update({"conv1.0.weight": torch.ones(24, 1, 3, 3)}),
+            r"is \(24, 1, 3, 3\), not \(24, 3, 3, 3\)",
+        ),
     ],
 )
 def test_weights_that_do_not_fit(network, tmp_path, change, message):
@@ -168,7 +178,9 @@ def test_a_file_is_data_and_never_run(tmp_path, capsys):
     assert "harm" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [[1], {"a": 1}, torch.ones(1)], ids=["list", "numbers", "tensor"])
+@pytest.mark.parametrize(
+    "content", [[1], {"a": 1}, torch.ones(1)], ids=["list", "numbers", "tensor"]
+)
 def test_a_file_of_something_else(tmp_path, content):
     with pytest.raises(DataError, match="holds no state dict"):
         built(weights=str(saved(content, tmp_path / "w.pth")))
@@ -183,13 +195,19 @@ def test_a_damaged_file(tmp_path):
 # --- weights by name
 
 
-def test_weights_by_name_are_fetched_once_into_the_cache(network, cache, tmp_path, monkeypatch, capsys):
+def test_weights_by_name_are_fetched_once_into_the_cache(
+    network, cache, tmp_path, monkeypatch, capsys
+):
     """A folder stands for the net; torch checks the hash in the file's name."""
     path = saved(network.state_dict(), tmp_path / "w.pth")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
     served = path.rename(tmp_path / f"w-{digest}.pth")
     weights = models.get_model_weights(SMALL).IMAGENET1K_V1
-    monkeypatch.setattr(weights, "_value_", weights.value.__class__(served.as_uri(), weights.transforms, weights.meta))
+    monkeypatch.setattr(
+        weights,
+        "_value_",
+        weights.value.__class__(served.as_uri(), weights.transforms, weights.meta),
+    )
     for _ in range(2):
         backbone = built(weights="IMAGENET1K_V1")
         assert torch.equal(backbone.network.conv1[0].weight, network.conv1[0].weight)
@@ -203,7 +221,11 @@ def test_weights_by_name_are_fetched_once_into_the_cache(network, cache, tmp_pat
 def test_another_hash_is_refused(network, cache, tmp_path, monkeypatch):
     served = saved(network.state_dict(), tmp_path / "w-0123456789.pth")
     weights = models.get_model_weights(SMALL).IMAGENET1K_V1
-    monkeypatch.setattr(weights, "_value_", weights.value.__class__(served.as_uri(), weights.transforms, weights.meta))
+    monkeypatch.setattr(
+        weights,
+        "_value_",
+        weights.value.__class__(served.as_uri(), weights.transforms, weights.meta),
+    )
     with pytest.raises(DataError, match="invalid hash value"):
         built(weights="IMAGENET1K_V1")
     assert not list(cache.glob("*.pth"))
@@ -215,7 +237,8 @@ def test_no_net(cache, monkeypatch):
 
     monkeypatch.setattr("torch.hub.urlopen", refuse)
     with pytest.raises(
-        DataError, match=r"could not be had from https://.*\(no route to host\).*weights=FILE,pretrained"
+        DataError,
+        match=r"could not be had from https://.*\(no route to host\).*weights=FILE,pretrained",
     ):
         built(weights="IMAGENET1K_V1")
 
@@ -230,10 +253,16 @@ def test_no_net(cache, monkeypatch):
             "resnet18 has no weights 'IMAGENET1K_V7'; there are IMAGENET1K_V1, a file's path, or",
         ),
         ("weights=DEFAULT", "has no weights 'DEFAULT'"),  # which may be others tomorrow
-        ("name=vgg16,weights=IMAGENET1K_FEATURES", "has no weights 'IMAGENET1K_FEATURES'"),  # lack the last layers
+        (
+            "name=vgg16,weights=IMAGENET1K_FEATURES",
+            "has no weights 'IMAGENET1K_FEATURES'",
+        ),  # lack the last layers
         ("pretrained_on=imagenet", "weights=none names no file"),
         ("weights=IMAGENET1K_V1,pretrained_on=x", "weights=IMAGENET1K_V1 names no file"),
-        ("name=alexnet", "alexnet takes no images of 3 x 28 x 28 .*; ask the data set for another size"),
+        (
+            "name=alexnet",
+            "alexnet takes no images of 3 x 28 x 28 .*; ask the data set for another size",
+        ),
         ("name=vit_b_32", "vit_b_32 takes no images of 3 x 28 x 28"),
     ],
 )
@@ -244,7 +273,9 @@ def test_what_cannot_be_is_one_sentence(options, message, cache):
 
 
 def test_a_file_that_is_not_there():
-    backbone = build_backbone("torchvision:weights=/nowhere/w.pth", (3, 28, 28))  # a run holds its own weights
+    backbone = build_backbone(
+        "torchvision:weights=/nowhere/w.pth", (3, 28, 28)
+    )  # a run holds its own weights
     with pytest.raises(DataError, match=r"There is no file /nowhere/w.pth of weights"):
         backbone.first_weights()
 

@@ -24,7 +24,9 @@ from workbench.data.download.manifest import entry_of
 from workbench.data.opening import open_dataset
 from workbench.errors import DataError
 
-pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
+pytestmark = pytest.mark.skipif(
+    not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}"
+)
 MINI = SHARED / "mini-imagenet.zip"
 ISIC = {"MEL": 150, "NV": 150, "BCC": 150, "AKIEC": 150, "BKL": 150, "DF": 60, "VASC": 80}
 
@@ -38,7 +40,14 @@ def cache(tmp_path, monkeypatch):
     ("name", "dataset", "archive", "classes", "images", "part"),
     [
         ("eurosat", EuroSat(size=16), "EuroSAT_RGB-subset.zip", 10, 400, "4,000 of 27,000 images"),
-        ("cropdisease", CropDisease(size=16), "CropDisease-subset.zip", 15, 150, "2,250 of 54,305 images"),
+        (
+            "cropdisease",
+            CropDisease(size=16),
+            "CropDisease-subset.zip",
+            15,
+            150,
+            "2,250 of 54,305 images",
+        ),
     ],
 )
 def test_a_part_is_taken_as_a_part(cache, name, dataset, archive, classes, images, part):
@@ -56,7 +65,10 @@ def test_isic_by_the_command(cache):
     program = Path(sys.executable).with_name("mlw")
     archive = SHARED / "ISIC2018_Task3-subset.zip"
     done = subprocess.run(
-        [program, "download", "isic", "--from", archive, "--partial"], capture_output=True, text=True, timeout=120
+        [program, "download", "isic", "--from", archive, "--partial"],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert "a part: 890 of 10,015 images" in done.stdout

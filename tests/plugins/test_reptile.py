@@ -24,9 +24,13 @@ def tuned_by_torch(learner, tasks, number, order, squares=None, taken=0):
         adam.state[weight] = {"step": torch.tensor(float(taken)), **moments}
     for batch in order:
         adam.zero_grad()
-        F.cross_entropy(model(tasks.support.x[number][batch]), tasks.support.y[number][batch]).backward()
+        F.cross_entropy(
+            model(tasks.support.x[number][batch]), tasks.support.y[number][batch]
+        ).backward()
         adam.step()
-    return [weight.detach() for weight in model.parameters()], [adam.state[w]["exp_avg_sq"] for w in model.parameters()]
+    return [weight.detach() for weight in model.parameters()], [
+        adam.state[w]["exp_avg_sq"] for w in model.parameters()
+    ]
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -41,11 +45,21 @@ def test_reptiles_gradient_is_the_way_back_from_the_tuned_weights(batched, float
         torch.manual_seed(5)
         ours = meta_gradient(learner, next(losses))
         stack = next(tasks)
-        apart = [tuned_by_torch(learner, stack, number, order, squares, taken) for number in range(2)]
-        phi = [torch.stack(weights).mean(0) for weights in zip(*(weights for weights, _ in apart), strict=True)]
-        squares = [torch.stack(moments).mean(0) for moments in zip(*(moments for _, moments in apart), strict=True)]
+        apart = [
+            tuned_by_torch(learner, stack, number, order, squares, taken) for number in range(2)
+        ]
+        phi = [
+            torch.stack(weights).mean(0)
+            for weights in zip(*(weights for weights, _ in apart), strict=True)
+        ]
+        squares = [
+            torch.stack(moments).mean(0)
+            for moments in zip(*(moments for _, moments in apart), strict=True)
+        ]
         theta = list(learner.parameters())
-        assert same(ours, [start - end for start, end in zip(theta, phi, strict=True)], rtol=1e-7, atol=1e-9)
+        assert same(
+            ours, [start - end for start, end in zip(theta, phi, strict=True)], rtol=1e-7, atol=1e-9
+        )
     assert learner.steps_taken == 6
 
 
@@ -53,7 +67,11 @@ def test_reptile_goes_on_from_its_state(float64):
     learner, source = build("reptile:inner_steps=2", GROUPED), tiny_source(stack=2)
     losses = learner.losses(source)
     next(losses)
-    state, position, random = copy.deepcopy(learner.state_dict()), source.state_dict(), torch.get_rng_state()
+    state, position, random = (
+        copy.deepcopy(learner.state_dict()),
+        source.state_dict(),
+        torch.get_rng_state(),
+    )
     expected = next(losses)
     again, fresh = build("reptile:inner_steps=2", GROUPED), tiny_source(stack=2)
     again.load_state_dict(state)
@@ -66,7 +84,9 @@ def test_sgd_of_rate_epsilon_is_reptiles_outer_step(float64):
     learner = build("reptile:inner_steps=2", GROUPED)
     torch.manual_seed(1)
     phi = tuned_by_torch(learner, stack_of_tasks(1), 0, _batches(6, 10, 2))[0]
-    expected = [start + 0.3 * (end - start) for start, end in zip(learner.parameters(), phi, strict=True)]
+    expected = [
+        start + 0.3 * (end - start) for start, end in zip(learner.parameters(), phi, strict=True)
+    ]
     sgd = torch.optim.SGD(learner.parameters(), 0.3)
     torch.manual_seed(1)
     next(learner.losses(tiny_source(stack=1))).backward()

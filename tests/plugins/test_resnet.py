@@ -26,20 +26,32 @@ def test_contract(name, norm):
 
 @pytest.mark.parametrize(
     "spec",
-    ["resnet10:stem=large", "resnet10:stem=medium", "resnet10:pool=false", "resnet12:pool=false", "resnet12:drop=0.1"],
+    [
+        "resnet10:stem=large",
+        "resnet10:stem=medium",
+        "resnet10:pool=false",
+        "resnet12:pool=false",
+        "resnet12:drop=0.1",
+    ],
 )
 def test_contract_with_options(spec):
     check_backbone(spec)
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 105, 105), (3, 32, 32), (3, 84, 84), (3, 64, 96)], ids=str)
-@pytest.mark.parametrize("spec", ["resnet10", "resnet10:pool=false,stem=medium", "resnet12", "resnet12:pool=false"])
+@pytest.mark.parametrize(
+    "shape", [(1, 28, 28), (1, 105, 105), (3, 32, 32), (3, 84, 84), (3, 64, 96)], ids=str
+)
+@pytest.mark.parametrize(
+    "spec", ["resnet10", "resnet10:pool=false,stem=medium", "resnet12", "resnet12:pool=false"]
+)
 def test_images_of_many_shapes(spec, shape):
     backbone = build_backbone(spec, shape).eval()
     with torch.no_grad():
         maps, features = backbone.blocks(torch.rand(1, *shape)), backbone(torch.rand(1, *shape))
     assert features.shape == (1, backbone.dim)
-    assert (maps if "pool=false" in spec else features[..., None, None]).shape[1:] == backbone.maps_shape
+    assert (maps if "pool=false" in spec else features[..., None, None]).shape[
+        1:
+    ] == backbone.maps_shape
 
 
 @pytest.mark.parametrize("spec", ["resnet12", "resnet12:pool=false"])
@@ -60,13 +72,18 @@ def test_stacked_weights_as_one_by_one(name):
 
     with torch.no_grad():
         stacked = torch.vmap(features)(weights, images)
-        alone = [features({key: value[task] for key, value in weights.items()}, images[task]) for task in range(2)]
+        alone = [
+            features({key: value[task] for key, value in weights.items()}, images[task])
+            for task in range(2)
+        ]
     torch.testing.assert_close(stacked, torch.stack(alone), rtol=1e-3, atol=1e-4)
 
 
 def test_with_torchvisions_weights_resnet18_computes_torchvisions_features():
     theirs = models.resnet18(weights=None)
-    for part in theirs.modules():  # as after training: fresh averages would be the same in every layer
+    for (
+        part
+    ) in theirs.modules():  # as after training: fresh averages would be the same in every layer
         if isinstance(part, nn.BatchNorm2d):
             nn.init.normal_(part.running_mean)
             nn.init.uniform_(part.running_var, 0.5, 2)
@@ -86,7 +103,9 @@ def parameters(module: nn.Module) -> int:
 
 
 def test_parameters():
-    assert parameters(ResNet18((3, 224, 224))) == 11_689_512 - 513_000  # torchvision's, without its classifier
+    assert (
+        parameters(ResNet18((3, 224, 224))) == 11_689_512 - 513_000
+    )  # torchvision's, without its classifier
     assert round(parameters(ResNet10((3, 224, 224))) / 1e6, 1) == 4.9
     assert round(parameters(ResNet12(COLOUR)) / 1e6, 1) == 12.4
     assert parameters(ResNet12(COLOUR)) == parameters(ResNet12(COLOUR, norm="batch"))
@@ -100,7 +119,9 @@ def test_lengths_of_features():
 
 @pytest.mark.parametrize(("side", "kernel"), [(28, 3), (84, 3), (95, 3), (96, 7), (224, 7)])
 def test_the_first_layer_is_by_the_images(side, kernel):
-    convolution = next(part for part in ResNet10((3, side, side)).modules() if isinstance(part, nn.Conv2d))
+    convolution = next(
+        part for part in ResNet10((3, side, side)).modules() if isinstance(part, nn.Conv2d)
+    )
     assert convolution.kernel_size == (kernel, kernel)
 
 
@@ -154,7 +175,9 @@ def test_squares_larger_than_the_map_drop_all_of_it():
 
 
 def test_the_rate_grows_over_the_ramp():
-    early, late = (zeros(0.2, 2, 8, batches=batches, ramp=10).float().mean().item() for batches in (1, 10))
+    early, late = (
+        zeros(0.2, 2, 8, batches=batches, ramp=10).float().mean().item() for batches in (1, 10)
+    )
     assert early == pytest.approx(0.02, abs=0.005)
     assert late == pytest.approx(0.19, abs=0.02)
 

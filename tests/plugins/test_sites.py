@@ -41,7 +41,9 @@ class Residual(nn.Module):
 def test_normalisations_are_found_with_their_channels(norm):
     backbone = build_backbone(f"conv4:width=8,norm={norm}", SHAPE)
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    assert normalisations(backbone, SHAPE) == dict.fromkeys(["blocks.1", "blocks.5", "blocks.9", "blocks.13"], 8)
+    assert normalisations(backbone, SHAPE) == dict.fromkeys(
+        ["blocks.1", "blocks.5", "blocks.9", "blocks.13"], 8
+    )
     assert backbone.training
     assert all(torch.equal(before[name], value) for name, value in backbone.state_dict().items())
 
@@ -74,7 +76,10 @@ def test_the_backbone_is_what_it_was_even_after_an_error():
 
     with pytest.raises(ArithmeticError):
         fail()
-    with pytest.raises(AttributeError), modulated(backbone, {"blocks.1": partial(scaled, 0), "nowhere": scaled}):
+    with (
+        pytest.raises(AttributeError),
+        modulated(backbone, {"blocks.1": partial(scaled, 0), "nowhere": scaled}),
+    ):
         pass
     assert torch.equal(before, backbone(pictures()))
 
@@ -82,9 +87,14 @@ def test_the_backbone_is_what_it_was_even_after_an_error():
 def test_changes_add_up_and_names_stay():
     backbone = build_backbone("conv4:width=8,norm=group", SHAPE)
     names = list(backbone.state_dict())
-    with modulated(backbone, {"blocks.13": partial(scaled, 2)}), modulated(backbone, {"blocks.13": partial(scaled, 3)}):
+    with (
+        modulated(backbone, {"blocks.13": partial(scaled, 2)}),
+        modulated(backbone, {"blocks.13": partial(scaled, 3)}),
+    ):
         assert list(backbone.state_dict()) == names
-        assert torch.allclose(backbone.blocks[13](pictures(1).new_ones(1, 8, 2, 2)), torch.zeros(()), atol=1e-5)
+        assert torch.allclose(
+            backbone.blocks[13](pictures(1).new_ones(1, 8, 2, 2)), torch.zeros(()), atol=1e-5
+        )
         assert torch.allclose(backbone.blocks[:14](pictures()), 6 * _plain(backbone), atol=1e-5)
 
 
@@ -106,11 +116,15 @@ def test_stacked_gradients_equal_those_one_by_one(norm, float64):
 
     gammas, x = torch.rand(3, len(sites)), pictures(12).double().unflatten(0, (3, 4))
     stacked = torch.vmap(grad(loss))(gammas, x)
-    alone = torch.stack([jacobian(partial(loss, x=each), gamma) for gamma, each in zip(gammas, x, strict=True)])
+    alone = torch.stack(
+        [jacobian(partial(loss, x=each), gamma) for gamma, each in zip(gammas, x, strict=True)]
+    )
     assert stacked.abs().sum() > 0
     assert torch.allclose(stacked, alone, atol=1e-9)
 
 
 def test_a_convolution_in_groups_has_no_one_by_one_beside_it():
-    net = nn.Sequential(nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 8, 3))
+    net = nn.Sequential(
+        nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 8, 3)
+    )
     assert list(convolutions(net)) == ["2"]

@@ -50,9 +50,21 @@ def childless(lists: dict, split: str) -> list[str]:
 
 # our list of a split, its counts, the beginning of its hash, the published file, and how that is read
 LISTS = {
-    "miniimagenet": (plain("miniimagenet"), (64, 16, 20), "01128b94569826c1", "miniimagenet", listed),
+    "miniimagenet": (
+        plain("miniimagenet"),
+        (64, 16, 20),
+        "01128b94569826c1",
+        "miniimagenet",
+        listed,
+    ),
     "tieredimagenet": (tiered, (351, 97, 160), "5875cbc33735271a", "tieredimagenet", names),
-    "cub": (lambda split: split_lists("cub")["closerlook"][split], (100, 50, 50), "d4c9ac735b256382", "cub", listed),
+    "cub": (
+        lambda split: split_lists("cub")["closerlook"][split],
+        (100, 50, 50),
+        "d4c9ac735b256382",
+        "cub",
+        listed,
+    ),
     "cu_birds": (
         lambda split: split_lists("cub")["metadataset"][split],
         (140, 30, 30),
@@ -62,19 +74,53 @@ LISTS = {
     ),
     "cifarfs": (cifarfs, (64, 16, 20), "5a7a33e1ba53fa01", "cifar-fs", pairs),
     "fc100": (fc100, (60, 20, 20), "a31f1a5eb62a0ccd", "fc100", spread),
-    "ilsvrc_2012": (leaves, (712, 158, 130), "6a11eff6eee32701", "meta-dataset-ilsvrc-hierarchy", childless),
-    "aircraft": (plain("aircraft"), (70, 15, 15), "ab2a20a94e3687fb", "meta-dataset-aircraft", listed),
+    "ilsvrc_2012": (
+        leaves,
+        (712, 158, 130),
+        "6a11eff6eee32701",
+        "meta-dataset-ilsvrc-hierarchy",
+        childless,
+    ),
+    "aircraft": (
+        plain("aircraft"),
+        (70, 15, 15),
+        "ab2a20a94e3687fb",
+        "meta-dataset-aircraft",
+        listed,
+    ),
     "dtd": (plain("dtd"), (33, 7, 7), "2acf89d19e57cca1", "meta-dataset-dtd", listed),
-    "quickdraw": (plain("quickdraw"), (241, 52, 52), "cc23497aa6fd08b6", "meta-dataset-quickdraw", listed),
+    "quickdraw": (
+        plain("quickdraw"),
+        (241, 52, 52),
+        "cc23497aa6fd08b6",
+        "meta-dataset-quickdraw",
+        listed,
+    ),
     "fungi": (plain("fungi"), (994, 200, 200), "b24a1cf19f324f59", "meta-dataset-fungi", listed),
-    "vgg_flower": (plain("vgg_flower"), (71, 15, 16), "fc7135400d89bc66", "meta-dataset-vgg-flower", listed),
-    "traffic_sign": (plain("traffic_sign"), (0, 0, 43), "206f486b1bce2118", "meta-dataset-traffic-sign", listed),
+    "vgg_flower": (
+        plain("vgg_flower"),
+        (71, 15, 16),
+        "fc7135400d89bc66",
+        "meta-dataset-vgg-flower",
+        listed,
+    ),
+    "traffic_sign": (
+        plain("traffic_sign"),
+        (0, 0, 43),
+        "206f486b1bce2118",
+        "meta-dataset-traffic-sign",
+        listed,
+    ),
     "mscoco": (plain("mscoco"), (0, 40, 40), "b332c362ad494905", "meta-dataset-mscoco", listed),
 }
 
 
 def digest(lists: list[list[str]]) -> str:
-    lines = [f"{split} {name}\n" for split, each in zip(SPLITS, lists, strict=True) for name in sorted(each)]
+    lines = [
+        f"{split} {name}\n"
+        for split, each in zip(SPLITS, lists, strict=True)
+        for name in sorted(each)
+    ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
@@ -106,7 +152,9 @@ def test_wordnet_graph_is_the_published_one():
     published = json.loads((SHARED / "meta-dataset-ilsvrc-hierarchy.json").read_text())
     for split in SPLITS:
         graph = {node: sorted(children) for node, children in published[split] if children}
-        assert {node: sorted(text.split()) for node, text in split_lists("ilsvrc_2012")[split].items()} == graph
+        assert {
+            node: sorted(text.split()) for node, text in split_lists("ilsvrc_2012")[split].items()
+        } == graph
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -129,7 +177,9 @@ def test_dogs_are_in_the_validation_split():
     assert set(below("val", "n02087122")) <= set(leaves("val"))  # hunting dogs
 
 
-@pytest.mark.parametrize(("split", "alphabets", "classes"), [("train", 25, 883), ("val", 5, 81), ("test", 20, 659)])
+@pytest.mark.parametrize(
+    ("split", "alphabets", "classes"), [("train", 25, 883), ("val", 5, 81), ("test", 20, 659)]
+)
 def test_alphabets_as_groups(split, alphabets, classes):
     groups = Omniglot(split="alphabets").groups(split)
     assert not groups.whole

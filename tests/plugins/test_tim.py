@@ -30,14 +30,19 @@ class Given(nn.Module):
 
 def built(spec):
     data = tiny_data()
-    return build_learner(make_plan(f"{spec},init=none", data, ways=3, shots=2, backbone=NARROW), data).eval()
+    return build_learner(
+        make_plan(f"{spec},init=none", data, ways=3, shots=2, backbone=NARROW), data
+    ).eval()
 
 
 def embedded(learner, count=1):
     """A stack of tasks of 3 ways, 2 shots and 4 queries a class, embedded."""
     task = next(tiny_source(stack=count).tasks())
     with torch.no_grad():
-        x, queries = (learner.embed(part.flatten(0, 1)).unflatten(0, part.shape[:2]) for part in (task[0].x, task[1].x))
+        x, queries = (
+            learner.embed(part.flatten(0, 1)).unflatten(0, part.shape[:2])
+            for part in (task[0].x, task[1].x)
+        )
     return task.support._replace(x=x), queries
 
 
@@ -80,9 +85,13 @@ def test_it_learns_nothing_in_training(float64):
 
 @pytest.mark.parametrize("alpha", [1.0, 2.0, 5.0])
 @pytest.mark.parametrize("batched", [True, False])
-def test_the_class_weights_are_those_of_torch_adam_on_the_papers_loss(alpha, batched, float64, monkeypatch):
+def test_the_class_weights_are_those_of_torch_adam_on_the_papers_loss(
+    alpha, batched, float64, monkeypatch
+):
     monkeypatch.setattr(TIM, "batched", batched)
-    learner = built(f"tim:head_steps=30,head_lr=1e-2,alpha={alpha},supervised=0.3,marginal=0.8,conditional=0.2")
+    learner = built(
+        f"tim:head_steps=30,head_lr=1e-2,alpha={alpha},supervised=0.3,marginal=0.8,conditional=0.2"
+    )
     support, queries = embedded(learner, 2)
     ours = scores(learner, support, queries)
     for number in range(2):
@@ -109,12 +118,17 @@ def test_no_step_is_the_nearest_class_mean_of_features_of_unit_length(float64):
     assert torch.allclose(queries.norm(dim=-1), torch.ones(()))
     means = torch.stack([support.x[0][support.y[0] == way].mean(0) for way in range(3)])
     expected = -7.5 * torch.cdist(queries[0], means).square()
-    assert torch.allclose(learner.adapt(examples(support))(queries[0]).softmax(-1), expected.softmax(-1))
+    assert torch.allclose(
+        learner.adapt(examples(support))(queries[0]).softmax(-1), expected.softmax(-1)
+    )
 
 
 @pytest.mark.parametrize(
     ("alpha", "information"),
-    [(1.0, 0.5 * math.log(2) - 0.1 * (math.log(4) - 0.75 * math.log(3))), (2.0, 0.5 * 0.5 - 0.1 * 0.375)],
+    [
+        (1.0, 0.5 * math.log(2) - 0.1 * (math.log(4) - 0.75 * math.log(3))),
+        (2.0, 0.5 * 0.5 - 0.1 * 0.375),
+    ],
 )
 def test_a_worked_example(alpha, information, float64):
     """Predictions (3/4, 1/4) and (1/4, 3/4): H(Y) = log 2 and H(Y|X) = log 4 - 3/4 log 3, or 1 - 1/2 and 1 - 5/8."""
@@ -158,7 +172,10 @@ def test_a_class_that_was_not_met_yet_is_not_predicted(float64):
     assert (predicted[:, 2] == -torch.inf).all()
 
 
-@given(st.lists(st.lists(st.floats(-4, 4), min_size=3, max_size=3), min_size=1, max_size=5), st.floats(1.1, 8))
+@given(
+    st.lists(st.lists(st.floats(-4, 4), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.floats(1.1, 8),
+)
 @settings(deadline=None)
 def test_the_slope_is_the_gradient_of_the_mutual_information(rows, alpha):
     for order in (1.0, alpha):
@@ -172,7 +189,10 @@ def test_one_query_alone_is_moved_by_nothing_but_the_support(float64):
     """H(Y) is H(Y|X) then."""
     plain = TIM(Given(), head_steps=20, head_lr=1e-2, marginal=0, conditional=0).eval()
     whole = TIM(Given(), head_steps=20, head_lr=1e-2, marginal=1, conditional=1).eval()
-    support, query = Examples(torch.eye(2), torch.arange(2), 2), F.normalize(torch.tensor([[1.0, 0.4]]))
+    support, query = (
+        Examples(torch.eye(2), torch.arange(2), 2),
+        F.normalize(torch.tensor([[1.0, 0.4]])),
+    )
     assert torch.allclose(plain.adapt(support)(query), whole.adapt(support)(query))
 
 

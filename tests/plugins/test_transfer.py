@@ -76,7 +76,10 @@ def drawn(tasks, ways, shots, dim, queries=7):
 def alone(learner, support, queries):
     """What a learner says of each task by itself."""
     return torch.stack(
-        [learner.adapt(Examples(x, y, support.ways))(q) for x, y, q in zip(support.x, support.y, queries, strict=True)]
+        [
+            learner.adapt(Examples(x, y, support.ways))(q)
+            for x, y, q in zip(support.x, support.y, queries, strict=True)
+        ]
     )
 
 
@@ -98,7 +101,9 @@ def test_the_contract_with_the_recipes_backbone(spec):
 def test_what_is_trained_once_is_judged_at_any_way_and_shot(spec, ways):
     data = tiny_data()
     learner = build_learner(make_plan(spec, data, ways=3, shots=2, backbone="conv4:width=8"), data)
-    assert evaluate(learner, tiny_source(ways=ways, shots=1, split="test"), 4).accuracy.shape == (4,)
+    assert evaluate(learner, tiny_source(ways=ways, shots=1, split="test"), 4).accuracy.shape == (
+        4,
+    )
 
 
 @pytest.mark.parametrize("name", ["baseline", "baselinepp"])
@@ -106,7 +111,10 @@ def test_training_lowers_the_loss(name):
     data = tiny_data()
     plan = make_plan(f"{name}:steps=40,lr=3e-3", data, ways=3, shots=2, backbone="conv4:width=8")
     source = Source(data.domains("train"), None, batch_size=16)
-    losses = [record.loss for record in Training(build_learner(plan, data), source, plan.settings).records()]
+    losses = [
+        record.loss
+        for record in Training(build_learner(plan, data), source, plan.settings).records()
+    ]
     assert sum(losses[-5:]) < sum(losses[:5])
 
 
@@ -114,7 +122,9 @@ def test_training_lowers_the_loss(name):
 def test_heads_take_no_training_step(name):
     data = tiny_data()
     learner = build_learner(make_plan(name, data, ways=3, shots=2, backbone="conv4:width=8"), data)
-    before = {key: value.clone() for key, value in learner.state_dict().items() if key != "base_mean"}
+    before = {
+        key: value.clone() for key, value in learner.state_dict().items() if key != "base_mean"
+    }
     settings = make_plan("baseline:steps=5", data, ways=3, shots=2).settings
     training = Training(learner, Source(data.domains("train"), None, batch_size=16), settings)
     assert list(training.records()) == []
@@ -126,7 +136,9 @@ def test_heads_take_no_training_step(name):
 @pytest.mark.parametrize("name", ["baseline", "baselinepp", *HEADS, "nearest_pixel"])
 def test_recipes_can_be_planned_where_they_say(name, recipe):
     tiny = tiny_data(classes=20, images=24)
-    places = {(number.train_on, number.ways, number.shots) for number in published_numbers(find(name))}
+    places = {
+        (number.train_on, number.ways, number.shots) for number in published_numbers(find(name))
+    }
     for train_on, ways, shots in (
         places | {("miniimagenet", 5, 1)} if recipe == "paper" else places | {("glyphs", 5, 1)}
     ):
@@ -135,7 +147,13 @@ def test_recipes_can_be_planned_where_they_say(name, recipe):
 
 
 def test_published_numbers_are_those_of_the_options():
-    where = {"train_on": "miniimagenet", "test_on": "miniimagenet", "protocol": "way-shot", "ways": 5, "shots": 5}
+    where = {
+        "train_on": "miniimagenet",
+        "test_on": "miniimagenet",
+        "protocol": "way-shot",
+        "ways": 5,
+        "shots": 5,
+    }
     number = matching_number(find("baseline"), "head_epochs=100,head_lr=0.01", where, "conv4")
     assert number.accuracy == 62.53
     assert matching_number(find("baselinepp"), "", where, "conv4").accuracy == 66.43
@@ -162,7 +180,8 @@ def test_all_heads_of_the_quick_recipe_share_the_backbone_of_one_baseline(recipe
 
 
 @pytest.mark.parametrize(
-    ("ways", "shots", "dim", "batch"), [(3, 2, 5, 4), (5, 1, 20, 4), (2, 6, 3, 4), (3, 3, 8, 1), (4, 2, 6, 100)]
+    ("ways", "shots", "dim", "batch"),
+    [(3, 2, 5, 4), (5, 1, 20, 4), (2, 6, 3, 4), (3, 3, 8, 1), (4, 2, 6, 100)],
 )
 def test_baselines_head_is_torchs_sgd_on_a_linear_layer(ways, shots, dim, batch, float64):
     learner = Baseline(Given(dim), (4,), head_epochs=9, head_batch=batch)
@@ -178,14 +197,18 @@ def test_baselines_head_is_torchs_sgd_on_a_linear_layer(ways, shots, dim, batch,
         fit(head, x, y, 9, batch, random)
         return head(queries).detach()
 
-    expected = torch.stack([by_torch(*task) for task in zip(support.x, support.y, queries, strict=True)])
+    expected = torch.stack(
+        [by_torch(*task) for task in zip(support.x, support.y, queries, strict=True)]
+    )
     assert torch.allclose(scores(learner, support, queries), expected, rtol=1e-10, atol=1e-12)
     assert torch.allclose(alone(learner, support, queries), expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [None, 4.0])
 @pytest.mark.parametrize(("ways", "shots", "dim"), [(3, 2, 5), (5, 1, 20), (2, 6, 3)])
-def test_baselinepps_head_is_torchs_sgd_on_weight_normalised_cosines(ways, shots, dim, scale, float64):
+def test_baselinepps_head_is_torchs_sgd_on_weight_normalised_cosines(
+    ways, shots, dim, scale, float64
+):
     learner = BaselinePP(Given(dim), (4,), scale=scale, head_epochs=9)
     support, queries = drawn(3, ways, shots, dim)
     support, queries = support._replace(x=learner.embed(support.x)), learner.embed(queries)
@@ -199,7 +222,9 @@ def test_baselinepps_head_is_torchs_sgd_on_weight_normalised_cosines(ways, shots
         fit(head, x, y, 9, 4, random)
         return head(queries).detach()
 
-    expected = torch.stack([by_torch(*task) for task in zip(support.x, support.y, queries, strict=True)])
+    expected = torch.stack(
+        [by_torch(*task) for task in zip(support.x, support.y, queries, strict=True)]
+    )
     assert torch.allclose(scores(learner, support, queries), expected, rtol=1e-10, atol=1e-12)
     assert torch.allclose(alone(learner, support, queries), expected, rtol=1e-10, atol=1e-12)
 
@@ -215,7 +240,9 @@ class Times(nn.Module):
 
 def fit(head, x, y, epochs, batch, random):
     """The fine-tuning stage of Closer Look in the usual way."""
-    optimizer = torch.optim.SGD(head.parameters(), 0.01, momentum=0.9, dampening=0.9, weight_decay=0.001)
+    optimizer = torch.optim.SGD(
+        head.parameters(), 0.01, momentum=0.9, dampening=0.9, weight_decay=0.001
+    )
     for _ in range(epochs):
         for part in torch.randperm(len(x), generator=random).split(batch):
             optimizer.zero_grad()
@@ -226,7 +253,9 @@ def fit(head, x, y, epochs, batch, random):
 @pytest.mark.parametrize(("classes", "factor"), [((150, 50), 2.0), ((150, 51), 10.0)])
 def test_baselinepp_trains_by_scaled_cosines_with_learnt_lengths(classes, factor, float64):
     learner = BaselinePP(Given(3), classes)
-    assert torch.allclose(learner.length, learner.direction.norm(dim=1))  # as weight normalisation begins
+    assert torch.allclose(
+        learner.length, learner.direction.norm(dim=1)
+    )  # as weight normalisation begins
     with torch.no_grad():
         learner.length += torch.arange(len(learner.length)) / 50
     x, y = waves(6, 3), torch.tensor([0, 5, 199, 3, 3, 77])
@@ -261,7 +290,9 @@ def test_golden_numbers_of_the_heads(float64):
         "nearest_neighbor": NearestNeighbor(Given(4), neighbors=3),
     }
     for name, learner in learners.items():
-        predicted = learner.adapt(support._replace(x=learner.embed(support.x)))(learner.embed(queries))
+        predicted = learner.adapt(support._replace(x=learner.embed(support.x)))(
+            learner.embed(queries)
+        )
         assert predicted[0].tolist() == pytest.approx(GOLDEN[name], abs=1e-6), name
 
 
@@ -270,7 +301,14 @@ def test_golden_numbers_of_the_heads(float64):
 
 @pytest.mark.parametrize(
     ("ways", "shots", "dim", "c"),
-    [(5, 1, 64, 1.0), (5, 5, 64, 1.0), (20, 5, 64, 1.0), (5, 20, 8, 1.0), (5, 5, 64, 0.01), (3, 4, 2, 100.0)],
+    [
+        (5, 1, 64, 1.0),
+        (5, 5, 64, 1.0),
+        (20, 5, 64, 1.0),
+        (5, 20, 8, 1.0),
+        (5, 5, 64, 0.01),
+        (3, 4, 2, 100.0),
+    ],
 )
 def test_linear_probe_is_scikit_learns_logistic_regression(ways, shots, dim, c, float64):
     learner = LinearProbe(Given(dim), c=c)
@@ -306,14 +344,19 @@ def test_linear_probe_of_two_ways_has_a_vector_for_each(float64):
     seed=st.integers(0, 99),
 )
 def test_at_the_linear_probe_the_gradient_is_zero(ways, counts, dim, c, seed):
-    y = torch.repeat_interleave(torch.arange(ways), torch.tensor(counts[:ways]))  # classes of unequal size
+    y = torch.repeat_interleave(
+        torch.arange(ways), torch.tensor(counts[:ways])
+    )  # classes of unequal size
     random = torch.Generator().manual_seed(seed)
     x = F.normalize(torch.randn(len(y), dim, generator=random, dtype=torch.float64), dim=-1)
     predictor = LinearProbe(Given(dim), c=c).adapt(Examples(x, y, ways))
     bias = predictor(torch.zeros(1, dim, dtype=torch.float64))[0]
     weight = (predictor(torch.eye(dim, dtype=torch.float64)) - bias).T.requires_grad_()
     bias.requires_grad_()
-    loss = c * F.cross_entropy(F.linear(x, weight, bias), y, reduction="sum") + weight.square().sum() / 2
+    loss = (
+        c * F.cross_entropy(F.linear(x, weight, bias), y, reduction="sum")
+        + weight.square().sum() / 2
+    )
     by_weight, by_bias = torch.autograd.grad(loss, (weight, bias))
     assert by_weight.abs().max() < 1e-4 * max(c, 1)
     assert by_bias.abs().max() < 1e-4 * max(c, 1)
@@ -335,7 +378,10 @@ def test_linear_probe_is_as_exact_in_single_precision():
     [
         # support (3, 4), (0, 2) of class 0 and (6, 0), (4, 0) of class 1; query (3, 0); base mean (2, 0)
         ("un", [-(1.5**2 + 3**2), -(2**2)]),  # means (1.5, 3), (5, 0)
-        ("l2n", [-(0.7**2 + 0.9**2), 0]),  # of length 1: (0.6, 0.8), (0, 1); (1, 0) twice; query (1, 0)
+        (
+            "l2n",
+            [-(0.7**2 + 0.9**2), 0],
+        ),  # of length 1: (0.6, 0.8), (0, 1); (1, 0) twice; query (1, 0)
         ("cl2n", None),  # centred: (1, 4), (-2, 2); (4, 0), (2, 0); query (1, 0)
     ],
 )
@@ -355,7 +401,9 @@ def test_simpleshots_three_variants(transform, expected, float64):
 
 def test_simpleshots_mean_is_of_all_training_images_as_tests_meet_them(float64):
     data = tiny_data()
-    learner = build_learner(make_plan("simpleshot", data, ways=3, shots=2, backbone="conv4:width=8"), data)
+    learner = build_learner(
+        make_plan("simpleshot", data, ways=3, shots=2, backbone="conv4:width=8"), data
+    )
     assert torch.equal(learner.base_mean, torch.zeros_like(learner.base_mean))
     source = Source(data.domains("train"), None, batch_size=7)
     assert list(learner.train().losses(source)) == []
@@ -371,9 +419,13 @@ def test_nearest_neighbors_vote_and_ties_go_to_the_nearer():
     support = Examples(torch.tensor([[0.0], [3.0], [4.0], [9.0]]), torch.tensor([0, 1, 1, 0]), 2)
     near, far = torch.tensor([[1.0]]), torch.tensor([[7.0]])
     assert NearestNeighbor(Given(1)).adapt(support)(near).tolist() == [[1.5, 0.0]]
-    assert NearestNeighbor(Given(1), neighbors=2).adapt(support)(near).tolist() == [[1.5, 1.25]]  # one vote each
+    assert NearestNeighbor(Given(1), neighbors=2).adapt(support)(near).tolist() == [
+        [1.5, 1.25]
+    ]  # one vote each
     assert NearestNeighbor(Given(1), neighbors=3).adapt(support)(near).tolist() == [[1.5, 2.375]]
-    assert NearestNeighbor(Given(1), neighbors=9).adapt(support)(far).tolist() == [[2.5625, 2.375]]  # all four
+    assert NearestNeighbor(Given(1), neighbors=9).adapt(support)(far).tolist() == [
+        [2.5625, 2.375]
+    ]  # all four
 
 
 def test_nearest_pixel_is_scikit_learns_nearest_neighbor():
@@ -384,7 +436,9 @@ def test_nearest_pixel_is_scikit_learns_nearest_neighbor():
     for number in range(12):
         task = source.task(next(source.stacks(number, 1)))
         theirs = KNeighborsClassifier(1).fit(task.support.x[0].flatten(1), task.support.y[0])
-        assert accuracy[number] == pytest.approx(theirs.score(task.query.x[0].flatten(1), task.query.y[0]))
+        assert accuracy[number] == pytest.approx(
+            theirs.score(task.query.x[0].flatten(1), task.query.y[0])
+        )
 
 
 @settings(deadline=None, max_examples=40)

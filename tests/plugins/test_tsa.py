@@ -42,7 +42,9 @@ def lived_in(backbone, shape=SHAPE):
     with torch.no_grad():
         for name, value in [*module.named_parameters(), *module.named_buffers()]:
             if value.is_floating_point():
-                value.add_(torch.rand_like(value) / 10 if name.endswith(("weight", "var")) else 0.05)
+                value.add_(
+                    torch.rand_like(value) / 10 if name.endswith(("weight", "var")) else 0.05
+                )
     return module.eval()
 
 
@@ -57,13 +59,19 @@ class Beside(nn.Module):
     def __init__(self, conv, first):
         super().__init__()
         self.conv = conv.requires_grad_(requires_grad=False)
-        self.adapter = nn.Conv2d(conv.in_channels, conv.out_channels, 1, stride=conv.stride, bias=False)
+        self.adapter = nn.Conv2d(
+            conv.in_channels, conv.out_channels, 1, stride=conv.stride, bias=False
+        )
         with torch.no_grad():
-            self.adapter.weight.copy_(first * torch.eye(conv.out_channels, conv.in_channels)[..., None, None])
+            self.adapter.weight.copy_(
+                first * torch.eye(conv.out_channels, conv.in_channels)[..., None, None]
+            )
 
     def forward(self, x):
         trim = 1 - self.conv.padding[0]
-        middle = x[..., trim : x.shape[-2] - trim, trim : x.shape[-1] - trim]  # where the convolution's kernels lie
+        middle = x[
+            ..., trim : x.shape[-2] - trim, trim : x.shape[-1] - trim
+        ]  # where the convolution's kernels lie
         return self.conv(x) + self.adapter(middle)
 
 
@@ -83,7 +91,9 @@ def test_the_contract(backbone):
     check_learner("tsa:adapt_steps=3", backbone=backbone)
 
 
-@pytest.mark.parametrize("spec", ["tsa", "tsa:rates=oracle,adapt_steps=2", "tsa:first=0,adapt_steps=1,init=none"])
+@pytest.mark.parametrize(
+    "spec", ["tsa", "tsa:rates=oracle,adapt_steps=2", "tsa:first=0,adapt_steps=1,init=none"]
+)
 def test_the_contract_with_options(spec):
     check_learner(spec, backbone=NARROW)
 
@@ -94,7 +104,10 @@ def test_it_starts_from_url_and_its_rates_are_chosen():
     assert plan.init.algorithm == "url"
     assert plan.init.backbone == plan.backbone
     assert set(plan.selects) == {"adapt_lr", "adapter_lr"}
-    assert build_learner(plan, data).state_dict().keys() <= build_learner(plan.init, data).state_dict().keys()
+    assert (
+        build_learner(plan, data).state_dict().keys()
+        <= build_learner(plan.init, data).state_dict().keys()
+    )
     numbers = published_numbers(registry().find("algorithms", "tsa"))
     assert {number.train_on for number in numbers if number.data == "mscoco"} == {
         "ilsvrc_2012",
@@ -111,7 +124,9 @@ def test_nothing_is_trained():
 
 
 def test_a_backbone_without_such_convolutions_is_refused_in_one_sentence():
-    with pytest.raises(UsageError, match="convolutions of 3 x 3, and this backbone has none; type --backbone conv4"):
+    with pytest.raises(
+        UsageError, match="convolutions of 3 x 3, and this backbone has none; type --backbone conv4"
+    ):
         TSA(nn.Flatten(), None)
 
 
@@ -136,7 +151,9 @@ def test_at_0_it_is_the_bare_backbone(backbone, float64):
 def test_an_adapter_is_a_convolution_of_1_x_1_beside_one_of_3_x_3(backbone, float64):
     network, (_, queries) = lived_in(backbone), a_task()
     learner = TSA(network, None).eval()
-    weights = {name: torch.randn_like(value) / 3 for name, value in learner.first_weights(queries).items()}
+    weights = {
+        name: torch.randn_like(value) / 3 for name, value in learner.first_weights(queries).items()
+    }
     beside = with_adapters(network, 0.0)
     with torch.no_grad():
         for name, module in beside.named_modules():
@@ -153,7 +170,9 @@ def test_an_adapter_is_what_a_hook_adds(float64):
     def add(adapter, x, h):
         return h + torch.einsum("oi,nihw->nohw", adapter, x)
 
-    with modulated(network, {name: partial(add, weights[f"{name}.weight"]) for name in convolutions(network)}):
+    with modulated(
+        network, {name: partial(add, weights[f"{name}.weight"]) for name in convolutions(network)}
+    ):
         expected = network(queries)
     assert torch.allclose(learner.features(weights, queries), expected)
     assert not torch.allclose(network(queries), expected)
@@ -165,7 +184,10 @@ def test_the_fit_is_that_of_torchs_adadelta_with_two_rates(of_map, of_adapters, 
     beside, mapping = with_adapters(network, 1e-4), nn.Linear(network.dim, network.dim, bias=False)
     nn.init.eye_(mapping.weight)
     adapters = [parameter for name, parameter in beside.named_parameters() if ".adapter." in name]
-    groups = [{"params": adapters, "lr": of_adapters}, {"params": mapping.parameters(), "lr": of_map}]
+    groups = [
+        {"params": adapters, "lr": of_adapters},
+        {"params": mapping.parameters(), "lr": of_map},
+    ]
     optimizer = torch.optim.Adadelta(groups)
 
     def classified(images):
@@ -201,11 +223,15 @@ def test_it_gives_the_same_under_vmap(float64):
     def one(x, y, queries):
         return learner.adapt(Examples(x, y, 3))(queries)
 
-    stacked, looped = (each_task(one, *tasks.support[:2], tasks.query.x, batched=way) for way in (True, False))
+    stacked, looped = (
+        each_task(one, *tasks.support[:2], tasks.query.x, batched=way) for way in (True, False)
+    )
     assert torch.allclose(stacked, looped, atol=1e-8)
 
 
-@pytest.mark.parametrize(("seen", "rates"), [(True, (0.1, 0.05)), (False, (1.0, 0.5)), (None, (0.1, 0.05))])
+@pytest.mark.parametrize(
+    ("seen", "rates"), [(True, (0.1, 0.05)), (False, (1.0, 0.5)), (None, (0.1, 0.05))]
+)
 def test_the_oracle_knows_whether_the_domain_was_trained_on(seen, rates):
     network, (support, queries) = lived_in(NARROW), a_task()
     learner = TSA(network, seen, rates="oracle", adapt_lr=7.0, adapt_steps=2).eval()
@@ -221,5 +247,9 @@ def test_golden_numbers(float64):
         for parameter in network.parameters():
             numbers = torch.arange(parameter.numel())
             parameter.copy_((0.7 * numbers + 0.1 * numbers.square()).cos().view_as(parameter))
-    found = TSA(network, None, adapt_lr=1.0, adapter_lr=0.5, adapt_steps=5).eval().adapt(support)(queries)[0]
+    found = (
+        TSA(network, None, adapt_lr=1.0, adapter_lr=0.5, adapt_steps=5)
+        .eval()
+        .adapt(support)(queries)[0]
+    )
     assert found.tolist() == pytest.approx([9.97066, 9.83411, 9.91014], abs=1e-4)

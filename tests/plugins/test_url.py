@@ -55,7 +55,9 @@ def of_two_domains(batch_size=12, **options):
     domains = [tiny_data().domains(split)[0]._replace(name=split) for split in ("train", "val")]
     source = Source(domains, None, batch_size=batch_size)
     torch.manual_seed(0)
-    teachers = tuple(Baseline(build_backbone(NARROW, SHAPE), (count,)).eval() for count in source.classes)
+    teachers = tuple(
+        Baseline(build_backbone(NARROW, SHAPE), (count,)).eval() for count in source.classes
+    )
     return URL(build_backbone(NARROW, SHAPE), source.classes, teachers, None, **options), source
 
 
@@ -68,7 +70,13 @@ def waves(*shape):
 
 
 @pytest.mark.parametrize(
-    "spec", ["url", "url:rates=oracle,adapt_steps=3", "url:teachers=none,adapt_lr=1.0", "url:kernel=linear,anneal=1"]
+    "spec",
+    [
+        "url",
+        "url:rates=oracle,adapt_steps=3",
+        "url:teachers=none,adapt_lr=1.0",
+        "url:kernel=linear,anneal=1",
+    ],
 )
 def test_the_contract(spec):
     check_learner(spec, backbone=NARROW)
@@ -85,7 +93,10 @@ def test_recipes_can_be_planned(recipe):
 def test_published_numbers_are_those_of_the_papers_own_rates():
     numbers = published_numbers(registry().find("algorithms", "url"))
     assert {number.data: number.accuracy for number in numbers}["traffic_sign"] == 63.34
-    assert all(number.options == {"rates": "oracle"} and number.drawn == "meta-dataset" for number in numbers)
+    assert all(
+        number.options == {"rates": "oracle"} and number.drawn == "meta-dataset"
+        for number in numbers
+    )
 
 
 # --- centred kernel alignment
@@ -97,11 +108,21 @@ def alignment_by_loops(x, y, kernel):
 
     def matrix(rows):
         if kernel is linear:
-            return np.array([[sum(a * b for a, b in zip(one, other, strict=True)) for other in rows] for one in rows])
-        square = [[sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) for other in rows] for one in rows]
+            return np.array(
+                [
+                    [sum(a * b for a, b in zip(one, other, strict=True)) for other in rows]
+                    for one in rows
+                ]
+            )
+        square = [
+            [sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) for other in rows]
+            for one in rows
+        ]
         distances = sorted(math.sqrt(square[i][j]) for i in range(n) for j in range(i))
         sigma = distances[(len(distances) - 1) // 2]
-        return np.array([[math.exp(-square[i][j] / (2 * sigma**2)) for j in range(n)] for i in range(n)])
+        return np.array(
+            [[math.exp(-square[i][j] / (2 * sigma**2)) for j in range(n)] for i in range(n)]
+        )
 
     centring = np.array([[(i == j) - 1 / n for j in range(n)] for i in range(n)])
 
@@ -128,7 +149,9 @@ def test_alignment_sees_neither_rotation_nor_scale_nor_shift(seed, factor, kerne
     rotation = torch.linalg.qr(torch.randn(5, 5, generator=random).double())[0]
     before, after = cka(kernel(x), kernel(y)), cka(kernel(factor * x @ rotation + 1), kernel(y))
     assert torch.allclose(before, after, atol=1e-6)
-    assert torch.allclose(cka(kernel(x), kernel(factor * x @ rotation)), torch.ones(()).double(), atol=1e-6)
+    assert torch.allclose(
+        cka(kernel(x), kernel(factor * x @ rotation)), torch.ones(()).double(), atol=1e-6
+    )
     assert 0 <= float(before) < 1
 
 
@@ -147,7 +170,9 @@ def test_alignment_of_what_does_not_vary_is_0_and_has_a_gradient(kernel):
 
 def test_the_map_at_identity_is_the_nearest_centroid_by_cosine(float64):
     x, y, queries = torch.randn(7, 5), torch.tensor([2, 0, 1, 0, 2, 2, 1]), torch.randn(4, 5)
-    expected = torch.stack([10 * F.cosine_similarity(queries, x[y == way].mean(0)[None]) for way in range(3)], 1)
+    expected = torch.stack(
+        [10 * F.cosine_similarity(queries, x[y == way].mean(0)[None]) for way in range(3)], 1
+    )
     assert torch.allclose(mapper(5, adapt_steps=0).adapt(Examples(x, y, 3))(queries), expected)
     assert torch.allclose(mapper(5, adapt_lr=0.0).adapt(Examples(x, y, 3))(queries), expected)
 
@@ -170,7 +195,9 @@ def test_the_fitted_map_is_that_of_torchs_adadelta(rate, float64):
         losses[-1].backward()
         optimizer.step()
     assert losses[-1] < losses[0] - 0.01
-    assert torch.allclose(mapper(6, adapt_lr=rate).adapt(Examples(x, y, 3))(queries), classified(queries), atol=1e-9)
+    assert torch.allclose(
+        mapper(6, adapt_lr=rate).adapt(Examples(x, y, 3))(queries), classified(queries), atol=1e-9
+    )
 
 
 def test_golden_numbers(float64):
@@ -184,7 +211,9 @@ def test_golden_numbers(float64):
 def test_the_order_of_the_support_does_not_matter(order):
     x, y, queries = waves(6, 4).double(), torch.arange(3).repeat(2), waves(5, 4).sin().double()
     straight = mapper(4).adapt(Examples(x, y, 3))(queries)
-    assert torch.allclose(mapper(4).adapt(Examples(x[list(order)], y[list(order)], 3))(queries), straight, atol=1e-8)
+    assert torch.allclose(
+        mapper(4).adapt(Examples(x[list(order)], y[list(order)], 3))(queries), straight, atol=1e-8
+    )
 
 
 def test_a_class_that_was_not_met_is_not_predicted():
@@ -198,7 +227,9 @@ def test_stacked_is_looped_and_long_features_are_not_stacked(float64):
     learner = mapper(6)
     x, y, queries = torch.rand(3, 6, 6), torch.arange(3).repeat(3, 2), torch.rand(3, 5, 6)
     stacked = scores(learner, Examples(x, y, 3), queries)
-    alone = [learner.adapt(Examples(*task, 3))(rows) for *task, rows in zip(x, y, queries, strict=True)]
+    alone = [
+        learner.adapt(Examples(*task, 3))(rows) for *task, rows in zip(x, y, queries, strict=True)
+    ]
     assert torch.allclose(stacked, torch.stack(alone), atol=1e-9)
     assert learner.batched
     assert not mapper(512).batched
@@ -237,7 +268,10 @@ def test_a_loss_is_the_sum_over_domains_of_labels_features_and_logits(kernel, fl
     for number, batch in enumerate(next(source.domain_batches())):
         features, teacher = learner.backbone(batch.x), learner.teachers[number]
         logits, known = learner.heads[number](features), teacher.backbone(batch.x)
-        unit = [x / x.norm(dim=1, keepdim=True) for x in (features @ learner.adaptors[number].weight.T, known)]
+        unit = [
+            x / x.norm(dim=1, keepdim=True)
+            for x in (features @ learner.adaptors[number].weight.T, known)
+        ]
         alike = alignment_by_loops(*unit, rbf if kernel == "rbf" else linear)
         told = softened_divergence(logits, teacher.classifier(known))
         expected = expected + F.cross_entropy(logits, batch.y) + 0.5 * (1 - alike + told)
@@ -267,8 +301,14 @@ def test_without_teachers_there_are_only_labels(float64):
 
 def test_teachers_are_no_part_of_the_state_and_do_not_learn():
     learner, source = of_two_domains()
-    assert {name.partition(".")[0] for name in learner.state_dict()} == {"backbone", "heads", "adaptors"}
-    before = [{name: value.clone() for name, value in t.state_dict().items()} for t in learner.teachers]
+    assert {name.partition(".")[0] for name in learner.state_dict()} == {
+        "backbone",
+        "heads",
+        "adaptors",
+    }
+    before = [
+        {name: value.clone() for name, value in t.state_dict().items()} for t in learner.teachers
+    ]
     for loss in islice(learner.losses(source), 2):
         loss.backward()
     assert all(p.grad is not None for p in learner.parameters())
@@ -285,7 +325,9 @@ def test_a_student_becomes_like_its_teachers_and_can_be_judged():
     def alike():
         with torch.no_grad():
             pairs = zip(learner.adaptors, learner.teachers, batches, strict=True)
-            found = [cka(*map(rbf, (a(learner.eval().embed(b.x)), t.embed(b.x)))) for a, t, b in pairs]
+            found = [
+                cka(*map(rbf, (a(learner.eval().embed(b.x)), t.embed(b.x)))) for a, t, b in pairs
+            ]
         return torch.stack(found).mean()
 
     before = alike()
@@ -300,7 +342,9 @@ def test_a_teacher_that_cannot_teach_is_refused_in_one_sentence():
     data = tiny_data()
     plan = make_plan("url:teachers=protonet", data, ways=3, shots=2, backbone=NARROW)
     teacher = build_learner(plan.teachers[0], data)
-    with pytest.raises(UsageError, match=r"over the 8 classes .* ProtoNet has none; type teachers=baseline"):
+    with pytest.raises(
+        UsageError, match=r"over the 8 classes .* ProtoNet has none; type teachers=baseline"
+    ):
         URL(Given(4), (8,), (teacher,), None)
     few = Baseline(Given(4), (5,))
     with pytest.raises(UsageError, match="Baseline has none"):
@@ -309,7 +353,9 @@ def test_a_teacher_that_cannot_teach_is_refused_in_one_sentence():
 
 def test_the_centroid_of_a_class_is_its_mean(float64):
     support = Examples(torch.tensor([[0.0, 1], [2, 1], [0, -3]]), torch.tensor([0, 0, 1]), 2)
-    predicted = nearest_centroid(support)(torch.tensor([[5.0, 5], [1, 0]]))  # centroids (1, 1) and (0, -3)
+    predicted = nearest_centroid(support)(
+        torch.tensor([[5.0, 5], [1, 0]])
+    )  # centroids (1, 1) and (0, -3)
     assert torch.allclose(predicted, torch.tensor([[10.0, -5 * 2**0.5], [5 * 2**0.5, 0.0]]))
 
 
@@ -318,4 +364,8 @@ def test_the_papers_first_training_needs_no_recipe_of_the_baseline(name):
     plan = make_plan(name, tiny_data(), ways=3, shots=2, recipe="paper")
     firsts = [plan.init, *plan.teachers, *getattr(plan.init, "teachers", ())]
     (baseline,) = [first for first in firsts if first and first.algorithm == "baseline"]
-    assert (baseline.settings.steps, baseline.settings.optimizer, baseline.backbone) == (480_000, "sgd", plan.backbone)
+    assert (baseline.settings.steps, baseline.settings.optimizer, baseline.backbone) == (
+        480_000,
+        "sgd",
+        plan.backbone,
+    )

@@ -45,7 +45,11 @@ class TestFigures:
 
     def test_accuracy_has_a_panel_for_each_way_and_data_set(self):
         values = [0.5, 0.6]
-        frame = frame_of(cell("a", values), cell("a", values, ways=20), cell("a", values, test_on="digits", shots=20))
+        frame = frame_of(
+            cell("a", values),
+            cell("a", values, ways=20),
+            cell("a", values, test_on="digits", shots=20),
+        )
         titles = [axis.get_title() for axis in accuracy_figure(frame).axes]
         assert titles == ["glyphs, 5-way", "glyphs, 20-way", "glyphs → digits, 5-way"]
 
@@ -53,7 +57,9 @@ class TestFigures:
         figure = accuracy_figure(frame)
         figure.draw_without_rendering()
         (legend,) = figure.legends
-        assert not any(axis.get_window_extent().overlaps(legend.get_window_extent()) for axis in figure.axes)
+        assert not any(
+            axis.get_window_extent().overlaps(legend.get_window_extent()) for axis in figure.axes
+        )
         names = [text.get_text() for text in legend.get_texts()]
         assert names == ["protonet", "maml:lr=0.1", "baseline", "hollow: published"]
 
@@ -65,7 +71,10 @@ class TestFigures:
     def test_differences_show_the_summary(self, frame):
         table = summary(frame)
         figure = difference_figure(frame)
-        assert [axis.get_title() for axis in figure.axes] == ["glyphs, 5-way 1-shot", "glyphs, 5-way 5-shot"]
+        assert [axis.get_title() for axis in figure.axes] == [
+            "glyphs, 5-way 1-shot",
+            "glyphs, 5-way 5-shot",
+        ]
         for axis, (_, part) in zip(figure.axes, table.groupby("shots"), strict=True):
             for container, row in zip(axis.containers, part.to_dict("records"), strict=True):
                 points, widths = bars(container, axis=0)
@@ -84,19 +93,30 @@ class TestFigures:
 
     def test_curves_show_what_was_recorded(self, curves):
         left, right = curves_figure(curves).axes
-        assert len(left.lines) == len(right.lines) == curves["run"].nunique()  # 40 records are not smoothed
+        assert (
+            len(left.lines) == len(right.lines) == curves["run"].nunique()
+        )  # 40 records are not smoothed
         for i, (_, rows) in enumerate(curves.groupby("run", sort=False)):
             validated = rows.dropna()
             assert left.lines[i].get_xdata().tolist() == validated["step"].tolist()
-            assert left.lines[i].get_ydata() == pytest.approx(100 * validated["val_accuracy"].to_numpy())
+            assert left.lines[i].get_ydata() == pytest.approx(
+                100 * validated["val_accuracy"].to_numpy()
+            )
             assert right.lines[i].get_ydata() == pytest.approx(rows["loss"].to_numpy())
 
     def test_curves_beside_a_frame_have_its_methods_looks_and_conditions(self, frame, curves):
         axes = curves_figure(curves, frame).axes
-        assert [axis.get_title() for axis in axes[::2]] == ["glyphs, 5-way 1-shot", "glyphs, 5-way 5-shot"]
-        colours = {c.get_label(): c[0].get_color() for c in accuracy_figure(frame).axes[0].containers}
+        assert [axis.get_title() for axis in axes[::2]] == [
+            "glyphs, 5-way 1-shot",
+            "glyphs, 5-way 5-shot",
+        ]
+        colours = {
+            c.get_label(): c[0].get_color() for c in accuracy_figure(frame).axes[0].containers
+        }
         for axis in axes:
-            assert {line.get_label(): line.get_color() for line in axis.lines}.items() <= colours.items()
+            assert {
+                line.get_label(): line.get_color() for line in axis.lines
+            }.items() <= colours.items()
             assert len(axis.lines) == 3
 
     def test_long_losses_are_smoothed(self):
@@ -111,7 +131,9 @@ class TestFigures:
 
     def test_runs_without_a_step_are_no_error(self, frame, curves):
         for figure in (curves_figure(curves.iloc[:0]), curves_figure(curves.iloc[:0], frame)):
-            assert {text.get_text() for axis in figure.axes for text in axis.texts} == {"none was recorded"}
+            assert {text.get_text() for axis in figure.axes for text in axis.texts} == {
+                "none was recorded"
+            }
 
     def test_a_single_task_is_drawn(self):
         frame = frame_of(cell("a", [0.5]), cell("b", [0.4]))

@@ -28,7 +28,13 @@ def matrix(methods, places, shots, **given):
             for j, method in enumerate(methods):
                 accuracy = hard + 0.02 * j * (-1) ** i + chance.normal(0, 0.02, 30)
                 name, _, options = method.partition(":")
-                values = {"options": options, "test_on": place, "train_on": "mini", "shots": k, "episodic": j == 0}
+                values = {
+                    "options": options,
+                    "test_on": place,
+                    "train_on": "mini",
+                    "shots": k,
+                    "episodic": j == 0,
+                }
                 cells.append(cell(name, np.clip(accuracy, 0, 1), **values | given))
     return frame_of(*cells)
 
@@ -46,7 +52,11 @@ def test_cells_are_the_summary():
     frame = matrix(["protonet", "baseline", "simpleshot"], ["land", "skin"], [1, 5])
     table = summary(frame)
     (axis,), _ = drawn(heatmap_figure(frame))
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["protonet", "baseline", "simpleshot"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "protonet",
+        "baseline",
+        "simpleshot",
+    ]
     shown = words(axis)
     assert [word for word in shown if word.endswith("-shot")] == ["5-way 1-shot", "5-way 5-shot"]
     assert [word for word in shown if word in ("land", "skin")] == ["land", "skin"] * 2
@@ -68,7 +78,9 @@ def test_colour_is_the_difference_and_zero_is_pale():
     low, high = bar.get_xlim()
     assert low == -high
     filled = [patch for patch in axis.patches if isinstance(patch, Rectangle) and patch.get_fill()]
-    red, _, blue = (np.array([to_rgb(patch.get_facecolor())[i] for patch in filled]) for i in range(3))
+    red, _, blue = (
+        np.array([to_rgb(patch.get_facecolor())[i] for patch in filled]) for i in range(3)
+    )
     # filled column by column; on land the third is best, on skin the first, which is no baseline
     below = red - blue
     assert below[0] > below[1] > 0.05 > abs(below[2])
@@ -78,8 +90,14 @@ def test_colour_is_the_difference_and_zero_is_pale():
 def test_what_the_tasks_do_not_tell_apart_says_so():
     same = [0.5, 0.7, 0.6, 0.4]
     other = [0.6, 0.6, 0.6, 0.5]
-    cells = [cell("a", values, test_on=place, episodic=False) for place, values in (("x", same), ("y", same))]
-    cells += [cell("b", values, test_on=place) for place, values in (("x", other), ("y", [0.1, 0.3, 0.2, 0.0]))]
+    cells = [
+        cell("a", values, test_on=place, episodic=False)
+        for place, values in (("x", same), ("y", same))
+    ]
+    cells += [
+        cell("b", values, test_on=place)
+        for place, values in (("x", other), ("y", [0.1, 0.3, 0.2, 0.0]))
+    ]
     (axis,), _ = drawn(figure := heatmap_figure(frame_of(*cells)))
     assert [word for word in words(axis) if word.startswith(("≈", "−"))] == ["≈ +2.5", "−40.0"]  # noqa: RUF001
     said = " ".join(" ".join(text.get_text() for text in figure.texts).split())
@@ -101,32 +119,44 @@ def test_what_the_tasks_do_not_tell_apart_says_so():
     ],
 )
 def test_all_words_are_on_the_picture_and_none_covers_another(methods, places, shots):
-    figure = heatmap_figure(matrix(methods, places, shots, selection="lr=0.1 on validation classes of mini"))
+    figure = heatmap_figure(
+        matrix(methods, places, shots, selection="lr=0.1 on validation classes of mini")
+    )
     axes, bar = drawn(figure)
     whole = figure.bbox
     texts = [text for axis in axes for text in axis.texts if text.get_text()]
     texts += [label for axis in axes for label in axis.get_yticklabels()]
-    boxes = [text.get_window_extent() for text in texts] + [text.get_window_extent() for text in figure.texts]
+    boxes = [text.get_window_extent() for text in texts] + [
+        text.get_window_extent() for text in figure.texts
+    ]
     boxes.append(bar.get_tightbbox())
     for box in boxes:
         assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
         assert whole.y0 <= box.y0 <= box.y1 <= whole.y1
     edges = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes])
-    low, high = np.maximum(edges[:, None, :2], edges[None, :, :2]), np.minimum(edges[:, None, 2:], edges[None, :, 2:])
+    low, high = (
+        np.maximum(edges[:, None, :2], edges[None, :, :2]),
+        np.minimum(edges[:, None, 2:], edges[None, :, 2:]),
+    )
     overlap = (high - low > 1).all(-1) & ~np.eye(len(edges), dtype=bool)
     assert not overlap.any()
 
 
 def test_only_a_baseline_that_won_its_column_is_favoured():
     frame = matrix(["protonet", "baseline", "simpleshot"], ["x", "y"], [1])
-    said = {named: heatmap_figure(frame, named).texts[0].get_text() for named in ((), ("baseline",))}
+    said = {
+        named: heatmap_figure(frame, named).texts[0].get_text() for named in ((), ("baseline",))
+    }
     assert "which favours it" in said[()]
     assert "framed: baseline." in said["baseline",]
     assert "favours" not in said["baseline",]
 
 
 def test_several_training_sets_are_blocks():
-    parts = [matrix(["a", "b"], ["x", "y"], [1]).assign(train_on=name) for name in ("mini", "omniglot + mini")]
+    parts = [
+        matrix(["a", "b"], ["x", "y"], [1]).assign(train_on=name)
+        for name in ("mini", "omniglot + mini")
+    ]
     (axis,), _ = drawn(heatmap_figure(frame_of(*parts)))
     titles = [word for word in words(axis) if word.startswith("trained on")]
     assert titles == ["trained on mini\n5-way 1-shot", "trained on omniglot +\nmini\n5-way 1-shot"]
@@ -143,8 +173,12 @@ def test_each_domain_left_out_once_is_one_block():
 
 def test_a_condition_without_a_baseline_is_grey():
     frame = matrix(["a", "b"], ["x", "y"], [1])
-    (axis,), _ = drawn(figure := heatmap_figure(frame[(frame["algorithm"] == "a") | (frame["test_on"] == "x")]))
-    grey = [patch for patch in axis.patches if to_rgb(patch.get_facecolor()) == to_rgb(figures.SOFT)]
+    (axis,), _ = drawn(
+        figure := heatmap_figure(frame[(frame["algorithm"] == "a") | (frame["test_on"] == "x")])
+    )
+    grey = [
+        patch for patch in axis.patches if to_rgb(patch.get_facecolor()) == to_rgb(figures.SOFT)
+    ]
     assert len(grey) == 1
     assert "Grey: no baseline was judged there." in figure.texts[0].get_text()
 

@@ -45,12 +45,19 @@ class TestPage:
         assert parsed.tags.count("img") == 2  # no curves were given
 
     def test_does_not_call_a_winner_that_the_tasks_do_not_show(self):
-        words = "".join(Page(html_page(frame_of(cell("a", [0.5, 0.6, 0.4]), cell("b", [0.4, 0.7, 0.39])))).words)
-        assert "a reaches 50.00 ± 11.32%; b is not told apart from it (0.33 ± 11.33 percentage points)" in words
+        words = "".join(
+            Page(html_page(frame_of(cell("a", [0.5, 0.6, 0.4]), cell("b", [0.4, 0.7, 0.39])))).words
+        )
+        assert (
+            "a reaches 50.00 ± 11.32%; b is not told apart from it (0.33 ± 11.33 percentage points)"
+            in words
+        )
 
     def test_escapes_hostile_names(self, frame, curves):
         bad = "<script>alert('x')</script>&\"><img src=http://bad.example/x onerror=y>"
-        hostile = frame.assign(algorithm=bad + frame["algorithm"], backbone=bad, published_source=bad)
+        hostile = frame.assign(
+            algorithm=bad + frame["algorithm"], backbone=bad, published_source=bad
+        )
         hostile = hostile.assign(train_on=bad, test_on=bad, split=bad)
         parsed = Page(html_page(hostile, curves.assign(label=bad)))
         assert "script" not in parsed.tags

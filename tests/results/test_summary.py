@@ -30,16 +30,26 @@ def by_hand(values):
 class TestSummary:
     def test_golden(self):
         table = report.summary(
-            frame_of(cell("a", [0.5, 0.7, 0.9, 0.7]), cell("b", [0.4, 0.7, 0.7, 0.6], transductive=True, loss=1.5))
+            frame_of(
+                cell("a", [0.5, 0.7, 0.9, 0.7]),
+                cell("b", [0.4, 0.7, 0.7, 0.6], transductive=True, loss=1.5),
+            )
         )
         assert list(table["method"]) == ["a", "b"]
         a, b = table.to_dict("records")
-        assert (a["episodes"], a["seeds"], a["transductive"], b["transductive"]) == (4, 1, False, True)
+        assert (a["episodes"], a["seeds"], a["transductive"], b["transductive"]) == (
+            4,
+            1,
+            False,
+            True,
+        )
         assert a["accuracy"] == pytest.approx(0.7)
         assert a["interval"] == pytest.approx(0.160033, abs=1e-6)  # 1.96 * sqrt(0.08 / 3 / 4)
         assert (a["difference"], b["difference"]) == (0, pytest.approx(-0.1))
         assert math.isnan(a["difference_interval"])
-        assert b["difference_interval"] == pytest.approx(0.080017, abs=1e-6)  # 1.96 * sqrt(0.02 / 3 / 4)
+        assert b["difference_interval"] == pytest.approx(
+            0.080017, abs=1e-6
+        )  # 1.96 * sqrt(0.02 / 3 / 4)
         assert math.isnan(a["seed_sd"])
         assert (b["loss"], b["parameters"], b["train_seconds"]) == (1.5, 1000, 60)
 
@@ -50,9 +60,13 @@ class TestSummary:
         table = report.summary(frame_of(*map(cell, names, columns))).set_index("method")
         expected = {name: by_hand(values) for name, values in zip(names, columns, strict=True)}
         best = table["difference_interval"].isna().idxmax()
-        assert expected[best][0] == pytest.approx(max(mean for mean, _ in expected.values()), abs=1e-12)
+        assert expected[best][0] == pytest.approx(
+            max(mean for mean, _ in expected.values()), abs=1e-12
+        )
         for name, values in zip(names, columns, strict=True):
-            assert tuple(table.loc[name, ["accuracy", "interval"]]) == pytest.approx(expected[name], abs=1e-12)
+            assert tuple(table.loc[name, ["accuracy", "interval"]]) == pytest.approx(
+                expected[name], abs=1e-12
+            )
             if name != best:
                 paired = [x - y for x, y in zip(values, columns[names.index(best)], strict=True)]
                 found = tuple(table.loc[name, ["difference", "difference_interval"]])
@@ -61,7 +75,9 @@ class TestSummary:
     def test_pairs_by_task_whatever_the_order_of_rows(self, frame):
         shuffled = frame.sample(frac=1, random_state=0)
         order = ["method", "shots"]
-        first, second = (report.summary(f).sort_values(order, ignore_index=True) for f in (frame, shuffled))
+        first, second = (
+            report.summary(f).sort_values(order, ignore_index=True) for f in (frame, shuffled)
+        )
         pd.testing.assert_frame_equal(first, second)
 
     def test_pairing_is_narrower_where_difficulty_is_shared(self, frame):
@@ -84,11 +100,15 @@ class TestSummary:
     def test_conditions_are_apart(self, frame):
         table = report.summary(frame)
         assert table[["shots", "method"]].to_numpy().tolist() == [
-            [shots, method] for shots in (1, 5) for method in ("protonet", "maml:lr=0.1", "baseline")
+            [shots, method]
+            for shots in (1, 5)
+            for method in ("protonet", "maml:lr=0.1", "baseline")
         ]
         for shots, part in frame.groupby("shots"):
             alone = report.summary(part)
-            pd.testing.assert_frame_equal(alone, table[table["shots"] == shots].reset_index(drop=True))
+            pd.testing.assert_frame_equal(
+                alone, table[table["shots"] == shots].reset_index(drop=True)
+            )
 
     def test_one_task_has_no_interval(self):
         row = report.summary(cell("a", [0.5])).iloc[0]
@@ -122,9 +142,15 @@ class TestDifferences:
     def test_all_pairs_and_one(self):
         frame = frame_of(cell("a", [0.5, 0.6]), cell("b", [0.4, 0.6]), cell("c", [0.1, 0.3]))
         pairs = report.differences(frame)
-        assert list(zip(pairs["method"], pairs["other"], strict=True)) == [("a", "b"), ("a", "c"), ("b", "c")]
+        assert list(zip(pairs["method"], pairs["other"], strict=True)) == [
+            ("a", "b"),
+            ("a", "c"),
+            ("b", "c"),
+        ]
         found = pairs[["difference", "interval"]].to_numpy()
-        assert found == pytest.approx(np.array([by_hand(d) for d in ([0.1, 0.0], [0.4, 0.3], [0.3, 0.3])]))
+        assert found == pytest.approx(
+            np.array([by_hand(d) for d in ([0.1, 0.0], [0.4, 0.3], [0.3, 0.3])])
+        )
         to = report.differences(frame, "b")
         assert list(to["method"]) == ["a", "c"]
         assert list(to["difference"]) == pytest.approx([0.05, -0.3])
@@ -153,10 +179,17 @@ class TestTrainings:
             cell("a", [0.2, 0.3], train_on="one + two", test_on="elsewhere"),
         )
         (row,) = report.trainings(frame).to_dict("records")
-        assert (row["method"], row["test_on"], row["train_on"], row["other"]) == ("a", "held", "one + two", "one")
+        assert (row["method"], row["test_on"], row["train_on"], row["other"]) == (
+            "a",
+            "held",
+            "one + two",
+            "one",
+        )
         assert (row["difference"], row["interval"]) == pytest.approx(by_hand([0.1, 0.3]))
         assert row["episodes"] == 2
-        assert "a, held, 5-way 1-shot: trained on one + two rather than on one: " in html_page(frame)
+        assert "a, held, 5-way 1-shot: trained on one + two rather than on one: " in html_page(
+            frame
+        )
 
     def test_none_where_all_were_trained_on_the_same(self, frame):
         assert report.trainings(frame).empty
@@ -175,14 +208,23 @@ class TestBaselines:
         table = report.summary(frame).set_index("method")
         assert set(table["baseline"]) == {"simpleshot"}
         assert table.loc["protonet", "to_baseline"] == pytest.approx(0.2)  # 0.85 - 0.65
-        assert table.loc["protonet", "to_baseline_interval"] == pytest.approx(by_hand([0.3, 0.1])[1])
+        assert table.loc["protonet", "to_baseline_interval"] == pytest.approx(
+            by_hand([0.3, 0.1])[1]
+        )
         assert table.loc["simpleshot", "to_baseline"] == 0
         assert math.isnan(table.loc["simpleshot", "to_baseline_interval"])
         assert "draws no tasks in training" in report.baseline_words(report.summary(frame))
 
     def test_named_ones(self):
-        frame = frame_of(cell("a", [0.5]), cell("b", [0.7], options="lr=1"), cell("b", [0.6]), cell("c", [0.8]))
-        for names, best in ((["b"], "b:lr=1"), (["b:lr=1"], "b:lr=1"), (["a", "c"], "c"), ([], "c")):
+        frame = frame_of(
+            cell("a", [0.5]), cell("b", [0.7], options="lr=1"), cell("b", [0.6]), cell("c", [0.8])
+        )
+        for names, best in (
+            (["b"], "b:lr=1"),
+            (["b:lr=1"], "b:lr=1"),
+            (["a", "c"], "c"),
+            ([], "c"),
+        ):
             assert set(report.summary(frame, names)["baseline"]) == {best}
         assert report.baseline_words(report.summary(frame, ["a"]), ["a"]) == "a"
         assert report.baseline_words(report.summary(frame)).startswith("the best method (")
@@ -190,7 +232,9 @@ class TestBaselines:
             report.summary(frame, ["bb"])
 
     def test_a_condition_without_one(self):
-        frame = frame_of(cell("a", [0.5]), cell("a", [0.6], shots=5), cell("b", [0.7], shots=5, episodic=False))
+        frame = frame_of(
+            cell("a", [0.5]), cell("a", [0.6], shots=5), cell("b", [0.7], shots=5, episodic=False)
+        )
         table = report.summary(frame)
         assert table["baseline"].tolist() == ["", "b", "b"]
         assert table["to_baseline"].isna().tolist() == [True, False, False]
@@ -200,7 +244,12 @@ class TestMarks:
     def test_each_has_a_sign_and_words(self):
         frame = frame_of(
             cell("a", [0.5, 0.6], transductive=True, selection="oracle"),
-            cell("b", [0.5, 0.6], selection="lr=0.1 on validation classes of glyphs", pretrained_on="imagenet"),
+            cell(
+                "b",
+                [0.5, 0.6],
+                selection="lr=0.1 on validation classes of glyphs",
+                pretrained_on="imagenet",
+            ),
             cell("b", [0.5, 0.6], test_on="digits", pretrained_on="imagenet", overlap="yes"),
             cell("c", [0.5, 0.6]),
         )
@@ -234,20 +283,28 @@ class TestRefusals:
     def test_different_tasks(self):
         frame = frame_of(cell("a", [0.5, 0.6, 0.7]), cell("b", [0.4, 0.6], first_task=1))
         for function in (report.summary, report.differences):
-            with pytest.raises(WorkbenchError, match=r"a and b met different tasks .*\(3 and 2, 2 of them shared\)"):
+            with pytest.raises(
+                WorkbenchError, match=r"a and b met different tasks .*\(3 and 2, 2 of them shared\)"
+            ):
                 function(frame)
 
     def test_as_many_but_other_tasks(self):
-        with pytest.raises(WorkbenchError, match="a and b met different tasks of glyphs, 5-way 1-shot"):
+        with pytest.raises(
+            WorkbenchError, match="a and b met different tasks of glyphs, 5-way 1-shot"
+        ):
             report.summary(frame_of(cell("a", [0.5, 0.6]), cell("b", [0.4, 0.6], first_task=1)))
 
     def test_seeds_with_different_tasks(self):
-        with pytest.raises(WorkbenchError, match=r"a \(training seed 1 and another\) met different tasks"):
+        with pytest.raises(
+            WorkbenchError, match=r"a \(training seed 1 and another\) met different tasks"
+        ):
             report.summary(frame_of(cell("a", [0.5, 0.6]), cell("a", [0.4], train_seed=1)))
 
     def test_two_runs_of_one_cell(self):
         frame = frame_of(cell("a", [0.5]).assign(run="long"), cell("a", [0.4]).assign(run="short"))
-        with pytest.raises(WorkbenchError, match=r"more than one result for task 0 .* report long and short apart"):
+        with pytest.raises(
+            WorkbenchError, match=r"more than one result for task 0 .* report long and short apart"
+        ):
             report.summary(frame)
 
     def test_one_run_judged_twice(self):
@@ -275,8 +332,16 @@ def test_no_torch_and_no_pyplot_for_a_table_and_its_figures():
 @pytest.mark.parametrize(
     ("name", "width", "lines"),
     [
-        ("finetune:head=random,tune_epochs=50 †", 34, ["finetune:head=random,", "tune_epochs=50 †"]),
-        ("finetune:head=random,tune_epochs=50 †", 18, ["finetune:", "head=random,", "tune_epochs=50 †"]),
+        (
+            "finetune:head=random,tune_epochs=50 †",
+            34,
+            ["finetune:head=random,", "tune_epochs=50 †"],
+        ),
+        (
+            "finetune:head=random,tune_epochs=50 †",
+            18,
+            ["finetune:", "head=random,", "tune_epochs=50 †"],
+        ),
         ("nearest_neighbor", 18, ["nearest_neighbor"]),
         ("nearest_neighbor:neighbors=3", 12, ["nearest_", "neighbor:", "neighbors=3"]),
         ("x" * 20, 16, ["x" * 16, "x" * 4]),
@@ -290,8 +355,14 @@ def test_names_break_between_options_before_they_break_within_one(name, width, l
     ("chosen", "said"),
     [
         ({("a", 1): "x", ("b", 1): "x", ("a", 5): "x", ("b", 5): "x"}, ["x (url)"]),
-        ({("a", 1): "x", ("b", 1): "x", ("a", 5): "y", ("b", 5): "y"}, ["x (url at 1-shot)", "y (url at 5-shot)"]),
-        ({("a", 1): "x", ("a", 5): "x", ("b", 1): "y", ("b", 5): "y"}, ["x (url on a)", "y (url on b)"]),
+        (
+            {("a", 1): "x", ("b", 1): "x", ("a", 5): "y", ("b", 5): "y"},
+            ["x (url at 1-shot)", "y (url at 5-shot)"],
+        ),
+        (
+            {("a", 1): "x", ("a", 5): "x", ("b", 1): "y", ("b", 5): "y"},
+            ["x (url on a)", "y (url on b)"],
+        ),
         (
             {("a", 1): "x", ("b", 1): "y", ("a", 5): "y"},
             ["x (url on a at 1-shot)", "y (url on b at 1-shot and on a at 5-shot)"],
@@ -299,6 +370,9 @@ def test_names_break_between_options_before_they_break_within_one(name, width, l
     ],
 )
 def test_the_legend_says_for_which_cells_a_choice_holds(chosen, said):
-    cells = [cell("url", [0.5, 0.6], test_on=on, shots=shots, selection=s) for (on, shots), s in chosen.items()]
+    cells = [
+        cell("url", [0.5, 0.6], test_on=on, shots=shots, selection=s)
+        for (on, shots), s in chosen.items()
+    ]
     legend = report.legend(report.summary(frame_of(*cells)))
     assert [line.removeprefix("† test-time options: ") for line in legend] == said

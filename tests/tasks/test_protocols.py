@@ -68,7 +68,8 @@ def test_labels_and_images_are_consistent_and_the_same_twice(name):
         assert all(np.array_equal(a, b) for a, b in zip(rows, again, strict=True))
     other = protocol.draw(drawn_from, 6, 0)
     assert name == "listed" or any(
-        a.query.shape != b.query.shape or (a.query != b.query).any() for a, b in zip(first, other, strict=True)
+        a.query.shape != b.query.shape or (a.query != b.query).any()
+        for a, b in zip(first, other, strict=True)
     )
 
 
@@ -78,7 +79,14 @@ def test_golden(name):
     drawn_from, numbers = EVERY[name]
     digest = hashlib.sha256()
     for rows in build_protocol(name, *numbers).draw(drawn_from, 7, 1 if name != "listed" else 0):
-        for array in (rows.support, rows.query, rows.support_y, rows.query_y, rows.task, rows.instance):
+        for array in (
+            rows.support,
+            rows.query,
+            rows.support_y,
+            rows.query_y,
+            rows.task,
+            rows.instance,
+        ):
             digest.update(np.ascontiguousarray(array).astype("<i8").tobytes())
     assert digest.hexdigest()[:16] == GOLDEN[name]
 
@@ -109,13 +117,20 @@ def test_ways_are_uniform_from_5_to_50_or_all_classes():
     counts = np.bincount(ways, minlength=31)
     assert (ways.min(), ways.max()) == (5, 30)
     expected = len(ways) / 26
-    assert ((counts[5:] - expected) ** 2 / expected).sum() < 52.6  # 99.9th percentile of chi-square, 25 degrees
+    assert (
+        (counts[5:] - expected) ** 2 / expected
+    ).sum() < 52.6  # 99.9th percentile of chi-square, 25 degrees
     most = [rows.ways for rows in metadataset_tasks(classes([20] * 200), 2000)]
     assert (min(most), max(most)) == (5, 50)
 
 
 def test_queries_are_half_of_the_smallest_class_and_at_most_10():
-    for counts, queries in ([6] * 5, 3), ([7, 300, 300, 300, 300], 3), ([200] * 5, 10), ([2] * 5, 1):
+    for counts, queries in (
+        ([6] * 5, 3),
+        ([7, 300, 300, 300, 300], 3),
+        ([200] * 5, 10),
+        ([2] * 5, 1),
+    ):
         for rows in metadataset_tasks(classes(counts), 200):
             assert (np.bincount(rows.query_y[0]) == queries).all()
 
@@ -145,24 +160,35 @@ def test_support_sizes_are_distributed_as_the_paper_says(counts):
     assert (ours <= np.array(counts) - min(10, min(counts) // 2)).all()
     error = np.sqrt(ours.var(0) / len(ours) + theirs.var(0) / len(theirs))
     assert (np.abs(ours.mean(0) - theirs.mean(0)) <= 4 * error).all()
-    for of in (lambda x: x.sum(1), lambda x: x.max(1) / x.sum(1)):  # the size, and how unevenly it is shared out
+    for of in (
+        lambda x: x.sum(1),
+        lambda x: x.max(1) / x.sum(1),
+    ):  # the size, and how unevenly it is shared out
         grid = np.unique(np.concatenate([of(ours), of(theirs)]))
-        shares = [np.searchsorted(np.sort(of(x)), grid, side="right") / len(x) for x in (ours, theirs)]
-        assert np.abs(shares[0] - shares[1]).max() < 1.95 * np.sqrt(2 / len(ours))  # Kolmogorov-Smirnov at 0.1%
+        shares = [
+            np.searchsorted(np.sort(of(x)), grid, side="right") / len(x) for x in (ours, theirs)
+        ]
+        assert np.abs(shares[0] - shares[1]).max() < 1.95 * np.sqrt(
+            2 / len(ours)
+        )  # Kolmogorov-Smirnov at 0.1%
 
 
 def test_the_support_is_at_most_500_and_a_class_adds_at_most_100():
     sizes = [rows.support.shape[1] for rows in metadataset_tasks(classes([1000] * 40), 3000)]
     assert max(sizes) <= 500
     assert np.mean(np.array(sizes) > 450) > 0.3  # 500 is met often: 40 ways of beta * 100
-    few = [rows.support.shape[1] for rows in metadataset_tasks(classes([1000] * 5), 1000, max_ways=5)]
+    few = [
+        rows.support.shape[1] for rows in metadataset_tasks(classes([1000] * 5), 1000, max_ways=5)
+    ]
     assert max(few) <= 500
 
 
 def test_larger_classes_get_larger_supports():
     drawn_from = classes([20, 20, 20, 20, 400])
     shares = [
-        np.bincount(rows.support_y[0][class_of(drawn_from, rows.support[0]) == 4], minlength=1).sum()
+        np.bincount(
+            rows.support_y[0][class_of(drawn_from, rows.support[0]) == 4], minlength=1
+        ).sum()
         / rows.support.shape[1]
         for rows in metadataset_tasks(drawn_from, 1000)
     ]
@@ -172,7 +198,10 @@ def test_larger_classes_get_larger_supports():
 def test_omniglots_tasks_stay_within_an_alphabet_and_imagenets_take_all_leaves_of_a_node():
     within = metadataset_tasks(ALPHABETS, 2000)
     alphabets = [
-        {next(i for i, g in enumerate(ALPHABETS.groups) if c in g) for c in class_of(ALPHABETS, rows.support[0])}
+        {
+            next(i for i, g in enumerate(ALPHABETS.groups) if c in g)
+            for c in class_of(ALPHABETS, rows.support[0])
+        }
         for rows in within
     ]
     assert all(len(found) == 1 for found in alphabets)
@@ -216,7 +245,9 @@ def test_unbalanced_queries_have_the_total_and_the_spread_of_a_dirichlet():
 )
 @settings(deadline=None)
 def test_shared_out_gives_out_all_that_there_is_room_for(weights, room):
-    rooms = np.array(room.draw(st.lists(st.integers(1, 30), min_size=len(weights), max_size=len(weights))))
+    rooms = np.array(
+        room.draw(st.lists(st.integers(1, 30), min_size=len(weights), max_size=len(weights)))
+    )
     total = room.draw(st.integers(0, int(rooms.sum())))
     given_out = shared_out(np.array(weights), total, rooms)
     assert given_out.sum() == total
@@ -231,7 +262,9 @@ def test_prequential_asks_each_example_after_those_before_it():
     for t, rows in enumerate(stacks, 1):
         assert rows.support.shape == (BLOCK, t)
         assert rows.query.shape == (BLOCK, 1)
-        count = (rows.support_y == rows.query_y).sum(1) + 1  # of its class so far, itself among them
+        count = (rows.support_y == rows.query_y).sum(
+            1
+        ) + 1  # of its class so far, itself among them
         assert (count == rows.instance).all()
         if t > 1:
             assert (rows.support[:, :-1] == stacks[t - 2].support).all()

@@ -55,10 +55,14 @@ GOLDEN_QUERY = "1143574a0cbb1dd9"
     first=st.integers(0, 600),
 )
 @settings(max_examples=40, deadline=None)
-def test_a_task_has_its_ways_shots_and_queries_and_no_image_twice(counts, shots, queries, seed, first):
+def test_a_task_has_its_ways_shots_and_queries_and_no_image_twice(
+    counts, shots, queries, seed, first
+):
     starts = starts_of(counts)
     rows = rows_of(source(counts, WayShot(3, shots, queries), seed), first, 3)
-    classes = np.searchsorted(starts, np.concatenate([rows.support, rows.query], 1), side="right") - 1
+    classes = (
+        np.searchsorted(starts, np.concatenate([rows.support, rows.query], 1), side="right") - 1
+    )
     for task in range(3):
         support = classes[task, : 3 * shots].reshape(3, shots)
         query = classes[task, 3 * shots :].reshape(3, queries)
@@ -89,7 +93,9 @@ def test_tasks_of_any_stack_size_are_the_same_tasks():
 
 
 def test_other_seeds_give_other_tasks():
-    rows = [rows_of(source([20] * 40, WayShot(5, 1, 2), seed=seed), 0, 256).support for seed in (0, 1)]
+    rows = [
+        rows_of(source([20] * 40, WayShot(5, 1, 2), seed=seed), 0, 256).support for seed in (0, 1)
+    ]
     assert (rows[0] != rows[1]).mean() > 0.9
 
 
@@ -98,7 +104,9 @@ def test_classes_and_images_are_drawn_uniformly():
     images = np.bincount(np.concatenate([rows.support, rows.query], 1).ravel(), minlength=80)
     expected = 8192 * 4 / 80
     chi_square = ((images - expected) ** 2 / expected).sum()
-    assert chi_square < 130  # 99.9th percentile of chi-square with 79 degrees is 124; the seed is fixed
+    assert (
+        chi_square < 130
+    )  # 99.9th percentile of chi-square with 79 degrees is 124; the seed is fixed
 
 
 def test_labels_follow_the_support_and_images_are_in_0_to_1():
@@ -129,7 +137,9 @@ def test_position_goes_on():
 
 def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
     table = tiny_data().table("train")
-    drawn = Source([Domain("tiny", table.images, ClassIndex(table.starts))], WayShot(2, 1, 1), batch_size=16)
+    drawn = Source(
+        [Domain("tiny", table.images, ClassIndex(table.starts))], WayShot(2, 1, 1), batch_size=16
+    )
     assert drawn.classes == (8,)
     batches = drawn.batches()
     epochs = [[next(batches) for _ in range(6)] for _ in range(2)]  # 96 images
@@ -137,7 +147,10 @@ def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
         x = torch.cat([images for images, _ in epoch])
         y = torch.cat([labels for _, labels in epoch])
         assert torch.bincount(y).tolist() == [12] * 8
-        ours = {(int(label), bytes((image * 255).round().byte().numpy())) for image, label in zip(x, y, strict=True)}
+        ours = {
+            (int(label), bytes((image * 255).round().byte().numpy()))
+            for image, label in zip(x, y, strict=True)
+        }
         theirs = {(row // 12, bytes(image)) for row, image in enumerate(table.images)}
         assert ours == theirs
     assert not torch.equal(epochs[0][0][0], epochs[1][0][0])
@@ -189,10 +202,14 @@ def test_a_task_comes_from_one_domain_and_all_are_met_equally_often():
         assert task.domain == f"d{pixels[0, 0]}"
         assert len(set(pixels[:, 0].tolist())) == 1
         labels = torch.cat([task.support.y, task.query.y], 1)[0]
-        assert len({(int(y), int(row) // 6) for y, row in zip(labels, pixels[:, 1], strict=True)}) == 3
+        assert (
+            len({(int(y), int(row) // 6) for y, row in zip(labels, pixels[:, 1], strict=True)}) == 3
+        )
         met.append(task.domain)
     counts = [met.count(name) for name in drawn.domains]
-    assert sum((count - 300) ** 2 / 300 for count in counts) < 13.8  # 99.9th percentile of chi-square, 2 degrees
+    assert (
+        sum((count - 300) ** 2 / 300 for count in counts) < 13.8
+    )  # 99.9th percentile of chi-square, 2 degrees
 
 
 def test_a_domain_s_own_tasks_do_not_depend_on_the_others():
@@ -221,7 +238,9 @@ def test_batches_of_several_domains_number_their_classes_through():
     for _ in range(3):
         x, y = next(batches)
         pixels = (x[:, :, 0, 0] * 255).round().int()
-        seen |= {(int(p[0]), int(p[1]) // 6, int(label)) for p, label in zip(pixels, y, strict=True)}
+        seen |= {
+            (int(p[0]), int(p[1]) // 6, int(label)) for p, label in zip(pixels, y, strict=True)
+        }
     assert seen == {(0, c, c) for c in range(5)} | {(1, c, 5 + c) for c in range(6)} | {
         (2, c, 11 + c) for c in range(7)
     }

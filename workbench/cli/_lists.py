@@ -39,9 +39,13 @@ def widen(words: Sequence[str]) -> list[str]:
             return [*wide, word, *rest]
         flag = aliases.get(typed, typed)
         if met.setdefault(flag, typed) != typed and flag in aliases.values():
-            raise UsageError(f"{met[flag]} and {typed} are two names of one thing; give one of them")
+            raise UsageError(
+                f"{met[flag]} and {typed} are two names of one thing; give one of them"
+            )
         if flag in integers:
-            values = list(_integers(flag, value, rest) if equals else _following_integers(flag, rest))
+            values = list(
+                _integers(flag, value, rest) if equals else _following_integers(flag, rest)
+            )
         elif flag in names:
             values = [value] if equals and value else _following_names(rest)
         else:
@@ -75,5 +79,7 @@ def _following_names(rest: list[str]) -> list[str]:
 def _split(flag: str, value: str) -> list[str]:
     parts = [part for part in value.split(",") if part]
     if wrong := [part for part in parts if not part.isdigit()]:
-        raise UsageError(f"{flag} takes whole numbers, not {wrong[0]!r}; write for instance {flag} 1 5")
+        raise UsageError(
+            f"{flag} takes whole numbers, not {wrong[0]!r}; write for instance {flag} 1 5"
+        )
     return parts

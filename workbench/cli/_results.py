@@ -24,7 +24,9 @@ def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -
         _show.as_json([{k: _plain(v) for k, v in row.items()} for row in cells.to_dict("records")])
         return
     tasks = sorted(set(cells["episodes"]))
-    title = f"accuracy in %, mean and 95% interval over {' or '.join(f'{n:,}' for n in tasks)} tasks"
+    title = (
+        f"accuracy in %, mean and 95% interval over {' or '.join(f'{n:,}' for n in tasks)} tasks"
+    )
     if is_matrix(cells):
         _print_matrix(title, cells)
     else:
@@ -35,8 +37,13 @@ def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -
         columns = {"algorithm": "left", "test data": "left", "ways": "right", "shots": "right"}
         columns |= {"trained on": "left", "rather than on": "left", "difference": "right"}
         names = ["method", "test_on", "ways", "shots", "train_on", "other"]
-        by = [f"{100 * row['difference']:+.2f} ± {100 * row['interval']:.2f}" for row in found.to_dict("records")]
-        rows = [[*map(str, row), text] for row, text in zip(found[names].to_numpy(), by, strict=True)]
+        by = [
+            f"{100 * row['difference']:+.2f} ± {100 * row['interval']:.2f}"
+            for row in found.to_dict("records")
+        ]
+        rows = [
+            [*map(str, row), text] for row, text in zip(found[names].to_numpy(), by, strict=True)
+        ]
         _show.table("what other training data do, in points, on the same tasks", columns, rows)
     if published:
         _print_published(cells)
@@ -51,8 +58,14 @@ def _print_list(title: str, cells: pd.DataFrame) -> None:
         for name in ("train_on", "test_on", "split", "protocol", "queries", "instance")
         if cells[name].nunique() > 1
     ]
-    columns = {"algorithm": "left"} | ({"backbone": "left"} if cells["backbone"].nunique() > 1 else {})
-    columns |= dict.fromkeys(several, "left") | {"ways": "right", "shots": "right", "accuracy": "right"}
+    columns = {"algorithm": "left"} | (
+        {"backbone": "left"} if cells["backbone"].nunique() > 1 else {}
+    )
+    columns |= dict.fromkeys(several, "left") | {
+        "ways": "right",
+        "shots": "right",
+        "accuracy": "right",
+    }
     columns |= {"difference to best": "right"}
     columns |= {"published": "right"} if cells["published"].notna().any() else {}
     columns |= {"seed sd": "right"} if cells["seed_sd"].notna().any() else {}
@@ -68,7 +81,8 @@ def _print_matrix(title: str, cells: pd.DataFrame) -> None:
 
     shared = common_signs(cells)
     names = {
-        method: broken(f"{method} {shared[method]}".rstrip(), 18 if _show.width() < 100 else 32) for method in shared
+        method: broken(f"{method} {shared[method]}".rstrip(), 18 if _show.width() < 100 else 32)
+        for method in shared
     }
     known = ", and in brackets the published number" if cells["published"].notna().any() else ""
     _show.out(f"{title}; below it the paired difference to the best of the column{known}")
@@ -77,12 +91,20 @@ def _print_matrix(title: str, cells: pd.DataFrame) -> None:
     for block, part in blocks(cells):
         columns = {}
         for place, rows in part.groupby("test_on", sort=False):
-            results = {cell["method"]: _result(cell, shared[cell["method"]]) for cell in rows.to_dict("records")}
+            results = {
+                cell["method"]: _result(cell, shared[cell["method"]])
+                for cell in rows.to_dict("records")
+            }
             columns[broken(str(place), 16)] = results
         for some in _abreast(columns, _width(names.values())):
-            table = [[names[method], *(columns[each].get(method, "") for each in some)] for method in names]
+            table = [
+                [names[method], *(columns[each].get(method, "") for each in some)]
+                for method in names
+            ]
             justified = {"method": "left"} | dict.fromkeys(some, "right")
-            _show.table(block.replace("\n", ", "), justified, [row for row in table if any(row[1:])])
+            _show.table(
+                block.replace("\n", ", "), justified, [row for row in table if any(row[1:])]
+            )
 
 
 def _abreast(columns: dict[str, dict[str, str]], names: int) -> list[list[str]]:
@@ -115,11 +137,15 @@ def _print_published(cells: pd.DataFrame) -> None:
 
     known = cells[cells["published"].notna()]
     if known.empty:
-        _show.out("no number is published, that we know of, for these data, ways, shots and backbones; see: mlw info")
+        _show.out(
+            "no number is published, that we know of, for these data, ways, shots and backbones; see: mlw info"
+        )
     for cell in known.drop_duplicates(["method", "test_on", "ways", "shots"]).to_dict("records"):
         place = f"{cell['method']}, {cell['test_on']} {ways_and_shots(cell['ways'], cell['shots'])}"
         gap = 100 * cell["accuracy"] - cell["published"]
-        _show.out(f"{place}: measured {gap:+.2f} to {_published(cell)} of {cell['published_source']}")
+        _show.out(
+            f"{place}: measured {gap:+.2f} to {_published(cell)} of {cell['published_source']}"
+        )
 
 
 def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> list[str]:

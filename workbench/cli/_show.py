@@ -25,9 +25,13 @@ def table(title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]])
     from rich import box
     from rich.table import Table
 
-    drawn: Table = Table(title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    drawn: Table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     for heading, justify in columns.items():
-        drawn.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
+        drawn.add_column(
+            heading, justify="right" if justify == "right" else "left", overflow="fold"
+        )
     for row in rows:
         drawn.add_row(*row)
     out(drawn)
@@ -61,7 +65,13 @@ def watch(records: Iterator[StepReport], label: str, total: int, done: int) -> I
         yield from records
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),

@@ -12,9 +12,7 @@ from workbench.cli._show import note, watch
 from workbench.errors import UnknownName, UsageError
 from workbench.plugin.registry import DEFAULT_DATASET, registry
 
-PROTOCOL_HELP = (
-    "How test tasks are drawn: way-shot, within-group, unbalanced[:alpha=2], meta-dataset, prequential, stream, listed."
-)
+PROTOCOL_HELP = "How test tasks are drawn: way-shot, within-group, unbalanced[:alpha=2], meta-dataset, prequential, stream, listed."
 
 BASELINE_HELP = (
     "The methods to whose best the heat map compares; if left out, those that draw no tasks in training, are not "
@@ -24,21 +22,36 @@ BASELINE_HELP = (
 
 def compare(
     algorithm: Annotated[
-        list[str], typer.Argument(metavar="ALGORITHM...", help="Algorithms, with options: maml:first_order=true.")
+        list[str],
+        typer.Argument(
+            metavar="ALGORITHM...", help="Algorithms, with options: maml:first_order=true."
+        ),
     ],
     on: Annotated[
-        list[str] | None, typer.Option("--on", "--test-on", help="Data sets, with options: omniglot:split=lake.")
+        list[str] | None,
+        typer.Option("--on", "--test-on", help="Data sets, with options: omniglot:split=lake."),
     ] = None,
     train_on: Annotated[
-        list[str] | None, typer.Option(help="Data sets to train on, several at once, if not each of --on its own.")
+        list[str] | None,
+        typer.Option(help="Data sets to train on, several at once, if not each of --on its own."),
     ] = None,
     leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out", help="For each data set of --on, train on all the others together.")
+        bool,
+        typer.Option(
+            "--leave-one-out", help="For each data set of --on, train on all the others together."
+        ),
     ] = False,
-    ways: Annotated[list[int] | None, typer.Option(help="Ways, one or several: 5 20; 5 if left out.")] = None,
-    shots: Annotated[list[int] | None, typer.Option(help="Shots, one or several: 1 5; 1 if left out.")] = None,
+    ways: Annotated[
+        list[int] | None, typer.Option(help="Ways, one or several: 5 20; 5 if left out.")
+    ] = None,
+    shots: Annotated[
+        list[int] | None, typer.Option(help="Shots, one or several: 1 5; 1 if left out.")
+    ] = None,
     queries: Annotated[
-        int | None, typer.Option(min=1, help="Queries a class at test; if left out, 15 or what the shots leave.")
+        int | None,
+        typer.Option(
+            min=1, help="Queries a class at test; if left out, 15 or what the shots leave."
+        ),
     ] = None,
     protocol: Annotated[str, typer.Option(help=PROTOCOL_HELP)] = "way-shot",
     episodes: Annotated[int, typer.Option(min=2, help="Test tasks, the same for all.")] = 600,
@@ -54,12 +67,17 @@ def compare(
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
     train_ways: Annotated[int | None, typer.Option(min=2, help="Ways in training.")] = None,
     train_shots: Annotated[int | None, typer.Option(min=1, help="Shots in training.")] = None,
-    train_queries: Annotated[int | None, typer.Option(min=1, help="Queries a class in training.")] = None,
+    train_queries: Annotated[
+        int | None, typer.Option(min=1, help="Queries a class in training.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute anew what is finished.")] = False,
     published: Annotated[
-        bool, typer.Option("--published", help="Say where published numbers come from, and how they differ.")
+        bool,
+        typer.Option(
+            "--published", help="Say where published numbers come from, and how they differ."
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def download(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Data sets, with options: omniglot:size=84.")
+        list[str] | None,
+        typer.Argument(metavar="NAME...", help="Data sets, with options: omniglot:size=84."),
     ] = None,
     source: Annotated[
         str | None,
@@ -32,19 +33,31 @@ def download(
             "own images a data set, in class folders, below train/val/test too, or with a CSV.",
         ),
     ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Take an archive with a part of the images.")] = False,
-    here: Annotated[bool, typer.Option("--list", help="List what is here, its size and its state.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Remove what was downloaded and prepared.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare all bytes with what is recorded.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Take an archive with a part of the images.")
+    ] = False,
+    here: Annotated[
+        bool, typer.Option("--list", help="List what is here, its size and its state.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what was downloaded and prepared.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare all bytes with what is recorded.")
+    ] = False,
 ) -> None:
     """Fetch data sets, verify them, and prepare their images once."""
     if here + remove + verify > 1 or ((source or partial) and (here or remove or verify)):
-        raise UsageError("--list, --remove and --verify are three things; give one of them, and no --from or --partial")
+        raise UsageError(
+            "--list, --remove and --verify are three things; give one of them, and no --from or --partial"
+        )
     if here:
         _list(names or [])
         return
     if not names:
-        raise UsageError("say which data set, for instance: mlw download omniglot; what is here: mlw download --list")
+        raise UsageError(
+            "say which data set, for instance: mlw download omniglot; what is here: mlw download --list"
+        )
     if remove or verify:
         _each(names, _remove if remove else _verify)
         return
@@ -83,11 +96,17 @@ def _download(text: str, source: str | None, partial: bool) -> None:
     try:
         choice = find_dataset(text)
     except UnknownName as error:
-        raise UsageError(f"{error}; for images of your own: mlw download {name} --from FOLDER") from None
+        raise UsageError(
+            f"{error}; for images of your own: mlw download {name} --from FOLDER"
+        ) from None
     dataset = choice.dataset
     if dataset.manifest:
         with progress_bar() as bar:
-            _show.out(str(fetch(entry_of(dataset), source, partial=partial, progress=bar, note=_show.note)))
+            _show.out(
+                str(
+                    fetch(entry_of(dataset), source, partial=partial, progress=bar, note=_show.note)
+                )
+            )
     elif not isinstance(dataset, ImageFolder):
         _show.out(f"{choice.name} is made here and needs no download")
     _show.note(f"preparing {text} ...")
@@ -95,7 +114,9 @@ def _download(text: str, source: str | None, partial: bool) -> None:
         tables = open_dataset(choice.name, dataset, progress=progress)
     for split, table in tables.items():
         size = " x ".join(map(str, table.images.shape[1:]))
-        _show.out(f"{split:>5}: {len(table.names):,} classes, {len(table.images):,} images of {size}")
+        _show.out(
+            f"{split:>5}: {len(table.names):,} classes, {len(table.images):,} images of {size}"
+        )
     if part := part_here(dataset):
         _show.note(f"this is a part, {part}; results measured on it say so")
 
@@ -117,7 +138,9 @@ def _add(text: str, name: str, source: str) -> None:
         record = add_folder(text, source, progress=progress)
     if before and before.content != record.content:
         remove_prepared(name)
-        _show.note(f"{name} was {before.origin} as it was then; what was prepared from it is removed")
+        _show.note(
+            f"{name} was {before.origin} as it was then; what was prepared from it is removed"
+        )
     _show.out(str(record))
 
 
@@ -137,7 +160,13 @@ def _list(names: list[str]) -> None:
         ]
         for item in items
     ]
-    columns = {"name": "left", "files": "left", "downloaded": "right", "prepared": "right", "state": "left"}
+    columns = {
+        "name": "left",
+        "files": "left",
+        "downloaded": "right",
+        "prepared": "right",
+        "state": "left",
+    }
     if rows:
         _show.table("", columns, rows)
         _show.out(f"{megabytes(occupied())} in {cache_folder()}")
@@ -174,7 +203,11 @@ def _counting() -> Iterator[Callable[[str, int], None] | None]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description} {task.completed:,}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -12,13 +12,21 @@ import typer
 from workbench.cli import _show
 from workbench.errors import DataError, UnknownName
 from workbench.plugin.options import option_text, options_of
-from workbench.plugin.recipes import RECIPES, published_numbers, recipe_place, recipe_tables, ways_and_shots
+from workbench.plugin.recipes import (
+    RECIPES,
+    published_numbers,
+    recipe_place,
+    recipe_tables,
+    ways_and_shots,
+)
 from workbench.plugin.registry import KINDS, Registration, registry
 
 
 def info(
     name: Annotated[str, typer.Argument(help="An algorithm, backbone or data set.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run folders whose results are shown.")] = Path("runs"),
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run folders whose results are shown.")
+    ] = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
 ) -> None:
     """Show what a thing is: its paper, options, recipes, published and own results, or its files and licence."""
@@ -57,7 +65,9 @@ def _facts(entry: Registration, out: Path) -> dict[str, Any]:
         "options": _options(target, entry.preset),
     }
     if entry.base:
-        facts["alias"] = f"{entry.base}:" + ",".join(f"{k}={option_text(v)}" for k, v in entry.preset.items())
+        facts["alias"] = f"{entry.base}:" + ",".join(
+            f"{k}={option_text(v)}" for k, v in entry.preset.items()
+        )
     if entry.kind == "algorithms":
         tables = recipe_tables(entry)
         facts["recipes"] = [
@@ -80,7 +90,9 @@ def _options(target: type, preset: Mapping[str, Any]) -> list[dict[str, str]]:
         if values := getattr(target, "selects", {}).get(option.name):
             text += f"; if not given, the best of {', '.join(map(option_text, values))} on validation tasks"
         default = option_text(preset.get(option.name, option.default))
-        rows.append({"name": option.name, "type": option.type_name, "default": default, "help": text})
+        rows.append(
+            {"name": option.name, "type": option.type_name, "default": default, "help": text}
+        )
     return rows
 
 
@@ -162,16 +174,27 @@ def _files(target: Any) -> dict[str, Any]:
 def _print(facts: dict[str, Any]) -> None:
     from rich.markup import escape
 
-    _show.out(f"[bold]{escape(facts['name'])}[/] · {facts['kind']} from {escape(facts['plugin'])}\n", markup=True)
+    _show.out(
+        f"[bold]{escape(facts['name'])}[/] · {facts['kind']} from {escape(facts['plugin'])}\n",
+        markup=True,
+    )
     _show.out((facts["about"] or facts["summary"]) + "\n")
     if "alias" in facts:
-        _show.out(f"{facts['name']} is a name for {facts['alias']}; its recipes begin with those of the latter.\n")
+        _show.out(
+            f"{facts['name']} is a name for {facts['alias']}; its recipes begin with those of the latter.\n"
+        )
     columns = {"option": "left", "type": "left", "default": "left", "": "left"}
     rows = [[o["name"], o["type"], o["default"], o["help"]] for o in facts["options"]]
     if rows:
-        _show.table(f"options, for instance {facts['name']}:{rows[0][0]}={rows[0][2]}", columns, rows)
+        _show.table(
+            f"options, for instance {facts['name']}:{rows[0][0]}={rows[0][2]}", columns, rows
+        )
     if recipe_rows := [
-        [r["recipe"], r["for"], ", ".join(f"{k}={option_text(v)}" for k, v in r["settings"].items())]
+        [
+            r["recipe"],
+            r["for"],
+            ", ".join(f"{k}={option_text(v)}" for k, v in r["settings"].items()),
+        ]
         for r in facts.get("recipes", [])
     ]:
         _show.table("recipes", {"recipe": "left", "for": "left", "settings": "left"}, recipe_rows)
@@ -184,9 +207,19 @@ def _print(facts: dict[str, Any]) -> None:
         ]
         for p in facts.get("published", [])
     ]:
-        _show.table("published", {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}, published)
+        _show.table(
+            "published",
+            {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"},
+            published,
+        )
     if measured := [list(m.values()) for m in facts.get("measured", [])]:
-        columns = {"task": "left", "options": "left", "accuracy, %": "right", "tasks": "right", "run": "left"}
+        columns = {
+            "task": "left",
+            "options": "left",
+            "accuracy, %": "right",
+            "tasks": "right",
+            "run": "left",
+        }
         _show.table("measured here", columns, measured)
     if facts.get("classes"):
         rows = [
@@ -201,7 +234,11 @@ def _print(facts: dict[str, Any]) -> None:
 def _given(published: dict[str, Any]) -> str:
     """What was chosen for a published number beside way and shot."""
     options = [f"{key}={value}" for key, value in published["options"].items()]
-    trained = [f"trained on {published['train_on']}"] if published["train_on"] != published["data"] else []
+    trained = (
+        [f"trained on {published['train_on']}"]
+        if published["train_on"] != published["data"]
+        else []
+    )
     return ", ".join(options + trained)
 
 
@@ -209,8 +246,17 @@ def _print_files(files: dict[str, Any]) -> None:
     from workbench.data.download.provenance import counts_text
 
     keys = ("homepage", "licence", "citation", "access", "steps", "here")
-    _show.table("data", {"": "left", " ": "left"}, [[key, files[key]] for key in keys if files[key]])
-    columns = {"file": "left", "form": "left", "size": "right", "checksum": "left", "holds": "left", "from": "left"}
+    _show.table(
+        "data", {"": "left", " ": "left"}, [[key, files[key]] for key in keys if files[key]]
+    )
+    columns = {
+        "file": "left",
+        "form": "left",
+        "size": "right",
+        "checksum": "left",
+        "holds": "left",
+        "from": "left",
+    }
     forms = any(file["form"] for file in files["files"])
     rows = [
         [

@@ -38,7 +38,10 @@ def list_(
         for name, entry in registry().entries(each).items()
     ]
     if "datasets" in kinds:
-        rows += [{"kind": "datasets", "name": n, "plugin": "your own", "about": a} for n, a in _own_folders()]
+        rows += [
+            {"kind": "datasets", "name": n, "plugin": "your own", "about": a}
+            for n, a in _own_folders()
+        ]
     if json:
         as_json(rows)
         return
@@ -64,7 +67,9 @@ def _own_folders() -> Iterator[tuple[str, str]]:
 
 def _about(entry: Registration) -> str:
     if entry.base:
-        return f"{entry.base}:" + ",".join(f"{key}={option_text(value)}" for key, value in entry.preset.items())
+        return f"{entry.base}:" + ",".join(
+            f"{key}={option_text(value)}" for key, value in entry.preset.items()
+        )
     return _first_line(entry)
 
 
@@ -75,7 +80,10 @@ def _first_line(entry: Registration) -> str:
     module, _, name = entry.target.partition(":")
     try:
         return _docstrings(module).get(name, "").partition("\n")[0]
-    except (Exception, SystemExit):  # finding a module imports the package that it is in, and that is a plugin's
+    except (
+        Exception,
+        SystemExit,
+    ):  # finding a module imports the package that it is in, and that is a plugin's
         return f"cannot be read; see: mlw info {entry.full_name}"
 
 
@@ -84,4 +92,8 @@ def _docstrings(module: str) -> dict[str, str]:
     """The docstrings of a module's classes."""
     spec = find_spec(module)
     tree = ast.parse(Path(spec.origin if spec and spec.origin else "").read_text(encoding="utf-8"))
-    return {node.name: ast.get_docstring(node) or "" for node in tree.body if isinstance(node, ast.ClassDef)}
+    return {
+        node.name: ast.get_docstring(node) or ""
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 def report(
     run: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN...]", help="Run folders, or folders of them; runs, if left out."),
+        typer.Argument(
+            metavar="[RUN...]", help="Run folders, or folders of them; runs, if left out."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     baseline: Annotated[list[str] | None, typer.Option(help=BASELINE_HELP)] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the table for a program to read.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the table for a program to read.")
+    ] = False,
 ) -> None:
     """Report on runs and their evaluations: a table here, and one HTML file with figures."""
     import pandas as pd
@@ -42,7 +46,9 @@ def report(
     frame = frame[frame["run"] == newest]
     if older := sorted(set(frames) - set(frame["run"])):
         note(f"left out, for there are newer runs of the same, or not judged: {', '.join(older)}")
-    curves = pd.concat([each.curve() for each in found if each.folder.name in set(frame["run"])], ignore_index=True)
+    curves = pd.concat(
+        [each.curve() for each in found if each.folder.name in set(frame["run"])], ignore_index=True
+    )
     with writable(out.absolute().parent):
         out.write_text(html_page(frame, curves, baseline or ()), encoding="utf-8")
     print_summary(frame, json=json)

@@ -13,14 +13,18 @@ from workbench.plugin.registry import DEFAULT_DATASET
 
 
 def train(
-    algorithm: Annotated[str, typer.Argument(help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.")],
+    algorithm: Annotated[
+        str, typer.Argument(help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.")
+    ],
     on: Annotated[list[str] | None, typer.Option(help="Data sets, several at once.")] = None,
     ways: Annotated[int, typer.Option(min=2, help="Ways at test.")] = 5,
     shots: Annotated[int, typer.Option(min=1, help="Shots at test.")] = 1,
     queries: Annotated[int | None, typer.Option(min=1, help="Queries a class in training.")] = None,
     train_ways: Annotated[int | None, typer.Option(min=2, help="Ways in training.")] = None,
     train_shots: Annotated[int | None, typer.Option(min=1, help="Shots in training.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Backbone, with options: conv4:width=32.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Backbone, with options: conv4:width=32.")
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="quick (minutes on two cores) or paper (what the authors did).")
     ] = "quick",
@@ -29,7 +33,10 @@ def train(
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of first weights, tasks and batches.")] = 0,
     init: Annotated[
-        str | None, typer.Option(help="Whose weights to start from: a run folder, or an algorithm to train first.")
+        str | None,
+        typer.Option(
+            help="Whose weights to start from: a run folder, or an algorithm to train first."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
@@ -43,7 +50,13 @@ def train(
     from workbench.tasks.splits import open_data
 
     chosen = select_device(device)
-    flags = {"steps": steps, "lr": lr, "precision": precision, "train_ways": train_ways, "train_shots": train_shots}
+    flags = {
+        "steps": steps,
+        "lr": lr,
+        "precision": precision,
+        "train_ways": train_ways,
+        "train_shots": train_shots,
+    }
     flags |= {"train_queries": queries, "init": init}
     data = open_data(TOGETHER.join(on or [DEFAULT_DATASET]))
     plan = make_plan(

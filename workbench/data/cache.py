@@ -28,8 +28,12 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         hint = "set MLW_CACHE to another folder and try again"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(f"The disk that holds {folder} is full; free some space or {hint}.") from error
+            raise DataError(
+                f"The disk that holds {folder} is full; free some space or {hint}."
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise DataError(f"{folder} cannot be written ({error.strerror}); {hint}.") from error
         where = error.filename or folder
-        raise DataError(f"{where} could not be read or written: {error.strerror or error}.") from error
+        raise DataError(
+            f"{where} could not be read or written: {error.strerror or error}."
+        ) from error

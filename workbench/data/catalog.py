@@ -45,7 +45,9 @@ def _target(name: str) -> tuple[type[Dataset], tuple[FolderRecord, ...], Mapping
             if not own:
                 raise
             known = [*registry().entries("datasets"), *own]
-            raise UnknownName(KINDS["datasets"], name, known, registry()._hint("datasets")) from None
+            raise UnknownName(
+                KINDS["datasets"], name, known, registry()._hint("datasets")
+            ) from None
         return entry.load(), (), entry.preset
     if registry().knows("datasets", name):
         other = registry().find("datasets", name).full_name

@@ -24,7 +24,9 @@ class ImageClass(NamedTuple):
 class Groups(NamedTuple):
     """A hierarchy over the classes of a split, for samplers that draw related classes."""
 
-    members: tuple[tuple[str, ...], ...]  # names of classes, group by group: an alphabet's characters
+    members: tuple[
+        tuple[str, ...], ...
+    ]  # names of classes, group by group: an alphabet's characters
     whole: bool  # a task takes all classes of a group, not a random number of them
 
 
@@ -36,7 +38,9 @@ class Dataset(ABC):
     """
 
     manifest: ClassVar[str] = ""
-    sources: ClassVar[tuple[str, ...]] = ()  # files beside the module that decide, like its text, what it yields
+    sources: ClassVar[
+        tuple[str, ...]
+    ] = ()  # files beside the module that decide, like its text, what it yields
 
     @abstractmethod
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:

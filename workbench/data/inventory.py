@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 from workbench.data.cache import cache_folder, disk_errors
 from workbench.data.download.fetch import ignore
 from workbench.data.download.manifest import ManifestEntry, entry_of
-from workbench.data.download.provenance import LEARNT, downloads, megabytes, part_of, read_provenance
+from workbench.data.download.provenance import (
+    LEARNT,
+    downloads,
+    megabytes,
+    part_of,
+    read_provenance,
+)
 from workbench.data.files.checksum import checksum
 from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.image_folder.record import folder_names, read_record, record_path
@@ -40,7 +46,10 @@ def inventory() -> list[Item]:
     orphans = here - {entry.name for entry in entries.values()}
     fetched = {name for name, entry in entries.items() if entry.name in here and "/" not in name}
     names = fetched | orphans | made.keys() | set(own)
-    return [_own(name, made) if name in own else _item(name, entries.get(name), made) for name in sorted(names)]
+    return [
+        _own(name, made) if name in own else _item(name, entries.get(name), made)
+        for name in sorted(names)
+    ]
 
 
 def occupied() -> int:
@@ -81,7 +90,11 @@ def remove(name: str) -> str:
         elif (folder := _fetched(name)) is not None:
             told.append(f"removed what was downloaded ({megabytes(_size(folder))})")
             _remove_fetched(folder)
-            users = {each.rpartition("/")[2] for each, entry in _entries().items() if downloads(entry) == folder}
+            users = {
+                each.rpartition("/")[2]
+                for each, entry in _entries().items()
+                if downloads(entry) == folder
+            }
             others = sorted(users - {name.rpartition("/")[2]})
             told += [f"{', '.join(others)} used the same files"] if others else []
     if prepared := _prepared().get(name, []):
@@ -109,7 +122,14 @@ def _fetched(name: str) -> Path | None:
     """The folder of a data set's files, or one that a data set of this name left when its plugin went."""
     entry = _entries().get(name)
     wanted = entry.name if entry else name
-    return next((path for path in downloads(LEARNT).parent.glob("*") if path.is_dir() and path.name == wanted), None)
+    return next(
+        (
+            path
+            for path in downloads(LEARNT).parent.glob("*")
+            if path.is_dir() and path.name == wanted
+        ),
+        None,
+    )
 
 
 def _entries() -> dict[str, ManifestEntry]:
@@ -131,7 +151,9 @@ def _prepared() -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for index in sorted((cache_folder() / "prepared").glob("*/index.json")):
         if not index.parent.name.startswith("."):
-            found.setdefault(_index(index.parent).get("name", index.parent.name), []).append(index.parent)
+            found.setdefault(_index(index.parent).get("name", index.parent.name), []).append(
+                index.parent
+            )
     return found
 
 
@@ -146,7 +168,10 @@ def _checks_of_prepared(name: str) -> Iterator[tuple[str, str]]:
     for folder in _prepared().get(name, []):
         tables = load_prepared(folder)
         if tables is None or fingerprint_of(tables) != next(iter(tables.values())).fingerprint:
-            yield f"what was prepared in {folder}", f"is damaged; delete that folder and type: mlw download {name}"
+            yield (
+                f"what was prepared in {folder}",
+                f"is damaged; delete that folder and type: mlw download {name}",
+            )
         else:
             yield f"what was prepared in {folder.name}", ""
 
@@ -159,7 +184,9 @@ def _item(name: str, entry: ManifestEntry | None, made: dict[str, list[Path]]) -
     files = tuple(sorted(read_provenance(folder)))
     prepared = sum(map(_size, made.get(name, [])))
     if any(load_prepared(path) is None for path in made.get(name, [])):
-        return Item(name, files, _size(folder), prepared, f"damaged; type: mlw download {name} --verify")
+        return Item(
+            name, files, _size(folder), prepared, f"damaged; type: mlw download {name} --verify"
+        )
     return Item(name, files, _size(folder), prepared, _state(name, entry, folder))
 
 
@@ -172,7 +199,11 @@ def _state(name: str, entry: ManifestEntry | None, folder: Path) -> str:
         if not file.path.is_file() or file.path.stat().st_size != file.size:
             return f"damaged: {file.path.name}; type: mlw download {name}"
     names = {file.name for file in entry.files} if entry else records.keys()
-    whole = any(all(file.name in records for file in form) for form in entry.forms.values()) if entry else bool(records)
+    whole = (
+        any(all(file.name in records for file in form) for form in entry.forms.values())
+        if entry
+        else bool(records)
+    )
     if not whole:
         return f"incomplete: {len(records.keys() & names)} of {len(names)} files; type: mlw download {name}"
     how = {file.verified for file in records.values()}
@@ -204,7 +235,9 @@ def _own(name: str, made: dict[str, list[Path]]) -> Item:
     except DataError as error:
         return Item(name, (), 0, prepared, f"damaged: {error}")
     if any(load_prepared(path) is None for path in made.get(name, [])):
-        return Item(name, (record.origin,), 0, prepared, f"damaged; type: mlw download {name} --verify")
+        return Item(
+            name, (record.origin,), 0, prepared, f"damaged; type: mlw download {name} --verify"
+        )
     gone = "" if Path(record.origin).exists() else ", which is gone"
     return Item(name, (record.origin,), 0, prepared, f"your own{gone}")
 

@@ -28,7 +28,9 @@ def open_dataset(
         return prepare(name, dataset, {}, {}, progress=progress)
     files = downloaded(entry_of(dataset), name)
     paths = {file.path.name: file.path for file in files}
-    return prepare(name, dataset, paths, {file.path.name: file.sha256 for file in files}, progress=progress)
+    return prepare(
+        name, dataset, paths, {file.path.name: file.sha256 for file in files}, progress=progress
+    )
 
 
 def part_here(dataset: Dataset) -> str:

@@ -67,7 +67,13 @@ def prepare(
     """
     checksums = checksums or {file: checksum(path) for file, path in files.items()}
     options = chosen_options(dataset)
-    about = {"format": FORMAT, "name": name, "options": options, "files": checksums, "code": _code(type(dataset))}
+    about = {
+        "format": FORMAT,
+        "name": name,
+        "options": options,
+        "files": checksums,
+        "code": _code(type(dataset)),
+    }
     key = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
     folder = cache_folder() / "prepared" / f"{name.replace('/', '-')}-{key[:12]}"
     if (tables := load_prepared(folder)) is not None:
@@ -77,7 +83,9 @@ def prepare(
     with disk_errors(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_lock(folder)):
-            if (tables := load_prepared(folder)) is not None:  # another process made it while this one waited
+            if (
+                tables := load_prepared(folder)
+            ) is not None:  # another process made it while this one waited
                 return tables
             _sweep(folder.parent)
             with steady(*files.values()):
@@ -116,11 +124,17 @@ def _code(cls: type[Dataset]) -> str:
         except (OSError, TypeError):
             return cls.__qualname__
     beside = Path(inspect.getsourcefile(module) or "").parent
-    return "\0".join([text, *((beside / source).read_text(encoding="utf-8") for source in cls.sources)])
+    return "\0".join(
+        [text, *((beside / source).read_text(encoding="utf-8") for source in cls.sources)]
+    )
 
 
 def _build(
-    folder: Path, dataset: Dataset, files: Mapping[str, Path], about: dict[str, Any], progress: Progress | None
+    folder: Path,
+    dataset: Dataset,
+    files: Mapping[str, Path],
+    about: dict[str, Any],
+    progress: Progress | None,
 ) -> None:
     """Write the prepared folder under a temporary name and rename it; the caller holds the lock."""
     part = _part(folder)
@@ -131,12 +145,18 @@ def _build(
         splits = {}
         with scratch(part / "scratch"):
             for split in SPLITS:
-                classes = _reported(dataset.classes(split, files), f"{about['name']}, {split}", progress)
+                classes = _reported(
+                    dataset.classes(split, files), f"{about['name']}, {split}", progress
+                )
                 entry = _write_split(part / f"{split}.npy", split, classes, content)
                 if entry["names"]:
-                    splits[split] = entry | _groups(dataset.groups(split), split, entry["names"], content)
+                    splits[split] = entry | _groups(
+                        dataset.groups(split), split, entry["names"], content
+                    )
         if not splits:
-            raise DataError(f"{about['name']} has no classes in any split with options {about['options']}.")
+            raise DataError(
+                f"{about['name']} has no classes in any split with options {about['options']}."
+            )
         index = about | {"fingerprint": content.hexdigest(), "splits": splits}
         index["code"] = hashlib.sha256(about["code"].encode()).hexdigest()
         (part / "index.json").write_text(json.dumps(index, default=str), encoding="utf-8")
@@ -147,7 +167,9 @@ def _build(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _reported(classes: Iterator[ImageClass], label: str, progress: Progress | None) -> Iterator[ImageClass]:
+def _reported(
+    classes: Iterator[ImageClass], label: str, progress: Progress | None
+) -> Iterator[ImageClass]:
     done = 0
     for one in classes:
         yield one
@@ -156,7 +178,9 @@ def _reported(classes: Iterator[ImageClass], label: str, progress: Progress | No
             progress(label, done)
 
 
-def _write_split(path: Path, split: str, classes: Iterator[ImageClass], content: Any) -> dict[str, Any]:
+def _write_split(
+    path: Path, split: str, classes: Iterator[ImageClass], content: Any
+) -> dict[str, Any]:
     """Stream classes into a .npy file; return its part of the index.
 
     One class is written and hashed while the next one is made.
@@ -171,15 +195,23 @@ def _write_split(path: Path, split: str, classes: Iterator[ImageClass], content:
                 raise DataError(f"The class {name} is twice in the {split} split.")
             if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
                 found = f"{images.dtype} {images.shape}"
-                raise DataError(f"The class {name} must be uint8 images (n > 0, channels, height, width), not {found}.")
+                raise DataError(
+                    f"The class {name} must be uint8 images (n > 0, channels, height, width), not {found}."
+                )
             shape = shape or images.shape[1:]
             if images.shape[1:] != shape:
-                raise DataError(f"The class {name} has images of shape {images.shape[1:]}, those before it {shape}.")
+                raise DataError(
+                    f"The class {name} has images of shape {images.shape[1:]}, those before it {shape}."
+                )
             names[name] = None
             starts.append(starts[-1] + len(images))
             written.result()
-            rows = np.array(images, order="C")  # a copy: who yields one array again and again may do so
-            written = behind.submit(_append, file, content, f"{split}\0{name}\0{images.shape}\0", rows)
+            rows = np.array(
+                images, order="C"
+            )  # a copy: who yields one array again and again may do so
+            written = behind.submit(
+                _append, file, content, f"{split}\0{name}\0{images.shape}\0", rows
+            )
         written.result()
         whole = (starts[-1], *(shape or ()))
         file.seek(0)
@@ -202,7 +234,9 @@ def _groups(groups: Groups | None, split: str, names: list[str], content: Any) -
     known = set(names)
     for member in (member for group in groups.members for member in group):
         if member not in known:
-            raise DataError(f"A group of the {split} split holds {member}, which is none of its {len(names)} classes.")
+            raise DataError(
+                f"A group of the {split} split holds {member}, which is none of its {len(names)} classes."
+            )
     content.update(f"{split}\0groups\0{json.dumps(groups)}\0".encode())
     return {"groups": groups._asdict()}
 
@@ -210,7 +244,9 @@ def _groups(groups: Groups | None, split: str, names: list[str], content: Any) -
 def _npy_header(shape: tuple[int, ...]) -> bytes:
     # written by hand because it must keep its length when the number of rows is known at last
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", HEADER - 10) + f"{text:<{HEADER - 11}}\n".encode()
+    return (
+        b"\x93NUMPY\x01\x00" + struct.pack("<H", HEADER - 10) + f"{text:<{HEADER - 11}}\n".encode()
+    )
 
 
 def load_prepared(folder: Path) -> dict[str, Table] | None:
@@ -228,9 +264,13 @@ def load_prepared(folder: Path) -> dict[str, Table] | None:
             if images.shape != shape or images.dtype != np.uint8 or starts[-1] != len(images):
                 return None
             groups = (
-                Groups(tuple(map(tuple, told["members"])), told["whole"]) if (told := entry.get("groups")) else None
+                Groups(tuple(map(tuple, told["members"])), told["whole"])
+                if (told := entry.get("groups"))
+                else None
             )
-            tables[split] = Table(images, tuple(entry["names"]), starts, index["fingerprint"], groups)
+            tables[split] = Table(
+                images, tuple(entry["names"]), starts, index["fingerprint"], groups
+            )
         return tables or None
     return None
 

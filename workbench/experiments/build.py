@@ -15,7 +15,9 @@ from workbench.plugin.registry import registry
 from workbench.tasks.splits import Data
 
 
-def build_learner(plan: Plan, data: Data, *, teachers: Sequence[Learner] = (), seen: bool | None = None) -> Learner:
+def build_learner(
+    plan: Plan, data: Data, *, teachers: Sequence[Learner] = (), seen: bool | None = None
+) -> Learner:
     """Build the learner of a plan, its first weights drawn from the plan's seed.
 
     Args:
@@ -37,7 +39,9 @@ def build_learner(plan: Plan, data: Data, *, teachers: Sequence[Learner] = (), s
     }
     if plan.backbone:
         fill["backbone"] = build_backbone(plan.backbone, data.image_shape)
-    learner: Learner = _built(plan.algorithm, target, _filled(plan.algorithm, target, fill) | plan.options)
+    learner: Learner = _built(
+        plan.algorithm, target, _filled(plan.algorithm, target, fill) | plan.options
+    )
     if target.embeds() and not learner.transductive and uses_batch_statistics(learner):
         raise UsageError(
             f"{plan.algorithm} embeds each image on its own, and {plan.backbone} normalises by the batch; "
@@ -51,7 +55,9 @@ def build_backbone(text: str, image_shape: tuple[int, int, int]) -> Backbone:
     spec = parse_spec(text)
     target = registry().find("backbones", spec.name).load()
     options = convert_options(spec.name, spec.options, options_of(target))
-    module: Backbone = _built(text, target, _filled(spec.name, target, {"image_shape": image_shape}) | options)
+    module: Backbone = _built(
+        text, target, _filled(spec.name, target, {"image_shape": image_shape}) | options
+    )
     if module.dim < 1:
         raise UsageError(
             f"Images of {' x '.join(map(str, image_shape))} are too small for {text}; choose a larger size"

@@ -112,7 +112,9 @@ def compare(
     from workbench.learning.device import select_device
 
     for name in algorithms:
-        registry().find("algorithms", parse_spec(name).name)  # a misspelt name before any data is opened
+        registry().find(
+            "algorithms", parse_spec(name).name
+        )  # a misspelt name before any data is opened
     chosen = select_device(device)
     given = {key: value for key, value in settings.items() if value is not None}
     out = Path(out)
@@ -163,7 +165,9 @@ def _places(
     if not leave_one_out:
         return [(place, TOGETHER.join(train_on) or place) for place in on]
     if train_on:
-        raise UsageError("--leave-one-out trains on the other data sets of --on; leave --train-on out")
+        raise UsageError(
+            "--leave-one-out trains on the other data sets of --on; leave --train-on out"
+        )
     if len(on) < 2:
         raise UsageError(
             "--leave-one-out needs several data sets; write for instance --on omniglot glyphs --leave-one-out"
@@ -196,7 +200,9 @@ def _judged_as(place: str) -> str:
     if "test" in open_data(place).tables:
         return place
     spec = parse_spec(place)
-    return str(Spec(spec.name, {key: value for key, value in spec.options.items() if key != "split"}))
+    return str(
+        Spec(spec.name, {key: value for key, value in spec.options.items() if key != "split"})
+    )
 
 
 def _check_baselines(names: list[str], plans: list[Plan]) -> None:
@@ -266,7 +272,12 @@ def _cells(
     axes = (forms, list(dict.fromkeys(algorithms)), backbones, range(seeds))
     for form, algorithm, wanted, seed in product(*axes):
         data, train_data = open_data(form.place), open_data(form.trained_on)
-        asked: dict[str, Any] = {"ways": form.ways, "shots": form.shots, "recipe": recipe, "seed": seed}
+        asked: dict[str, Any] = {
+            "ways": form.ways,
+            "shots": form.shots,
+            "recipe": recipe,
+            "seed": seed,
+        }
         plan = make_plan(algorithm, train_data, backbone=wanted, settings=settings, **asked)
         require_same_shape(f"The images of {train_data.label} are", train_data.image_shape, data)
         refuse_leak(train_data, data, earlier=training_data_of(plan, out))
@@ -275,7 +286,9 @@ def _cells(
 
 def _name(frame: pd.DataFrame, *protocol: str | int) -> str:
     """The methods, and a hash of what was compared."""
-    cells = frame[["run", "test_on", "ways", "shots", "queries"]].drop_duplicates().to_numpy().tolist()
+    cells = (
+        frame[["run", "test_on", "ways", "shots", "queries"]].drop_duplicates().to_numpy().tolist()
+    )
     digest = hashlib.sha256(json.dumps([cells, protocol]).encode()).hexdigest()[:8]
     return f"{'-'.join(frame['algorithm'].unique()).replace('/', '-')[:60]}-{digest}"
 

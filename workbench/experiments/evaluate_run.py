@@ -67,14 +67,29 @@ def evaluate_run(
     trained_on = open_data(plan["data"])
     if split == "test":
         refuse_leak(trained_on, data, earlier=training_data_of(run.plan(), run.folder.parent))
-    require_same_shape(f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data)
-    asked: dict[str, Any] = {"data": data.label, "fingerprint": data.fingerprint, "split": split, "protocol": protocol}
+    require_same_shape(
+        f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data
+    )
+    asked: dict[str, Any] = {
+        "data": data.label,
+        "fingerprint": data.fingerprint,
+        "split": split,
+        "protocol": protocol,
+    }
     asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
     # old weights under changed code are another answer
-    covered = asked | {"results": RESULTS_VERSION, "sources": sources(run.plan()), "columns": COLUMNS}
+    covered = asked | {
+        "results": RESULTS_VERSION,
+        "sources": sources(run.plan()),
+        "columns": COLUMNS,
+    }
     digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
     form = f"{ways}w{shots}s" if ways else parse_spec(protocol).name
-    path = run.folder / "eval" / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
+    path = (
+        run.folder
+        / "eval"
+        / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
+    )
     if path.is_file() and not fresh:
         return with_published(pd.read_parquet(path))
     seen = data.name in (each.name for each in trained_on.each)
@@ -90,14 +105,45 @@ def evaluate_run(
 
 
 COLUMNS = [
-    *("algorithm", "options", "all_options", "backbone", "train_on", "test_on", "domain", "split", "protocol"),
-    *("ways", "shots", "queries", "train_seed", "task_seed", "task", "instance", "task_ways", "support"),
+    *(
+        "algorithm",
+        "options",
+        "all_options",
+        "backbone",
+        "train_on",
+        "test_on",
+        "domain",
+        "split",
+        "protocol",
+    ),
+    *(
+        "ways",
+        "shots",
+        "queries",
+        "train_seed",
+        "task_seed",
+        "task",
+        "instance",
+        "task_ways",
+        "support",
+    ),
     *("accuracy", "loss", "adapt_seconds", "episodic", "transductive", "selection"),
-    *("pretrained_on", "overlap", "calibration_error", "train_seconds", "eval_seconds", "parameters", "run", "part"),
+    *(
+        "pretrained_on",
+        "overlap",
+        "calibration_error",
+        "train_seconds",
+        "eval_seconds",
+        "parameters",
+        "run",
+        "part",
+    ),
 ]
 
 
-def select_options(run: Run, ways: int, shots: int, *, seen: bool, device: torch.device) -> tuple[dict[str, Any], str]:
+def select_options(
+    run: Run, ways: int, shots: int, *, seen: bool, device: torch.device
+) -> tuple[dict[str, Any], str]:
     """Choose what a method leaves to be chosen at test: by its accuracy on validation tasks of such ways and shots.
 
     Never by test tasks: the validation classes are those of the data that it was trained on. Done once for a form of
@@ -122,15 +168,25 @@ def select_options(run: Run, ways: int, shots: int, *, seen: bool, device: torch
     path = run.folder / "eval" / f"selection-{digest}.toml"
     if not path.is_file():
         source = Source(data.domains("val"), protocol, device=device)
-        candidates = [dict(zip(plan.selects, values, strict=True)) for values in product(*plan.selects.values())]
+        candidates = [
+            dict(zip(plan.selects, values, strict=True))
+            for values in product(*plan.selects.values())
+        ]
         accuracies = []
         for options in candidates:
             learner = run.learner(data, device, seen=seen, options=options)
             accuracies.append(
-                float(evaluate(learner, source, tasks, precision=plan.settings.precision).accuracy.mean())
+                float(
+                    evaluate(
+                        learner, source, tasks, precision=plan.settings.precision
+                    ).accuracy.mean()
+                )
             )
         best = candidates[int(np.argmax(accuracies))]
-        tried = [candidate | {"accuracy": value} for candidate, value in zip(candidates, accuracies, strict=True)]
+        tried = [
+            candidate | {"accuracy": value}
+            for candidate, value in zip(candidates, accuracies, strict=True)
+        ]
         with writable(path.parent):
             write_toml(path, {"options": best, "tried": tried} | covered)
     chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
@@ -146,7 +202,9 @@ def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "algorithm": plan.algorithm,
         "options": plan.typed,
-        "all_options": ",".join(f"{name}={option_text(value)}" for name, value in sorted(plan.options.items())),
+        "all_options": ",".join(
+            f"{name}={option_text(value)}" for name, value in sorted(plan.options.items())
+        ),
         "backbone": plan.backbone,
         "train_on": plan.data,
         "test_on": data.label,
@@ -157,7 +215,8 @@ def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
         "pretrained_on": pretrained_on,
         "overlap": overlap(data.overlaps, pretrained_on) if pretrained_on else "",
         "task_seed": asked["seed"],
-        "train_seconds": run.about["result"]["seconds"] + run.about["result"].get("seconds_before", 0.0),
+        "train_seconds": run.about["result"]["seconds"]
+        + run.about["result"].get("seconds_before", 0.0),
         "run": run.folder.name,
         "part": "; ".join(dict.fromkeys([*open_data(plan.data).parts, *data.parts])),
     }

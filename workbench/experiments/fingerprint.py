@@ -34,7 +34,9 @@ def run_folder(plan: Plan, data: Data, out: Path) -> Path:
     }
     digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
     tested = f"{plan.val_ways}w{plan.val_shots}s-" if plan.episodic else ""
-    return out / f"{plan.algorithm.replace('/', '-')}-{data.name.replace('/', '-')}-{tested}{digest}"
+    return (
+        out / f"{plan.algorithm.replace('/', '-')}-{data.name.replace('/', '-')}-{tested}{digest}"
+    )
 
 
 def sources(plan: Plan) -> dict[str, str]:
@@ -42,9 +44,14 @@ def sources(plan: Plan) -> dict[str, str]:
     targets = {"algorithm": registry().find("algorithms", plan.algorithm).load()}
     if plan.backbone:
         targets["backbone"] = registry().find("backbones", parse_spec(plan.backbone).name).load()
-    sums = {role: hashlib.sha256(_source_text(target).encode()).hexdigest() for role, target in targets.items()}
+    sums = {
+        role: hashlib.sha256(_source_text(target).encode()).hexdigest()
+        for role, target in targets.items()
+    }
     for key, value in parse_spec(plan.backbone).options.items() if plan.backbone else ():
-        if (path := Path(value).expanduser()).is_file():  # other weights in a file of one name are another run
+        if (
+            path := Path(value).expanduser()
+        ).is_file():  # other weights in a file of one name are another run
             sums[f"backbone {key}"] = hashlib.sha256(path.read_bytes()).hexdigest()
     for number, first in enumerate([plan.init, *plan.teachers]):
         if not isinstance(first, str):
@@ -61,7 +68,9 @@ def _source_text(target: type) -> str:
         if name not in texts:
             texts[name], used = _module(name)
             todo += used
-    if not texts[target.__module__]:  # typed into a notebook or at a prompt: at best the class has a text
+    if not texts[
+        target.__module__
+    ]:  # typed into a notebook or at a prompt: at best the class has a text
         try:
             return inspect.getsource(target)
         except (OSError, TypeError):
@@ -74,7 +83,9 @@ def _module(name: str) -> tuple[str, list[str]]:
     spec = _spec(name)
     text = spec.loader.get_source(name) if spec and isinstance(spec.loader, InspectLoader) else None
     package = name.partition(".")[0]
-    if spec is None or text is None or package == "workbench":  # RESULTS_VERSION speaks for the core
+    if (
+        spec is None or text is None or package == "workbench"
+    ):  # RESULTS_VERSION speaks for the core
         return text or "", []
     used = []
     for node in ast.walk(ast.parse(text)):
@@ -92,5 +103,8 @@ def _module(name: str) -> tuple[str, list[str]]:
 def _spec(name: str) -> ModuleSpec | None:
     try:
         return find_spec(name)
-    except (ModuleNotFoundError, ValueError):  # the name before the last dot is no package; or it is __main__
+    except (
+        ModuleNotFoundError,
+        ValueError,
+    ):  # the name before the last dot is no package; or it is __main__
         return None

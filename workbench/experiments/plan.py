@@ -12,7 +12,14 @@ from typing import Any
 from workbench.errors import UsageError
 from workbench.learning.learner import Learner
 from workbench.learning.settings import TrainSettings, settings_options
-from workbench.plugin.options import canonical_spec, convert_options, filled_of, option_text, options_of, parse_spec
+from workbench.plugin.options import (
+    canonical_spec,
+    convert_options,
+    filled_of,
+    option_text,
+    options_of,
+    parse_spec,
+)
 from workbench.plugin.recipes import recipe_settings
 from workbench.plugin.registry import Registration, registry
 from workbench.tasks.protocols.build import TRAINING_PROTOCOLS, build_protocol
@@ -40,7 +47,9 @@ class Plan:
     seed: int
     init: Plan | str = ""  # whose weights it starts from: what is trained first, or a run folder
     teachers: tuple[Plan | str, ...] = ()  # trained first, one for each training data set
-    selects: dict[str, Any] = field(default_factory=dict)  # options of the test, and the values to choose among
+    selects: dict[str, Any] = field(
+        default_factory=dict
+    )  # options of the test, and the values to choose among
 
     @property
     def episodic(self) -> bool:
@@ -93,23 +102,39 @@ def make_plan(
     options, training = options_of(target), settings_options()
     typed = convert_options(spec.name, spec.options, options | training)
     flags = convert_options("", settings or {}, training)
-    from_recipe = dict(recipe_settings(entry, recipe, data.name, ways, shots, spelled_out=spelled_out))
+    from_recipe = dict(
+        recipe_settings(entry, recipe, data.name, ways, shots, spelled_out=spelled_out)
+    )
     recipe_backbone = from_recipe.pop("backbone", None)
-    from_recipe = convert_options(f"the {recipe} recipe of {spec.name}", from_recipe, options | training)
+    from_recipe = convert_options(
+        f"the {recipe} recipe of {spec.name}", from_recipe, options | training
+    )
     chosen = from_recipe | flags | typed
     defaults = {name: option.default for name, option in options.items()}
     train = [domain.classes for domain in data.domains("train")]
-    plan_settings = TrainSettings(**{key: value for key, value in chosen.items() if key in training})
+    plan_settings = TrainSettings(
+        **{key: value for key, value in chosen.items() if key in training}
+    )
     fitted = _fit(plan_settings, target, train, ways, shots, given=flags | typed, name=spec.name)
-    val_ways, val_shots, val_queries = data.validation(*(ways, shots) if target.episodic else (5, 5))
+    val_ways, val_shots, val_queries = data.validation(
+        *(ways, shots) if target.episodic else (5, 5)
+    )
     network = _backbone(entry, target, backbone, recipe_backbone)
 
     def first(algorithm: str, data: Data) -> Plan | str:
         """What is trained before, with the same flags and the same backbone; or the run folder that it is."""
         if not registry().knows("algorithms", parse_spec(algorithm).name):
             return algorithm
-        passed = {key: value for key, value in (settings or {}).items() if key not in ("init", "teachers")}
-        asked: dict[str, Any] = {"ways": ways, "shots": shots, "recipe": recipe, "seed": seed, "settings": passed}
+        passed = {
+            key: value for key, value in (settings or {}).items() if key not in ("init", "teachers")
+        }
+        asked: dict[str, Any] = {
+            "ways": ways,
+            "shots": shots,
+            "recipe": recipe,
+            "seed": seed,
+            "settings": passed,
+        }
         asked["spelled_out"] = bool(parse_spec(algorithm).options)
         return make_plan(algorithm, data, backbone=network or None, **asked)
 
@@ -135,7 +160,9 @@ def make_plan(
     return plan
 
 
-def _teachers(text: str, data: Data, first: Callable[[str, Data], Plan | str]) -> tuple[Plan | str, ...]:
+def _teachers(
+    text: str, data: Data, first: Callable[[str, Data], Plan | str]
+) -> tuple[Plan | str, ...]:
     """A teacher for each data set: one algorithm trained on each alone, or a run folder each."""
     given = [] if text == NONE else text.split("+")
     if len(given) == 1 and registry().knows("algorithms", parse_spec(text).name):
@@ -184,7 +211,9 @@ def _fit(
             f"train_protocol={settings.train_protocol} is for tests; train by {', '.join(TRAINING_PROTOCOLS)}"
         )
     if form.ways == 0 and "ways" in filled_of(target):
-        raise UsageError(f"{name} has a fixed number of ways, and {settings.train_protocol} draws tasks of any number")
+        raise UsageError(
+            f"{name} has a fixed number of ways, and {settings.train_protocol} draws tasks of any number"
+        )
     if form.ways == 0 or len(train) > 1:
         values["stack"] = 1  # hardly two tasks have one form, or come from one data set
     if "ways" in filled_of(target):
@@ -197,9 +226,17 @@ def _fit(
     values["train_ways"] = values["train_ways"] or ways
     if "train_ways" not in given:
         values["train_ways"] = min(values["train_ways"], max(fewest, ways))
-    if values["train_shots"] is None:  # as at test, but of classes too small for these shots half are queries
-        kept = values["train_queries"] if "train_queries" in given else min(values["train_queries"], least // 2)
+    if (
+        values["train_shots"] is None
+    ):  # as at test, but of classes too small for these shots half are queries
+        kept = (
+            values["train_queries"]
+            if "train_queries" in given
+            else min(values["train_queries"], least // 2)
+        )
         values["train_shots"] = min(shots, max(least - kept, 1))
     if "train_queries" not in given:
-        values["train_queries"] = min(values["train_queries"], max(least - values["train_shots"], 1))
+        values["train_queries"] = min(
+            values["train_queries"], max(least - values["train_shots"], 1)
+        )
     return TrainSettings(**values)

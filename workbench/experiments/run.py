@@ -59,7 +59,9 @@ class Run:
         try:
             about = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError(f"{self.folder} is not a run folder: it has no run.toml; see: mlw train --help") from None
+            raise RunError(
+                f"{self.folder} is not a run folder: it has no run.toml; see: mlw train --help"
+            ) from None
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}; train again with --fresh") from error
         if about.get("format") != FORMAT:
@@ -87,7 +89,12 @@ class Run:
         return plan
 
     def learner(
-        self, data: Data, device: torch.device, *, seen: bool | None = None, options: Mapping[str, Any] | None = None
+        self,
+        data: Data,
+        device: torch.device,
+        *,
+        seen: bool | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> Learner:
         """The trained learner, in eval mode.
 
@@ -104,12 +111,16 @@ class Run:
         from workbench.experiments.build import build_learner
 
         if not self.finished:
-            raise RunError(f"{self.folder} is not trained to the end; type the command that began it again")
+            raise RunError(
+                f"{self.folder} is not trained to the end; type the command that began it again"
+            )
         plan = self.plan()
         chosen = replace(plan, options=plan.options | dict(options or {}))
         learner = build_learner(chosen, data, seen=seen).to(device)
         try:
-            learner.load_state_dict(load_file(self.folder / "weights.safetensors", device=str(device)))
+            learner.load_state_dict(
+                load_file(self.folder / "weights.safetensors", device=str(device))
+            )
         except Exception as error:  # safetensors and torch raise many
             raise RunError(
                 f"The weights of {self.folder} cannot be loaded into {self.about['plan']['algorithm']} as it is now: "
@@ -130,8 +141,20 @@ class Run:
         """All rows of all evaluations, one a task; of those that ask for the same tasks, the longest."""
         import pandas as pd
 
-        asked = ["test_on", "split", "protocol", "ways", "shots", "queries", "task_seed", "task", "instance"]
-        frames: list[pd.DataFrame] = [pd.read_parquet(path) for path in self.folder.glob("eval/*.parquet")]
+        asked = [
+            "test_on",
+            "split",
+            "protocol",
+            "ways",
+            "shots",
+            "queries",
+            "task_seed",
+            "task",
+            "instance",
+        ]
+        frames: list[pd.DataFrame] = [
+            pd.read_parquet(path) for path in self.folder.glob("eval/*.parquet")
+        ]
         frames = [
             frame for frame in frames if {*asked, "all_options", "overlap"} <= set(frame)
         ]  # others are of an older version
@@ -157,7 +180,9 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
             continue
         inside = sorted(path.parent for path in place.glob("*/run.toml"))
         if not inside:
-            raise RunError(f"There are no runs in {place}; make one with: mlw train protonet --out {place}")
+            raise RunError(
+                f"There are no runs in {place}; make one with: mlw train protonet --out {place}"
+            )
         found += [Run(path) for path in inside]
     return found
 
@@ -189,7 +214,9 @@ def training_data_of(plan: Plan, out: Path) -> set[str]:
     labels = set(plan.data.split(TOGETHER))
     for first in (plan.init, *plan.teachers):
         if first:
-            labels |= training_data_of(finished_run(first, out).plan() if isinstance(first, str) else first, out)
+            labels |= training_data_of(
+                finished_run(first, out).plan() if isinstance(first, str) else first, out
+            )
     return labels
 
 

@@ -84,7 +84,10 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
             backbone.first_weights()
     not_initialised = _initialise(learner, begin.init) if begin.init else []
     training = Training(
-        learner, _training_source(plan, data, device), plan.settings, _validation(plan, data, learner, device)
+        learner,
+        _training_source(plan, data, device),
+        plan.settings,
+        _validation(plan, data, learner, device),
     )
     log = _Log(plan.settings.steps)
     state = run.folder / "state.pt"
@@ -93,7 +96,9 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
     about = _about(plan, data, learner, device) | {"pretrained_on": begin.pretrained_on(learner)}
     write_toml(run.folder / "run.toml", about)
     saved = time.monotonic()
-    for record in watch(training.records(), _short_label(plan), plan.settings.steps, training.steps_done):
+    for record in watch(
+        training.records(), _short_label(plan), plan.settings.steps, training.steps_done
+    ):
         log.add(record)
         if time.monotonic() - saved > SAVE_EVERY and record.step < plan.settings.steps:
             now = {"training": training.state_dict(), "rows": log.rows, "since": log.since}
@@ -122,7 +127,9 @@ def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch)
     }
     write_toml(run.folder / "run.toml", about | {"result": result})
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
-    write_file(run.folder / "weights.safetensors", partial(save_file, weights))  # from here on the run is finished
+    write_file(
+        run.folder / "weights.safetensors", partial(save_file, weights)
+    )  # from here on the run is finished
     state.unlink(missing_ok=True)
 
 
@@ -140,7 +147,9 @@ class _Before:
         self.taught_by = [self._run(teacher) for teacher in plan.teachers]
         self.runs = [*([self.init] if self.init else []), *self.taught_by]
         results = [run.about["result"] for run in self.runs]
-        self.seconds = sum(float(result["seconds"] + result.get("seconds_before", 0)) for result in results)
+        self.seconds = sum(
+            float(result["seconds"] + result.get("seconds_before", 0)) for result in results
+        )
 
     def pretrained_on(self, learner: Learner) -> str:
         """What its own weights, and those of the runs before, were trained on elsewhere: "imagenet+instagram"."""
@@ -175,14 +184,18 @@ def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
     )
 
 
-def _validation(plan: Plan, data: Data, learner: Learner, device: torch.device) -> Callable[[], float] | None:
+def _validation(
+    plan: Plan, data: Data, learner: Learner, device: torch.device
+) -> Callable[[], float] | None:
     """The learner's accuracy on tasks of the validation classes; None where there are none."""
     if not data.validates:
         return None
     source = Source(data.domains("val"), plan.val_protocol, device=device)
     settings = plan.settings
     return lambda: float(
-        evaluate(learner, source, settings.validate_tasks, precision=settings.precision).accuracy.mean()
+        evaluate(
+            learner, source, settings.validate_tasks, precision=settings.precision
+        ).accuracy.mean()
     )
 
 
@@ -190,7 +203,9 @@ def _go_on(training: Training, log: _Log, path: Path, device: torch.device) -> N
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many; the file is ours, so this is damage
-        raise RunError(f"{path} is damaged ({type(error).__name__}); train again with --fresh") from error
+        raise RunError(
+            f"{path} is damaged ({type(error).__name__}); train again with --fresh"
+        ) from error
     training.load_state_dict(state["training"])
     log.rows, log.since = state["rows"], state["since"]
 
@@ -211,8 +226,12 @@ class _Log:
             self.since = [0.0, 0.0]
 
     def write(self, path: Path) -> None:
-        lines = [",".join("" if value is None else repr(value) for value in row) for row in self.rows]
-        path.write_text("\n".join(["step,loss,lr,seconds,val_accuracy", *lines, ""]), encoding="utf-8")
+        lines = [
+            ",".join("" if value is None else repr(value) for value in row) for row in self.rows
+        ]
+        path.write_text(
+            "\n".join(["step,loss,lr,seconds,val_accuracy", *lines, ""]), encoding="utf-8"
+        )
 
 
 def _initialise(learner: Learner, first: Run) -> list[str]:
@@ -222,7 +241,11 @@ def _initialise(learner: Learner, first: Run) -> list[str]:
         RunError: its backbone does not fit.
     """
     given, own = load_file(first.folder / "weights.safetensors"), learner.state_dict()
-    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    fitting = {
+        name: value
+        for name, value in given.items()
+        if name in own and own[name].shape == value.shape
+    }
     missing = [name for name in own if name not in fitting]
     if wrong := [name for name in missing if name.startswith("backbone.")]:
         raise RunError(
@@ -234,15 +257,27 @@ def _initialise(learner: Learner, first: Run) -> list[str]:
 
 
 def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> dict[str, Any]:
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu"
+    hardware = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or "cpu"
+    )
     return {
         "format": FORMAT,
         "results_version": RESULTS_VERSION,
         "command": shlex.join(["mlw", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "mlw" else "",
         "plan": asdict(plan),
-        "data": {"fingerprint": data.fingerprint, "image_shape": list(data.image_shape), "parts": data.parts},
+        "data": {
+            "fingerprint": data.fingerprint,
+            "image_shape": list(data.image_shape),
+            "parts": data.parts,
+        },
         "parameters": sum(parameter.numel() for parameter in learner.parameters()),
-        "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {
+            "workbench": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
         "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
     }
 

@@ -38,7 +38,9 @@ def names(spec: str) -> tuple[str, ...]:
     asked = tuple(spec.split("+")) if spec != NONE else ()
     for name in asked:
         if name not in NAMES:
-            raise UnknownName("augmentation", name, [NONE, *NAMES], "Join several by +, as in crop+jitter+flip.")
+            raise UnknownName(
+                "augmentation", name, [NONE, *NAMES], "Join several by +, as in crop+jitter+flip."
+            )
     once = tuple(dict.fromkeys(asked))
     if len(once) < len(asked):
         raise UsageError(f"augment={spec} names one change twice; type augment={'+'.join(once)}")
@@ -55,7 +57,9 @@ def build(spec: str, image_shape: tuple[int, int, int]) -> Augment | None:
     channels, height, width = image_shape
     if "jitter" in asked and channels not in (1, 3):
         rest = "+".join(name for name in asked if name != "jitter") or NONE
-        raise UsageError(f"jitter is for images of 1 or 3 channels, and these have {channels}; type augment={rest}")
+        raise UsageError(
+            f"jitter is for images of 1 or 3 channels, and these have {channels}; type augment={rest}"
+        )
     if not asked:
         return None
     steps = _steps(height, width)

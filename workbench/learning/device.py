@@ -18,7 +18,11 @@ def select_device(name: str = "auto") -> torch.device:
         UsageError: no such device here.
     """
     if name == "auto":
-        name = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"  # type: ignore[union-attr]
+        name = (
+            torch.accelerator.current_accelerator().type
+            if torch.accelerator.is_available()
+            else "cpu"
+        )  # type: ignore[union-attr]
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

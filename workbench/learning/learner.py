@@ -26,7 +26,9 @@ class Backbone(nn.Module):
     """
 
     dim: int  # length of a feature, to be set by the constructor
-    pretrained_on: str = ""  # what its first weights saw, names joined by +: "imagenet"; "unknown" where nobody says
+    pretrained_on: str = (
+        ""  # what its first weights saw, names joined by +: "imagenet"; "unknown" where nobody says
+    )
 
     def first_weights(self) -> None:
         """Load what it was pre-trained to, where it was; called once, when a training begins."""
@@ -118,11 +120,15 @@ def scores(learner: Learner, support: Examples, x: Tensor) -> Tensor:
     if not learner.embeds():
         return each_task(one, support.x, support.y, x, batched=learner.batched)
     with torch.autocast(x.device.type, enabled=False):
-        known, asked = (each.to(torch.promote_types(each.dtype, torch.float32)) for each in (support.x, x))
+        known, asked = (
+            each.to(torch.promote_types(each.dtype, torch.float32)) for each in (support.x, x)
+        )
         return each_task(one, known, support.y, asked, batched=learner.batched)
 
 
-def query_loss(learner: Learner, tasks: Task, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> Tensor:
+def query_loss(
+    learner: Learner, tasks: Task, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy
+) -> Tensor:
     """The mean loss on the queries of a stack of tasks, a scalar.
 
     Support and query are embedded in one call, so that normalisation by batch sees them together.

@@ -20,28 +20,47 @@ class TrainSettings:
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], "optimiser"] = "adam"
     momentum: Annotated[float, "Nesterov momentum, for sgd", AtLeast(0)] = 0.0
     weight_decay: Annotated[float, "weight decay", AtLeast(0)] = 0.0
-    schedule: Annotated[Literal["constant", "step", "linear", "cosine"], "how the learning rate falls"] = "constant"
+    schedule: Annotated[
+        Literal["constant", "step", "linear", "cosine"], "how the learning rate falls"
+    ] = "constant"
     decay_every: Annotated[int, "steps between two falls, for schedule=step", AtLeast(1)] = 2000
-    decay_factor: Annotated[float, "what a fall multiplies the learning rate by, for schedule=step", AtLeast(0)] = 0.5
+    decay_factor: Annotated[
+        float, "what a fall multiplies the learning rate by, for schedule=step", AtLeast(0)
+    ] = 0.5
     meta_batch: Annotated[int, "tasks a step", AtLeast(1)] = 1
     stack: Annotated[int, "tasks in memory at once, at most", AtLeast(1)] = 32
     batch_size: Annotated[int, "images a step, for methods that draw no tasks", AtLeast(1)] = 64
     clip_norm: Annotated[float | None, "largest norm of the whole gradient", AtLeast(0)] = None
-    clip_value: Annotated[float | None, "largest absolute value of a gradient's entry", AtLeast(0)] = None
-    train_ways: Annotated[int | None, "ways of a training task; none: as at test", AtLeast(2)] = None
+    clip_value: Annotated[
+        float | None, "largest absolute value of a gradient's entry", AtLeast(0)
+    ] = None
+    train_ways: Annotated[int | None, "ways of a training task; none: as at test", AtLeast(2)] = (
+        None
+    )
     train_shots: Annotated[
-        int | None, "shots of a training task; none: as at test, or what the classes give", AtLeast(1)
+        int | None,
+        "shots of a training task; none: as at test, or what the classes give",
+        AtLeast(1),
     ] = None
     train_queries: Annotated[int, "queries a class of a training task", AtLeast(1)] = 15
-    augment: Annotated[str, "changes to training images: crop, shift, jitter, flip, joined by +"] = "none"
+    augment: Annotated[
+        str, "changes to training images: crop, shift, jitter, flip, joined by +"
+    ] = "none"
     train_protocol: Annotated[str, "how training tasks are drawn: a protocol by name"] = "way-shot"
-    init: Annotated[str, "whose weights to start from: a run folder, or an algorithm to train first"] = "none"
-    teachers: Annotated[str, "an algorithm to train on each data set alone, or run folders joined by +"] = "none"
+    init: Annotated[
+        str, "whose weights to start from: a run folder, or an algorithm to train first"
+    ] = "none"
+    teachers: Annotated[
+        str, "an algorithm to train on each data set alone, or run folders joined by +"
+    ] = "none"
     validate_every: Annotated[int, "steps between two validations; 0: never", AtLeast(0)] = 500
     validate_tasks: Annotated[int, "validation tasks", AtLeast(1)] = 200
-    keep: Annotated[Literal["best", "last"], "which weights to keep: best on validation, or last"] = "best"
+    keep: Annotated[
+        Literal["best", "last"], "which weights to keep: best on validation, or last"
+    ] = "best"
     precision: Annotated[
-        Literal["float32", "bfloat16"], "of networks: float32, or bfloat16 where torch finds it enough"
+        Literal["float32", "bfloat16"],
+        "of networks: float32, or bfloat16 where torch finds it enough",
     ] = "float32"
 
     def __post_init__(self) -> None:
@@ -52,7 +71,11 @@ class TrainSettings:
     @property
     def stack_size(self) -> int:
         """The largest stack that divides a meta-batch and fits `stack`."""
-        return max(size for size in range(1, min(self.stack, self.meta_batch) + 1) if self.meta_batch % size == 0)
+        return max(
+            size
+            for size in range(1, min(self.stack, self.meta_batch) + 1)
+            if self.meta_batch % size == 0
+        )
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""

@@ -57,7 +57,9 @@ class Training:
         self.best_step = 0
         self._best_weights: dict[str, torch.Tensor] = {}
         self.optimizer = _optimizer(learner, settings)
-        self._base_rates = [group["lr"] / settings.lr if settings.lr else 1.0 for group in self._groups]
+        self._base_rates = [
+            group["lr"] / settings.lr if settings.lr else 1.0 for group in self._groups
+        ]
 
     def records(self) -> Iterator[StepReport]:
         """Train to the end, a record a step.
@@ -118,7 +120,9 @@ class Training:
         return self.optimizer.param_groups if self.optimizer else []
 
     def _step(self, losses: Iterator[torch.Tensor], rate: float) -> float | None:
-        accumulate = self.settings.meta_batch // self.settings.stack_size if self.learner.episodic else 1
+        accumulate = (
+            self.settings.meta_batch // self.settings.stack_size if self.learner.episodic else 1
+        )
         losses_of_step = []
         for group, base in zip(self._groups, self._base_rates, strict=True):
             group["lr"] = base * rate
@@ -151,7 +155,9 @@ class Training:
         if self.best_accuracy is None or accuracy > self.best_accuracy:
             self.best_accuracy, self.best_step = accuracy, self.steps_done
             if self.settings.keep == "best":
-                self._best_weights = {k: v.detach().clone() for k, v in self.learner.state_dict().items()}
+                self._best_weights = {
+                    k: v.detach().clone() for k, v in self.learner.state_dict().items()
+                }
         return accuracy
 
 
@@ -162,7 +168,9 @@ def _optimizer(learner: Learner, settings: TrainSettings) -> torch.optim.Optimiz
     common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
     match settings.optimizer:
         case "sgd":
-            return torch.optim.SGD(groups, momentum=settings.momentum, nesterov=settings.momentum > 0, **common)
+            return torch.optim.SGD(
+                groups, momentum=settings.momentum, nesterov=settings.momentum > 0, **common
+            )
         case "adamw":
             return torch.optim.AdamW(groups, **common)
         case _:

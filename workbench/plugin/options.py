@@ -30,7 +30,11 @@ class Spec(NamedTuple):
     options: dict[str, str]
 
     def __str__(self) -> str:
-        return self.name + (":" if self.options else "") + ",".join(f"{k}={v}" for k, v in self.options.items())
+        return (
+            self.name
+            + (":" if self.options else "")
+            + ",".join(f"{k}={v}" for k, v in self.options.items())
+        )
 
 
 def parse_spec(text: str) -> Spec:
@@ -48,7 +52,9 @@ def parse_spec(text: str) -> Spec:
     for part in re.split(r",(?=[A-Za-z_]\w*=)", rest) if rest else []:
         key, equals, value = part.partition("=")
         if not equals or not key.isidentifier():
-            raise UsageError(f"{part!r} in {text!r} is not key=value; write for instance {name}:key=value,other=value")
+            raise UsageError(
+                f"{part!r} in {text!r} is not key=value; write for instance {name}:key=value,other=value"
+            )
         if key in options:
             raise UsageError(f"{key!r} is given twice in {text!r}")
         options[key] = value
@@ -108,7 +114,9 @@ class Option:
             self.check(converted, owner)
             return converted
         where = f"{owner}:{self.name}" if owner else self.name
-        raise UsageError(f"{where}={value} does not fit: {self.name} is {self.type_name} ({self.help})")
+        raise UsageError(
+            f"{where}={value} does not fit: {self.name} is {self.type_name} ({self.help})"
+        )
 
     def check(self, value: Any, owner: str = "") -> None:
         """Raise `UsageError` if a number is beyond the bound; what is no number is."""
@@ -146,10 +154,14 @@ def option_of(name: str, hint: Any, default: Any) -> Option:
 def filled_of(target: type) -> tuple[str, ...]:
     """The parameters before `*`, which the workbench fills by name."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
-    return tuple(name for name, p in inspect.signature(target).parameters.items() if p.kind in kinds)
+    return tuple(
+        name for name, p in inspect.signature(target).parameters.items() if p.kind in kinds
+    )
 
 
-def convert_options(owner: str, given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+def convert_options(
+    owner: str, given: Mapping[str, Any], options: Mapping[str, Option]
+) -> dict[str, Any]:
     """Convert what was given to the options' types.
 
     Raises:
@@ -160,8 +172,13 @@ def convert_options(owner: str, given: Mapping[str, Any], options: Mapping[str, 
         if key not in options:
             nearest = get_close_matches(key, options, n=1, cutoff=0.5)
             guess = f" Did you mean {nearest[0]}?" if nearest else ""
-            valid = ", ".join(f"{option.name} ({option.type_name})" for option in options.values()) or "none"
-            raise UsageError(f"{owner or 'The training'} has no option {key!r}.{guess} Its options: {valid}.")
+            valid = (
+                ", ".join(f"{option.name} ({option.type_name})" for option in options.values())
+                or "none"
+            )
+            raise UsageError(
+                f"{owner or 'The training'} has no option {key!r}.{guess} Its options: {valid}."
+            )
     return {key: options[key].convert(value, owner) for key, value in given.items()}
 
 
@@ -174,7 +191,11 @@ def option_text(value: Any) -> str:
 
 def canonical_spec(name: str, options: Mapping[str, Any], known: Mapping[str, Option]) -> str:
     """The one spec of a thing: options in order, those at their default left out."""
-    differing = {key: option_text(value) for key, value in sorted(options.items()) if value != known[key].default}
+    differing = {
+        key: option_text(value)
+        for key, value in sorted(options.items())
+        if value != known[key].default
+    }
     return str(Spec(name, differing))
 
 

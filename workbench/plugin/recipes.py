@@ -34,7 +34,16 @@ from workbench.plugin.registry import Registration
 
 RECIPES = ("quick", "paper")
 _WHERE = ("data", "ways", "shots")
-_PUBLISHED = {"accuracy", "interval", "source", "backbone", "protocol", "options", "train_on", "drawn"}
+_PUBLISHED = {
+    "accuracy",
+    "interval",
+    "source",
+    "backbone",
+    "protocol",
+    "options",
+    "train_on",
+    "drawn",
+}
 
 
 def ways_and_shots(ways: int, shots: int) -> str:
@@ -78,7 +87,9 @@ def recipe_settings(
         raise UsageError(f"There is no recipe {name!r}; there are: {', '.join(RECIPES)}")
     known, own = recipe_tables(entry), own_tables(entry)
     here = {"data": data, "ways": ways, "shots": shots}
-    applies = [t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)]
+    applies = [
+        t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)
+    ]
     if not applies and (name == "quick" or spelled_out):
         return dict(entry.preset)
     if not applies:
@@ -107,7 +118,9 @@ def published_numbers(entry: Registration) -> list[Published]:
     return _published(entry, own_tables(entry))
 
 
-def matching_number(entry: Registration, chosen: str, where: Mapping[str, object], backbone: str) -> Published | None:
+def matching_number(
+    entry: Registration, chosen: str, where: Mapping[str, object], backbone: str
+) -> Published | None:
     """The published number of a result; where an option tells numbers apart, the one of that option.
 
     Args:
@@ -116,7 +129,9 @@ def matching_number(entry: Registration, chosen: str, where: Mapping[str, object
         backbone: its spec.
     """
     options = parse_spec(f"{entry.name}:{chosen}").options if chosen else {}
-    fitting = [number for number in published_numbers(entry) if number.options.items() <= options.items()]
+    fitting = [
+        number for number in published_numbers(entry) if number.options.items() <= options.items()
+    ]
     variant = any(number.options for number in fitting)
     for number in fitting:
         asked = (number.data, number.drawn, number.ways, number.shots)
@@ -133,7 +148,9 @@ def _published(entry: Registration, tables: list[dict[str, Any]]) -> list[Publis
     numbers = []
     for table in tables:
         if given := table.get("published"):
-            if not {"accuracy", "source"} <= given.keys() <= _PUBLISHED or not table.keys() >= set(_WHERE):
+            if not {"accuracy", "source"} <= given.keys() <= _PUBLISHED or not table.keys() >= set(
+                _WHERE
+            ):
                 raise PluginError(
                     f"published in [[{entry.name}]] of {entry.package}/recipes.toml needs data, ways and shots beside "
                     f"it, accuracy and source in it, and may hold: {', '.join(sorted(_PUBLISHED))}"
@@ -148,7 +165,9 @@ def _published(entry: Registration, tables: list[dict[str, Any]]) -> list[Publis
                     source=given["source"],
                     backbone=given.get("backbone", ""),
                     protocol=given.get("protocol", ""),
-                    options=parse_spec(f"{entry.name}:{given['options']}").options if given.get("options") else {},
+                    options=parse_spec(f"{entry.name}:{given['options']}").options
+                    if given.get("options")
+                    else {},
                     train_on=given.get("train_on", table["data"]),
                     drawn=given.get("drawn", "way-shot"),
                 )
@@ -169,14 +188,18 @@ def recipe_tables(entry: Registration) -> list[dict[str, Any]]:
 def _tables(entry: Registration, name: str) -> list[dict[str, Any]]:
     tables = _read(entry.package).get(name, [])
     if not isinstance(tables, list):
-        raise PluginError(f"{entry.package}/recipes.toml has [{name}], a single table; write [[{name}]]")
+        raise PluginError(
+            f"{entry.package}/recipes.toml has [{name}], a single table; write [[{name}]]"
+        )
     return tables
 
 
 @cache
 def _read(package: str) -> dict[str, list[dict[str, Any]]]:
     spec = find_spec(package)
-    if spec and not spec.submodule_search_locations and spec.parent:  # a module of a package: its file lies beside it
+    if (
+        spec and not spec.submodule_search_locations and spec.parent
+    ):  # a module of a package: its file lies beside it
         spec = find_spec(spec.parent)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "recipes.toml"

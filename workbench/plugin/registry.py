@@ -37,7 +37,9 @@ class Registration:
     plugin: str
     distribution: str
     package: str  # the module that the entry point names; its data files are looked up here
-    preset: Mapping[str, Any] = field(default_factory=dict)  # options that the name itself sets: an alias
+    preset: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # options that the name itself sets: an alias
     base: str = ""  # of an alias: the name of the class without preset options
 
     @property
@@ -92,7 +94,10 @@ class Registry:
         owners: dict[str, int] = {}
         for entry in self._entries[kind]:
             owners[entry.name] = owners.get(entry.name, 0) + 1
-        named = {entry.name if owners[entry.name] == 1 else entry.full_name: entry for entry in self._entries[kind]}
+        named = {
+            entry.name if owners[entry.name] == 1 else entry.full_name: entry
+            for entry in self._entries[kind]
+        }
         return dict(sorted(named.items()))
 
     def find(self, kind: str, name: str) -> Registration:
@@ -107,7 +112,9 @@ class Registry:
             return found[0]
         if found:
             names = " and ".join(entry.full_name for entry in found)
-            raise UsageError(f"The {KINDS[kind]} {name!r} comes from two plugins; say which: {names}.")
+            raise UsageError(
+                f"The {KINDS[kind]} {name!r} comes from two plugins; say which: {names}."
+            )
         raise UnknownName(KINDS[kind], name, self.entries(kind), self._hint(kind))
 
     def knows(self, kind: str, name: str) -> bool:
@@ -142,7 +149,8 @@ def registry() -> Registry:
     registry = load([point for point in found if point.name in names])
     absent = [name for name in names if name not in {point.name for point in found}]
     registry.plugins += [
-        Plugin(name, "?", "?", "", error="MLW_PLUGINS names it, and it is not here") for name in absent
+        Plugin(name, "?", "?", "", error="MLW_PLUGINS names it, and it is not here")
+        for name in absent
     ]
     return registry
 
@@ -154,7 +162,9 @@ def load(points: list[EntryPoint]) -> Registry:
     plugins: dict[str, Plugin] = {}
     for point in points:
         name = point.name if point.name not in plugins else f"{_distribution(point)}/{point.name}"
-        plugin = Plugin(name, _distribution(point), point.dist.version if point.dist else "?", point.module)
+        plugin = Plugin(
+            name, _distribution(point), point.dist.version if point.dist else "?", point.module
+        )
         plugins[name] = plugin
         _guarded(plugin, _join, manager, point, name)
     registry = Registry(list(plugins.values()), manager)
@@ -180,13 +190,21 @@ def _register(plugin: Plugin, kind: str) -> hookspecs.Register:
         if any((entry.kind, entry.name) == (kind, name) for entry in plugin.entries):
             raise PluginError(f"{plugin.name} registers the {KINDS[kind]} {name!r} twice")
         if not isinstance(target, type) and target.count(":") != 1:
-            raise PluginError(f"{plugin.name} registers {name!r} as {target!r}, which is not 'package.module:Class'")
-        same = [e.name for e in plugin.entries if (e.kind, e.target) == (kind, target) and not e.preset]
+            raise PluginError(
+                f"{plugin.name} registers {name!r} as {target!r}, which is not 'package.module:Class'"
+            )
+        same = [
+            e.name for e in plugin.entries if (e.kind, e.target) == (kind, target) and not e.preset
+        ]
         if preset and not same:
-            raise PluginError(f"{plugin.name} registers {name!r} with options before {target!r} without any")
+            raise PluginError(
+                f"{plugin.name} registers {name!r} with options before {target!r} without any"
+            )
         base = same[0] if preset else ""
         plugin.entries.append(
-            Registration(kind, name, target, plugin.name, plugin.distribution, plugin.package, preset, base)
+            Registration(
+                kind, name, target, plugin.name, plugin.distribution, plugin.package, preset, base
+            )
         )
 
     return register

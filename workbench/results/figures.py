@@ -76,7 +76,9 @@ def _accuracies(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, look: L
         "markersize": 5,
         "capsize": 2.5,
     }
-    axis.errorbar(x, 100 * cells["accuracy"], 100 * cells["interval"], elinewidth=1.4, **measured, **style)
+    axis.errorbar(
+        x, 100 * cells["accuracy"], 100 * cells["interval"], elinewidth=1.4, **measured, **style
+    )
     known = cells["published"].notna().to_numpy()
     if known.any():
         hollow: dict[str, Any] = {
@@ -88,7 +90,14 @@ def _accuracies(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, look: L
         }
         spread = cells["published_interval"].astype(float)[known]
         bars = None if spread.isna().all() else spread.fillna(0)
-        axis.errorbar(x[known], cells["published"].astype(float)[known], bars, elinewidth=0.8, **hollow, **style)
+        axis.errorbar(
+            x[known],
+            cells["published"].astype(float)[known],
+            bars,
+            elinewidth=0.8,
+            **hollow,
+            **style,
+        )
 
 
 def difference_figure(frame: pd.DataFrame) -> Figure:
@@ -98,22 +107,38 @@ def difference_figure(frame: pd.DataFrame) -> Figure:
     """
     table = summary(frame)
     looks = _looks(table["method"])
-    order = list(table.groupby("method", sort=False)["difference"].mean().sort_values(ascending=False).index)
+    order = list(
+        table.groupby("method", sort=False)["difference"].mean().sort_values(ascending=False).index
+    )
     panels = list(table.groupby(CONDITION, sort=False, dropna=False))
     columns = min(2, len(panels))
     names = 0.075 * max(len(name) for name in order)  # inches that they take, in the first column
-    figure, axes = _grid(len(panels), columns, width=4.4 + names / columns, height=1.1 + 0.3 * len(order))
+    figure, axes = _grid(
+        len(panels), columns, width=4.4 + names / columns, height=1.1 + 0.3 * len(order)
+    )
     for i, (axis, (_, part)) in enumerate(zip(axes, panels, strict=True)):
         axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
         for cell in part.to_dict("records"):
             place, (colour, marker, _) = order.index(cell["method"]), looks[cell["method"]]
             value, spread = 100 * cell["difference"], 100 * cell["difference_interval"]
             bar = None if np.isnan(spread) else [spread]
-            style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "capsize": 3, "zorder": 3}
+            style: dict[str, Any] = {
+                "color": colour,
+                "marker": marker,
+                "markersize": 5,
+                "capsize": 3,
+                "zorder": 3,
+            }
             axis.errorbar([value], [place], xerr=bar, label=cell["method"], **style)
-            words = f"best: {100 * cell['accuracy']:.1f}%" if is_best(cell) else plus_minus(value, spread, sign=True)
+            words = (
+                f"best: {100 * cell['accuracy']:.1f}%"
+                if is_best(cell)
+                else plus_minus(value, spread, sign=True)
+            )
             right = axis.get_yaxis_transform()  # x in 0..1 of the panel, y as the data
-            axis.annotate(words, (1, place), (6, 0), right, "offset points", va="center", size=8, color=INK)
+            axis.annotate(
+                words, (1, place), (6, 0), right, "offset points", va="center", size=8, color=INK
+            )
         axis.set(yticks=range(len(order)), yticklabels=[""] * len(order) if i % columns else order)
         axis.set_ylim(len(order) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)
@@ -135,7 +160,9 @@ def curves_figure(curves: pd.DataFrame, frame: pd.DataFrame | None = None) -> Fi
         WorkbenchError: a column is missing.
     """
     if missing := [name for name in CURVES if name not in curves]:
-        raise WorkbenchError(f"This is no frame of learning curves: it has no column {', '.join(missing)}.")
+        raise WorkbenchError(
+            f"This is no frame of learning curves: it has no column {', '.join(missing)}."
+        )
     looks, groups = _curve_groups(curves, frame)
     figure, axes = _grid(2 * len(groups), columns=2, width=5.2, height=3.2)
     for (title, rows), left, right in zip(groups, axes[::2], axes[1::2], strict=True):
@@ -146,7 +173,15 @@ def curves_figure(curves: pd.DataFrame, frame: pd.DataFrame | None = None) -> Fi
         for axis, what in ((left, "validation accuracy, %"), (right, "training loss, smoothed")):
             _describe(axis, title, "step", what)
             if not axis.lines:
-                axis.text(0.5, 0.5, "none was recorded", ha="center", va="center", transform=axis.transAxes, color=INK)
+                axis.text(
+                    0.5,
+                    0.5,
+                    "none was recorded",
+                    ha="center",
+                    va="center",
+                    transform=axis.transAxes,
+                    color=INK,
+                )
     _legend(figure, looks)
     return figure
 
@@ -158,7 +193,13 @@ def _curve(left: Axes, right: Axes, rows: pd.DataFrame, look: Look, raw: bool) -
     label = rows["label"].iloc[0]
     validated = rows[rows["val_accuracy"].notna()]
     if len(validated):
-        style: dict[str, Any] = {"color": colour, "linestyle": dash, "marker": marker, "markersize": 4, "label": label}
+        style: dict[str, Any] = {
+            "color": colour,
+            "linestyle": dash,
+            "marker": marker,
+            "markersize": 4,
+            "label": label,
+        }
         left.plot(validated["step"], 100 * validated["val_accuracy"], **style)
     window = max(1, len(rows) // 30)
     if raw and window > 1:
@@ -180,7 +221,11 @@ def _curve_groups(
         rows = curves[curves["run"].isin(list(of_run))]
         # runs that were judged under several conditions are drawn once
         groups.setdefault(
-            frozenset(of_run), (condition_title(condition, varying(named)), rows.assign(label=rows["run"].map(of_run)))
+            frozenset(of_run),
+            (
+                condition_title(condition, varying(named)),
+                rows.assign(label=rows["run"].map(of_run)),
+            ),
         )
     return _looks(named["method"]), list(groups.values())
 
@@ -188,7 +233,9 @@ def _curve_groups(
 def _looks(names: pd.Series[str]) -> dict[str, Look]:
     """A look for each name, in order of appearance; past eight the colours come again with another marker."""
     each = enumerate(names.unique())
-    return {name: (COLOURS[i % 8], MARKERS[(i + i // 8) % 8], DASHES[i // 8 % 4]) for i, name in each}
+    return {
+        name: (COLOURS[i % 8], MARKERS[(i + i // 8) % 8], DASHES[i // 8 % 4]) for i, name in each
+    }
 
 
 def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
@@ -197,7 +244,9 @@ def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure
 
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(max(5.0, columns * width), rows * height), layout="constrained", facecolor="white")
+    figure = Figure(
+        figsize=(max(5.0, columns * width), rows * height), layout="constrained", facecolor="white"
+    )
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for spare in panels[count:]:
         spare.remove()
@@ -208,7 +257,9 @@ def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure
     return figure, panels[:count]
 
 
-def _describe(axis: Axes, title: str, x: str, y: str = "", grid: Literal["x", "y", "both"] = "both") -> None:
+def _describe(
+    axis: Axes, title: str, x: str, y: str = "", grid: Literal["x", "y", "both"] = "both"
+) -> None:
     """Titles, small enough for long names of data and broken where they would meet the next panel's."""
     axis.set_title(fill(title, 50, break_on_hyphens=False), fontsize=10)
     axis.set_xlabel(x, fontsize=9.5)
@@ -231,11 +282,23 @@ def _legend(figure: Figure, looks: Mapping[str, Look], published: bool = False) 
         for name, (colour, marker, dash) in looks.items()
     ]
     if published:
-        hollow: dict[str, Any] = {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": "none"}
+        hollow: dict[str, Any] = {
+            "marker": "o",
+            "markersize": 8,
+            "markerfacecolor": "none",
+            "linestyle": "none",
+        }
         handles.append(Line2D([], [], color=INK, label="hollow: published", **hollow))
     if not handles:
         return
     letters = max(len(str(handle.get_label())) for handle in handles)
     columns = max(1, min(len(handles), int(figure.get_figwidth() / (0.7 + 0.07 * letters))))
     figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // columns))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, handlelength=3)
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        handlelength=3,
+    )

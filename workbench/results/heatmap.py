@@ -24,7 +24,9 @@ if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to mak
 
 COLUMN, ROW = 1.08, 0.46  # inches of a cell of the heat map
 ABREAST = 12  # columns of the heat map side by side; more go below
-FURTHEST = 15.0  # percentage points with the strongest colour: beyond it a floor would pale all others
+FURTHEST = (
+    15.0  # percentage points with the strongest colour: beyond it a floor would pale all others
+)
 
 
 def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
@@ -53,10 +55,15 @@ def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
     names = [broken(f"{name} {shared[name]}".rstrip(), 34) for name in methods]
     strips = _strips(blocks(table))
     difference = table["to_baseline"].abs()
-    furthest = float(np.clip(np.ceil(100 * difference.max()), 1, FURTHEST)) if difference.notna().any() else 1.0
+    furthest = (
+        float(np.clip(np.ceil(100 * difference.max()), 1, FURTHEST))
+        if difference.notna().any()
+        else 1.0
+    )
     # the darkest ends are left out, so that black words can be read on every cell
     colours = ScalarMappable(
-        Normalize(-furthest, furthest), ListedColormap(colormaps["RdBu"](np.linspace(0.18, 0.82, 256)))
+        Normalize(-furthest, furthest),
+        ListedColormap(colormaps["RdBu"](np.linspace(0.18, 0.82, 256))),
     )
 
     left = 0.3 + 0.078 * max(len(line) for name in names for line in name.split("\n"))
@@ -64,7 +71,8 @@ def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
     words = _heat_words(table, baseline)
     lines = _lines(words, int(width / 0.066))
     tops = [
-        0.24 + 0.15 * _labelled(strip) + 0.16 * max(block.title.count("\n") + 1 for block in strip) for strip in strips
+        0.24 + 0.15 * _labelled(strip) + 0.16 * max(block.title.count("\n") + 1 for block in strip)
+        for strip in strips
     ]
     foot = 0.85 + 0.16 * len(lines)
     height = sum(tops) + (ROW * len(methods) + 0.15) * len(strips) + foot
@@ -73,17 +81,31 @@ def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
     for strip, head in zip(strips, tops, strict=True):
         top -= head + ROW * len(methods)
         across = COLUMN * _right(strip)
-        axis = figure.add_axes((left / width, top / height, across / width, ROW * len(methods) / height))
+        axis = figure.add_axes(
+            (left / width, top / height, across / width, ROW * len(methods) / height)
+        )
         _strip(axis, strip, dict(zip(methods, names, strict=True)), shared, colours)
         top -= 0.15
-    bar = figure.add_axes((left / width, (foot - 0.4) / height, min(4.0, width - left - 0.3) / width, 0.13 / height))
+    bar = figure.add_axes(
+        (left / width, (foot - 0.4) / height, min(4.0, width - left - 0.3) / width, 0.13 / height)
+    )
     beyond = bool((100 * difference > furthest).any())
-    scale = figure.colorbar(colours, cax=bar, orientation="horizontal", extend="both" if beyond else "neither")
+    scale = figure.colorbar(
+        colours, cax=bar, orientation="horizontal", extend="both" if beyond else "neither"
+    )
     scale.outline.set_visible(False)
     bar.tick_params(labelsize=8, colors=INK)
-    bar.set_title("difference to the baseline, percentage points", fontsize=8.5, color=INK, loc="left", pad=3)
+    bar.set_title(
+        "difference to the baseline, percentage points", fontsize=8.5, color=INK, loc="left", pad=3
+    )
     figure.text(
-        0.12 / width, (foot - 0.82) / height, "\n".join(lines), fontsize=8, color=INK, va="top", linespacing=1.35
+        0.12 / width,
+        (foot - 0.82) / height,
+        "\n".join(lines),
+        fontsize=8,
+        color=INK,
+        va="top",
+        linespacing=1.35,
     )
     return figure
 
@@ -108,9 +130,13 @@ def _strips(found: Sequence[tuple[str, pd.DataFrame]]) -> list[list[_Block]]:
             if held and held + len(some) > ABREAST:
                 strips.append([])
             first = _right(strips[-1]) + 0.2 if strips[-1] else 0.0
-            columns = [{cell["method"]: cell for cell in rows.to_dict("records")} for _, rows in some]
+            columns = [
+                {cell["method"]: cell for cell in rows.to_dict("records")} for _, rows in some
+            ]
             wide = "\n".join(broken(line, max(14, 12 * len(some))) for line in title.split("\n"))
-            strips[-1].append(_Block(wide, first, [broken(place, 16) for place, _ in some], columns))
+            strips[-1].append(
+                _Block(wide, first, [broken(place, 16) for place, _ in some], columns)
+            )
     return strips
 
 
@@ -125,7 +151,11 @@ def _labelled(strip: Sequence[_Block]) -> int:
 
 
 def _strip(
-    axis: Axes, strip: Sequence[_Block], methods: Mapping[str, str], shared: Mapping[str, str], colours: Any
+    axis: Axes,
+    strip: Sequence[_Block],
+    methods: Mapping[str, str],
+    shared: Mapping[str, str],
+    colours: Any,
 ) -> None:
     """Draw blocks side by side, a row for each method; `methods` maps to what is written at its row."""
     for block in strip:
@@ -145,7 +175,9 @@ def _strip(
     axis.spines[:].set_visible(False)
 
 
-def _heat(axis: Axes, x: float, y: float, cell: Mapping[Any, Any], shared: str, colours: Any) -> None:
+def _heat(
+    axis: Axes, x: float, y: float, cell: Mapping[Any, Any], shared: str, colours: Any
+) -> None:
     """Draw one cell: accuracy and interval, and below it the difference to the baseline."""
     from matplotlib.patches import Rectangle
 
@@ -154,16 +186,22 @@ def _heat(axis: Axes, x: float, y: float, cell: Mapping[Any, Any], shared: str, 
     colour = SOFT if unknown else colours.to_rgba(value)
     axis.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.5))
     if chosen:
-        axis.add_patch(Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, fill=False, edgecolor=INK, linewidth=1.2))
+        axis.add_patch(
+            Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, fill=False, edgecolor=INK, linewidth=1.2)
+        )
     below = "" if unknown else "baseline" if chosen else plus_minus(value, np.nan, sign=True)
-    same = not unknown and not chosen and not abs(value) > spread  # not known is not told apart either
+    same = (
+        not unknown and not chosen and not abs(value) > spread
+    )  # not known is not told apart either
     both = f"≈ {below}" if same else below
     height = 0.36 if both else 0.5
     own = "".join(sign for sign in signs(cell) if sign not in shared)
     accuracy = f"{plus_minus(100 * cell['accuracy'], 100 * cell['interval'])} {own}".rstrip()
     axis.text(x + 0.5, y + height, accuracy, ha="center", va="center", size=8, color="black")
     style: Any = "italic" if same else "normal"
-    axis.text(x + 0.5, y + 0.72, both, ha="center", va="center", size=7.5, color="black", style=style)
+    axis.text(
+        x + 0.5, y + 0.72, both, ha="center", va="center", size=7.5, color="black", style=style
+    )
 
 
 def _heat_words(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
@@ -176,12 +214,16 @@ def _heat_words(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
         words.append("It is the best on these same tasks, which favours it.")
     told = table["to_baseline"].abs() > table["to_baseline_interval"]
     if (table["to_baseline"].notna() & (table["method"] != table["baseline"]) & ~told).any():
-        words.append("≈: the 95% interval of the difference includes 0, so these tasks do not tell the two apart.")
+        words.append(
+            "≈: the 95% interval of the difference includes 0, so these tasks do not tell the two apart."
+        )
     if (table["baseline"] == "").any():
         words.append("Grey: no baseline was judged there.")
     ways = sorted(set(table["ways"]) - {0})
     if ways:
-        chances = [f"{100 / way:.3g}%" + (f" at {way} ways" if len(ways) > 1 else "") for way in ways]
+        chances = [
+            f"{100 / way:.3g}%" + (f" at {way} ways" if len(ways) > 1 else "") for way in ways
+        ]
         words.append(f"Chance: {', '.join(chances)}.")
     if trained := training_words(table):
         words.append(f"All {trained}.")
@@ -190,4 +232,6 @@ def _heat_words(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
 
 def _lines(sentences: Sequence[str], width: int) -> list[str]:
     """Sentences as lines, each beginning on its own."""
-    return [line for sentence in sentences for line in wrap(sentence, width, break_on_hyphens=False)]
+    return [
+        line for sentence in sentences for line in wrap(sentence, width, break_on_hyphens=False)
+    ]

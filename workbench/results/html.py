@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def html_page(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()) -> str:
+def html_page(
+    frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()
+) -> str:
     """One HTML page that needs nothing else: answers, table, figures, protocol. Raises what `summary` raises.
 
     Args:
@@ -38,13 +40,18 @@ def html_page(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline:
         "<h2>Results</h2>",
         _html_table(table),
         f"<p class=note>{escape(HOW)}</p>",
-        *(f"<p class=note>Only a part of what is published: {escape(part)}.</p>" for part in parts(frame)),
+        *(
+            f"<p class=note>Only a part of what is published: {escape(part)}.</p>"
+            for part in parts(frame)
+        ),
         *_trainings(frame),
         "<h2>Accuracy by shots</h2>",
         _image(accuracy_figure(frame), "Accuracy with 95% intervals by shots, for each method."),
         "<h2>Paired differences to the best method</h2>",
         "<p>Where an interval reaches zero, these tasks do not tell the method from the best one.</p>",
-        _image(difference_figure(frame), "Paired differences to the best method, with 95% intervals."),
+        _image(
+            difference_figure(frame), "Paired differences to the best method, with 95% intervals."
+        ),
     ]
     if curves is not None and len(curves):
         blocks += [
@@ -57,7 +64,9 @@ def html_page(frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline:
 
 
 def _matrix(frame: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
-    words = "Accuracy by method and test data, coloured by the paired difference to the best baseline."
+    words = (
+        "Accuracy by method and test data, coloured by the paired difference to the best baseline."
+    )
     return ["<h2>Methods by test data</h2>", _image(heatmap_figure(frame, baseline), words)]
 
 
@@ -67,7 +76,9 @@ def _trainings(frame: pd.DataFrame) -> list[str]:
     for row in trainings(frame).to_dict("records"):
         place = condition_title({**row, "train_on": row["test_on"]}, varying(frame))
         by = f"{plus_minus(100 * row['difference'], 100 * row['interval'], sign=True)} percentage points"
-        sentences.append(f"{row['method']}, {place}: trained on {row['train_on']} rather than on {row['other']}: {by}.")
+        sentences.append(
+            f"{row['method']}, {place}: trained on {row['train_on']} rather than on {row['other']}: {by}."
+        )
     return ["<h2>Training data, on the same tasks</h2>", _list(sentences)] if sentences else []
 
 
@@ -116,7 +127,9 @@ def _answers(table: pd.DataFrame) -> list[str]:
     """For each condition, who is best and by how much."""
     answers = []
     for _, part in table.groupby(CONDITION, sort=False, dropna=False):
-        first, *others = part.sort_values("accuracy", ascending=False, kind="stable").to_dict("records")
+        first, *others = part.sort_values("accuracy", ascending=False, kind="stable").to_dict(
+            "records"
+        )
         best = f"{first['method']} reaches {_percent(first['accuracy'], first['interval'])}%"
         text = f"{condition_title(first, varying(table))}: {best}"
         if others:
@@ -137,7 +150,11 @@ def _html_table(table: pd.DataFrame) -> str:
     for _, part in table.groupby(CONDITION, sort=False, dropna=False):
         title = condition_title(part.iloc[0].to_dict(), varying(table))
         groups.append((title, [_html_cells(cell) for cell in part.to_dict("records")]))
-    used = [i for i in range(len(_HEADS)) if any(cells[i] != NONE for _, rows in groups for cells in rows)]
+    used = [
+        i
+        for i in range(len(_HEADS))
+        if any(cells[i] != NONE for _, rows in groups for cells in rows)
+    ]
     head = "".join(f"<th scope=col>{_HEADS[i]}</th>" for i in used)
     body = ""
     for title, rows in groups:
@@ -162,7 +179,9 @@ def _html_cells(cell: Mapping[Any, Any]) -> list[str]:
     return [
         re.sub("([:,])", r"\1<wbr>", escape(cell["method"])) + flag,  # where a long name may break
         _percent(cell["accuracy"], cell["interval"]),
-        "best" if is_best(cell) else plus_minus(100 * cell["difference"], 100 * cell["difference_interval"], sign=True),
+        "best"
+        if is_best(cell)
+        else plus_minus(100 * cell["difference"], 100 * cell["difference_interval"], sign=True),
         published,
         _number(100 * cell["seed_sd"], ".2f"),
         _number(100 * cell["calibration_error"], ".1f"),
@@ -185,18 +204,25 @@ def _protocol(frame: pd.DataFrame, table: pd.DataFrame) -> list[str]:
             f"method; trained on {condition['train_on']}, training seed {seeds}."
         )
     backbones = table.drop_duplicates("method")[["method", "backbone"]].to_numpy()
-    lines.append(f"Backbones: {'; '.join(f'{method} on {backbone}' for method, backbone in backbones)}.")
+    lines.append(
+        f"Backbones: {'; '.join(f'{method} on {backbone}' for method, backbone in backbones)}."
+    )
     whole = ", ".join(table.loc[table["transductive"], "method"].unique())
     if not whole:
         return [*lines, "No method is transductive: each query is classified by itself."]
-    return [*lines, f"Transductive, that is, the queries of a task are classified together, not each alone: {whole}."]
+    return [
+        *lines,
+        f"Transductive, that is, the queries of a task are classified together, not each alone: {whole}.",
+    ]
 
 
 def _image(figure: Figure, text: str) -> str:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=150)
     data = base64.b64encode(stream.getvalue()).decode("ascii")
-    width = round(96 * figure.get_figwidth())  # pixels; on a narrow screen it shrinks a little, then scrolls
+    width = round(
+        96 * figure.get_figwidth()
+    )  # pixels; on a narrow screen it shrinks a little, then scrolls
     style = f"width: {width}px; min-width: {0.7 * width:.0f}px"
     return f'<div class=wide><img alt="{escape(text)}" style="{style}" src="data:image/png;base64,{data}"></div>'
 

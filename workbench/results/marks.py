@@ -19,14 +19,26 @@ class Mark(NamedTuple):
 
 
 MARKS = [
-    Mark("*", lambda cell: cell["transductive"], lambda _: "transductive: it sees the other queries of a task"),
-    Mark("‡", lambda cell: ORACLE in cell["selection"], lambda _: "oracle: it uses what only the test data tell"),
+    Mark(
+        "*",
+        lambda cell: cell["transductive"],
+        lambda _: "transductive: it sees the other queries of a task",
+    ),
+    Mark(
+        "‡",
+        lambda cell: ORACLE in cell["selection"],
+        lambda _: "oracle: it uses what only the test data tell",
+    ),
     Mark(
         "†",
         lambda cell: cell["selection"] not in ("", ORACLE),
         lambda cell: f"test-time options: {cell['selection']}",
     ),
-    Mark("°", lambda cell: cell["pretrained_on"] != "", lambda cell: f"pre-trained on {cell['pretrained_on']}"),
+    Mark(
+        "°",
+        lambda cell: cell["pretrained_on"] != "",
+        lambda cell: f"pre-trained on {cell['pretrained_on']}",
+    ),
     Mark(
         "!",
         lambda cell: cell["overlap"] in ("yes", "unknown"),
@@ -47,7 +59,9 @@ def common_signs(table: pd.DataFrame) -> dict[str, str]:
     shared: dict[str, str] = {}
     for cell in table.to_dict("records"):
         own = signs(cell)
-        shared[cell["method"]] = "".join(sign for sign in shared.get(cell["method"], own) if sign in own)
+        shared[cell["method"]] = "".join(
+            sign for sign in shared.get(cell["method"], own) if sign in own
+        )
     return shared
 
 
@@ -69,16 +83,23 @@ def legend(table: pd.DataFrame) -> list[str]:
                 said.setdefault(mark.words(cell), {}).setdefault(cell["method"], []).append(cell)
         for words, methods in said.items():
             names = [
-                _whose(name, cells, [of[name] for of in said.values() if name in of]) for name, cells in methods.items()
+                _whose(name, cells, [of[name] for of in said.values() if name in of])
+                for name, cells in methods.items()
             ]
             lines.append(f"{mark.sign} {words} ({', '.join(names)})")
     return lines
 
 
-def _whose(method: str, cells: Sequence[Mapping[Any, Any]], told: Sequence[Sequence[Mapping[Any, Any]]]) -> str:
+def _whose(
+    method: str, cells: Sequence[Mapping[Any, Any]], told: Sequence[Sequence[Mapping[Any, Any]]]
+) -> str:
     """A method, and where several things are told of it, what tells its cells from those of the others."""
-    for form in ("at {shots}-shot", "on {test_on}", "on {test_on} at {shots}-shot") if len(told) > 1 else ():
+    for form in (
+        ("at {shots}-shot", "on {test_on}", "on {test_on} at {shots}-shot") if len(told) > 1 else ()
+    ):
         places = [dict.fromkeys(form.format_map(cell) for cell in group) for group in told]
         if len(set().union(*places)) == sum(map(len, places)):  # none is in two groups
-            return f"{method} {' and '.join(dict.fromkeys(form.format_map(cell) for cell in cells))}"
+            return (
+                f"{method} {' and '.join(dict.fromkeys(form.format_map(cell) for cell in cells))}"
+            )
     return method

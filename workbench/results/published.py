@@ -13,14 +13,20 @@ if TYPE_CHECKING:
 
 def with_published(frame: pd.DataFrame) -> pd.DataFrame:
     """Put the published number beside the rows whose data, protocol, ways, shots, backbone and options are its own."""
-    columns = dict.fromkeys(("published", "published_interval"), float("nan")) | {"published_source": ""}
+    columns = dict.fromkeys(("published", "published_interval"), float("nan")) | {
+        "published_source": ""
+    }
     frame = frame.assign(**columns)
     where = ["train_on", "test_on", "protocol", "ways", "shots"]
-    for (name, chosen, backbone, *place), rows in frame.groupby(["algorithm", "all_options", "backbone", *where]):
+    for (name, chosen, backbone, *place), rows in frame.groupby(
+        ["algorithm", "all_options", "backbone", *where]
+    ):
         if not registry().knows("algorithms", str(name)):
             continue
         entry = registry().find("algorithms", str(name))
-        number = matching_number(entry, str(chosen), dict(zip(where, place, strict=True)), str(backbone))
+        number = matching_number(
+            entry, str(chosen), dict(zip(where, place, strict=True)), str(backbone)
+        )
         if number:
             interval = float("nan") if number.interval is None else number.interval
             source = "; ".join(filter(None, [number.source, number.protocol]))

@@ -18,7 +18,17 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import UnknownName, WorkbenchError
-from workbench.results.frame import CONDITION, CONSTANT, FLAGS, MEASURED, METHOD, TEXTS, conditions, labelled, varying
+from workbench.results.frame import (
+    CONDITION,
+    CONSTANT,
+    FLAGS,
+    MEASURED,
+    METHOD,
+    TEXTS,
+    conditions,
+    labelled,
+    varying,
+)
 from workbench.results.marks import ORACLE
 from workbench.results.wording import _rarer, condition_title
 from workbench.tasks.protocols.build import DEFAULT_PROTOCOL
@@ -109,12 +119,18 @@ def differences(frame: pd.DataFrame, to: str | None = None) -> pd.DataFrame:
     for condition, part in conditions(frame):
         by_task = _by_task(part, condition)
         present = list(by_task)
-        pairs = combinations(present, 2) if to is None else ((m, to) for m in present if m != to and to in present)
+        pairs = (
+            combinations(present, 2)
+            if to is None
+            else ((m, to) for m in present if m != to and to in present)
+        )
         for method, other in pairs:
             difference, interval = _mean(by_task[method] - by_task[other])
             values = {"difference": difference, "interval": interval, "episodes": len(by_task)}
             rows.append({**condition, "method": method, "other": other, **values})
-    return pd.DataFrame(rows, columns=[*CONDITION, "method", "other", "difference", "interval", "episodes"])
+    return pd.DataFrame(
+        rows, columns=[*CONDITION, "method", "other", "difference", "interval", "episodes"]
+    )
 
 
 def trainings(frame: pd.DataFrame) -> pd.DataFrame:
@@ -133,12 +149,20 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for values, part in frame.groupby([*tested, "method"], sort=False, dropna=False):
         by_training = _by_task(
-            part.assign(method=part["train_on"]), dict(zip([*tested, "method"], values, strict=True), train_on="all")
+            part.assign(method=part["train_on"]),
+            dict(zip([*tested, "method"], values, strict=True), train_on="all"),
         )
         for other, train_on in combinations(by_training, 2):
             difference, interval = _mean(by_training[train_on] - by_training[other])
-            measured = {"difference": difference, "interval": interval, "episodes": len(by_training)}
-            rows.append(dict(zip([*tested, "method"], values, strict=True), train_on=train_on, other=other) | measured)
+            measured = {
+                "difference": difference,
+                "interval": interval,
+                "episodes": len(by_training),
+            }
+            rows.append(
+                dict(zip([*tested, "method"], values, strict=True), train_on=train_on, other=other)
+                | measured
+            )
     columns = [*tested, "method", "train_on", "other", "difference", "interval", "episodes"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -180,7 +204,10 @@ def _simple(frame: pd.DataFrame) -> pd.Series[bool]:
 
 def is_matrix(table: pd.DataFrame) -> bool:
     """Whether a summary has several training or test data sets, and one accuracy for each pair of them."""
-    return len(table[["train_on", "test_on"]].drop_duplicates()) > 1 and table["instance"].nunique() == 1
+    return (
+        len(table[["train_on", "test_on"]].drop_duplicates()) > 1
+        and table["instance"].nunique() == 1
+    )
 
 
 def blocks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -205,7 +232,9 @@ def training_words(table: pd.DataFrame) -> str:
         return f"trained on {pairs['train_on'].iloc[0]}"
     if (pairs["train_on"] == pairs["test_on"]).all():
         return "trained on the training classes of each data set itself"
-    return "trained on " + "; ".join(f"{trained} for {tested}" for trained, tested in pairs.to_numpy())
+    return "trained on " + "; ".join(
+        f"{trained} for {tested}" for trained, tested in pairs.to_numpy()
+    )
 
 
 def _block_title(row: Mapping[Any, Any], varied: Sequence[str], *, own: bool) -> str:
@@ -233,7 +262,11 @@ def _by_task(part: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
         row = part[twice].iloc[0]
         same = part[(part["method"] == row["method"]) & (part["train_seed"] == row["train_seed"])]
         runs = same["run"].unique() if "run" in same else []
-        remedy = f"report {' and '.join(map(str, runs))} apart" if len(runs) > 1 else "keep one of its evaluations"
+        remedy = (
+            f"report {' and '.join(map(str, runs))} apart"
+            if len(runs) > 1
+            else "keep one of its evaluations"
+        )
         raise WorkbenchError(
             f"{row['method']} has more than one result for task {row['task']} of {where}, training seed "
             f"{row['train_seed']}: {remedy}."
@@ -244,7 +277,11 @@ def _by_task(part: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
         if first is None:
             first = method, tasks
         elif not tasks.equals(first[1]):
-            names = f"{first[0]} and {method}" if method != first[0] else f"{method} (training seed {seed} and another)"
+            names = (
+                f"{first[0]} and {method}"
+                if method != first[0]
+                else f"{method} (training seed {seed} and another)"
+            )
             raise WorkbenchError(
                 f"{names} met different tasks of {where} ({len(first[1])} and {len(tasks)}, "
                 f"{len(tasks.intersection(first[1]))} of them shared) and cannot be paired: "
@@ -252,7 +289,9 @@ def _by_task(part: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
             )
     index = ["task", "method", "train_seed"]
     each = part.set_index(index)["accuracy"].unstack(["method", "train_seed"])
-    return pd.DataFrame({method: each[method].mean(axis=1, skipna=False) for method in part["method"].unique()})
+    return pd.DataFrame(
+        {method: each[method].mean(axis=1, skipna=False) for method in part["method"].unique()}
+    )
 
 
 def is_best(cell: Mapping[Any, Any]) -> bool:

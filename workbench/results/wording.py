@@ -36,8 +36,17 @@ def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -
 
 def _rarer(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
     """What is said only where it varies."""
-    texts = {"split": "split {}", "queries": "{} queries", "instance": "instance {}", "task_seed": "task seed {}"}
-    return [texts[name].format(condition[name]) for name in texts if name in varying and name in condition]
+    texts = {
+        "split": "split {}",
+        "queries": "{} queries",
+        "instance": "instance {}",
+        "task_seed": "task seed {}",
+    }
+    return [
+        texts[name].format(condition[name])
+        for name in texts
+        if name in varying and name in condition
+    ]
 
 
 def broken(name: str, width: int) -> str:
@@ -68,4 +77,6 @@ def parts(frame: pd.DataFrame) -> list[str]:
     """The data sets of which only a part of the published images was there, "eurosat: 4,000 of 27,000 images"."""
     if "part" not in frame:
         return []
-    return sorted({part for text in frame["part"].dropna().unique() for part in text.split("; ") if part})
+    return sorted(
+        {part for text in frame["part"].dropna().unique() for part in text.split("; ") if part}
+    )

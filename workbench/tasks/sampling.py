@@ -25,7 +25,9 @@ class ClassIndex(NamedTuple):
     """What is drawn from: the classes of a split, as rows, and how they are related."""
 
     starts: Numbers  # (classes + 1,): class c is rows starts[c] to starts[c + 1]
-    groups: tuple[Numbers, ...] = ()  # numbers of classes that belong together: an alphabet, a node of WordNet
+    groups: tuple[
+        Numbers, ...
+    ] = ()  # numbers of classes that belong together: an alphabet, a node of WordNet
     whole: bool = False  # whether a task takes all classes of a group, or some
 
     @property
@@ -86,7 +88,16 @@ class Rows(NamedTuple):
     def part(self, chosen: NDArray[np.bool_] | slice) -> Rows:
         """Some of the tasks."""
         s, q, sy, qy, ways, task, instance, domain = self
-        return Rows(s[chosen], q[chosen], sy[chosen], qy[chosen], ways, task[chosen], instance[chosen], domain)
+        return Rows(
+            s[chosen],
+            q[chosen],
+            sy[chosen],
+            qy[chosen],
+            ways,
+            task[chosen],
+            instance[chosen],
+            domain,
+        )
 
 
 class TaskProtocol(Protocol):
@@ -136,7 +147,9 @@ def draw_images(classes: ClassIndex, chosen: Numbers, size: int, words: Words) -
     counts = classes.counts
     most = int(counts.max())
     keys = words.raw(BLOCK * chosen.shape[1] * most).reshape(BLOCK, -1, most)
-    keys[np.arange(most) >= counts[chosen][..., None]] = MOST  # an image that a smaller class does not have
+    keys[np.arange(most) >= counts[chosen][..., None]] = (
+        MOST  # an image that a smaller class does not have
+    )
     return smallest(keys, size) + classes.starts[chosen][..., None]
 
 
@@ -156,7 +169,9 @@ def shared_out(weights: NDArray[np.float64], total: int, room: Numbers) -> Numbe
 def need_classes(ways: int, there: int, where: str) -> None:
     """Refuse more ways than classes."""
     if ways > there:
-        raise DataError(f"{ways} ways are more than the {there} classes of {where}; take at most {there}")
+        raise DataError(
+            f"{ways} ways are more than the {there} classes of {where}; take at most {there}"
+        )
 
 
 def need_images(ways: int, shots: int, queries: int, least: int, where: str) -> None:

@@ -15,8 +15,14 @@ from workbench.errors import DataError
 from workbench.tasks.sampling import BLOCK, ClassIndex, Numbers, Rows, TaskProtocol
 from workbench.tasks.task import Examples, Task
 
-_BATCHES, _DOMAINS, _DOMAIN_BATCHES = 1, 2, 3  # Philox counters, so that what is drawn by one seed is unrelated
-RESIDENT_BYTES = 16 * 2**30  # a larger split stays memory-mapped, and what is drawn goes to the device
+_BATCHES, _DOMAINS, _DOMAIN_BATCHES = (
+    1,
+    2,
+    3,
+)  # Philox counters, so that what is drawn by one seed is unrelated
+RESIDENT_BYTES = (
+    16 * 2**30
+)  # a larger split stays memory-mapped, and what is drawn goes to the device
 
 
 class Domain(NamedTuple):
@@ -56,16 +62,23 @@ class Source:
             for name, _, classes in domains:
                 protocol.check(classes, name or "the data")
         self.device = torch.device(device)
-        self.offsets = np.cumsum([0, *(len(domain.images) for domain in domains)])  # rows before each domain
-        self.parts = [torch.from_numpy(domain.images) for domain in domains]  # (rows, channels, height, width), uint8
+        self.offsets = np.cumsum(
+            [0, *(len(domain.images) for domain in domains)]
+        )  # rows before each domain
+        self.parts = [
+            torch.from_numpy(domain.images) for domain in domains
+        ]  # (rows, channels, height, width), uint8
         if sum(domain.images.nbytes for domain in domains) <= RESIDENT_BYTES:
             self.parts = [part.to(self.device) for part in self.parts]
         self.drawn_from = [
-            d.classes._replace(starts=d.classes.starts + o) for d, o in zip(domains, self.offsets, strict=False)
+            d.classes._replace(starts=d.classes.starts + o)
+            for d, o in zip(domains, self.offsets, strict=False)
         ]
         self.protocol = protocol
         self.domains = tuple(domain.name for domain in domains)
-        self.classes = tuple(len(domain.classes.counts) for domain in domains)  # aligned with domains
+        self.classes = tuple(
+            len(domain.classes.counts) for domain in domains
+        )  # aligned with domains
         self.seed = seed
         self.stack = stack
         self.batch_size = batch_size
@@ -89,7 +102,9 @@ class Source:
         """Images by row number, `(n, channels, height, width)` uint8, on the device."""
         if len(self.parts) == 1:
             return _rows_of(self.parts[0], index).to(self.device)
-        images = torch.empty(len(index), *self.parts[0].shape[1:], dtype=torch.uint8, device=self.device)
+        images = torch.empty(
+            len(index), *self.parts[0].shape[1:], dtype=torch.uint8, device=self.device
+        )
         domain = np.searchsorted(self.offsets, index, side="right") - 1
         for number in np.unique(domain):
             here = np.flatnonzero(domain == number)
@@ -103,7 +118,9 @@ class Source:
         def examples(index: Numbers, y: Numbers) -> Examples:
             flat = index.ravel()
             x = self._images(flat) if table is None else as_floats(_rows_of(table, flat))
-            return Examples(x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), rows.ways)
+            return Examples(
+                x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), rows.ways
+            )
 
         support, query = examples(rows.support, rows.support_y), examples(rows.query, rows.query_y)
         return Task(support, query, self.domains[rows.domain])
@@ -144,7 +161,9 @@ class Source:
             self.batches_drawn += 1
             examples = []
             for number, rows in enumerate(sizes):
-                within = _batch(epoch_of[number], self.batches_drawn - 1, min(size, int(rows)), int(rows))
+                within = _batch(
+                    epoch_of[number], self.batches_drawn - 1, min(size, int(rows)), int(rows)
+                )
                 index = within + self.offsets[number]
                 y = labels[torch.from_numpy(index)].to(self.device) - int(first_class[number])
                 examples.append(Examples(self._images(index), y, self.classes[number]))
@@ -156,7 +175,9 @@ class Source:
         For what is computed from a data set as a whole; nothing is counted.
         """
         labels = self._labels()
-        for index in np.array_split(np.arange(self.offsets[-1]), -(-self.offsets[-1] // self.batch_size)):
+        for index in np.array_split(
+            np.arange(self.offsets[-1]), -(-self.offsets[-1] // self.batch_size)
+        ):
             yield as_floats(self.gather(index)), labels[torch.from_numpy(index)].to(self.device)
 
     def state_dict(self) -> dict[str, int]:
@@ -179,16 +200,22 @@ class Source:
 
     def _order(self, rows: int, counter: int, epoch: int) -> Numbers:
         """The order of rows in an epoch."""
-        words = np.random.Philox(key=[self.seed, epoch], counter=[0, 0, 0, counter]).random_raw(rows)
+        words = np.random.Philox(key=[self.seed, epoch], counter=[0, 0, 0, counter]).random_raw(
+            rows
+        )
         return np.argsort(words, kind="stable")
 
     def _draw(self, block: int) -> list[Rows]:
         """The stacks of a block; of several domains, of each task the stacks of its domain, one by one."""
         if self.protocol is None:
-            raise DataError(f"{self.domains[0]} has no protocol to draw tasks by: the learner says episodic = False")
+            raise DataError(
+                f"{self.domains[0]} has no protocol to draw tasks by: the learner says episodic = False"
+            )
         if len(self.domains) == 1:
             return self.protocol.draw(self.drawn_from[0], self.seed, block)
-        words = np.random.Philox(key=[self.seed, block], counter=[0, 0, 0, _DOMAINS]).random_raw(BLOCK)
+        words = np.random.Philox(key=[self.seed, block], counter=[0, 0, 0, _DOMAINS]).random_raw(
+            BLOCK
+        )
         owner = words % np.uint64(len(self.domains))
         single = [
             rows.part(slice(place, place + 1))._replace(domain=domain)

@@ -30,7 +30,9 @@ class Data:
     tables: dict[str, Table]  # by split; none of several
     part: str = ""  # of what is published, where not all of it is here: "4,000 of 27,000 images"
     members: tuple[Data, ...] = ()  # of several
-    overlaps: Mapping[str, bool] = field(default_factory=dict)  # with data that backbones are pre-trained on
+    overlaps: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # with data that backbones are pre-trained on
 
     @property
     def each(self) -> tuple[Data, ...]:
@@ -41,7 +43,9 @@ class Data:
     def fingerprint(self) -> str:
         """Of the content, all splits."""
         if self.members:
-            return hashlib.sha256("".join(member.fingerprint for member in self.members).encode()).hexdigest()
+            return hashlib.sha256(
+                "".join(member.fingerprint for member in self.members).encode()
+            ).hexdigest()
         return next(iter(self.tables.values())).fingerprint
 
     @property
@@ -115,7 +119,9 @@ class Data:
     ) -> tuple[int, int]:
         """Ways and queries: as asked for, else the usual and 15, or the most that the classes of a split give."""
         counts = self.classes(split).counts
-        return ways or min(usual, len(counts)), queries or max(min(15, int(counts.min()) - shots), 1)
+        return ways or min(usual, len(counts)), queries or max(
+            min(15, int(counts.min()) - shots), 1
+        )
 
 
 @cache
@@ -132,7 +138,11 @@ def open_data(text: str) -> Data:
     label = canonical_spec(choice.name, choice.options, choice.known)
     overlaps = overlaps_of(choice.dataset)
     return Data(
-        label, choice.name, open_dataset(choice.name, choice.dataset), part_here(choice.dataset), overlaps=overlaps
+        label,
+        choice.name,
+        open_dataset(choice.name, choice.dataset),
+        part_here(choice.dataset),
+        overlaps=overlaps,
     )
 
 
@@ -173,9 +183,16 @@ def _together(members: Sequence[Data]) -> Data:
     for member in members:
         member.table("train")
         require_same_shape(f"The images of {first.label} are", first.image_shape, member)
-    return Data(TOGETHER.join(labels), "+".join(member.name for member in members), {}, members=tuple(members))
+    return Data(
+        TOGETHER.join(labels),
+        "+".join(member.name for member in members),
+        {},
+        members=tuple(members),
+    )
 
 
 def scarcest(domains: Sequence[ClassIndex]) -> tuple[int, int]:
     """The fewest classes of a domain, and the fewest images of a class."""
-    return min(len(classes.counts) for classes in domains), min(int(classes.counts.min()) for classes in domains)
+    return min(len(classes.counts) for classes in domains), min(
+        int(classes.counts.min()) for classes in domains
+    )

@@ -22,7 +22,17 @@ import torch
 from torch import Tensor, nn
 
 from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
-from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss, uses_batch_statistics
+from workbench import (
+    Above,
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    query_loss,
+    uses_batch_statistics,
+)
 from workbench.functional import class_means, cosines
 
 
@@ -65,7 +75,9 @@ class CNAPs(Learner):
         features = film_features(self.backbone, self.sites, film, support.x)
         means = class_means(support._replace(x=features))  # (ways, dim)
         scale = self.log_scale.exp()
-        return lambda x: scale * cosines(film_features(self.backbone, self.sites, film, x), means)  # (m, ways)
+        return lambda x: (
+            scale * cosines(film_features(self.backbone, self.sites, film, x), means)
+        )  # (m, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         return (query_loss(self, tasks) for tasks in source.tasks())

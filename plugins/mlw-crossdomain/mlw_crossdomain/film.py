@@ -27,7 +27,16 @@ from torch.func import grad
 
 from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
 from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
-from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
+from workbench import (
+    Above,
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    uses_batch_statistics,
+)
 from workbench.functional import Adam, cosines
 
 
@@ -50,14 +59,20 @@ class Film(Learner):
         film_steps: Annotated[int, "steps of Adam on the support", AtLeast(0)] = 6,
         film_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 5e-3,
         scale: Annotated[
-            float, "multiplies the cosines; where the learnt scales start, and that of a task", Above(0)
+            float,
+            "multiplies the cosines; where the learnt scales start, and that of a task",
+            Above(0),
         ] = 10.0,
     ):
         super().__init__()
         self.backbone = backbone
         self.sites = film_sites(backbone, image_shape)
-        self.films = nn.Parameter(torch.zeros(len(classes), 2, sum(self.sites.values())))  # of each domain
-        self.heads = nn.ParameterList(torch.randn(count, backbone.dim) * backbone.dim**-0.5 for count in classes)
+        self.films = nn.Parameter(
+            torch.zeros(len(classes), 2, sum(self.sites.values()))
+        )  # of each domain
+        self.heads = nn.ParameterList(
+            torch.randn(count, backbone.dim) * backbone.dim**-0.5 for count in classes
+        )
         self.scales = nn.Parameter(torch.full((len(classes),), scale))
         self.blender = SetEncoder(image_shape[0], len(classes))
         self.start = start
@@ -95,16 +110,29 @@ class Film(Learner):
     def losses(self, source: Source) -> Iterator[Tensor]:
         for batches in source.domain_batches():
             domains = torch.arange(len(batches), device=self.films.device)
-            of_each = zip(batches, self.domain_features(batches), self.heads, self.scales, strict=True)
-            classified = [F.cross_entropy(s * cosines(f, head), batch.y) for batch, f, head, s in of_each]
-            blended = F.cross_entropy(torch.stack([self.blender(batch.x) for batch in batches]), domains)
+            of_each = zip(
+                batches, self.domain_features(batches), self.heads, self.scales, strict=True
+            )
+            classified = [
+                F.cross_entropy(s * cosines(f, head), batch.y) for batch, f, head, s in of_each
+            ]
+            blended = F.cross_entropy(
+                torch.stack([self.blender(batch.x) for batch in batches]), domains
+            )
             yield torch.stack(classified).mean() + blended
 
     def domain_features(self, batches: list[Examples]) -> tuple[Tensor, ...]:
         """The features of each domain's batch under its own film."""
         if self.transductive:
-            return tuple(self.features(batch.x, film) for batch, film in zip(batches, self.films, strict=True))
+            return tuple(
+                self.features(batch.x, film)
+                for batch, film in zip(batches, self.films, strict=True)
+            )
         sizes = [len(batch.y) for batch in batches]
-        films = torch.cat([film.expand(size, -1, -1) for film, size in zip(self.films, sizes, strict=True)])
+        films = torch.cat(
+            [film.expand(size, -1, -1) for film, size in zip(self.films, sizes, strict=True)]
+        )
         together = self.features(torch.cat([batch.x for batch in batches]), films)
-        return tuple(together[end - size : end] for end, size in zip(accumulate(sizes), sizes, strict=True))
+        return tuple(
+            together[end - size : end] for end, size in zip(accumulate(sizes), sizes, strict=True)
+        )

@@ -32,10 +32,14 @@ def film_sites(backbone: Backbone, image_shape: tuple[int, int, int]) -> dict[st
     return sites
 
 
-def film_features(backbone: Backbone, sites: Mapping[str, int], film: Tensor, images: Tensor) -> Tensor:
+def film_features(
+    backbone: Backbone, sites: Mapping[str, int], film: Tensor, images: Tensor
+) -> Tensor:
     """Features `(n, dim)` of images under a film `(2, channels)`, or under one each `(n, 2, channels)`."""
     parts = film.split(list(sites.values()), -1)
-    with modulated(backbone, {name: partial(_modulate, part) for name, part in zip(sites, parts, strict=True)}):
+    with modulated(
+        backbone, {name: partial(_modulate, part) for name, part in zip(sites, parts, strict=True)}
+    ):
         return backbone(images)
 
 
@@ -55,7 +59,11 @@ class SetEncoder(nn.Module):
         super().__init__()
         blocks: list[nn.Module] = []
         for inputs in (channels, width, width, width):
-            blocks += [nn.Conv2d(inputs, width, 3, stride=2, padding=1), nn.GroupNorm(8, width), nn.ReLU()]
+            blocks += [
+                nn.Conv2d(inputs, width, 3, stride=2, padding=1),
+                nn.GroupNorm(8, width),
+                nn.ReLU(),
+            ]
         self.of_each = nn.Sequential(*blocks)
         self.of_all = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, out))
 

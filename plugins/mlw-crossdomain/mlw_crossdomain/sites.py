@@ -62,11 +62,17 @@ def normalisations(backbone: nn.Module, image_shape: tuple[int, int, int]) -> di
 def convolutions(backbone: nn.Module) -> dict[str, nn.Conv2d]:
     """Every 3 x 3 convolution over all channels, by name; stride, padding and channels are attributes of it."""
     found = {name: part for name, part in backbone.named_modules() if isinstance(part, nn.Conv2d)}
-    return {name: part for name, part in found.items() if part.kernel_size == (3, 3) and part.groups == 1}
+    return {
+        name: part
+        for name, part in found.items()
+        if part.kernel_size == (3, 3) and part.groups == 1
+    }
 
 
 def _normalises(part: nn.Module) -> bool:
-    own = getattr(part, "batch_statistics", False) and not list(part.children())  # not a container of such parts
+    own = getattr(part, "batch_statistics", False) and not list(
+        part.children()
+    )  # not a container of such parts
     return isinstance(part, _NORMALISATIONS) or bool(own)
 
 

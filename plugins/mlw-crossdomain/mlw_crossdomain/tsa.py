@@ -34,7 +34,10 @@ class TSA(Learner):
     """Fit small adapters inside a trained network, and a linear map of its features, to the task."""
 
     episodic = False
-    selects: ClassVar[Mapping[str, tuple[Any, ...]]] = {"adapt_lr": (0.1, 1.0), "adapter_lr": (0.05, 0.5)}
+    selects: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "adapt_lr": (0.1, 1.0),
+        "adapter_lr": (0.05, 0.5),
+    }
 
     def __init__(
         self,
@@ -46,7 +49,8 @@ class TSA(Learner):
         adapt_lr: Annotated[float, "rate of those steps for the map", AtLeast(0)] = 0.1,
         adapter_lr: Annotated[float, "rate of those steps for the adapters", AtLeast(0)] = 0.05,
         rates: Annotated[
-            Literal["own", "oracle"], "those two, or 0.1 and 0.05 in domains that were trained on, 1 and 0.5 in others"
+            Literal["own", "oracle"],
+            "those two, or 0.1 and 0.05 in domains that were trained on, 1 and 0.5 in others",
         ] = "own",
     ):
         super().__init__()
@@ -60,7 +64,9 @@ class TSA(Learner):
         self.oracle = rates == "oracle"
         self.transductive = uses_batch_statistics(backbone)
         if not convolutions(backbone):
-            raise UsageError("tsa adapts convolutions of 3 x 3, and this backbone has none; type --backbone conv4")
+            raise UsageError(
+                "tsa adapts convolutions of 3 x 3, and this backbone has none; type --backbone conv4"
+            )
 
     def adapt(self, support: Examples) -> Predictor:
         def loss(weights: Weights) -> Tensor:
@@ -81,12 +87,21 @@ class TSA(Learner):
 
     def first_weights(self, like: Tensor) -> Weights:
         """The adapters `(outputs, inputs)` by the name of their convolution's kernel, and the map `(dim, dim)`."""
-        shapes = {f"{site}.weight": conv.weight.shape[:2] for site, conv in convolutions(self.backbone).items()}
+        shapes = {
+            f"{site}.weight": conv.weight.shape[:2]
+            for site, conv in convolutions(self.backbone).items()
+        }
         adapters = {name: self.first * torch.eye(*shape).to(like) for name, shape in shapes.items()}
         return adapters | {"map": torch.eye(self.backbone.dim).to(like)}
 
     def features(self, weights: Weights, images: Tensor) -> Tensor:
         """What the adapted network makes of images, mapped: `(n, dim)`."""
-        middle = {name: F.pad(weights[name][..., None, None], [1] * 4) for name in weights if name != "map"}
-        kernels = {name: self.backbone.get_parameter(name) + change for name, change in middle.items()}
+        middle = {
+            name: F.pad(weights[name][..., None, None], [1] * 4)
+            for name in weights
+            if name != "map"
+        }
+        kernels = {
+            name: self.backbone.get_parameter(name) + change for name, change in middle.items()
+        }
         return F.linear(functional_call(self.backbone, kernels, images), weights["map"])

@@ -51,19 +51,28 @@ class URL(Learner):
         teachers: tuple[Learner, ...],
         seen: bool | None,
         *,
-        distil: Annotated[float, "w, weight of what the teachers say beside the labels", AtLeast(0)] = 1.0,
-        anneal: Annotated[int | None, "steps until that weight has fallen to 0; none: it stays", AtLeast(1)] = None,
-        kernel: Annotated[Literal["rbf", "linear"], "of the alignment with the teachers' features"] = "rbf",
+        distil: Annotated[
+            float, "w, weight of what the teachers say beside the labels", AtLeast(0)
+        ] = 1.0,
+        anneal: Annotated[
+            int | None, "steps until that weight has fallen to 0; none: it stays", AtLeast(1)
+        ] = None,
+        kernel: Annotated[
+            Literal["rbf", "linear"], "of the alignment with the teachers' features"
+        ] = "rbf",
         adapt_steps: Annotated[int, "steps of Adadelta on a task's map", AtLeast(0)] = 40,
         adapt_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 0.1,
         rates: Annotated[
-            Literal["own", "oracle"], "adapt_lr, or 0.1 in domains that were trained on and 1 in others"
+            Literal["own", "oracle"],
+            "adapt_lr, or 0.1 in domains that were trained on and 1 in others",
         ] = "own",
     ):
         super().__init__()
         self.backbone = backbone
         self.heads = nn.ModuleList(nn.Linear(backbone.dim, count) for count in classes)
-        self.adaptors = nn.ModuleList(nn.Linear(backbone.dim, backbone.dim, bias=False) for _ in classes)
+        self.adaptors = nn.ModuleList(
+            nn.Linear(backbone.dim, backbone.dim, bias=False) for _ in classes
+        )
         self.teachers = teachers  # in a tuple, so no part of the state
         self.seen = seen
         self.distil = distil
@@ -89,7 +98,11 @@ class URL(Learner):
             return centroid_loss(support._replace(x=F.linear(support.x, weights["map"])))
 
         rate = (1.0 if self.seen is False else 0.1) if self.oracle else self.adapt_lr
-        adadelta, spreads, weights = Adadelta(rate), None, {"map": torch.eye(support.x.shape[-1]).to(support.x)}
+        adadelta, spreads, weights = (
+            Adadelta(rate),
+            None,
+            {"map": torch.eye(support.x.shape[-1]).to(support.x)},
+        )
         for _ in range(self.adapt_steps):
             weights, spreads = adadelta.step(weights, grad(loss)(weights), spreads)
         predictor = nearest_centroid(support._replace(x=F.linear(support.x, weights["map"])))
@@ -101,7 +114,9 @@ class URL(Learner):
             weight = self.distil * max(1 - fallen, 0.0)
             images = torch.cat([batch.x for batch in batches])  # normalised together
             features = self.embed(images).split([len(batch.y) for batch in batches])
-            yield torch.stack([self.loss(d, features[d], batch, weight) for d, batch in enumerate(batches)]).sum()
+            yield torch.stack(
+                [self.loss(d, features[d], batch, weight) for d, batch in enumerate(batches)]
+            ).sum()
 
     def loss(self, domain: int, features: Tensor, batch: Examples, weight: float) -> Tensor:
         """What the student's features `(n, dim)` of a domain's batch lose to its labels and to its teacher."""
@@ -114,7 +129,9 @@ class URL(Learner):
             known = teacher.embed(batch.x)
             told = teacher.classifier(known)
         kernel = rbf if self.kernel == "rbf" else linear
-        alike = cka(*(kernel(F.normalize(each)) for each in (self.adaptors[domain](features), known)))
+        alike = cka(
+            *(kernel(F.normalize(each)) for each in (self.adaptors[domain](features), known))
+        )
         return loss + weight * (1 - alike + softened_divergence(logits, told))
 
 

@@ -34,7 +34,9 @@ class Matching(Learner):
         backbone: Backbone,
         *,
         scale: Annotated[float, "multiplies the cosines", Above(0)] = 1.0,
-        fce: Annotated[bool, "full context embeddings: what an image is depends on the whole support"] = False,
+        fce: Annotated[
+            bool, "full context embeddings: what an image is depends on the whole support"
+        ] = False,
         reads: Annotated[int, "K, looks of a query at the support, for fce=true", AtLeast(1)] = 5,
     ):
         super().__init__()
@@ -44,7 +46,9 @@ class Matching(Learner):
         self.reads = reads
         if fce:
             self.forth, self.back = (nn.LSTMCell(backbone.dim, backbone.dim) for _ in range(2))
-            self.look = nn.LSTMCell(2 * backbone.dim, backbone.dim)  # [f'(x), r]: the paper has r beside h, the same
+            self.look = nn.LSTMCell(
+                2 * backbone.dim, backbone.dim
+            )  # [f'(x), r]: the paper has r beside h, the same
 
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone(images)  # (n, dim): f' and g'

@@ -30,7 +30,9 @@ class ProtoNet(Learner):
         self,
         backbone: Backbone,
         *,
-        distance: Annotated[Literal["euclidean", "cosine"], "squared Euclidean distance, or cosine"] = "euclidean",
+        distance: Annotated[
+            Literal["euclidean", "cosine"], "squared Euclidean distance, or cosine"
+        ] = "euclidean",
         temperature: Annotated[float, "divides the distances", Above(0)] = 1.0,
     ):
         super().__init__()
@@ -45,7 +47,9 @@ class ProtoNet(Learner):
         prototypes = class_means(support)  # (ways, dim), equation 1
         if self.distance == "cosine":
             return lambda x: cosines(x, prototypes) / self.temperature  # (n, ways)
-        return lambda x: -squared_distances(x, prototypes) / self.temperature  # (n, ways), equation 2
+        return lambda x: (
+            -squared_distances(x, prototypes) / self.temperature
+        )  # (n, ways), equation 2
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         return (query_loss(self, tasks) for tasks in source.tasks())

@@ -31,7 +31,9 @@ FASTER = 16.0  # multiplies the bias, which else cannot keep up with a sum over 
 class Siamese(Learner):
     """Learn whether two images show the same class, and classify a query by its best match."""
 
-    def __init__(self, backbone: Backbone, *, units: Annotated[int, "sigmoids of the last layer"] = 4096):
+    def __init__(
+        self, backbone: Backbone, *, units: Annotated[int, "sigmoids of the last layer"] = 4096
+    ):
         super().__init__()
         self.backbone = backbone
         self.units = units
@@ -45,7 +47,9 @@ class Siamese(Learner):
     def adapt(self, support: Examples) -> Predictor:
         def predict(x: Tensor) -> Tensor:
             pairs = self._same(x, support.x)  # (m, n)
-            of_class = [torch.where(support.y == way, pairs, -torch.inf) for way in range(support.ways)]
+            of_class = [
+                torch.where(support.y == way, pairs, -torch.inf) for way in range(support.ways)
+            ]
             return torch.stack([pairs.amax(-1) for pairs in of_class], -1)  # (m, ways)
 
         return predict
@@ -59,7 +63,11 @@ class Siamese(Learner):
         alpha |a - b| = |alpha a - alpha b| where alpha > 0: by distances, which need no `(m, n, units)`.
         """
         more, less = self.alpha.relu(), (-self.alpha).relu()  # (units,) each
-        return torch.cdist(more * x, more * y, 1) - torch.cdist(less * x, less * y, 1) + FASTER * self.bias
+        return (
+            torch.cdist(more * x, more * y, 1)
+            - torch.cdist(less * x, less * y, 1)
+            + FASTER * self.bias
+        )
 
 
 def verification_loss(scores: Tensor, y: Tensor) -> Tensor:

@@ -36,9 +36,15 @@ class ANIL(Learner):
         ways: int,
         *,
         inner_steps: Annotated[int, "gradient steps of the head in training", AtLeast(0)] = 5,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 0.5,
-        test_steps: Annotated[int | None, "gradient steps at test; none: as in training", AtLeast(0)] = None,
-        nil: Annotated[bool, "no head at test: the cosine to the support's features decides"] = False,
+        inner_lr: Annotated[
+            float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)
+        ] = 0.5,
+        test_steps: Annotated[
+            int | None, "gradient steps at test; none: as in training", AtLeast(0)
+        ] = None,
+        nil: Annotated[
+            bool, "no head at test: the cosine to the support's features decides"
+        ] = False,
     ):
         super().__init__()
         self.body = backbone
@@ -53,13 +59,17 @@ class ANIL(Learner):
         features = self.body(support.x)  # (n, dim)
         if self.nil and not self.training:
             labels = one_hot(support.y, support.ways).to(features)
-            return lambda x: (cosines(self.body(x), features).softmax(-1) @ labels).log()  # (m, ways)
+            return lambda x: (
+                cosines(self.body(x), features).softmax(-1) @ labels
+            ).log()  # (m, ways)
 
         def loss(head: Weights) -> Tensor:
             return F.cross_entropy(functional_call(self.head, head, features), support.y)
 
         head = Weights(self.head.named_parameters())
-        for _ in range(self.inner_steps if self.training or self.test_steps is None else self.test_steps):
+        for _ in range(
+            self.inner_steps if self.training or self.test_steps is None else self.test_steps
+        ):
             head = descend(loss, head, self.inner_lr)
         return lambda x: functional_call(self.head, head, self.body(x))  # (m, ways)
 

@@ -33,7 +33,9 @@ class FiLM(nn.Module):
     def __init__(self, size: int, channels: int):
         super().__init__()
         self.generate = nn.Linear(size, 2 * channels)
-        self.register_buffer("context", torch.zeros(size), persistent=False)  # what each task begins with
+        self.register_buffer(
+            "context", torch.zeros(size), persistent=False
+        )  # what each task begins with
 
     def forward(self, h: Tensor) -> Tensor:
         gamma, beta = self.generate(self.context)[:, None, None].chunk(2)
@@ -51,7 +53,9 @@ class CAVIA(Learner):
         ways: int,
         *,
         inner_steps: Annotated[int, "gradient steps of the context", AtLeast(0)] = 2,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 1.0,
+        inner_lr: Annotated[
+            float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)
+        ] = 1.0,
         context: Annotated[int, "numbers in the context", AtLeast(1)] = 100,
         block: Annotated[int, "the block of the backbone that the context modulates"] = 3,
         first_order: Annotated[bool, "leave the second derivatives out"] = False,

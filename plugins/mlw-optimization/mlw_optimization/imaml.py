@@ -37,11 +37,19 @@ class IMAML(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "gradient steps on the regularised inner problem", AtLeast(0)] = 16,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 0.1,
-        proximity: Annotated[float, "lambda, the strength of the pull towards the initial weights", Above(0)] = 2.0,
+        inner_steps: Annotated[
+            int, "gradient steps on the regularised inner problem", AtLeast(0)
+        ] = 16,
+        inner_lr: Annotated[
+            float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)
+        ] = 0.1,
+        proximity: Annotated[
+            float, "lambda, the strength of the pull towards the initial weights", Above(0)
+        ] = 2.0,
         cg_steps: Annotated[int, "steps of conjugate gradient", AtLeast(1)] = 5,
-        damping: Annotated[float, "added to lambda where the linear system is solved", AtLeast(0)] = 0.0,
+        damping: Annotated[
+            float, "added to lambda where the linear system is solved", AtLeast(0)
+        ] = 0.0,
     ):
         super().__init__()
         self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))
@@ -69,7 +77,9 @@ class IMAML(Learner):
         """phi, as far as the inner steps lead."""
         phi = theta
         for _ in range(self.inner_steps):
-            phi = phi - self.inner_lr * (grad(self.loss)(phi, x, y) + self.proximity * (phi - theta))
+            phi = phi - self.inner_lr * (
+                grad(self.loss)(phi, x, y) + self.proximity * (phi - theta)
+            )
         return phi
 
     def implicit(self, x: Tensor, y: Tensor, phi: Tensor, gradient: Tensor) -> Tensor:

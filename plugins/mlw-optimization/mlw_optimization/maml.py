@@ -40,15 +40,27 @@ class MAML(Learner):
         ways: int,
         *,
         inner_steps: Annotated[int, "gradient steps on the support in training", AtLeast(0)] = 1,
-        inner_lr: Annotated[float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)] = 0.4,
-        test_steps: Annotated[int | None, "gradient steps at test; none: as in training", AtLeast(0)] = None,
-        first_order: Annotated[bool, "leave the second derivatives out: no graph of the inner steps is built"] = False,
-        per_layer_lr: Annotated[bool, "learn an alpha for each tensor of weights and step, from inner_lr on"] = False,
+        inner_lr: Annotated[
+            float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)
+        ] = 0.4,
+        test_steps: Annotated[
+            int | None, "gradient steps at test; none: as in training", AtLeast(0)
+        ] = None,
+        first_order: Annotated[
+            bool, "leave the second derivatives out: no graph of the inner steps is built"
+        ] = False,
+        per_layer_lr: Annotated[
+            bool, "learn an alpha for each tensor of weights and step, from inner_lr on"
+        ] = False,
         multi_step_loss: Annotated[
             int, "training tasks until the loss after the last step counts alone", AtLeast(0)
         ] = 0,
-        checkpoint: Annotated[bool, "keep no inner step's graph, compute it again: less memory, more time"] = False,
-        inductive: Annotated[bool, "normalise each query with the support alone, not with other queries"] = False,
+        checkpoint: Annotated[
+            bool, "keep no inner step's graph, compute it again: less memory, more time"
+        ] = False,
+        inductive: Annotated[
+            bool, "normalise each query with the support alone, not with other queries"
+        ] = False,
     ):
         super().__init__()
         self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))
@@ -86,7 +98,9 @@ class MAML(Learner):
 
         weights = Weights(self.model.named_parameters())
         yield predictor(weights)
-        for number in range(self.inner_steps if self.training or self.test_steps is None else self.test_steps):
+        for number in range(
+            self.inner_steps if self.training or self.test_steps is None else self.test_steps
+        ):
             rates = self.rates[min(number, len(self.rates) - 1)]
             step = partial(recompute, inner_step) if self.checkpoint else inner_step
             weights = step(weights, rates, support.x, support.y)

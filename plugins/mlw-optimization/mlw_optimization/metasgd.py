@@ -33,7 +33,9 @@ class MetaSGD(Learner):
         ways: int,
         *,
         inner_steps: Annotated[int, "steps on the support", AtLeast(0)] = 1,
-        alpha_low: Annotated[float, "least first value of alpha, on the mean cross-entropy"] = 0.005,
+        alpha_low: Annotated[
+            float, "least first value of alpha, on the mean cross-entropy"
+        ] = 0.005,
         alpha_high: Annotated[float, "largest first value of alpha"] = 0.1,
     ):
         super().__init__()
@@ -41,7 +43,10 @@ class MetaSGD(Learner):
         self.inner_steps = inner_steps
         self.alpha_low = alpha_low
         self.alpha_high = alpha_high
-        first = [torch.empty_like(weight).uniform_(alpha_low, alpha_high) for weight in self.model.parameters()]
+        first = [
+            torch.empty_like(weight).uniform_(alpha_low, alpha_high)
+            for weight in self.model.parameters()
+        ]
         self.alpha = nn.ParameterList(first)
         self.transductive = by_batch(backbone)
 

@@ -15,7 +15,10 @@ def by_batch(backbone: Backbone) -> bool:
         UsageError: it tracks running averages, which cannot be updated inside `torch.func.grad` or `torch.vmap`.
     """
     for part in backbone.modules():
-        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and part.track_running_stats:
+        if (
+            isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
+            and part.track_running_stats
+        ):
             raise UsageError(
                 "The backbone keeps running averages, and this method takes gradients through it inside a task, where "
                 "they cannot be updated; for conv4 type --backbone conv4:norm=batch, as the papers do, or norm=group"

@@ -46,7 +46,9 @@ class Reptile(Learner):
         inner_batch: Annotated[int, "images a step in training", AtLeast(1)] = 10,
         test_steps: Annotated[int, "steps of Adam on a task's support at test", AtLeast(0)] = 50,
         test_batch: Annotated[int, "images a step at test", AtLeast(1)] = 5,
-        inductive: Annotated[bool, "normalise each query with the support alone, not with other queries"] = False,
+        inductive: Annotated[
+            bool, "normalise each query with the support alone, not with other queries"
+        ] = False,
     ):
         super().__init__()
         self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))
@@ -66,7 +68,9 @@ class Reptile(Learner):
         return dict(self.model.named_parameters())
 
     def adapt(self, support: Examples) -> Predictor:
-        order = _batches(len(support.y), self.test_batch, self.test_steps, torch.Generator().manual_seed(0))
+        order = _batches(
+            len(support.y), self.test_batch, self.test_steps, torch.Generator().manual_seed(0)
+        )
         model = partial(functional_call, self.model, self.tuned(support.x, support.y, order)[0])
         return partial(each_with, model, support.x) if self.inductive else model  # (m, ways)
 
@@ -78,7 +82,9 @@ class Reptile(Learner):
             return F.cross_entropy(functional_call(self.model, weights, x[batch]), y[batch])
 
         adam, phi = Adam(self.inner_lr, betas=(0.0, 0.999)), self.weights
-        moments = Moments(self.steps_taken, phi, shaped(self.squares, phi))  # beta1 = 0 forgets any mean
+        moments = Moments(
+            self.steps_taken, phi, shaped(self.squares, phi)
+        )  # beta1 = 0 forgets any mean
         for batch in order:
             phi, moments = adam.step(phi, grad(loss)(phi, batch.to(x.device)), moments)
         return phi, moments
@@ -91,7 +97,9 @@ class Reptile(Learner):
                 phi, moments = self.tuned(x, y, order)
                 return torch.stack([flat(phi), flat(moments.square)])
 
-            phi, squares = each_task(one, *tasks.support[:2], batched=self.batched).unbind(1)  # (tasks, weights)
+            phi, squares = each_task(one, *tasks.support[:2], batched=self.batched).unbind(
+                1
+            )  # (tasks, weights)
             self.squares.copy_(squares.mean(0))
             self.steps_taken += self.inner_steps
             yield (flat(self.weights) - phi).square().sum(1).mean() / 2

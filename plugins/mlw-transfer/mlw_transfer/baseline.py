@@ -41,7 +41,9 @@ class Baseline(Learner):
         backbone: Backbone,
         classes: tuple[int, ...],
         *,
-        head_epochs: Annotated[int, "passes over the support to fit a task's head", AtLeast(0)] = 100,
+        head_epochs: Annotated[
+            int, "passes over the support to fit a task's head", AtLeast(0)
+        ] = 100,
         head_lr: Annotated[float, "learning rate of the task's head", AtLeast(0)] = 0.01,
         head_batch: Annotated[int, "support images a step of the head", AtLeast(1)] = 4,
     ):
@@ -59,15 +61,28 @@ class Baseline(Learner):
     def adapt(self, support: Examples) -> Predictor:
         dim = support.x.shape[-1]
         random = torch.Generator().manual_seed(0)
-        first = first_rows(support.ways, dim + 1, dim**-0.5, random, support.x)  # W0, the last column is the bias
+        first = first_rows(
+            support.ways, dim + 1, dim**-0.5, random, support.x
+        )  # W0, the last column is the bias
         x = F.pad(support.x, (0, 1), value=1.0)  # (n, dim + 1)
-        tables = x @ x.mT, x @ first.mT, one_hot(support.y, support.ways).to(x)  # (n, n), (n, ways), (n, ways)
+        tables = (
+            x @ x.mT,
+            x @ first.mT,
+            one_hot(support.y, support.ways).to(x),
+        )  # (n, n), (n, ways), (n, ways)
         share, speed = 1.0, 0.0  # s and its velocity
-        rows, velocity = torch.zeros_like(tables[1]), torch.zeros_like(tables[1])  # A and its velocity, (n, ways)
+        rows, velocity = (
+            torch.zeros_like(tables[1]),
+            torch.zeros_like(tables[1]),
+        )  # A and its velocity, (n, ways)
         fresh = 1.0  # of a gradient enters the velocity; like torch, all of the first
-        for batch, gram, of_first, labels in shuffled(random, self.head_epochs, self.head_batch, *tables):
+        for batch, gram, of_first, labels in shuffled(
+            random, self.head_epochs, self.head_batch, *tables
+        ):
             error = errors(share * of_first + gram @ rows, labels) / len(batch)  # (batch, ways)
-            velocity.mul_(MOMENTUM).add_(rows, alpha=fresh * WEIGHT_DECAY).index_add_(0, batch, error, alpha=fresh)
+            velocity.mul_(MOMENTUM).add_(rows, alpha=fresh * WEIGHT_DECAY).index_add_(
+                0, batch, error, alpha=fresh
+            )
             speed = MOMENTUM * speed + fresh * WEIGHT_DECAY * share
             rows.sub_(velocity, alpha=self.head_lr)
             share -= self.head_lr * speed

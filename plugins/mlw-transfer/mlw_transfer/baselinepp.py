@@ -41,9 +41,13 @@ class BaselinePP(Learner):
         classes: tuple[int, ...],
         *,
         scale: Annotated[
-            float | None, "multiplies the cosines; none: 2 for up to 200 classes, 10 beyond", Above(0)
+            float | None,
+            "multiplies the cosines; none: 2 for up to 200 classes, 10 beyond",
+            Above(0),
         ] = None,
-        head_epochs: Annotated[int, "passes over the support to fit a task's head", AtLeast(0)] = 100,
+        head_epochs: Annotated[
+            int, "passes over the support to fit a task's head", AtLeast(0)
+        ] = 100,
         head_lr: Annotated[float, "learning rate of the task's head", AtLeast(0)] = 0.01,
         head_batch: Annotated[int, "support images a step of the head", AtLeast(1)] = 4,
     ):
@@ -53,7 +57,9 @@ class BaselinePP(Learner):
         self.head_epochs = head_epochs
         self.head_lr = head_lr
         self.head_batch = head_batch
-        self.direction = nn.Parameter(nn.Linear(backbone.dim, sum(classes), bias=False).weight.detach())  # v
+        self.direction = nn.Parameter(
+            nn.Linear(backbone.dim, sum(classes), bias=False).weight.detach()
+        )  # v
         self.length = nn.Parameter(self.direction.detach().norm(dim=-1))  # g
 
     def embed(self, images: Tensor) -> Tensor:
@@ -72,17 +78,27 @@ class BaselinePP(Learner):
             size = head["direction"].norm(dim=-1, keepdim=True)  # (ways, 1)
             unit = head["direction"] / size
             cosine = z @ unit.mT  # (batch, ways)
-            error = errors(scale * head["length"] * cosine, label) * (scale / len(z))  # (batch, ways)
+            error = errors(scale * head["length"] * cosine, label) * (
+                scale / len(z)
+            )  # (batch, ways)
             by_length = (error * cosine).sum(0)  # (ways,)
-            by_direction = head["length"][:, None] / size * (error.mT @ z - by_length[:, None] * unit)  # (ways, r)
-            head, velocity = sgd.step(head, {"direction": by_direction, "length": by_length}, velocity)
-        weight = scale * head["length"][:, None] * F.normalize(head["direction"], dim=-1) @ basis  # (ways, dim)
+            by_direction = (
+                head["length"][:, None] / size * (error.mT @ z - by_length[:, None] * unit)
+            )  # (ways, r)
+            head, velocity = sgd.step(
+                head, {"direction": by_direction, "length": by_length}, velocity
+            )
+        weight = (
+            scale * head["length"][:, None] * F.normalize(head["direction"], dim=-1) @ basis
+        )  # (ways, dim)
         return lambda x: x @ weight.mT  # (n, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         scale = self.scale_of(len(self.length))
         for x, y in source.batches():
-            weight = scale * self.length[:, None] * F.normalize(self.direction, dim=-1)  # (classes, dim)
+            weight = (
+                scale * self.length[:, None] * F.normalize(self.direction, dim=-1)
+            )  # (classes, dim)
             yield F.cross_entropy(self.embed(x) @ weight.mT, y)
 
     def scale_of(self, classes: int) -> float:

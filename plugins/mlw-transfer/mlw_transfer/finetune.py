@@ -55,13 +55,18 @@ class FineTune(Learner):
             Literal["support", "random"], "first weights: class means of unit length, or random"
         ] = "support",
         features: Annotated[
-            Literal["backbone", "logits"], "what the head reads: features, or the logits of the training classes"
+            Literal["backbone", "logits"],
+            "what the head reads: features, or the logits of the training classes",
         ] = "backbone",
         tuner: Annotated[Literal["adam", "sgd"], "optimiser of a task"] = "adam",
         tune_lr: Annotated[float, "its learning rate", AtLeast(0)] = 5e-5,
         tune_epochs: Annotated[int, "passes over the support", AtLeast(0)] = 25,
-        tune_batch: Annotated[int | None, "images a step; none: all of the support", AtLeast(1)] = None,
-        augmented: Annotated[int, "copies of the support, randomly cropped and flipped, that join it", AtLeast(0)] = 0,
+        tune_batch: Annotated[
+            int | None, "images a step; none: all of the support", AtLeast(1)
+        ] = None,
+        augmented: Annotated[
+            int, "copies of the support, randomly cropped and flipped, that join it", AtLeast(0)
+        ] = 0,
         statistics: Annotated[
             Literal["running", "support", "batch"],
             "batch normalisation by the trained averages, by averages of support batches, or by each batch itself",
@@ -86,12 +91,18 @@ class FineTune(Learner):
             self.classifier = nn.Linear(backbone.dim, sum(classes))
         self.tuned = last_blocks(self, blocks)
         self.transductive = (
-            entropy > 0 or (normalises(backbone) and statistics == "batch") or uses_batch_statistics(backbone)
+            entropy > 0
+            or (normalises(backbone) and statistics == "batch")
+            or uses_batch_statistics(backbone)
         )
 
     def forward(self, images: Tensor) -> Tensor:
         """What the head reads: `(n, channels, height, width)` to `(n, dim)`."""
-        z = self.classifier(self.backbone(images)).relu() if self.features == "logits" else self.backbone(images)
+        z = (
+            self.classifier(self.backbone(images)).relu()
+            if self.features == "logits"
+            else self.backbone(images)
+        )
         return F.normalize(z, dim=-1) if self.head == "support" else z
 
     def adapt(self, support: Examples) -> Predictor:
@@ -103,28 +114,44 @@ class FineTune(Learner):
     def tune(self, support: Examples, queries: Tensor | None = None) -> Predictor:
         """A predictor with the weights tuned on a task, and on the entropy of queries where these are given."""
         random = torch.Generator().manual_seed(0)
-        x = torch.cat([support.x, *(crop_and_flip(support.x, random) for _ in range(self.augmented))])
+        x = torch.cat(
+            [support.x, *(crop_and_flip(support.x, random) for _ in range(self.augmented))]
+        )
         y = support.y.repeat(1 + self.augmented)
         noted: Weights = {}  # means and variances of the last batch, named as the running averages are
         net = self if self.statistics == "running" else by_batch(self, noted)
 
         def scores(body: Weights, head: Weights, x: Tensor, net: nn.Module = net) -> Tensor:
-            return F.linear(functional_call(net, body, (x,)), head["weight"], head["bias"])  # (n, ways)
+            return F.linear(
+                functional_call(net, body, (x,)), head["weight"], head["bias"]
+            )  # (n, ways)
 
         def loss(body: Weights, head: Weights, batch: Tensor) -> tuple[Tensor, Weights]:
             uncertainty = 0.0 if queries is None else _entropy(scores(body, head, queries))
-            return F.cross_entropy(scores(body, head, x[batch]), y[batch]) + self.entropy * uncertainty, dict(noted)
+            return F.cross_entropy(
+                scores(body, head, x[batch]), y[batch]
+            ) + self.entropy * uncertainty, dict(noted)
 
         body: Weights = {name: self.get_parameter(name) for name in self.tuned}
         head = _first_head(self, Examples(x, y, support.ways), random)
-        averages = {name: value for name, value in self.named_buffers() if name.endswith(("_mean", "_var"))}
+        averages = {
+            name: value for name, value in self.named_buffers() if name.endswith(("_mean", "_var"))
+        }
         (move_body, of_body), (move_head, of_head) = _optimisers(self.tuner, self.tune_lr)
         for _ in range(self.tune_epochs):
-            for batch in torch.randperm(len(y), generator=random).to(y.device).split(self.tune_batch or len(y)):
-                (d_body, d_head), moments = grad(loss, argnums=(0, 1), has_aux=True)(body, head, batch)
+            for batch in (
+                torch.randperm(len(y), generator=random)
+                .to(y.device)
+                .split(self.tune_batch or len(y))
+            ):
+                (d_body, d_head), moments = grad(loss, argnums=(0, 1), has_aux=True)(
+                    body, head, batch
+                )
                 body, of_body = move_body.step(body, d_body, of_body)
                 head, of_head = move_head.step(head, d_head, of_head)
-                averages |= {name: averages[name].lerp(now, MOMENTUM) for name, now in moments.items()}
+                averages |= {
+                    name: averages[name].lerp(now, MOMENTUM) for name, now in moments.items()
+                }
         if self.statistics == "support":
             return partial(scores, body | averages, head, net=self)
         return partial(scores, body, head)  # (m, ways)
@@ -136,9 +163,13 @@ class FineTune(Learner):
 def _first_head(net: FineTune, support: Examples, random: torch.Generator) -> Weights:
     z = net(support.x)  # (n, dim)
     if net.head == "support":
-        weight = F.normalize(class_means(support._replace(x=z)).nan_to_num(), dim=-1)  # 0: a class not met yet
+        weight = F.normalize(
+            class_means(support._replace(x=z)).nan_to_num(), dim=-1
+        )  # 0: a class not met yet
         return {"weight": weight, "bias": torch.zeros_like(weight[:, 0])}
-    first = (torch.rand(support.ways, z.shape[1] + 1, generator=random) * 2 - 1).to(z) * z.shape[1] ** -0.5
+    first = (torch.rand(support.ways, z.shape[1] + 1, generator=random) * 2 - 1).to(z) * z.shape[
+        1
+    ] ** -0.5
     return {"weight": first[:, :-1], "bias": first[:, -1]}  # spread as torch's own
 
 

@@ -11,16 +11,22 @@ import torch
 from torch import Tensor
 
 
-def first_rows(ways: int, columns: int, bound: float, random: torch.Generator, like: Tensor) -> Tensor:
+def first_rows(
+    ways: int, columns: int, bound: float, random: torch.Generator, like: Tensor
+) -> Tensor:
     """First weights `(ways, columns)`, uniform in -bound .. bound, as torch begins a linear layer."""
     return (torch.rand(ways, columns, generator=random) * 2 - 1).to(like) * bound
 
 
-def shuffled(random: torch.Generator, epochs: int, size: int, *tables: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def shuffled(
+    random: torch.Generator, epochs: int, size: int, *tables: Tensor
+) -> Iterator[tuple[Tensor, ...]]:
     """Batches of up to `size` rows, `epochs` times through all of them: their numbers, and these rows of each table."""
     for _ in range(epochs):
         order = torch.randperm(len(tables[0]), generator=random).to(tables[0].device)
-        yield from zip(order.split(size), *(table[order].split(size) for table in tables), strict=True)
+        yield from zip(
+            order.split(size), *(table[order].split(size) for table in tables), strict=True
+        )
 
 
 def errors(scores: Tensor, labels: Tensor) -> Tensor:

@@ -47,7 +47,9 @@ class LinearProbe(Learner):
         self,
         backbone: Backbone,
         *,
-        c: Annotated[float, "weight of the summed loss beside the penalty, as scikit-learn's C", Above(0)] = 1.0,
+        c: Annotated[
+            float, "weight of the summed loss beside the penalty, as scikit-learn's C", Above(0)
+        ] = 1.0,
     ):
         super().__init__()
         self.backbone = backbone
@@ -62,7 +64,9 @@ class LinearProbe(Learner):
         mean = support.x.mean(0)
         x = support.x - mean  # (n, dim): then the bias is the mean score
         gram = x @ x.mT
-        smoother = torch.linalg.solve(gram + torch.eye(n).to(x) * (2 / self.c), gram) + 1 / n  # S, (n, n)
+        smoother = (
+            torch.linalg.solve(gram + torch.eye(n).to(x) * (2 / self.c), gram) + 1 / n
+        )  # S, (n, n)
         root = math.sqrt(1 + max(self.c, 1) * n / 2)
         momentum = (root - 1) / (root + 1)
         scores = ahead = torch.zeros_like(labels)

@@ -31,7 +31,9 @@ class NearestNeighbor(Learner):
         backbone: Backbone,
         *,
         space: Annotated[Literal["features", "pixels"], "what is compared"] = "features",
-        distance: Annotated[Literal["euclidean", "cosine"], "by distance, or by angle"] = "euclidean",
+        distance: Annotated[
+            Literal["euclidean", "cosine"], "by distance, or by angle"
+        ] = "euclidean",
         neighbors: Annotated[int, "how many of the nearest vote", AtLeast(1)] = 1,
     ):
         super().__init__()
@@ -48,7 +50,11 @@ class NearestNeighbor(Learner):
         votes = 1 + 0.5 ** torch.arange(1, nearest + 1, device=support.x.device)  # (nearest,)
 
         def predict(x: Tensor) -> Tensor:
-            near = cosines(x, support.x) if self.distance == "cosine" else -squared_distances(x, support.x)  # (m, n)
+            near = (
+                cosines(x, support.x)
+                if self.distance == "cosine"
+                else -squared_distances(x, support.x)
+            )  # (m, n)
             classes = support.y[near.topk(nearest).indices]  # (m, nearest)
             return votes.to(x) @ one_hot(classes, support.ways).to(x)  # (m, ways)
 

@@ -36,7 +36,8 @@ class SimpleShot(Learner):
         backbone: Backbone,
         *,
         transform: Annotated[
-            Literal["un", "l2n", "cl2n"], "features as they are, of length 1, or centred and then of length 1"
+            Literal["un", "l2n", "cl2n"],
+            "features as they are, of length 1, or centred and then of length 1",
         ] = "cl2n",
     ):
         super().__init__()

@@ -44,12 +44,18 @@ class TIM(Learner):
         backbone: Backbone,
         *,
         temperature: Annotated[float, "tau, of the squared distances", Above(0)] = 15.0,
-        supervised: Annotated[float, "lambda, the weight of the support's cross-entropy", AtLeast(0)] = 0.1,
+        supervised: Annotated[
+            float, "lambda, the weight of the support's cross-entropy", AtLeast(0)
+        ] = 0.1,
         marginal: Annotated[
-            float, "weight of H(Y); 0: nothing is assumed of how queries fall on classes", AtLeast(0)
+            float,
+            "weight of H(Y); 0: nothing is assumed of how queries fall on classes",
+            AtLeast(0),
         ] = 1.0,
         conditional: Annotated[float, "weight of H(Y|X)", AtLeast(0)] = 0.1,
-        alpha: Annotated[float, "of the entropies, as in alpha-TIM; 1: Shannon's, as in TIM", Above(0)] = 1.0,
+        alpha: Annotated[
+            float, "of the entropies, as in alpha-TIM; 1: Shannon's, as in TIM", Above(0)
+        ] = 1.0,
         head_steps: Annotated[int, "steps of Adam on the class weights", AtLeast(0)] = 1000,
         head_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 1e-4,
     ):
@@ -74,7 +80,9 @@ class TIM(Learner):
         n = len(labels)
 
         def scores(w: Tensor, z: Tensor) -> Tensor:
-            near = z @ w.mT - w.square().sum(-1) / 2  # equation 1's -||w - z||^2 / 2, and the same for all classes
+            near = (
+                z @ w.mT - w.square().sum(-1) / 2
+            )  # equation 1's -||w - z||^2 / 2, and the same for all classes
             return (self.temperature * near).masked_fill(~met, float("-inf"))
 
         def predict(z: Tensor) -> Tensor:
@@ -84,7 +92,9 @@ class TIM(Learner):
                 w = weights["w"]
                 p = scores(w, both).softmax(-1)  # (n + m, ways)
                 errors = torch.cat([self.supervised * (p[:n] - labels) / n, self.slope(p[n:])])
-                gradient = self.temperature * (errors.mT @ both - errors.sum(0)[:, None] * w)  # (ways, dim)
+                gradient = self.temperature * (
+                    errors.mT @ both - errors.sum(0)[:, None] * w
+                )  # (ways, dim)
                 weights, moments = adam.step(weights, {"w": gradient}, moments)
             return scores(weights["w"], z)  # (m, ways)
 
@@ -92,7 +102,9 @@ class TIM(Learner):
 
     def slope(self, p: Tensor) -> Tensor:
         """Minus the gradient of the mutual information in the scores of the queries, from predictions `(m, ways)`."""
-        by_p = self.conditional * entropy_slope(p, self.alpha) - self.marginal * entropy_slope(p.mean(0), self.alpha)
+        by_p = self.conditional * entropy_slope(p, self.alpha) - self.marginal * entropy_slope(
+            p.mean(0), self.alpha
+        )
         return p * (by_p - (p * by_p).sum(-1, keepdim=True)) / len(p)
 
     def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002 - the backbone is trained already

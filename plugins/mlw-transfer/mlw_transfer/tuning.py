@@ -20,7 +20,9 @@ def last_blocks(net: nn.Module, blocks: int | None) -> list[str]:
     names, weights = zip(*net.named_parameters(), strict=True)
     begins = [place for place, weight in enumerate(weights) if weight.dim() > 1]
     if blocks is not None and not 1 <= blocks <= len(begins):
-        raise UsageError(f"blocks={blocks} cannot be: this network has {len(begins)}; to tune none of them is baseline")
+        raise UsageError(
+            f"blocks={blocks} cannot be: this network has {len(begins)}; to tune none of them is baseline"
+        )
     return list(names if blocks is None else names[begins[-blocks] :])
 
 
@@ -59,7 +61,10 @@ def crop_and_flip(x: Tensor, random: torch.Generator) -> Tensor:
     """
     area, shape, side, left, top = torch.rand(len(x), 5, generator=random).to(x).unbind(1)
     area, shape = 0.08 + 0.92 * area, (math.log(4 / 3) * (2 * shape - 1)).exp()
-    wide, high = (area * shape).sqrt().clamp_max(1), (area / shape).sqrt().clamp_max(1)  # of the image's own
+    wide, high = (
+        (area * shape).sqrt().clamp_max(1),
+        (area / shape).sqrt().clamp_max(1),
+    )  # of the image's own
     mirrored, none = torch.where(side < 0.5, -wide, wide), torch.zeros_like(wide)
     across = torch.stack([mirrored, none, (2 * left - 1) * (1 - wide)], 1)
     down = torch.stack([none, high, (2 * top - 1) * (1 - high)], 1)

@@ -47,10 +47,15 @@ class Conv4(Backbone):
             "normalisation: running averages at test, the batch's own statistics always (transductive), or groups",
         ] = "running",
         pooling: Annotated[
-            Literal["max", "stride"], "halve by 2 x 2 max pooling, or by strides and then a mean over space"
+            Literal["max", "stride"],
+            "halve by 2 x 2 max pooling, or by strides and then a mean over space",
         ] = "max",
-        pooled: Annotated[int, "the first so many blocks halve the maps; 2 for relation networks", AtLeast(0)] = 4,
-        unpadded: Annotated[int, "the first so many blocks do not pad; 2 in relation networks' code", AtLeast(0)] = 0,
+        pooled: Annotated[
+            int, "the first so many blocks halve the maps; 2 for relation networks", AtLeast(0)
+        ] = 4,
+        unpadded: Annotated[
+            int, "the first so many blocks do not pad; 2 in relation networks' code", AtLeast(0)
+        ] = 0,
     ):
         super().__init__()
         self.width = width
@@ -62,9 +67,15 @@ class Conv4(Backbone):
         blocks: list[nn.Module] = []
         for number, inputs in enumerate((channels, width, width, width)):
             factor, padding = 2 if number < pooled else 1, 0 if number < unpadded else 1
-            blocks.append(nn.Conv2d(inputs, width, 3, padding=padding, stride=factor if pooling == "stride" else 1))
+            blocks.append(
+                nn.Conv2d(
+                    inputs, width, 3, padding=padding, stride=factor if pooling == "stride" else 1
+                )
+            )
             blocks.append(normalisation(norm, width))
-            blocks += [nn.MaxPool2d(2), nn.ReLU()] if pooling == "max" and factor == 2 else [nn.ReLU()]
+            blocks += (
+                [nn.MaxPool2d(2), nn.ReLU()] if pooling == "max" and factor == 2 else [nn.ReLU()]
+            )
             sides = [max(side + 2 * padding - 2, 0) for side in sides]
             sides = [side // factor if pooling == "max" else -(-side // factor) for side in sides]
         self.blocks = nn.Sequential(*blocks)

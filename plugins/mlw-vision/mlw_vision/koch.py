@@ -23,9 +23,18 @@ class Koch(Backbone):
         super().__init__()
         channels, height, width = image_shape
         layers: list[nn.Module] = []
-        for inputs, outputs, kernel in ((channels, 64, 10), (64, 128, 7), (128, 128, 4), (128, 256, 4)):
+        for inputs, outputs, kernel in (
+            (channels, 64, 10),
+            (64, 128, 7),
+            (128, 128, 4),
+            (128, 256, 4),
+        ):
             last = outputs == 256
-            layers += [nn.Conv2d(inputs, outputs, kernel), *([] if last else [nn.MaxPool2d(2)]), nn.ReLU()]
+            layers += [
+                nn.Conv2d(inputs, outputs, kernel),
+                *([] if last else [nn.MaxPool2d(2)]),
+                nn.ReLU(),
+            ]
             height, width = ((side - kernel + 1) // (1 if last else 2) for side in (height, width))
         self.layers = nn.Sequential(*layers)
         self.maps_shape = 256, max(height, 0), max(width, 0)

@@ -34,7 +34,9 @@ from workbench.errors import DataError, UsageError
 
 NONE = "none"
 AUXILIARY = ("googlenet", "inception_v3")  # have further classifiers, for training
-OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")  # of densenet's layers, in published files
+OLD_NAMES = re.compile(
+    r"(denselayer\d+\.(?:norm|conv))\.(\d\.)"
+)  # of densenet's layers, in published files
 
 
 class Torchvision(Backbone):
@@ -47,8 +49,12 @@ class Torchvision(Backbone):
         self,
         image_shape: tuple[int, int, int],
         *,
-        name: Annotated[str, "a network as torchvision calls it: resnet50, vit_b_16, ..."] = "resnet18",
-        weights: Annotated[str, "torchvision's name of weights (IMAGENET1K_V1, ...), a file (.pth), or none"] = NONE,
+        name: Annotated[
+            str, "a network as torchvision calls it: resnet50, vit_b_16, ..."
+        ] = "resnet18",
+        weights: Annotated[
+            str, "torchvision's name of weights (IMAGENET1K_V1, ...), a file (.pth), or none"
+        ] = NONE,
         pretrained_on: Annotated[
             str,
             "what the weights of a file were trained on (imagenet, ...; several joined by +); torchvision's are known",
@@ -57,11 +63,15 @@ class Torchvision(Backbone):
         super().__init__()
         if name not in (known := models.list_models(module=models)):
             nearest = ", ".join(get_close_matches(name, known, cutoff=0.5)) or "resnet18"
-            raise UsageError(f"torchvision has no classification network {name!r}; of its {len(known)} try {nearest}")
+            raise UsageError(
+                f"torchvision has no classification network {name!r}; of its {len(known)} try {nearest}"
+            )
         self.name = name
         self.weights = weights
         # some of vgg16 have no last layers
-        published = {each.name: each for each in models.get_model_weights(name) if each.meta["categories"]}
+        published = {
+            each.name: each for each in models.get_model_weights(name) if each.meta["categories"]
+        }
         from_file = weights != NONE and weights not in published
         if from_file and not (Path(weights).suffix or len(Path(weights).parts) > 1):
             raise UsageError(
@@ -72,18 +82,28 @@ class Torchvision(Backbone):
                 f"pretrained_on says where a file of weights comes from, and weights={weights} names no file"
             )
         # the option, completed by what is known without it
-        self.pretrained_on = pretrained_on or ("unknown" if from_file else "" if weights == NONE else _origin(weights))
+        self.pretrained_on = pretrained_on or (
+            "unknown" if from_file else "" if weights == NONE else _origin(weights)
+        )
         # transform_input: by these two networks, for the same mean and std
         trained = {} if weights == NONE else {"transform_input": True}
-        extra = {"aux_logits": False, "init_weights": not trained, **trained} if name in AUXILIARY else {}
+        extra = (
+            {"aux_logits": False, "init_weights": not trained, **trained}
+            if name in AUXILIARY
+            else {}
+        )
         self.network = models.get_model(name, weights=None, **extra)
         layers = self.network.named_modules()
-        self.classifier = [path for path, layer in layers if isinstance(layer, nn.Linear | nn.Conv2d)][-1]
+        self.classifier = [
+            path for path, layer in layers if isinstance(layer, nn.Linear | nn.Conv2d)
+        ][-1]
         self.network.set_submodule(self.classifier, nn.Identity())
         mean, std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
         if weights != NONE:
             transforms = published.get(weights, next(iter(published.values()))).transforms()
-            mean, std = (torch.tensor(each).view(3, 1, 1) for each in (transforms.mean, transforms.std))
+            mean, std = (
+                torch.tensor(each).view(3, 1, 1) for each in (transforms.mean, transforms.std)
+            )
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
         self.published = published
@@ -149,7 +169,9 @@ def _fetched(name: str, weights: Any) -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Tensor]:
     """The state dict in a file. Raises `DataError` if there is none."""
     if not path.is_file():
-        raise DataError(f"There is no file {path} of weights; name one by torch.save(network.state_dict(), FILE)")
+        raise DataError(
+            f"There is no file {path} of weights; name one by torch.save(network.state_dict(), FILE)"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many
@@ -159,7 +181,9 @@ def _read(path: Path) -> dict[str, Tensor]:
         ) from error
     for key in ("state_dict", "model"):
         content = content.get(key, content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(value, Tensor) for value in content.values()
+    ):
         raise DataError(
             f"{path} holds no state dict: names and tensors, as torch.save(network.state_dict()) writes them"
         )
@@ -173,10 +197,18 @@ def _load(network: nn.Module, state: dict[str, Tensor], classifier: str, whose: 
         if not known.startswith((f"{classifier}.", "aux", "AuxLogits.")):
             state[known] = value
     own = network.state_dict()
-    wrong = [f"{key} is lacking" for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    wrong = [
+        f"{key} is lacking"
+        for key in own
+        if key not in state and not key.endswith("num_batches_tracked")
+    ]
     wrong += [f"{key} is too much" for key in state if key not in own]
     shapes = {key: (tuple(state[key].shape), tuple(own[key].shape)) for key in own if key in state}
-    wrong += [f"{key} is {found}, not {wanted}" for key, (found, wanted) in shapes.items() if found != wanted]
+    wrong += [
+        f"{key} is {found}, not {wanted}"
+        for key, (found, wanted) in shapes.items()
+        if found != wanted
+    ]
     if wrong:
         raise DataError(f"The weights {whose} do not fit: {wrong[0]}, and {len(wrong) - 1} more")
     network.load_state_dict(state, strict=False)

@@ -40,7 +40,9 @@ Pool = Annotated[bool, "a feature is the means of the last maps; false: the maps
 class ResNet10(Backbone):
     """Four basic blocks: images in 0..1 to features `(n, 512)`."""
 
-    def __init__(self, image_shape: Shape, *, norm: Norm = "running", stem: Stem = "auto", pool: Pool = True):
+    def __init__(
+        self, image_shape: Shape, *, norm: Norm = "running", stem: Stem = "auto", pool: Pool = True
+    ):
         super().__init__()
         self.norm = norm
         self.stem = stem
@@ -55,7 +57,9 @@ class ResNet10(Backbone):
 class ResNet18(Backbone):
     """Eight basic blocks: images in 0..1 to features `(n, 512)`."""
 
-    def __init__(self, image_shape: Shape, *, norm: Norm = "running", stem: Stem = "auto", pool: Pool = True):
+    def __init__(
+        self, image_shape: Shape, *, norm: Norm = "running", stem: Stem = "auto", pool: Pool = True
+    ):
         super().__init__()
         self.norm = norm
         self.stem = stem
@@ -81,7 +85,9 @@ class Residual(nn.Module):
         return y
 
 
-def _basic_blocks(image_shape: Shape, each: int, norm: str, stem: str) -> tuple[nn.Sequential, Shape]:
+def _basic_blocks(
+    image_shape: Shape, each: int, norm: str, stem: str
+) -> tuple[nn.Sequential, Shape]:
     """The first layer and so many blocks in each of four stages; and the shape of the last maps."""
     inputs, *sides = image_shape
     stem = ("large" if min(sides) >= LARGE else "small") if stem == "auto" else stem
@@ -92,7 +98,9 @@ def _basic_blocks(image_shape: Shape, each: int, norm: str, stem: str) -> tuple[
     inputs = 64
     for outputs in (64, 128, 256, 512):
         for number in range(each):
-            blocks.append(_basic_block(inputs, outputs, norm, stride=2 if number == 0 and outputs > 64 else 1))
+            blocks.append(
+                _basic_block(inputs, outputs, norm, stride=2 if number == 0 and outputs > 64 else 1)
+            )
             inputs = outputs
     halved = 2 ** (4 if pooling else 3)  # by what follows the convolution; odd sides are rounded up
     height, width = (-(-((side + 2 * padding - kernel) // stride + 1) // halved) for side in sides)
@@ -102,7 +110,9 @@ def _basic_blocks(image_shape: Shape, each: int, norm: str, stem: str) -> tuple[
 def _basic_block(inputs: int, outputs: int, norm: str, stride: int) -> Residual:
     first = [convolution(inputs, outputs, 3, stride), normalisation(norm, outputs), nn.ReLU()]
     second = [convolution(outputs, outputs, 3), normalisation(norm, outputs)]
-    return Residual(nn.Sequential(*first, *second), shortcut(inputs, outputs, norm, stride), nn.ReLU())
+    return Residual(
+        nn.Sequential(*first, *second), shortcut(inputs, outputs, norm, stride), nn.ReLU()
+    )
 
 
 def shortcut(inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Module:

@@ -32,9 +32,15 @@ class ResNet12(Backbone):
         *,
         norm: Norm = "running",
         pool: Pool = True,
-        drop: Annotated[float, "part of the maps that training drops; 0.1 in MetaOptNet", AtLeast(0)] = 0.0,
-        square: Annotated[int, "pixels a side of what DropBlock drops; 2 for CIFAR in MetaOptNet", AtLeast(1)] = 5,
-        ramp: Annotated[int, "batches over which DropBlock's rate grows; 0: it is whole at once", AtLeast(0)] = 40_000,
+        drop: Annotated[
+            float, "part of the maps that training drops; 0.1 in MetaOptNet", AtLeast(0)
+        ] = 0.0,
+        square: Annotated[
+            int, "pixels a side of what DropBlock drops; 2 for CIFAR in MetaOptNet", AtLeast(1)
+        ] = 5,
+        ramp: Annotated[
+            int, "batches over which DropBlock's rate grows; 0: it is whole at once", AtLeast(0)
+        ] = 40_000,
     ):
         super().__init__()
         self.norm = norm
@@ -77,15 +83,22 @@ class DropBlock(nn.Module):
         *stack, height, width = x.shape
         side = min(self.square, height, width)
         down, across = height - side + 1, width - side + 1  # places for the corner of a square
-        corners = torch.rand(*stack, down, across, device=x.device) < rate * height * width / (side**2 * down * across)
-        kept = 1 - F.max_pool2d(F.pad(corners.to(x.dtype), [side - 1] * 4), side, stride=1)  # like x
+        corners = torch.rand(*stack, down, across, device=x.device) < rate * height * width / (
+            side**2 * down * across
+        )
+        kept = 1 - F.max_pool2d(
+            F.pad(corners.to(x.dtype), [side - 1] * 4), side, stride=1
+        )  # like x
         return x * kept * (kept.numel() / kept.sum().clamp_min(1))  # the mean stays
 
 
 def _threefold_block(inputs: int, outputs: int, norm: str, dropping: nn.Module) -> Residual:
     layers: list[nn.Module] = []
     for number in range(3):
-        layers += [convolution(inputs if number == 0 else outputs, outputs, 3), normalisation(norm, outputs)]
+        layers += [
+            convolution(inputs if number == 0 else outputs, outputs, 3),
+            normalisation(norm, outputs),
+        ]
         layers += [nn.LeakyReLU(SLOPE)] if number < 2 else []
     after = nn.Sequential(nn.LeakyReLU(SLOPE), nn.MaxPool2d(2), dropping)
     return Residual(nn.Sequential(*layers), shortcut(inputs, outputs, norm), after)

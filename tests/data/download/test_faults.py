@@ -26,12 +26,16 @@ from workbench.errors import ChecksumError, DataError, UsageError
 
 @pytest.mark.parametrize("length", [True, False])
 @pytest.mark.parametrize("ranges", [True, False])
-def test_transfer_cut_half_way_ends_right_next_time(cache, entry, server, monkeypatch, ranges, length):
+def test_transfer_cut_half_way_ends_right_next_time(
+    cache, entry, server, monkeypatch, ranges, length
+):
     monkeypatch.setattr(fetching, "CHUNK", 100)
     size = entry.files[0].size
     half = 1700  # a multiple of what is read at a time, so that no byte is lost
     server.ranges, server.length, server.cut = ranges, length, half
-    with pytest.raises(DataError, match=f"stopped at 1,700 of {size:,} bytes; type the same command again"):
+    with pytest.raises(
+        DataError, match=f"stopped at 1,700 of {size:,} bytes; type the same command again"
+    ):
         fetch(entry, server.url)
     with pytest.raises(DataError, match="is not downloaded; type: mlw download tiny"):
         downloaded(entry)
@@ -63,7 +67,8 @@ def test_complete_but_unverified_remains_need_no_second_transfer(cache, entry, p
 def test_one_byte_changed_is_refused(cache, entry, server):
     server.flip = 1000
     with pytest.raises(
-        ChecksumError, match=r"is not the published tiny.zip: sha256 .* instead of .*; nothing was kept"
+        ChecksumError,
+        match=r"is not the published tiny.zip: sha256 .* instead of .*; nothing was kept",
     ):
         fetch(entry, server.url)
     assert left_behind(cache) == []
@@ -106,7 +111,9 @@ def test_nobody_answers(cache, entry):
     assert left_behind(cache) == []
 
 
-@pytest.mark.parametrize("source", ["http://example.invalid/", "ftp://127.0.0.1/", "file:///tmp", "no/such/folder"])
+@pytest.mark.parametrize(
+    "source", ["http://example.invalid/", "ftp://127.0.0.1/", "file:///tmp", "no/such/folder"]
+)
 def test_source_that_cannot_be_meant(cache, entry, source):
     with pytest.raises(UsageError, match=r"must begin with https://|does not exist"):
         fetch(entry, source)
@@ -126,7 +133,9 @@ def test_full_disk(cache, entry, published, server, over):
     part = cache / "downloads" / "tiny" / "tiny.zip.part"
     part.parent.mkdir(parents=True)
     part.symlink_to("/dev/full")
-    with pytest.raises(DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"):
+    with pytest.raises(
+        DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"
+    ):
         fetch(entry, published if over == "folder" else server.url)
     assert left_behind(cache) == []
 
@@ -134,11 +143,15 @@ def test_full_disk(cache, entry, published, server, over):
 def test_cache_that_cannot_be_a_folder(tmp_path, entry, published, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("MLW_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(DataError, match=r"cannot be written \(Not a directory\); set MLW_CACHE to another folder"):
+    with pytest.raises(
+        DataError, match=r"cannot be written \(Not a directory\); set MLW_CACHE to another folder"
+    ):
         fetch(entry, published)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unwritable to root")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unwritable to root"
+)
 def test_unwritable_folder(cache, entry, published):
     cache.mkdir(mode=0o500)
     with pytest.raises(DataError, match=r"cannot be written \(Permission denied\)"):
@@ -154,7 +167,10 @@ from workbench.data.download.manifest import Entry, RemoteFile
 file = RemoteFile("tiny.zip", ({server.url + "tiny.zip"!r},), {facts[0]}, sha256={facts[1]!r})
 print(fetch(Entry("tiny", "", "", "", (file,))).files[0].verified)
 """
-    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     assert [run.communicate()[0].strip() for run in runs] == ["checksum", "checksum"]
     assert len(server.requests) == 1
     assert left_behind(cache) == ["provenance.toml", "tiny.zip"]
@@ -175,7 +191,9 @@ def test_a_redirect_without_end(cache, entry, server):
 )
 def test_a_redirect_to_where_nothing_is_fetched_from(cache, entry, server, target):
     server.redirect = target
-    with pytest.raises(DataError, match=rf"leads to {target}, which is not https, and is not followed"):
+    with pytest.raises(
+        DataError, match=rf"leads to {target}, which is not https, and is not followed"
+    ):
         fetch(entry, server.url)
     assert len(server.requests) == 1
     assert left_behind(cache) == []
@@ -211,7 +229,9 @@ def test_a_cache_that_is_removed_while_a_transfer_runs(cache, entry, server):
     def progress(name, done, total):
         shutil.rmtree(cache, ignore_errors=True)
 
-    with pytest.raises(DataError, match=r"downloads/tiny was removed while it was written; type the same"):
+    with pytest.raises(
+        DataError, match=r"downloads/tiny was removed while it was written; type the same"
+    ):
         fetch(entry, server.url, progress=progress)
     assert fetch(entry, server.url).files[0].verified == "checksum"
 
@@ -232,7 +252,9 @@ def test_a_local_file_that_changes_while_it_is_copied(cache, entry, published):
         with path.open("ab") as file:
             file.write(b"more")
 
-    with pytest.raises(DataError, match=rf"{path} changed while it was read; wait until nothing writes to it"):
+    with pytest.raises(
+        DataError, match=rf"{path} changed while it was read; wait until nothing writes to it"
+    ):
         fetch(entry, published, progress=progress)
     assert left_behind(cache) == []
 
@@ -261,7 +283,10 @@ from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import Entry, RemoteFile
 print(fetch(Entry("tiny", "", "", "", (RemoteFile("tiny.zip", ({server.url + "tiny.zip"!r},)),))).files[0].first)
 """
-    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     assert sorted(run.communicate()[0].strip() for run in runs) == ["False", "True"]
     assert len(server.requests) == 1
 
@@ -271,7 +296,9 @@ def small_disk(tmp_path):
     """A file system of 64 KiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True
+    )
     if made.returncode:
         pytest.skip("no small file system can be mounted here")
     yield folder
@@ -285,7 +312,9 @@ def test_no_space_left(small_disk, entry, published, server, monkeypatch, over):
     sizable = entry_for(published / "tiny.zip")
     if "unknown" in over:
         sizable = unknown(sizable, server.url)
-    with pytest.raises(DataError, match=rf"The disk that holds {small_disk}/.* is full; free some space or"):
+    with pytest.raises(
+        DataError, match=rf"The disk that holds {small_disk}/.* is full; free some space or"
+    ):
         fetch(sizable, published if over == "folder" else server.url)
     assert left_behind(small_disk) == []
     assert sum(path.stat().st_size for path in small_disk.rglob("*") if path.is_file()) == 0

@@ -62,7 +62,13 @@ def test_url_checksum_verified_and_recorded(cache, entry, server):
 
 def test_report_says_what_a_user_wants_to_know(cache, entry, server):
     text = str(fetch(entry, server.url))
-    for part in ("checksum verified", "12 images, 6 characters, 2 alphabets", "CC0", "Nobody, 2020", str(cache)):
+    for part in (
+        "checksum verified",
+        "12 images, 6 characters, 2 alphabets",
+        "CC0",
+        "Nobody, 2020",
+        str(cache),
+    ):
         assert part in text
 
 
@@ -111,7 +117,9 @@ def test_mirrors_are_tried_in_order_and_each_failure_is_told(cache, entry, serve
     assert notes[1].endswith(f"Trying {server.url}tiny.zip ...")
 
 
-def test_a_wrong_file_at_the_first_address_is_not_kept_and_the_second_is_tried(cache, entry, published, server):
+def test_a_wrong_file_at_the_first_address_is_not_kept_and_the_second_is_tried(
+    cache, entry, published, server
+):
     (published / "old").mkdir()
     write_zip(published / "old" / "tiny.zip", drawings(seed=1))
     notes = []
@@ -121,10 +129,13 @@ def test_a_wrong_file_at_the_first_address_is_not_kept_and_the_second_is_tried(c
     assert "is not the published tiny.zip" in notes[0]
 
 
-def test_when_no_address_answers_the_last_failure_is_the_error_and_all_are_named(cache, entry, server):
+def test_when_no_address_answers_the_last_failure_is_the_error_and_all_are_named(
+    cache, entry, server
+):
     urls = ("http://localhost:9/tiny.zip", server.url + "nowhere/tiny.zip")
     with pytest.raises(
-        DataError, match=r"None of the 2 addresses of tiny.zip gave it \(localhost, 127.0.0.1\); of the last: .*404"
+        DataError,
+        match=r"None of the 2 addresses of tiny.zip gave it \(localhost, 127.0.0.1\); of the last: .*404",
     ):
         fetch(changed(entry, urls=urls))
     assert left_behind(cache) == []
@@ -137,7 +148,9 @@ def test_a_hub_that_refuses_ends_with_the_steps(cache, entry, server):
         steps="Log in at the hub, then type: mlw download tiny --from FILE",
     )
     server.html = True
-    with pytest.raises(DataError, match=r"gave an HTML page instead of tiny.zip; .* Log in .* tiny --from"):
+    with pytest.raises(
+        DataError, match=r"gave an HTML page instead of tiny.zip; .* Log in .* tiny --from"
+    ):
         fetch(entry)
     server.html, server.refuse = False, 429
     with pytest.raises(DataError, match=r"429 Too Many Requests; .* Log in at the hub"):
@@ -148,8 +161,15 @@ def test_a_hub_that_refuses_ends_with_the_steps(cache, entry, server):
 
 
 def test_by_hand_prints_the_steps(cache, entry, published):
-    entry = replace(changed(entry, urls=()), access="by hand", steps="Ask for it. Then: mlw download tiny --from FILE")
-    with pytest.raises(DataError, match=r"^tiny.zip of tiny can only be had by hand. Ask for it. Then: mlw download"):
+    entry = replace(
+        changed(entry, urls=()),
+        access="by hand",
+        steps="Ask for it. Then: mlw download tiny --from FILE",
+    )
+    with pytest.raises(
+        DataError,
+        match=r"^tiny.zip of tiny can only be had by hand. Ask for it. Then: mlw download",
+    ):
         fetch(entry)
     assert left_behind(cache) == []
     assert fetch(entry, published / "tiny.zip").files[0].verified == "checksum"
@@ -161,8 +181,13 @@ def test_what_is_not_by_hand_is_fetched_beside_it(cache, published, server):
     entry = entry_for(published / "tiny.zip", published / "more.zip")
     by_hand, other = entry.files
     files = (replace(by_hand, urls=()), replace(other, urls=(server.url + "more.zip",)))
-    fetched = fetch(replace(entry, files=files, access="by hand", steps="Ask."), published / "tiny.zip")
-    assert [file.origin for file in fetched.files] == [str(published / "tiny.zip"), server.url + "more.zip"]
+    fetched = fetch(
+        replace(entry, files=files, access="by hand", steps="Ask."), published / "tiny.zip"
+    )
+    assert [file.origin for file in fetched.files] == [
+        str(published / "tiny.zip"),
+        server.url + "more.zip",
+    ]
 
 
 @pytest.fixture
@@ -172,20 +197,27 @@ def two_forms(published, server):
         write_zip(published / name, drawings(seed))
     one, *two = entry_for(published / "tiny.zip", published / "a.zip", published / "b.zip").files
     files = [replace(one, form="whole"), *(replace(file, form="halves") for file in two)]
-    return ManifestEntry("tiny", "", "", "", tuple(replace(file, urls=(server.url + file.name,)) for file in files))
+    return ManifestEntry(
+        "tiny", "", "", "", tuple(replace(file, urls=(server.url + file.name,)) for file in files)
+    )
 
 
 def test_the_first_form_that_can_be_had_is_fetched(cache, two_forms, published, server):
     assert [file.path.name for file in fetch(two_forms).files] == ["tiny.zip"]
     (published / "tiny.zip").unlink()
-    assert [file.path.name for file in fetch(two_forms).files] == ["tiny.zip"]  # kept, though it is gone there
+    assert [file.path.name for file in fetch(two_forms).files] == [
+        "tiny.zip"
+    ]  # kept, though it is gone there
     assert len(server.requests) == 1
 
 
 def test_another_form_where_the_first_fails(cache, two_forms, published):
     (published / "tiny.zip").unlink()
     notes = []
-    assert [file.path.name for file in fetch(two_forms, note=notes.append).files] == ["a.zip", "b.zip"]
+    assert [file.path.name for file in fetch(two_forms, note=notes.append).files] == [
+        "a.zip",
+        "b.zip",
+    ]
     assert "404" in notes[0]
     assert [file.path.name for file in downloaded(two_forms)] == ["a.zip", "b.zip"]
 
@@ -198,15 +230,21 @@ def test_from_takes_the_form_that_is_there(cache, two_forms, published, tmp_path
     assert [file.path.name for file in fetch(two_forms, folder).files] == ["a.zip", "b.zip"]
 
 
-def test_one_file_of_another_name_is_taken_for_the_form_of_one_file(cache, two_forms, published, tmp_path):
+def test_one_file_of_another_name_is_taken_for_the_form_of_one_file(
+    cache, two_forms, published, tmp_path
+):
     (published / "tiny.zip").rename(tmp_path / "as-saved.zip")
-    assert [file.path.name for file in fetch(two_forms, tmp_path / "as-saved.zip").files] == ["tiny.zip"]
+    assert [file.path.name for file in fetch(two_forms, tmp_path / "as-saved.zip").files] == [
+        "tiny.zip"
+    ]
 
 
 def test_a_second_form_is_not_put_beside_the_first(cache, two_forms, published):
     fetch(two_forms, published / "tiny.zip")
     (published / "tiny.zip").unlink()
-    with pytest.raises(DataError, match=r"tiny is here as tiny.zip; to take a.zip, b.zip .* tiny --remove"):
+    with pytest.raises(
+        DataError, match=r"tiny is here as tiny.zip; to take a.zip, b.zip .* tiny --remove"
+    ):
         fetch(two_forms, published)
 
 
@@ -217,7 +255,10 @@ def test_a_missing_checksum_is_learnt_and_said_so(cache, entry, server):
     bare = unknown(entry, server.url)
     (file,) = (fetched := fetch(bare)).files
     assert (file.verified, file.first) == ("learnt", True)
-    assert f"checksum learnt now: sha256 {entry.files[0].sha256[:12]}..., compared from now on" in str(fetched)
+    assert (
+        f"checksum learnt now: sha256 {entry.files[0].sha256[:12]}..., compared from now on"
+        in str(fetched)
+    )
     learnt = tomllib.loads((cache / "downloads" / "learnt.toml").read_text())["tiny"]["tiny.zip"]
     assert learnt == {
         "sha256": entry.files[0].sha256,
@@ -228,7 +269,9 @@ def test_a_missing_checksum_is_learnt_and_said_so(cache, entry, server):
     assert "learnt now" not in str(fetch(bare))
 
 
-def test_a_learnt_checksum_that_then_differs_is_refused_and_both_are_named(cache, entry, published, server):
+def test_a_learnt_checksum_that_then_differs_is_refused_and_both_are_named(
+    cache, entry, published, server
+):
     bare = unknown(entry, server.url)
     path = fetch(bare).files[0].path
     path.unlink()
@@ -286,13 +329,19 @@ def test_published_counts_judge_what_is_learnt(cache, entry, published, server):
 
 def test_length_unknown_and_no_checksum_cannot_be_told_from_a_cut(cache, entry, server):
     server.length = False
-    with pytest.raises(DataError, match=r"does not say how long tiny.zip is, and no checksum is known"):
+    with pytest.raises(
+        DataError, match=r"does not say how long tiny.zip is, and no checksum is known"
+    ):
         fetch(unknown(entry, server.url))
     assert left_behind(cache) == []
 
 
-@pytest.mark.parametrize(("tag", "ranges"), [('"one"', 1), ("", 0)], ids=["same version", "no version"])
-def test_a_cut_transfer_goes_on_only_if_the_file_is_the_same(cache, entry, server, monkeypatch, tag, ranges):
+@pytest.mark.parametrize(
+    ("tag", "ranges"), [('"one"', 1), ("", 0)], ids=["same version", "no version"]
+)
+def test_a_cut_transfer_goes_on_only_if_the_file_is_the_same(
+    cache, entry, server, monkeypatch, tag, ranges
+):
     monkeypatch.setattr(fetching, "CHUNK", 100)
     server.tag, server.cut = tag, 1700
     bare = unknown(entry, server.url)
@@ -304,7 +353,9 @@ def test_a_cut_transfer_goes_on_only_if_the_file_is_the_same(cache, entry, serve
     assert left_behind(cache) == ["learnt.toml", "provenance.toml", "tiny.zip"]
 
 
-def test_a_file_that_was_replaced_meanwhile_is_not_mixed(cache, entry, published, server, monkeypatch):
+def test_a_file_that_was_replaced_meanwhile_is_not_mixed(
+    cache, entry, published, server, monkeypatch
+):
     monkeypatch.setattr(fetching, "CHUNK", 100)
     server.tag, server.cut = '"one"', 1700
     bare = unknown(entry, server.url)
@@ -321,7 +372,9 @@ def test_a_damaged_list_of_learnt_checksums_is_not_taken_for_an_empty_one(cache,
     (cache / "downloads" / "learnt.toml").write_text("[tiny]\n'tiny.zip' = 3\n")
     fetch(entry, server.url)  # its checksum is published
     (cache / "downloads" / "tiny" / "tiny.zip").unlink()
-    with pytest.raises(DataError, match=r"learnt.toml, which holds the checksums learnt so far, cannot be read"):
+    with pytest.raises(
+        DataError, match=r"learnt.toml, which holds the checksums learnt so far, cannot be read"
+    ):
         fetch(unknown(entry, server.url))
 
 

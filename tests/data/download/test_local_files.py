@@ -9,7 +9,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from publisher import COUNTS, cache, changed, drawings, entry, entry_for, left_behind, published, server, write_zip
+from publisher import (
+    COUNTS,
+    cache,
+    changed,
+    drawings,
+    entry,
+    entry_for,
+    left_behind,
+    published,
+    server,
+    write_zip,
+)
 
 from workbench.data.download.fetch import fetch
 from workbench.data.download.provenance import BY_COUNT, downloaded, part_of
@@ -32,7 +43,10 @@ def test_archive_packed_anew_is_counted(cache, entry, tmp_path):
     assert fetched.files[0].verified == "count"
     assert fetched.counts == COUNTS
     assert BY_COUNT in str(fetched)
-    assert downloaded(entry)[0].sha256 == hashlib.sha256((tmp_path / "tiny.zip").read_bytes()).hexdigest()
+    assert (
+        downloaded(entry)[0].sha256
+        == hashlib.sha256((tmp_path / "tiny.zip").read_bytes()).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["its parent", "itself"])
@@ -49,7 +63,9 @@ def test_too_few_images_are_refused(cache, entry, tmp_path):
     files = drawings()
     del files["Latin/character03/0003_02.png"]
     write_zip(tmp_path / "tiny.zip", files)
-    with pytest.raises(DataError, match=r"holds 11 images, 6 characters, 2 alphabets; tiny.zip holds 12 images"):
+    with pytest.raises(
+        DataError, match=r"holds 11 images, 6 characters, 2 alphabets; tiny.zip holds 12 images"
+    ):
         fetch(entry, tmp_path)
     assert left_behind(cache) == []
 
@@ -65,13 +81,19 @@ def test_local_archive_with_a_damaged_image_is_refused(cache, entry, published):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", r"is empty \(0 bytes\)"), (b"PK junk", "not a zip archive"), (b"<html>no</html>", "is an HTML page")],
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"PK junk", "not a zip archive"),
+        (b"<html>no</html>", "is an HTML page"),
+    ],
 )
 def test_local_file_that_is_no_archive(cache, entry, tmp_path, content, message):
     (tmp_path / "tiny.zip").write_bytes(content)
     with pytest.raises(DataError, match=message) as error:
         fetch(entry, tmp_path)
-    assert str(tmp_path / "tiny.zip") in str(error.value)  # the user's file, not its copy in the cache
+    assert str(tmp_path / "tiny.zip") in str(
+        error.value
+    )  # the user's file, not its copy in the cache
     assert left_behind(cache) == []
 
 
@@ -83,7 +105,9 @@ def test_local_file_without_counts_must_be_the_published_one(cache, entry, tmp_p
 
 def test_folder_without_the_files(cache, entry, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds neither tiny.zip nor a folder tiny; tiny consists of tiny.zip"):
+    with pytest.raises(
+        DataError, match=r"holds neither tiny.zip nor a folder tiny; tiny consists of tiny.zip"
+    ):
         fetch(entry, tmp_path / "empty")
 
 
@@ -91,10 +115,13 @@ def test_two_archives_one_after_the_other(cache, published):
     write_zip(published / "more.zip", drawings(seed=1))
     entry = entry_for(published / "tiny.zip", published / "more.zip")
     with pytest.raises(
-        DataError, match=r"tiny also needs more.zip; give --from a folder that holds tiny.zip, more.zip"
+        DataError,
+        match=r"tiny also needs more.zip; give --from a folder that holds tiny.zip, more.zip",
     ):
         fetch(entry, published / "tiny.zip")
-    with pytest.raises(DataError, match=r"my-tiny lacks more.zip in .*; type: mlw download my-tiny"):
+    with pytest.raises(
+        DataError, match=r"my-tiny lacks more.zip in .*; type: mlw download my-tiny"
+    ):
         downloaded(entry, "my-tiny")
     fetched = fetch(entry, published / "more.zip")
     assert fetched.counts == {"images": 24, "characters": 12, "alphabets": 4}
@@ -111,12 +138,17 @@ def subset(tmp_path):
     """The archive without a character."""
     folder = tmp_path / "subset"
     folder.mkdir()
-    files = {name: content for name, content in drawings().items() if "Latin/character03" not in name}
+    files = {
+        name: content for name, content in drawings().items() if "Latin/character03" not in name
+    }
     return write_zip(folder / "tiny.zip", files)
 
 
 def test_a_part_is_refused_and_the_way_to_take_it_is_named(cache, entry, subset):
-    with pytest.raises(DataError, match=r"holds 10 images, .*; tiny.zip holds 12 images, .*; add --partial to use it"):
+    with pytest.raises(
+        DataError,
+        match=r"holds 10 images, .*; tiny.zip holds 12 images, .*; add --partial to use it",
+    ):
         fetch(entry, subset)
     assert left_behind(cache) == []
 
@@ -147,7 +179,10 @@ def test_the_whole_is_no_part(cache, entry, published, tmp_path):
 def test_more_images_than_published_are_no_part(cache, entry, tmp_path):
     extra = drawings() | {"Latin/character03/more.png": drawings()["Latin/character03/0003_01.png"]}
     write_zip(tmp_path / "tiny.zip", extra)
-    with pytest.raises(DataError, match=r"holds 13 images, .*; tiny.zip holds 12 images, 6 characters, 2 alphabets\.$"):
+    with pytest.raises(
+        DataError,
+        match=r"holds 13 images, .*; tiny.zip holds 12 images, 6 characters, 2 alphabets\.$",
+    ):
         fetch(entry, tmp_path, partial=True)
 
 

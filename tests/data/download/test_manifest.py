@@ -55,12 +55,22 @@ def test_what_is_not_known_may_be_absent(tmp_path):
 
 
 def test_mirrors_come_after_the_url(tmp_path):
-    lines = 'url = "https://x/1"', 'mirrors = ["https://y/2", "http://z/3"]', 'name = "x.zip"', f'md5 = "{MD5}"'
+    lines = (
+        'url = "https://x/1"',
+        'mirrors = ["https://y/2", "http://z/3"]',
+        'name = "x.zip"',
+        f'md5 = "{MD5}"',
+    )
     assert read(tmp_path, *lines).files[0].urls == ("https://x/1", "https://y/2", "http://z/3")
 
 
 def test_names_stand_for_a_file_each(tmp_path):
-    entry = read(tmp_path, 'url = "https://x/{name}?raw"', 'names = ["The Eiffel Tower.npy", "b.npy"]', 'form = "npy"')
+    entry = read(
+        tmp_path,
+        'url = "https://x/{name}?raw"',
+        'names = ["The Eiffel Tower.npy", "b.npy"]',
+        'form = "npy"',
+    )
     assert [(file.name, file.urls, file.form) for file in entry.files] == [
         ("The Eiffel Tower.npy", ("https://x/The%20Eiffel%20Tower.npy?raw",), "npy"),
         ("b.npy", ("https://x/b.npy?raw",), "npy"),
@@ -79,12 +89,17 @@ def test_forms_share_what_has_no_form(tmp_path):
 
 
 def test_a_file_by_hand_has_no_url(tmp_path):
-    entry = read(tmp_path, 'name = "x.tar"', top='access = "by hand"\nsteps = "Ask. mlw download x --from FILE"')
+    entry = read(
+        tmp_path,
+        'name = "x.tar"',
+        top='access = "by hand"\nsteps = "Ask. mlw download x --from FILE"',
+    )
     assert (entry.access, entry.files[0].urls) == ("by hand", ())
 
 
 @pytest.mark.parametrize(
-    ("name", "suffix"), [("a.b.tar.gz", ".tar.gz"), ("a.TGZ", ".TGZ"), ("a.zip", ".zip"), ("a.pkl", ".pkl"), ("a", "")]
+    ("name", "suffix"),
+    [("a.b.tar.gz", ".tar.gz"), ("a.TGZ", ".TGZ"), ("a.zip", ".zip"), ("a.pkl", ".pkl"), ("a", "")],
 )
 def test_suffixes(name, suffix):
     assert suffix_of(name) == suffix
@@ -127,8 +142,14 @@ def test_manifest_errors_name_entry_and_key(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (['names = ["a", "b"]', 'url = "https://x/y"'], r"url must hold \{name\} where names has 2 names"),
-        (['names = ["a", "b"]', 'url = "https://x/{name}"', "size = 3"], "size is of one file; give it with name, not"),
+        (
+            ['names = ["a", "b"]', 'url = "https://x/y"'],
+            r"url must hold \{name\} where names has 2 names",
+        ),
+        (
+            ['names = ["a", "b"]', 'url = "https://x/{name}"', "size = 3"],
+            "size is of one file; give it with name, not",
+        ),
         (["names = []"], "names must be a list of file names"),
         (['names = ["a", 3]'], "names must be a list of file names"),
         (['url = "https://x/y"'], "must have one of the keys name and names"),
@@ -200,7 +221,9 @@ def test_every_shipped_entry_says_whether_it_overlaps_imagenet(entry):
 def test_what_descends_from_imagenet_overlaps_it():
     sure = {"miniimagenet", "tieredimagenet", "ilsvrc_2012", "cub"}
     assert sure <= {name for name, entry in SHIPPED.items() if entry.overlaps["imagenet"]}
-    assert not any(SHIPPED[name].overlaps["imagenet"] for name in ("omniglot", "eurosat", "isic", "chestx"))
+    assert not any(
+        SHIPPED[name].overlaps["imagenet"] for name in ("omniglot", "eurosat", "isic", "chestx")
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +240,12 @@ def test_what_descends_from_imagenet_overlaps_it():
     ],
 )
 def test_whether_weights_saw_a_data_set(tmp_path, pretrained_on, answer):
-    entry = read(tmp_path, 'name = "f"', 'url = "https://x/f"', top="overlaps = { imagenet = true, places = false }")
+    entry = read(
+        tmp_path,
+        'name = "f"',
+        'url = "https://x/f"',
+        top="overlaps = { imagenet = true, places = false }",
+    )
     assert overlap({**entry.overlaps, entry.name: True}, pretrained_on) == answer
 
 

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archive_kinds import COMPRESS, KINDS, TARS, entry, png, sentence, tar_bytes, write, write_tar, write_zip
+from archive_kinds import (
+    COMPRESS,
+    KINDS,
+    TARS,
+    entry,
+    png,
+    sentence,
+    tar_bytes,
+    write,
+    write_tar,
+    write_zip,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +30,9 @@ from workbench.data.files.archive import Archive, scratch
 from workbench.data.files.checksum import checksum
 from workbench.errors import DataError
 
-few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 # --- the same view of every kind
@@ -27,7 +40,13 @@ few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthChe
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_looks_the_same(tmp_path, kind):
-    members = [("b/2.png", b"two"), ("a/1.PNG", b"one"), ("a/notes.txt", b"n"), ("__MACOSX/a/1.png", b""), (".x", b"")]
+    members = [
+        ("b/2.png", b"two"),
+        ("a/1.PNG", b"one"),
+        ("a/notes.txt", b"n"),
+        ("__MACOSX/a/1.png", b""),
+        (".x", b""),
+    ]
     with Archive(write(kind, tmp_path, *members)) as archive:
         assert archive.names == ("a/1.PNG", "a/notes.txt", "b/2.png")
         assert list(archive.images()) == ["a/1.PNG", "b/2.png"]
@@ -42,7 +61,9 @@ def test_every_kind_looks_the_same(tmp_path, kind):
 
 
 PART = st.text(
-    st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cs"]), min_size=1, max_size=9
+    st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cs"]),
+    min_size=1,
+    max_size=9,
 ).filter(lambda part: not part.startswith(".") and part[1:2] != ":" and part != "__MACOSX")
 NAME = st.lists(PART, min_size=1, max_size=3).map("/".join)
 
@@ -52,10 +73,17 @@ def no_file_is_a_folder(names: dict[str, bytes]) -> bool:
 
 
 @settings(few, max_examples=50)
-@given(st.dictionaries(NAME, st.binary(max_size=2000), min_size=1, max_size=6).filter(no_file_is_a_folder))
+@given(
+    st.dictionaries(NAME, st.binary(max_size=2000), min_size=1, max_size=6).filter(
+        no_file_is_a_folder
+    )
+)
 def test_any_names_and_bytes_survive_in_every_kind(content):
     for kind in KINDS:
-        with tempfile.TemporaryDirectory() as folder, Archive(write(kind, Path(folder), *content.items())) as archive:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Archive(write(kind, Path(folder), *content.items())) as archive,
+        ):
             assert archive.names == tuple(sorted(content))
             assert {name: archive.read(name) for name in archive.names} == content
             for name in archive.names:
@@ -65,7 +93,9 @@ def test_any_names_and_bytes_survive_in_every_kind(content):
 
 
 @pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-@pytest.mark.parametrize("name", ["./a/./b.png", "long" * 20 + "/" + "name" * 20 + ".png", "ä ö/ü 1.png"])
+@pytest.mark.parametrize(
+    "name", ["./a/./b.png", "long" * 20 + "/" + "name" * 20 + ".png", "ä ö/ü 1.png"]
+)
 def test_tars_of_every_format(tmp_path, layout, name):
     with Archive(write_tar(tmp_path / "x.tar", (name, b"content"), layout=layout)) as archive:
         assert archive.names == (name.replace("./", ""),)
@@ -101,7 +131,9 @@ def test_open_member_is_a_seekable_stream(tmp_path, kind):
 def test_archive_inside_an_archive(tmp_path, outer, inside):
     (tmp_path / "inner").mkdir()
     path = write(inside, tmp_path / "inner", ("a/1.png", b"one"), ("b/2.png", os.urandom(5000)))
-    place = write(outer, tmp_path, ("n01440764.tar", path.read_bytes()), ("n01443537.tar", path.read_bytes()))
+    place = write(
+        outer, tmp_path, ("n01440764.tar", path.read_bytes()), ("n01443537.tar", path.read_bytes())
+    )
     with Archive(place) as archive:
         for name in archive.names:
             with archive.inner(name) as inner, archive.inner(name) as again:
@@ -134,7 +166,10 @@ def test_checksum_of_a_folder_is_of_names_and_contents(tmp_path):
         (bytes(10240), "holds no files"),
         (tar_bytes((entry("folder", tarfile.DIRTYPE), b"")), "holds no files"),
         (b"\x1f\x8b\x08", "is damaged or cut off"),
-        *((pack(b"content"), "is compressed, but what comes out is no tar archive") for pack in COMPRESS.values()),
+        *(
+            (pack(b"content"), "is compressed, but what comes out is no tar archive")
+            for pack in COMPRESS.values()
+        ),
     ],
 )
 def test_file_that_is_no_archive(tmp_path, content, message):
@@ -174,7 +209,9 @@ def test_damage_anywhere_is_one_sentence(tmp_path, kind, data):
     path = write(kind, tmp_path, *members)
     whole = path.read_bytes()
     broken = bytearray(whole[: data.draw(st.integers(0, len(whole)), label="length")])
-    for position in data.draw(st.lists(st.integers(0, max(len(broken) - 1, 0)), max_size=3), label="positions"):
+    for position in data.draw(
+        st.lists(st.integers(0, max(len(broken) - 1, 0)), max_size=3), label="positions"
+    ):
         if broken:
             broken[position] = data.draw(st.integers(0, 255), label="byte")
     path.write_bytes(broken)
@@ -184,7 +221,9 @@ def test_damage_anywhere_is_one_sentence(tmp_path, kind, data):
     except DataError as error:
         sentence(error)
     else:
-        assert kind == "tar" or set(contents) <= {content for _, content in members} | {b""}  # a tar has no checksums
+        assert kind == "tar" or set(contents) <= {content for _, content in members} | {
+            b""
+        }  # a tar has no checksums
 
 
 # --- folders
@@ -326,7 +365,9 @@ def test_disk_full_while_decompressing(tmp_path, monkeypatch, own):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     real = archives._copied
-    monkeypatch.setattr(archives, "_copied", lambda source, sink, *how: sink.close() or real(source, Full(), *how))
+    monkeypatch.setattr(
+        archives, "_copied", lambda source, sink, *how: sink.close() or real(source, Full(), *how)
+    )
     path = write_tar(tmp_path / "x.tar.gz", ("a.png", b"1"))
     message = r"The disk that holds .* is full; .*x\.tar\.gz must be decompressed there"
     if own:
@@ -361,7 +402,9 @@ def test_stack_names_the_image_that_fails(tmp_path):
     members = [(f"{i:02}.png", png(np.full((3, 3), i, np.uint8))) for i in range(60)]
     members[33] = members[33][0], b"nothing"
     with Archive(write_zip(tmp_path / "x.zip", *members)) as archive:
-        with pytest.raises(DataError, match=r"^33\.png in .*x\.zip is not an image that can be decoded"):
+        with pytest.raises(
+            DataError, match=r"^33\.png in .*x\.zip is not an image that can be decoded"
+        ):
             archive.stack(archive.names, size=3)
         with pytest.raises(DataError, match=r"holds no 99\.png"):
             archive.stack(["99.png"], size=3)

@@ -18,7 +18,9 @@ from workbench.data.files.archive import Archive
 from workbench.data.files.decode import decode
 from workbench.errors import DataError
 
-few = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 DATA = SHARED
 
 
@@ -77,7 +79,9 @@ def test_grey_of_one_bit_is_antialiased():
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP"])
 def test_one_pixel(kind):
     for channels in (1, 3):
-        image = decode(saved(Image.new("RGB", (1, 1), (200, 200, 200)), kind), size=84, channels=channels)
+        image = decode(
+            saved(Image.new("RGB", (1, 1), (200, 200, 200)), kind), size=84, channels=channels
+        )
         assert image.shape == (channels, 84, 84)
         assert np.ptp(image) == 0
         assert abs(int(image[0, 0, 0]) - 200) <= 2
@@ -92,7 +96,9 @@ def test_palette():
 def test_transparent_shows_white(mode):
     image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
     image.putpixel((1, 0), (0, 0, 0, 255))
-    data = saved(image, "GIF") if mode == "PA" else saved(image.convert(mode))  # a palette with one clear entry
+    data = (
+        saved(image, "GIF") if mode == "PA" else saved(image.convert(mode))
+    )  # a palette with one clear entry
     assert decode(data)[:, 0].tolist() == [[255, 0]] * 3
     assert decode(data, channels=1)[:, 0].tolist() == [[255, 0]]
 
@@ -101,7 +107,9 @@ def test_half_transparent_is_half_white():
     assert pixel(saved(Image.new("RGBA", (1, 1), (255, 0, 0, 128)))) == (255, 127, 127)
 
 
-@pytest.mark.parametrize(("mode", "key"), [("P", 0), ("P", b"\0"), ("L", 0), ("RGB", (0, 0, 0)), ("1", 0)])
+@pytest.mark.parametrize(
+    ("mode", "key"), [("P", 0), ("P", b"\0"), ("L", 0), ("RGB", (0, 0, 0)), ("1", 0)]
+)
 def test_one_transparent_colour_shows_white(mode, key):
     assert pixel(saved(Image.new(mode, (1, 1)), transparency=key)) == (255, 255, 255)
 
@@ -134,7 +142,9 @@ def test_sixteen_bits_the_other_way_round():
 
 
 def test_thirty_two_bits_that_are_sixteen():
-    assert pixel(saved(Image.fromarray(np.array([[65535]], np.int32)), "TIFF"), channels=1) == (255,)
+    assert pixel(saved(Image.fromarray(np.array([[65535]], np.int32)), "TIFF"), channels=1) == (
+        255,
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,9 @@ def test_omniglot_is_as_ever():
     with Archive(DATA / "images_background_small1.zip") as archive:
         for name in list(archive.images())[::90]:
             data = archive.read(name)
-            plain = Image.open(io.BytesIO(data)).convert("L").resize((28, 28), Image.Resampling.LANCZOS)
+            plain = (
+                Image.open(io.BytesIO(data)).convert("L").resize((28, 28), Image.Resampling.LANCZOS)
+            )
             assert (decode(data, size=28, channels=1)[0] == np.asarray(plain)).all()
 
 
@@ -194,7 +206,9 @@ def test_omniglot_is_as_ever():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-@pytest.mark.parametrize(("width", "height"), [(500, 375), (200, 900), (84, 84), (30, 20), (168, 168)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(500, 375), (200, 900), (84, 84), (30, 20), (168, 168)]
+)
 def test_resized_as_by_the_plainest_way(kind, width, height):
     """A large JPEG is decoded at a fraction of its size, which nobody can see."""
     data = saved(photograph(width, height), kind)
@@ -207,7 +221,9 @@ def test_resized_as_by_the_plainest_way(kind, width, height):
 def test_large_jpeg_is_not_decoded_in_full(monkeypatch):
     sizes = []
     real = decoding._flat
-    monkeypatch.setattr(decoding, "_flat", lambda image, *how: sizes.append(image.size) or real(image, *how))
+    monkeypatch.setattr(
+        decoding, "_flat", lambda image, *how: sizes.append(image.size) or real(image, *how)
+    )
     data = saved(photograph(1600, 1200), "JPEG")
     decode(data, size=84)
     decode(data)
@@ -222,10 +238,14 @@ def test_crop_is_before_resizing_and_after_turning():
     whole = decode(data)
     assert (decode(data, crop=(3, 30, 20, 40)) == whole[:, 30:40, 3:20]).all()
     part = decode(data, crop=(3, 30, 20, 40), size=8)
-    assert (part == decode(png(np.ascontiguousarray(whole[:, 30:40, 3:20].transpose(1, 2, 0))), size=8)).all()
+    assert (
+        part == decode(png(np.ascontiguousarray(whole[:, 30:40, 3:20].transpose(1, 2, 0))), size=8)
+    ).all()
 
 
-@pytest.mark.parametrize("crop", [(-1, 0, 5, 5), (0, 0, 11, 5), (0, 0, 5, 9), (5, 0, 5, 5), (0, 6, 5, 5)])
+@pytest.mark.parametrize(
+    "crop", [(-1, 0, 5, 5), (0, 0, 11, 5), (0, 0, 5, 9), (5, 0, 5, 5), (0, 6, 5, 5)]
+)
 def test_crop_that_is_not_inside(crop):
     with pytest.raises(DataError, match=r"^a\.png has 10 x 8 pixels; \(.*\) is not inside it"):
         decode(png(np.zeros((8, 10), np.uint8)), crop=crop, name="a.png")
@@ -257,10 +277,17 @@ def test_decompression_bomb_is_not_decoded():
     import zlib
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**7)))
+    data = (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**7)))
+    )
     tracemalloc.start()
     with pytest.raises(DataError, match=r"too many|can be decoded"):
         decode(data)

@@ -10,7 +10,18 @@ import tarfile
 import zipfile
 
 import pytest
-from archive_kinds import COMPRESS, TARS, entry, link, sentence, special, tar_bytes, write, write_tar, write_zip
+from archive_kinds import (
+    COMPRESS,
+    TARS,
+    entry,
+    link,
+    sentence,
+    special,
+    tar_bytes,
+    write,
+    write_tar,
+    write_zip,
+)
 
 from workbench.data.files import archive as archives
 from workbench.data.files.archive import Archive, scratch
@@ -87,7 +98,9 @@ def test_encrypted_member_is_refused(tmp_path):
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_zip_methods_without_a_bound_are_refused(tmp_path, method):
-    with pytest.raises(DataError, match=f"'a', compressed by method {method}, neither stored nor deflated"):
+    with pytest.raises(
+        DataError, match=f"'a', compressed by method {method}, neither stored nor deflated"
+    ):
         Archive(write_zip(tmp_path / "x.zip", ("a", bytes(9999)), method=method))
 
 
@@ -102,7 +115,9 @@ def test_name_that_is_no_text_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", ["zip", *TARS[1:]])
 def test_absurd_expansion_is_refused(tmp_path, kind):
     path = write(kind, tmp_path, ("bomb.png", bytes(2**24)))
-    with pytest.raises(DataError, match=r"would expand to (16,777,216|more than [0-9,]+) bytes; it is refused"):
+    with pytest.raises(
+        DataError, match=r"would expand to (16,777,216|more than [0-9,]+) bytes; it is refused"
+    ):
         Archive(path)
 
 

@@ -23,11 +23,18 @@ from hypothesis.extra import numpy as arrays
 from workbench.data.files.pickles import load_pickle
 from workbench.errors import DataError
 
-few = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(),
     lambda inside: (
         st.lists(inside, max_size=4)
         | st.dictionaries(st.text() | st.integers(), inside, max_size=4)
@@ -36,7 +43,9 @@ plain = st.recursive(
     ),
     max_leaves=12,
 )
-dtypes = st.sampled_from(["?", "i1", "u1", "<i4", ">i4", ">u2", "<f4", ">f8", "c16", "S3", "<U3", ">U3", "O"])
+dtypes = st.sampled_from(
+    ["?", "i1", "u1", "<i4", ">i4", ">u2", "<f4", ">f8", "c16", "S3", "<U3", ">U3", "O"]
+)
 
 
 def sentence(error: Exception) -> None:
@@ -60,7 +69,9 @@ def test_plain_values(value, protocol):
 def test_arrays(data, dtype, protocol, order):
     elements = st.integers(-5, 5) | st.text() if dtype == "O" else None
     shapes = arrays.array_shapes(min_dims=0, max_dims=3, max_side=4) | st.just((0, 3))
-    array = np.array(data.draw(arrays.arrays(np.dtype(dtype), shapes, elements=elements)), order=order)
+    array = np.array(
+        data.draw(arrays.arrays(np.dtype(dtype), shapes, elements=elements)), order=order
+    )
     twice = {"a": array, "turned": array.T, "again": array}
     dumped = pickle.dumps(twice, protocol)
     expected, found = pickle.loads(dumped), load_pickle(dumped)
@@ -170,7 +181,10 @@ HOSTILE = [
     ("numpy.zeros", call("numpy", "zeros", "9")),
     ("numpy.core.multiarray.fromfile", call("numpy.core.multiarray", "fromfile", "hacked")),
     ("numpy._core.multiarray.frombuffer", call("numpy._core.multiarray", "frombuffer", "x")),
-    ("numpy.testing._private.utils.runstring", call("numpy.testing._private.utils", "runstring", "1")),
+    (
+        "numpy.testing._private.utils.runstring",
+        call("numpy.testing._private.utils", "runstring", "1"),
+    ),
     ("numpy.f2py.diagnose.run_command", call("numpy.f2py.diagnose", "run_command", "touch hacked")),
     ("copyreg._reconstructor", call("copyreg", "_reconstructor", "x")),
     ("copy_reg._reconstructor", call("copy_reg", "_reconstructor", "x")),
@@ -191,7 +205,9 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
         value = value if not wrapped else b"(l" + value[:-1] + b"a."  # the second item of a list
         dumps = [value]
     else:
-        value = np.array([1, {"x": [value]}], object) if wrapped else value  # an object array hides it
+        value = (
+            np.array([1, {"x": [value]}], object) if wrapped else value
+        )  # an object array hides it
         dumps = [pickle.dumps(value, protocol) for protocol in PROTOCOLS]
     for dumped in dumps:
         with pytest.raises(DataError) as caught:
@@ -208,14 +224,26 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
     [
         # dotted names, with which protocol 4 reaches through what is allowed
         (b"\x80\x04\x8c\x05numpy\x8c\x10ndarray.__reduce\x93.", "asks for numpy.ndarray.__reduce"),
-        (b"\x80\x04\x8c\x05numpy\x8c\x17core.multiarray.fromfil\x93.", r"asks for numpy\.core\.multiarray\.fromfil"),
-        (b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93.", "asks for collections.OrderedDict.__init__"),
-        (b"\x80\x04\x8c\x07_codecs\x8c\x10encode.__globals\x93.", "asks for _codecs.encode.__globals"),
+        (
+            b"\x80\x04\x8c\x05numpy\x8c\x17core.multiarray.fromfil\x93.",
+            r"asks for numpy\.core\.multiarray\.fromfil",
+        ),
+        (
+            b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93.",
+            "asks for collections.OrderedDict.__init__",
+        ),
+        (
+            b"\x80\x04\x8c\x07_codecs\x8c\x10encode.__globals\x93.",
+            "asks for _codecs.encode.__globals",
+        ),
         # the class of arrays is only an argument: it can be neither called nor made anew
         (b"cnumpy\nndarray\n(I9\ntR.", "damaged pickle"),
         (b"\x80\x02cnumpy\nndarray\nI9\n\x85\x81.", "damaged pickle"),
         # an array of another class
-        (b"cnumpy.core.multiarray\n_reconstruct\n(c__builtin__\nset\n(I0\ntS'b'\ntR.", "none of numpy's own"),
+        (
+            b"cnumpy.core.multiarray\n_reconstruct\n(c__builtin__\nset\n(I0\ntS'b'\ntR.",
+            "none of numpy's own",
+        ),
         # codecs that unpack
         (b"c_codecs\nencode\n(VQ\nVzlib_codec\ntR.", "asks for the codec 'zlib_codec'"),
         # setting attributes of what may be called
@@ -267,10 +295,14 @@ def test_array_by_hand():
     [
         array_pickle(b"(I3\nt", b"u1", FINE, b"S'ab'\n"),  # fewer bytes than the shape says
         array_pickle(b"(I-1\nI-2\nt", b"u1", FINE, b"S'ab'\n"),
-        array_pickle(b"(I4294967296\nI4294967296\nt", b"u1", FINE, b"S''\n"),  # the product overflows
+        array_pickle(
+            b"(I4294967296\nI4294967296\nt", b"u1", FINE, b"S''\n"
+        ),  # the product overflows
         array_pickle(b"(I1\nt", b"O", FINE, b"S'abcdefgh'\n"),  # bytes as pointers
         array_pickle(b"(I1\nt", b"u8", FINE, b"(lVx\na"),
-        array_pickle(b"(I1\nt", b"u1", b"(I3\nS'|'\nNS'a'\nI1\nI-1\nI-1\nI0\nt", b"S'a'\n"),  # fields in a number
+        array_pickle(
+            b"(I1\nt", b"u1", b"(I3\nS'|'\nNS'a'\nI1\nI-1\nI-1\nI0\nt", b"S'a'\n"
+        ),  # fields in a number
         array_pickle(b"(I1\nt", b"u1", b"N", b"S'a'\n"),
         array_pickle(b"(I1\nt", b"u1", b"(I3\nS'q'\nNNNI-1\nI-1\nI0\nt", b"S'a'\n"),
         array_pickle(b"(I1\nt", b"S99999999999", FINE, b"S'a'\n"),
@@ -311,7 +343,10 @@ def big(number: int) -> bytes:
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I9999999999\ntS'O'\ntR0N.",
         array_pickle(b"(I9999999999\nt", b"O", FINE, b"(l"),
         # one value, copied again and again
-        pickle.dumps(bytes(10**6), 4)[:-1] + b"\x94" + b"cbuiltins\nbytearray\nh\x00\x85R" * 400 + b".",
+        pickle.dumps(bytes(10**6), 4)[:-1]
+        + b"\x94"
+        + b"cbuiltins\nbytearray\nh\x00\x85R" * 400
+        + b".",
         b"(l" + b"I1\na" * 10**5 + b"p0\n" + b"cbuiltins\nset\nh\x00\x85R" * 10**5 + b".",
         b"(l" + b"I1\na" * 10**5 + b"p0\n" + b"cbuiltins\nfrozenset\nh\x00\x85R" * 10**5 + b".",
     ],
@@ -327,7 +362,12 @@ def test_small_pickle_takes_little_memory(dumped):
 
 
 def test_copying_is_named():
-    dumped = pickle.dumps(bytes(10**6), 4)[:-1] + b"\x94" + b"cbuiltins\nbytearray\nh\x00\x85R" * 400 + b"."
+    dumped = (
+        pickle.dumps(bytes(10**6), 4)[:-1]
+        + b"\x94"
+        + b"cbuiltins\nbytearray\nh\x00\x85R" * 400
+        + b"."
+    )
     with pytest.raises(DataError, match=r"copies what it holds until there are [0-9,]+ bytes"):
         load_pickle(dumped)
 
@@ -365,7 +405,7 @@ def test_no_bytes_at_all_do_more_than_one_sentence(content):
 
 def test_reading_pickles_imports_nothing_that_they_name():
     dumped = b"cwebbrowser\nopen\n(Vx\ntR."
-    code = f"import sys\nfrom workbench.data.files import pickles\ntry: load_pickle({dumped!r})\nexcept Exception as e: print(e)\n"
+    code = f"import sys\nfrom workbench.data import load_pickle\ntry: load_pickle({dumped!r})\nexcept Exception as e: print(e)\n"
     code += "print('webbrowser' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert "asks for webbrowser.open" in out

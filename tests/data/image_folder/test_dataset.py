@@ -67,7 +67,11 @@ def shades(table: Table, name: str) -> list[int]:
 def test_three_classes_with_umlauts_a_corrupt_file_and_other_files(tmp_path):
     folder = write(
         tmp_path / "birds",
-        *(f"{name}/photo {i}.jpg" for name in ("Blaumeise", "Grünfink", "House sparrow") for i in range(6)),
+        *(
+            f"{name}/photo {i}.jpg"
+            for name in ("Blaumeise", "Grünfink", "House sparrow")
+            for i in range(6)
+        ),
         "Rare/only.png",
     )
     (folder / "Grünfink" / "broken.jpg").write_bytes(b"\xff\xd8\xff no image")
@@ -106,12 +110,15 @@ def test_options_are_those_of_any_data_set(tmp_path):
 def test_names_written_in_two_codings_are_one_name(tmp_path):
     apart = unicodedata.normalize("NFD", "Grünfink")
     record = add_folder(
-        "birds", write(tmp_path / "birds", f"{apart}/1.png", f"{apart}/2.png", "Meise/1.png", "Meise/2.png")
+        "birds",
+        write(tmp_path / "birds", f"{apart}/1.png", f"{apart}/2.png", "Meise/1.png", "Meise/2.png"),
     )
     assert list(record.images["test"]) == ["Grünfink", "Meise"]
     write(tmp_path / "birds", "Grünfink/3.png")
     if len(list((tmp_path / "birds").iterdir())) == 3:  # some systems take the two for one
-        with pytest.raises(DataError, match=r"two folders 'Grünfink', coded differently; rename one"):
+        with pytest.raises(
+            DataError, match=r"two folders 'Grünfink', coded differently; rename one"
+        ):
             add_folder("birds", tmp_path / "birds")
 
 
@@ -133,7 +140,9 @@ def test_an_archive_is_read_as_the_folder_in_it(tmp_path, kind):
 
 @pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "valid", "TESTING")])
 def test_given_splits_are_kept(tmp_path, names):
-    paths = [f"{split}/{split} class {c}/{i}.png" for split in names for c in range(2) for i in range(2)]
+    paths = [
+        f"{split}/{split} class {c}/{i}.png" for split in names for c in range(2) for i in range(2)
+    ]
     record = add_folder("birds", write(tmp_path / "birds", *paths))
     assert record.split == "as given: 2 train, 2 val, 2 test classes"
     assert list(tables("birds")) == ["train", "val", "test"]
@@ -141,7 +150,12 @@ def test_given_splits_are_kept(tmp_path, names):
 
 
 def test_a_class_in_two_splits_is_split_anew(tmp_path):
-    paths = [f"{split}/class {c:02d}/{i}.png" for split in ("train", "test") for c in range(20) for i in range(2)]
+    paths = [
+        f"{split}/class {c:02d}/{i}.png"
+        for split in ("train", "test")
+        for c in range(20)
+        for i in range(2)
+    ]
     record = add_folder("birds", write(tmp_path / "birds", *paths))
     assert "20 classes in more than one split" in str(record)
     assert record.split.startswith("by the SHA-256 of the classes' names: 10 train, 5 val, 5 test")
@@ -150,7 +164,11 @@ def test_a_class_in_two_splits_is_split_anew(tmp_path):
 
 def test_classes_may_be_called_like_a_split(tmp_path):
     paths = [f"{vehicle}/{i}.png" for vehicle in ("car", "plane", "train") for i in range(2)]
-    assert list(add_folder("vehicles", write(tmp_path / "v", *paths)).images["test"]) == ["car", "plane", "train"]
+    assert list(add_folder("vehicles", write(tmp_path / "v", *paths)).images["test"]) == [
+        "car",
+        "plane",
+        "train",
+    ]
 
 
 def test_nested_folders_are_classes_by_their_path(tmp_path):
@@ -175,7 +193,10 @@ def test_nested_folders_are_classes_by_their_path(tmp_path):
             ["train/a/1.png", "test/b/1.png", "more/c/1.png"],
             r"the folders test, train, and beside them more; which\?",
         ),
-        (["a/1.png", "b/1.png"], r"holds no class with 2 images or more; 2 classes .* left out: a \(1\), b \(1\)"),
+        (
+            ["a/1.png", "b/1.png"],
+            r"holds no class with 2 images or more; 2 classes .* left out: a \(1\), b \(1\)",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_one_sentence(tmp_path, paths, message):
@@ -219,13 +240,13 @@ def test_images_with_a_table(tmp_path, text):
 
 def test_a_table_of_an_old_spreadsheet(tmp_path):
     text = "file,species\n0.png,Grünfink\n1.png,Grünfink\n"
-    assert list(add_folder("b", with_table(tmp_path / "b", text, encoding="cp1252")).images["test"]) == ["Grünfink"]
+    assert list(
+        add_folder("b", with_table(tmp_path / "b", text, encoding="cp1252")).images["test"]
+    ) == ["Grünfink"]
 
 
 def test_a_table_with_splits(tmp_path):
-    text = (
-        "filename,label,split\n0.png,a,train\n1.png,a,train\n2.png,b,valid\n3.png,b,valid\n4.png,c,TEST\n5.png,c,test\n"
-    )
+    text = "filename,label,split\n0.png,a,train\n1.png,a,train\n2.png,b,valid\n3.png,b,valid\n4.png,c,TEST\n5.png,c,test\n"
     record = add_folder("birds", with_table(tmp_path / "birds", text))
     assert record.images == {"train": {"a": 2}, "val": {"b": 2}, "test": {"c": 2}}
 
@@ -239,7 +260,10 @@ def test_tables_named_like_splits(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("0.png,a\n0.png,b\n", r"row 3 of labels.csv in .* gives 0.png another label or split than a row before it"),
+        (
+            "0.png,a\n0.png,b\n",
+            r"row 3 of labels.csv in .* gives 0.png another label or split than a row before it",
+        ),
         ("0.png,\n", r"row 2 of labels.csv in .* gives 0.png no label"),
         ("x.png,a\ny.png,a\n", r"None of the files that labels.csv names, x.png first, is in"),
     ],
@@ -251,18 +275,25 @@ def test_a_table_that_cannot_be_meant(tmp_path, rows, message):
 
 def test_rows_without_a_file_are_named(tmp_path):
     text = "filename,label\n0.png,a\n1.png,a\nlost.png,a\n"
-    assert "1 row ignored whose file is not there: lost.png" in str(add_folder("b", with_table(tmp_path / "b", text)))
+    assert "1 row ignored whose file is not there: lost.png" in str(
+        add_folder("b", with_table(tmp_path / "b", text))
+    )
 
 
 def test_a_split_that_is_none(tmp_path):
-    with pytest.raises(DataError, match=r"row 2 of labels.csv in .* has the split 'fold 3'; it must be one of train"):
+    with pytest.raises(
+        DataError,
+        match=r"row 2 of labels.csv in .* has the split 'fold 3'; it must be one of train",
+    ):
         add_folder("b", with_table(tmp_path / "b", "filename,label,split\n0.png,a,fold 3\n"))
 
 
 def test_a_name_that_two_images_have(tmp_path):
     folder = write(tmp_path / "b", "one/0.png", "two/0.png")
     (folder / "labels.csv").write_text("filename,label\n0.png,a\n")
-    with pytest.raises(DataError, match=r"row 2 of .* names 0.png, which could be one/0.png or two/0.png"):
+    with pytest.raises(
+        DataError, match=r"row 2 of .* names 0.png, which could be one/0.png or two/0.png"
+    ):
         add_folder("b", folder)
 
 
@@ -284,14 +315,24 @@ def test_the_split_is_a_function_of_the_names(labels):
     assert sorted(label for split in splits.values() for label in split) == sorted(labels)
     sizes = {split: len(found) for split, found in splits.items()}
     assert sizes["val"] == sizes["test"] == max(5, round(len(labels) / 5))
-    order = [hashlib.sha256(label.encode()).hexdigest() for split in splits.values() for label in split]
+    order = [
+        hashlib.sha256(label.encode()).hexdigest() for split in splits.values() for label in split
+    ]
     assert max(order[: sizes["train"]]) < min(order[sizes["train"] :])
 
 
 def test_forty_classes_are_split_60_20_20(tmp_path):
     record = add_folder("birds", class_folders(tmp_path / "birds", 40, images=2))
-    assert {split: len(classes) for split, classes in record.images.items()} == {"train": 24, "val": 8, "test": 8}
-    assert list(record.images["test"])[:3] == ["class 03", "class 11", "class 16"]  # golden: never another split
+    assert {split: len(classes) for split, classes in record.images.items()} == {
+        "train": 24,
+        "val": 8,
+        "test": 8,
+    }
+    assert list(record.images["test"])[:3] == [
+        "class 03",
+        "class 11",
+        "class 16",
+    ]  # golden: never another split
 
 
 def test_one_more_image_moves_no_class(tmp_path):
@@ -299,7 +340,9 @@ def test_one_more_image_moves_no_class(tmp_path):
     before = add_folder("birds", folder).images
     write(folder, "class 03/more.png")
     after = add_folder("birds", folder).images
-    assert {split: list(classes) for split, classes in after.items()} == {s: list(c) for s, c in before.items()}
+    assert {split: list(classes) for split, classes in after.items()} == {
+        s: list(c) for s, c in before.items()
+    }
     assert after["test"]["class 03"] == 3
 
 
@@ -308,7 +351,9 @@ def test_one_more_image_moves_no_class(tmp_path):
 
 @pytest.mark.parametrize("name", ["my birds", "../birds", "a/b", "vögel", ".birds", ""])
 def test_names_that_cannot_be(tmp_path, name):
-    with pytest.raises(UsageError, match=r"cannot be a data set's name; use letters|has no name before"):
+    with pytest.raises(
+        UsageError, match=r"cannot be a data set's name; use letters|has no name before"
+    ):
         add_folder(name or ":size=3", class_folders(tmp_path / "birds", 3))
 
 
@@ -320,7 +365,9 @@ def test_a_plugin_s_name_is_refused(tmp_path):
 def test_a_name_that_a_plugin_brings_later_is_not_used_in_silence(tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.data.image_folder.register.check_name", lambda name: None)
     add_folder("glyphs", class_folders(tmp_path / "birds", 3))
-    with pytest.raises(UsageError, match="'glyphs' is a folder of yours and mlw-vision/glyphs; use mlw-vision/g"):
+    with pytest.raises(
+        UsageError, match="'glyphs' is a folder of yours and mlw-vision/glyphs; use mlw-vision/g"
+    ):
         find_dataset("glyphs")
     assert find_dataset("mlw-vision/glyphs").name == "mlw-vision/glyphs"
 
@@ -332,7 +379,9 @@ def test_an_unknown_name_offers_the_user_s_own(tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(UsageError, match="nowhere does not exist; --from takes a folder or an archive of your own"):
+    with pytest.raises(
+        UsageError, match="nowhere does not exist; --from takes a folder or an archive of your own"
+    ):
         add_folder("birds", tmp_path / "nowhere")
 
 
@@ -357,7 +406,9 @@ def test_originals_that_changed_are_not_mixed_with_what_was_recorded(tmp_path):
     folder = class_folders(tmp_path / "my birds", 3)
     add_folder("birds", folder)
     (folder / "class 00" / "0.png").write_bytes(image(77))
-    with pytest.raises(DataError, match=r"is no longer as it was; type: mlw download birds --from '.*/my birds'$"):
+    with pytest.raises(
+        DataError, match=r"is no longer as it was; type: mlw download birds --from '.*/my birds'$"
+    ):
         tables("birds")
     add_folder("birds", folder)
     assert shades(tables("birds")["test"], "class 00")[0] == 77
@@ -391,7 +442,9 @@ def test_an_image_that_changes_while_it_is_read(tmp_path, monkeypatch):
 def test_a_damaged_record_is_one_sentence(tmp_path):
     add_folder("birds", class_folders(tmp_path / "birds", 3))
     record_path("birds").write_text("name = 3")
-    with pytest.raises(DataError, match=r"birds.toml cannot be read: .*; type: mlw download birds --from FOLDER"):
+    with pytest.raises(
+        DataError, match=r"birds.toml cannot be read: .*; type: mlw download birds --from FOLDER"
+    ):
         find_dataset("birds")
 
 

@@ -50,8 +50,15 @@ class Fetched:
         return total
 
     def __str__(self) -> str:
-        facts = [counts_text(self.counts), f"licence {self.entry.licence}", f"cite {self.entry.citation}"]
-        lines = [*map(str, self.files), f"{self.entry.name}: {'; '.join(fact for fact in facts if fact)}"]
+        facts = [
+            counts_text(self.counts),
+            f"licence {self.entry.licence}",
+            f"cite {self.entry.citation}",
+        ]
+        lines = [
+            *map(str, self.files),
+            f"{self.entry.name}: {'; '.join(fact for fact in facts if fact)}",
+        ]
         return "\n".join([*lines, f"in {self.folder}"])
 
 
@@ -70,7 +77,9 @@ class _Order:
     """What was asked of `fetch`."""
 
     entry: ManifestEntry
-    origin: str | Path | None  # the beginning of a URL, what the user has, or None: the published addresses
+    origin: (
+        str | Path | None
+    )  # the beginning of a URL, what the user has, or None: the published addresses
     partial: bool
     progress: Progress | None
     note: Callable[[str], None]
@@ -112,7 +121,9 @@ def fetch(
             except FileNotFoundError as error:
                 if folder.is_dir():
                     raise
-                raise DataError(f"{folder} was removed while it was written; type the same command again.") from error
+                raise DataError(
+                    f"{folder} was removed while it was written; type the same command again."
+                ) from error
             finally:
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
@@ -127,11 +138,15 @@ def _source(entry: ManifestEntry, source: str | os.PathLike[str] | None) -> str 
     if "://" not in text:
         path = Path(text).expanduser().resolve()
         if not path.exists():
-            raise UsageError(f"{text} does not exist; --from takes a folder, an archive or the beginning of a URL.")
+            raise UsageError(
+                f"{text} does not exist; --from takes a folder, an archive or the beginning of a URL."
+            )
         return path
     parts = urlsplit(text)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
-        raise UsageError(f"{text} must begin with https:// (http:// is for 127.0.0.1 and localhost).")
+        raise UsageError(
+            f"{text} must begin with https:// (http:// is for 127.0.0.1 and localhost)."
+        )
     for file in entry.files:  # the address of the file itself means the folder that it lies in
         text = text.removesuffix(f"/{quote(file.name)}")
     return text.rstrip("/") + "/"
@@ -146,7 +161,9 @@ def _first_form(order: _Order) -> tuple[FetchedFile, ...]:
             if files != chosen and all(file.name in records for file in files):
                 raise DataError(_here_already(order.entry, files, chosen))
         return _fetch_form(order, chosen)
-    forms = sorted(order.entry.forms.values(), key=lambda files: -sum(file.name in records for file in files))
+    forms = sorted(
+        order.entry.forms.values(), key=lambda files: -sum(file.name in records for file in files)
+    )
     for files in forms[:-1]:
         try:
             return _fetch_form(order, files)
@@ -160,7 +177,9 @@ def _fetch_form(order: _Order, files: tuple[RemoteFile, ...]) -> tuple[FetchedFi
     by_hand = [file.name for file in files if not file.urls and kept[file.name] is None]
     if order.origin is None and by_hand:
         entry = order.entry
-        raise DataError(f"{', '.join(by_hand)} of {entry.name} can only be had by hand. {entry.steps}")
+        raise DataError(
+            f"{', '.join(by_hand)} of {entry.name} can only be had by hand. {entry.steps}"
+        )
     return tuple(_fetch_file(order, files, file, kept[file.name]) for file in files)
 
 
@@ -173,10 +192,14 @@ def _fetch_file(
     if not isinstance(order.origin, Path):
         fetched = _from_net(order, file, part)
     elif (local := where(files, file, order.origin)) is not None:
-        fetched = take(local, part, file, entry=order.entry, partial=order.partial, progress=order.progress)
+        fetched = take(
+            local, part, file, entry=order.entry, partial=order.partial, progress=order.progress
+        )
     elif here is not None:  # --from one archive, the other was fetched before
         return here
-    elif order.entry.access == "by hand" and file.urls:  # only the other files need the user's hands
+    elif (
+        order.entry.access == "by hand" and file.urls
+    ):  # only the other files need the user's hands
         fetched = _from_net(order, file, part)
     else:
         raise DataError(_not_there(order.entry, files, file, order.origin))
@@ -195,7 +218,9 @@ def _from_net(order: _Order, file: RemoteFile, part: Path) -> FetchedFile:
     else:
         urls = file.urls
     try:
-        return from_net(urls, part, file, entry=order.entry, progress=order.progress, note=order.note)
+        return from_net(
+            urls, part, file, entry=order.entry, progress=order.progress, note=order.note
+        )
     except DataError as error:
         if isinstance(order.origin, str) or not order.entry.steps:
             raise
@@ -211,20 +236,28 @@ def _kept(order: _Order, file: RemoteFile) -> FetchedFile | None:
     digest = checksum(path)
     if record is not None and digest == record.sha256:
         return record
-    if record is None and file.known and not difference(path, file, digest):  # killed before writing the record
-        found = FetchedFile(path, str(path), "checksum", path.stat().st_size, digest, counts(path, file))
+    if (
+        record is None and file.known and not difference(path, file, digest)
+    ):  # killed before writing the record
+        found = FetchedFile(
+            path, str(path), "checksum", path.stat().st_size, digest, counts(path, file)
+        )
         write_provenance(found)
         return found
     return None
 
 
-def _not_there(entry: ManifestEntry, files: Iterable[RemoteFile], file: RemoteFile, origin: Path) -> str:
+def _not_there(
+    entry: ManifestEntry, files: Iterable[RemoteFile], file: RemoteFile, origin: Path
+) -> str:
     names = ", ".join(file.name for file in files)
     if origin.is_file():
         return f"{entry.name} also needs {file.name}; give --from a folder that holds {names}."
     return f"{origin} holds neither {file.name} nor a folder {file.stem}; {entry.name} consists of {names}."
 
 
-def _here_already(entry: ManifestEntry, here: Iterable[RemoteFile], chosen: Iterable[RemoteFile]) -> str:
+def _here_already(
+    entry: ManifestEntry, here: Iterable[RemoteFile], chosen: Iterable[RemoteFile]
+) -> str:
     old, new = (", ".join(file.name for file in files) for files in (here, chosen))
     return f"{entry.name} is here as {old}; to take {new} instead, first type: mlw download {entry.name} --remove"

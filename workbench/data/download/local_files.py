@@ -28,7 +28,9 @@ def choose_form(entry: ManifestEntry, origin: Path) -> tuple[RemoteFile, ...]:
     """
     forms = list(entry.forms.values())
     if origin.is_dir():
-        return max(forms, key=lambda files: sum(where(files, file, origin) is not None for file in files))
+        return max(
+            forms, key=lambda files: sum(where(files, file, origin) is not None for file in files)
+        )
     nearest = max(forms, key=lambda files: _likeness(files, origin))
     if _likeness(nearest, origin):
         return nearest
@@ -41,7 +43,11 @@ def _likeness(files: tuple[RemoteFile, ...], origin: Path) -> int:
     fits = [file for file in files if where(files, file, origin)]
     if any(file.name == origin.name for file in fits):
         return 3
-    return 2 if any(file.suffix.lower() == suffix_of(origin.name).lower() for file in fits) else int(bool(fits))
+    return (
+        2
+        if any(file.suffix.lower() == suffix_of(origin.name).lower() for file in fits)
+        else int(bool(fits))
+    )
 
 
 def where(files: tuple[RemoteFile, ...], file: RemoteFile, origin: Path) -> Path | None:
@@ -61,20 +67,34 @@ def _kind(name: str) -> str:
 
 
 def take(
-    local: Path, part: Path, file: RemoteFile, *, entry: ManifestEntry, partial: bool, progress: Progress | None
+    local: Path,
+    part: Path,
+    file: RemoteFile,
+    *,
+    entry: ManifestEntry,
+    partial: bool,
+    progress: Progress | None,
 ) -> FetchedFile:
     """Copy a local file, or pack a local folder, to `part` and verify it; a wrong one leaves nothing behind."""
     known = with_learnt(entry, file)
     try:
         with disk_errors(part.parent):
-            _pack(local, part, file.stem) if local.is_dir() else _copy(local, part, file.name, progress)
+            _pack(local, part, file.stem) if local.is_dir() else _copy(
+                local, part, file.name, progress
+            )
         digest = checksum(part)
         wrong = difference(part, known, digest)
-        fetched = FetchedFile(part.with_name(file.name), str(local), "given", part.stat().st_size, digest, {})
+        fetched = FetchedFile(
+            part.with_name(file.name), str(local), "given", part.stat().st_size, digest, {}
+        )
         if known.known and not wrong:
-            return replace(fetched, verified="checksum" if file.known else "learnt", counts=counts(part, file))
+            return replace(
+                fetched, verified="checksum" if file.known else "learnt", counts=counts(part, file)
+            )
         if is_html(part):
-            raise DataError(f"{local} is an HTML page, not {file.name}; was a page saved in place of the file?")
+            raise DataError(
+                f"{local} is an HTML page, not {file.name}; was a page saved in place of the file?"
+            )
         if wrong and not file.counts:
             which = "published" if file.known or not known.known else "learnt"
             raise ChecksumError(f"{local} is not the {which} {file.name}: {wrong}.")
@@ -102,7 +122,9 @@ def read_through(path: Path, file: RemoteFile) -> None:
 def _copy(local: Path, part: Path, name: str, progress: Progress | None) -> None:
     total = local.stat().st_size
     with steady(local), local.open("rb") as source, part.open("wb") as sink:
-        while sink.tell() <= total and (chunk := source.read(CHUNK)):  # a file that grows would never end
+        while sink.tell() <= total and (
+            chunk := source.read(CHUNK)
+        ):  # a file that grows would never end
             sink.write(chunk)
             if progress is not None:
                 progress(name, sink.tell(), total)
@@ -115,7 +137,9 @@ def _pack(folder: Path, part: Path, stem: str) -> None:
             sink.writestr(zipfile.ZipInfo(f"{stem}/{name}"), source.read(name))
 
 
-def _checked(fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, partial: bool) -> FetchedFile:
+def _checked(
+    fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, partial: bool
+) -> FetchedFile:
     """Check by content a file that is not the published one, or of which no checksum is known."""
     try:
         checked = _counted(fetched, part, local, file, partial) if file.counts else fetched
@@ -125,7 +149,9 @@ def _checked(fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, pa
         raise type(error)(str(error).replace(str(part), str(local))) from error
 
 
-def _counted(fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, partial: bool) -> FetchedFile:
+def _counted(
+    fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, partial: bool
+) -> FetchedFile:
     with Archive(part) as archive:
         found = dict(zip(file.counts, archive.counts(), strict=False))
     if found == file.counts:
@@ -133,6 +159,10 @@ def _counted(fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, pa
     fewer = min(found.values()) > 0 and all(found[word] <= file.counts[word] for word in found)
     if fewer and partial:
         (word, images), whole = next(iter(found.items())), next(iter(file.counts.values()))
-        return replace(fetched, verified="part", counts=found, part=f"{images:,} of {whole:,} {word}")
+        return replace(
+            fetched, verified="part", counts=found, part=f"{images:,} of {whole:,} {word}"
+        )
     hint = "; add --partial to use it as a part" if fewer else ""
-    raise DataError(f"{local} holds {counts_text(found)}; {file.name} holds {counts_text(file.counts)}{hint}.")
+    raise DataError(
+        f"{local} holds {counts_text(found)}; {file.name} holds {counts_text(file.counts)}{hint}."
+    )

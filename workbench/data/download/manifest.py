@@ -93,7 +93,9 @@ class ManifestEntry:
     def forms(self) -> dict[str, tuple[RemoteFile, ...]]:
         """The files of each form in which the set may be had, the preferred one first."""
         names = dict.fromkeys(file.form for file in self.files if file.form) or {"": None}
-        return {name: tuple(file for file in self.files if file.form in ("", name)) for name in names}
+        return {
+            name: tuple(file for file in self.files if file.form in ("", name)) for name in names
+        }
 
 
 def suffix_of(name: str) -> str:
@@ -167,20 +169,32 @@ def _entry(name: str, table: Any, path: Path) -> ManifestEntry:
     _check(table, ENTRY, ENTRY_OPTIONAL, where)
     files = [file for item in table["file"] for file in _files(item, f"[[{name}.file]] of {path}")]
     entry = ManifestEntry(
-        **{key: value for key, value in table.items() if key != "file"}, name=name, files=tuple(files)
+        **{key: value for key, value in table.items() if key != "file"},
+        name=name,
+        files=tuple(files),
     )
     if entry.access not in ACCESS:
-        raise DataError(f"{where}: access must be one of {', '.join(ACCESS)}, not {entry.access!r}.")
+        raise DataError(
+            f"{where}: access must be one of {', '.join(ACCESS)}, not {entry.access!r}."
+        )
     if entry.access != "direct" and not entry.steps:
-        raise DataError(f"{where}: access is {entry.access!r}, so it must have the key steps: what to do.")
-    if twice := {file.name for file in files if [other.name for other in files].count(file.name) > 1}:
+        raise DataError(
+            f"{where}: access is {entry.access!r}, so it must have the key steps: what to do."
+        )
+    if twice := {
+        file.name for file in files if [other.name for other in files].count(file.name) > 1
+    }:
         raise DataError(f"{where}: the name {sorted(twice)[0]!r} is given to more than one file.")
     if wrong := [value for value in entry.overlaps.values() if type(value) is not bool]:
         raise DataError(f"{where}: overlaps says true or false of each name, not {wrong[0]!r}.")
     if not files:
         raise DataError(f"{where}: file must be at least one [[{name}.file]].")
-    if entry.access != "by hand" and (lone := [file.name for file in files if not file.urls and not entry.steps]):
-        raise DataError(f"{where}: {lone[0]} has no url, so the entry must have the key steps: what to do.")
+    if entry.access != "by hand" and (
+        lone := [file.name for file in files if not file.urls and not entry.steps]
+    ):
+        raise DataError(
+            f"{where}: {lone[0]} has no url, so the entry must have the key steps: what to do."
+        )
     return entry
 
 
@@ -192,14 +206,20 @@ def _files(table: Any, where: str) -> Iterator[RemoteFile]:
     names = table.get("names", [table.get("name")])
     if not names or not all(isinstance(name, str) for name in names):
         raise DataError(f"{where}: names must be a list of file names, not {names!r}.")
-    if alone := [key for key in ("size", "md5", "sha256", "counts") if key in table and "names" in table]:
+    if alone := [
+        key for key in ("size", "md5", "sha256", "counts") if key in table and "names" in table
+    ]:
         raise DataError(f"{where}: {alone[0]} is of one file; give it with name, not with names.")
     addresses = [*([table["url"]] if "url" in table else []), *table.get("mirrors", [])]
     if not all(isinstance(address, str) for address in addresses):
         raise DataError(f"{where}: mirrors must be a list of addresses, not {table['mirrors']!r}.")
     if len(names) > 1 and (same := [address for address in addresses if "{name}" not in address]):
-        raise DataError(f"{where}: url must hold {{name}} where names has {len(names)} names, not {same[0]!r}.")
-    values = {key: table[key] for key in ("size", "md5", "sha256", "counts", "form") if key in table}
+        raise DataError(
+            f"{where}: url must hold {{name}} where names has {len(names)} names, not {same[0]!r}."
+        )
+    values = {
+        key: table[key] for key in ("size", "md5", "sha256", "counts", "form") if key in table
+    }
     for name in names:
         urls = tuple(address.replace("{name}", quote(name)) for address in addresses)
         file = RemoteFile(name, urls, **values)
@@ -213,7 +233,9 @@ def _check_file(file: RemoteFile, where: str) -> None:
         raise DataError(f"{where}: name must be a plain file name, not {name!r}.")
     for key, digest, length in (("md5", file.md5, 32), ("sha256", file.sha256, 64)):
         if digest and not re.fullmatch(rf"[0-9a-f]{{{length}}}", digest):
-            raise DataError(f"{where}: {key} of {name} must be {length} hexadecimal digits, not {digest!r}.")
+            raise DataError(
+                f"{where}: {key} of {name} must be {length} hexadecimal digits, not {digest!r}."
+            )
     if file.size < 0:
         raise DataError(f"{where}: size of {name} must be a number of bytes, not {file.size}.")
     for url in file.urls:
@@ -221,7 +243,9 @@ def _check_file(file: RemoteFile, where: str) -> None:
     if len(file.counts) > 3 or not all(type(count) is int for count in file.counts.values()):
         raise DataError(f"{where}: counts must be up to three whole numbers, not {file.counts}.")
     if file.counts and file.suffix.lower() not in ARCHIVES:
-        raise DataError(f"{where}: counts are of an archive ({', '.join(ARCHIVES)}), not of {name}.")
+        raise DataError(
+            f"{where}: counts are of an archive ({', '.join(ARCHIVES)}), not of {name}."
+        )
 
 
 def _check_url(url: str, file: RemoteFile, where: str) -> None:
@@ -230,7 +254,9 @@ def _check_url(url: str, file: RemoteFile, where: str) -> None:
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise DataError(f"{where}: url must begin with https://, not {url!r}.")
     if parts.scheme == "http" and not file.known and parts.hostname not in LOCAL:
-        raise DataError(f"{where}: url {url!r} is http, which needs md5 or sha256; give one, or an https address.")
+        raise DataError(
+            f"{where}: url {url!r} is http, which needs md5 or sha256; give one, or an https address."
+        )
 
 
 def _check(table: Any, types: Mapping[str, type], optional: set[str], where: str) -> None:

@@ -9,7 +9,13 @@ from urllib.parse import urlsplit
 
 from workbench.data.download.local_files import counts, read_through
 from workbench.data.download.manifest import ManifestEntry, RemoteFile
-from workbench.data.download.provenance import FetchedFile, counts_text, difference, learnt_path, with_learnt
+from workbench.data.download.provenance import (
+    FetchedFile,
+    counts_text,
+    difference,
+    learnt_path,
+    with_learnt,
+)
 from workbench.data.download.transfer import Progress, TooLong, discard, is_html, receive
 from workbench.data.files.checksum import checksum
 from workbench.errors import ChecksumError, DataError
@@ -46,7 +52,13 @@ def from_net(
 
 
 def _transfer(
-    url: str, part: Path, file: RemoteFile, entry: ManifestEntry, *, learnt: bool, progress: Progress | None
+    url: str,
+    part: Path,
+    file: RemoteFile,
+    entry: ManifestEntry,
+    *,
+    learnt: bool,
+    progress: Progress | None,
 ) -> FetchedFile:
     """Transfer a file to `part`, going on where an earlier transfer stopped, and verify it."""
     resumed = part.exists()
@@ -71,12 +83,18 @@ def _transfer(
     first = not file.known
     if first:
         _believable(url, part, file)
-    return FetchedFile(part.with_name(file.name), url, how, size, digest, counts(part, file), first=first)
+    return FetchedFile(
+        part.with_name(file.name), url, how, size, digest, counts(part, file), first=first
+    )
 
 
-def _refusal(url: str, file: RemoteFile, wrong: str, entry: ManifestEntry, *, html: bool, learnt: bool) -> DataError:
+def _refusal(
+    url: str, file: RemoteFile, wrong: str, entry: ManifestEntry, *, html: bool, learnt: bool
+) -> DataError:
     if html:
-        return DataError(f"{url} gave an HTML page instead of {file.name}; open it in a browser, or use --from.")
+        return DataError(
+            f"{url} gave an HTML page instead of {file.name}; open it in a browser, or use --from."
+        )
     if not learnt:
         return ChecksumError(f"{url} is not the published {file.name}: {wrong}; nothing was kept.")
     return ChecksumError(
@@ -91,7 +109,9 @@ def _believable(url: str, part: Path, file: RemoteFile) -> None:
     try:
         found = counts(part, file)
         if found != file.counts and found:
-            raise ChecksumError(f"{part} holds {counts_text(found)}; {file.name} holds {counts_text(file.counts)}.")
+            raise ChecksumError(
+                f"{part} holds {counts_text(found)}; {file.name} holds {counts_text(file.counts)}."
+            )
         read_through(part, file)
     except DataError as error:
         discard(part)

@@ -126,7 +126,12 @@ def learn(entry: ManifestEntry, fetched: FetchedFile) -> None:
 
     with FileLock(learnt_path().with_name(f".{LEARNT}.lock")):
         tables = _read_learnt()
-        about = {"sha256": fetched.sha256, "size": fetched.size, "origin": fetched.origin, "on": date.today()}
+        about = {
+            "sha256": fetched.sha256,
+            "size": fetched.size,
+            "origin": fetched.origin,
+            "on": date.today(),
+        }
         tables.setdefault(entry.name, {})[fetched.path.name] = about
         _write(learnt_path(), tables)
 
@@ -139,14 +144,20 @@ def learnt_path() -> Path:
 def _read_learnt() -> dict[str, Any]:
     try:
         tables = tomllib.loads(learnt_path().read_text(encoding="utf-8"))
-        if all(isinstance(file["sha256"], str) and file["size"] > 0 for t in tables.values() for file in t.values()):
+        if all(
+            isinstance(file["sha256"], str) and file["size"] > 0
+            for t in tables.values()
+            for file in t.values()
+        ):
             return tables
         fault = "an entry lacks sha256 or size"
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         fault = str(error)
-    raise DataError(f"{learnt_path()}, which holds the checksums learnt so far, cannot be read: {fault}.")
+    raise DataError(
+        f"{learnt_path()}, which holds the checksums learnt so far, cannot be read: {fault}."
+    )
 
 
 def difference(path: Path, file: RemoteFile, digest: str) -> str:
@@ -181,7 +192,11 @@ def downloaded(entry: ManifestEntry, name: str = "") -> tuple[FetchedFile, ...]:
     records = read_provenance(folder)
 
     def missing(files: tuple[RemoteFile, ...]) -> list[str]:
-        return [file.name for file in files if file.name not in records or not (folder / file.name).is_file()]
+        return [
+            file.name
+            for file in files
+            if file.name not in records or not (folder / file.name).is_file()
+        ]
 
     form = min(entry.forms.values(), key=lambda files: len(missing(files)) / len(files))
     lacking = missing(form)
@@ -192,5 +207,7 @@ def downloaded(entry: ManifestEntry, name: str = "") -> tuple[FetchedFile, ...]:
     found = tuple(records[file.name] for file in form)
     for file in found:
         if (size := file.path.stat().st_size) != file.size:
-            raise DataError(f"{file.path} has {size:,} bytes, not {file.size:,}; type: mlw download {name}")
+            raise DataError(
+                f"{file.path} has {size:,} bytes, not {file.size:,}; type: mlw download {name}"
+            )
     return found

@@ -50,7 +50,9 @@ class _Sink:
             return
         length = int(response.headers.get("Content-Length") or 0)
         rest = response.headers.get("Content-Range", "").startswith(f"bytes {self.start}-")
-        if self.done and (response.status_code == 200 or (response.status_code == 206 and not rest)):
+        if self.done and (
+            response.status_code == 200 or (response.status_code == 206 and not rest)
+        ):
             self.stream.truncate(0)
             self.done = 0
         if response.status_code in (200, 206) and length:
@@ -81,7 +83,9 @@ def receive(url: str, part: Path, file: RemoteFile, progress: Progress | None) -
     if sink.done == 0:
         discard(part)
     if sink.response is None:
-        raise DataError(f"{url} cannot be reached ({broken}); use --from with a folder or an archive.")
+        raise DataError(
+            f"{url} cannot be reached ({broken}); use --from with a folder or an archive."
+        )
     _judge(url, part, sink, broken)
 
 
@@ -89,12 +93,16 @@ def _judge(url: str, part: Path, sink: _Sink, broken: str) -> None:
     """Look at how a transfer ended; a `DataError` if not with the whole file."""
     response, file, total = sink.response, sink.file, sink.file.size or sink.promised
     if response.is_redirect:
-        raise DataError(f"{url} leads {broken}; use --from with a folder, an archive or another URL.")
+        raise DataError(
+            f"{url} leads {broken}; use --from with a folder, an archive or another URL."
+        )
     if response.status_code == 416 and sink.done:
         return  # there is as much as the server has, or more: the caller looks at it
     if response.status_code >= 400:
         status = f"{response.status_code} {response.reason}"
-        raise DataError(f"{url} cannot be had: {status}; use --from with a folder, an archive or another URL.")
+        raise DataError(
+            f"{url} cannot be had: {status}; use --from with a folder, an archive or another URL."
+        )
     if sink.done and is_html(part):
         return  # the caller says that it is a page
     if broken or sink.done == 0 or sink.done < (sink.promised or file.size):
@@ -103,7 +111,9 @@ def _judge(url: str, part: Path, sink: _Sink, broken: str) -> None:
         )
     if not (total or file.known or response.headers.get("Transfer-Encoding") == "chunked"):
         discard(part)
-        raise DataError(f"{url} does not say how long {file.name} is, and no checksum is known to tell; use --from.")
+        raise DataError(
+            f"{url} does not say how long {file.name} is, and no checksum is known to tell; use --from."
+        )
 
 
 def discard(part: Path) -> None:
@@ -117,7 +127,9 @@ def may_follow(start: str, target: str) -> bool:
     before, after = urlsplit(start), urlsplit(target)
     if after.scheme == "https":
         return True
-    return before.scheme == after.scheme == "http" and (before.hostname in LOCAL) == (after.hostname in LOCAL)
+    return before.scheme == after.scheme == "http" and (before.hostname in LOCAL) == (
+        after.hostname in LOCAL
+    )
 
 
 def _version_file(part: Path) -> Path:
@@ -148,9 +160,17 @@ def _request(url: str, sink: _Sink, version: str) -> str:
         headers["Range"] = f"bytes={sink.start}-"
     if version:
         headers["If-Range"] = version
-    options: dict[str, Any] = {"headers": headers, "hooks": {"response": sink.begin}, "timeout": TIMEOUT}
+    options: dict[str, Any] = {
+        "headers": headers,
+        "hooks": {"response": sink.begin},
+        "timeout": TIMEOUT,
+    }
     if urlsplit(url).hostname in LOCAL:
-        options["proxies"] = {"http": None, "https": None, "all": None}  # no proxy reaches this machine
+        options["proxies"] = {
+            "http": None,
+            "https": None,
+            "all": None,
+        }  # no proxy reaches this machine
     try:
         HTTPDownloader(chunk_size=CHUNK, **options)(url, sink, None)
     except _Astray as error:
@@ -178,10 +198,21 @@ def progress_bar() -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     with Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 

@@ -47,7 +47,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 READ_LIMIT = 2**30  # bytes of a member that `read` returns
 EXPANSION_LIMIT = 200  # times the archive's own size, all members together; images hardly shrink
 EXPANSION_FLOOR = 2**20  # bytes that any archive may expand to: a tar is padded with zeros
-SCRATCH_LIMIT = 16 * 2**30  # bytes kept to be read again: Fungi takes 13 GB, ChestX 45 GB in twelve archives
+SCRATCH_LIMIT = (
+    16 * 2**30
+)  # bytes kept to be read again: Fungi takes 13 GB, ChestX 45 GB in twelve archives
 CHUNK = 2**20  # bytes at a time, copying
 BUFFER = 2**16  # bytes of an open member
 PORTION = 16  # images that a thread decodes in turn
@@ -156,7 +158,9 @@ class Archive:
         So does reading from the stream; it must be closed before the archive is.
         """
         with reading(name, self.path):
-            return cast(BinaryIO, io.BufferedReader(_Member(self._store.raw(name), name, self.path), BUFFER))
+            return cast(
+                BinaryIO, io.BufferedReader(_Member(self._store.raw(name), name, self.path), BUFFER)
+            )
 
     def inner(self, name: str) -> Archive:
         """Open an archive inside this one; close it before this one. Raises `DataError`.
@@ -179,7 +183,12 @@ class Archive:
         return decode(self.read(name), size=size, channels=channels, crop=crop, name=label)
 
     def stack(
-        self, names: Sequence[str], *, size: int, channels: int = 3, crops: Sequence[Crop | None] | None = None
+        self,
+        names: Sequence[str],
+        *,
+        size: int,
+        channels: int = 3,
+        crops: Sequence[Crop | None] | None = None,
     ) -> NDArray[np.uint8]:
         """Return images in the order of `names`, `(n, channels, size, size)`, decoded by as many threads as cores.
 
@@ -276,7 +285,9 @@ def _spilled(source: BinaryIO, label: Path, limit: int) -> BinaryIO:
     folder = _scratch.get()
     if folder is None:
         return _copied(source, cast(BinaryIO, tempfile.TemporaryFile()), label, limit)
-    place = folder / hashlib.sha256(f"{type(source).__name__} {label.absolute()}".encode()).hexdigest()
+    place = (
+        folder / hashlib.sha256(f"{type(source).__name__} {label.absolute()}".encode()).hexdigest()
+    )
     if not place.exists():
         part = place.with_suffix(".part")
         _copied(source, part.open("w+b"), label, limit).close()
@@ -302,14 +313,18 @@ def _copied(source: BinaryIO, sink: BinaryIO, label: Path, limit: int) -> Binary
         while chunk := source.read(CHUNK):
             total += len(chunk)
             if total > limit:
-                raise DataError(f"{label} would expand to more than {limit:,} bytes; it is refused.")
+                raise DataError(
+                    f"{label} would expand to more than {limit:,} bytes; it is refused."
+                )
             sink.write(chunk)
         sink.flush()
     except BaseException as error:
         sink.close()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f"{_scratch.get() or tempfile.gettempdir()} is full; {label} must be decompressed there"
-            raise DataError(f"The disk that holds {where}: free some space or set TMPDIR to another folder.") from error
+            raise DataError(
+                f"The disk that holds {where}: free some space or set TMPDIR to another folder."
+            ) from error
         if isinstance(error, (*DAMAGE, OSError)):
             raise DataError(f"{label} is damaged or cut off: {error}.") from error
         raise

@@ -14,7 +14,11 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
         digest = hashlib.new(algorithm)
         with Archive(path) as archive:
             for name in archive.names:
-                digest.update(f"{name}\0{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode())
+                digest.update(
+                    f"{name}\0{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode()
+                )
         return digest.hexdigest()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(algorithm, usedforsecurity=False)
+        ).hexdigest()

@@ -93,7 +93,9 @@ class ZipFiles:
         self._members = dict(_zip_members(self._zip, label))
         total = sum(member.file_size for member in self._zip.infolist())
         if total > limit:
-            raise DataError(f"{label} ({packed:,} bytes) would expand to {total:,} bytes; it is refused.")
+            raise DataError(
+                f"{label} ({packed:,} bytes) would expand to {total:,} bytes; it is refused."
+            )
 
     def names(self) -> Iterable[str]:
         return self._members
@@ -110,7 +112,9 @@ def _zip_members(archive: zipfile.ZipFile, label: Path) -> Iterator[tuple[str, z
     for member in archive.infolist():
         name = checked_name(member.filename, label)
         mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the archive is not from Unix
-        refuse_special(name, label, link=mode == stat.S_IFLNK, regular=mode in (0, stat.S_IFREG, stat.S_IFDIR))
+        refuse_special(
+            name, label, link=mode == stat.S_IFLNK, regular=mode in (0, stat.S_IFREG, stat.S_IFDIR)
+        )
         if member.flag_bits & 1:
             raise DataError(f"{label} holds {name!r}, which is encrypted; it is refused.")
         if member.compress_type not in METHODS:
@@ -184,12 +188,18 @@ def tar_index(file: BinaryIO, label: Path) -> Iterator[tuple[str, int, int]]:
     file.seek(0)
     seen: set[str] = set()
     try:
-        with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
+        with tarfile.open(
+            fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
+        ) as tar:
             before = -1
             while (member := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # or it would keep them all
                 name = checked_name(member.name, label)
-                if member.offset <= before or member.size < 0 or member.offset_data + member.size > end:
+                if (
+                    member.offset <= before
+                    or member.size < 0
+                    or member.offset_data + member.size > end
+                ):
                     raise DataError(f"{label} is cut off or damaged at {name!r} ({end:,} bytes).")
                 before = member.offset
                 plain = (member.isreg() or member.isdir()) and not member.issparse()
@@ -242,7 +252,12 @@ def _folder_members(path: Path) -> Iterator[tuple[str, FileState]]:
             status = place.lstat()
             inside = checked_name(place.relative_to(path).as_posix(), path)
             kind = stat.S_IFMT(status.st_mode)
-            refuse_special(inside, path, link=kind == stat.S_IFLNK, regular=kind in (stat.S_IFREG, stat.S_IFDIR))
+            refuse_special(
+                inside,
+                path,
+                link=kind == stat.S_IFLNK,
+                regular=kind in (stat.S_IFREG, stat.S_IFDIR),
+            )
             if kind == stat.S_IFREG:
                 yield inside, FileState.of(status)
 

@@ -28,7 +28,12 @@ SPARE = 2
 
 
 def decode(
-    data: bytes, *, size: int | None = None, channels: int = 3, crop: Crop | None = None, name: str = "the image"
+    data: bytes,
+    *,
+    size: int | None = None,
+    channels: int = 3,
+    crop: Crop | None = None,
+    name: str = "the image",
 ) -> NDArray[np.uint8]:  # (c, h, w)
     """Decode an image file as grey (1 channel) or RGB (3), cropped if asked, resized to `size` x `size` if given.
 
@@ -80,7 +85,9 @@ def _flat(image: Picture, mode: str, name: str) -> Picture:
     from PIL import Image
 
     if image.mode == "F":
-        raise DataError(f"{name} has floating-point pixels, whose range nobody knows; save it with 8 or 16 bits.")
+        raise DataError(
+            f"{name} has floating-point pixels, whose range nobody knows; save it with 8 or 16 bits."
+        )
     if image.mode == "I" or image.mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(np.asarray(image), name)).convert(mode)
     if image.has_transparency_data:
@@ -92,12 +99,16 @@ def _flat(image: Picture, mode: str, name: str) -> Picture:
 def _eight_bits(values: NDArray[np.integer], name: str) -> NDArray[np.uint8]:
     """Scale 0..65535 to 0..255. Mode "I" holds 16 bits where a format has no more, else nobody knows how many."""
     if values.min() < 0 or values.max() > 0xFFFF:
-        raise DataError(f"{name} has 32-bit pixels, whose range nobody knows; save it with 8 or 16 bits.")
+        raise DataError(
+            f"{name} has 32-bit pixels, whose range nobody knows; save it with 8 or 16 bits."
+        )
     return ((values.astype(np.uint32) * 255 + 0x7FFF) // 0xFFFF).astype(np.uint8)
 
 
 def _cropped(pixels: Picture, crop: Crop, name: str) -> Picture:
     left, upper, right, lower = crop
     if not (0 <= left < right <= pixels.width and 0 <= upper < lower <= pixels.height):
-        raise DataError(f"{name} has {pixels.width} x {pixels.height} pixels; {crop} is not inside it.")
+        raise DataError(
+            f"{name} has {pixels.width} x {pixels.height} pixels; {crop} is not inside it."
+        )
     return pixels.crop(crop)

@@ -21,14 +21,18 @@ from numpy.typing import NDArray
 
 from workbench.errors import DataError
 
-DTYPE = re.compile(r"[<>|=]?[biufcSUO?][0-9]*")  # numbers, strings and objects: no records, no dates
+DTYPE = re.compile(
+    r"[<>|=]?[biufcSUO?][0-9]*"
+)  # numbers, strings and objects: no records, no dates
 NDARRAY = "numpy.ndarray"  # stands for the class, which only ever is an argument
 COPIES = 8  # bytes that calls may copy for each byte read; without a limit a small pickle fills the memory
 ENTRY = 64  # bytes of an entry of a container, or so
 FREE = 2**26  # bytes that they may copy in any case
 
 
-def load_pickle(data: bytes | BinaryIO, *, encoding: str = "ASCII", name: str = "the pickle") -> Any:
+def load_pickle(
+    data: bytes | BinaryIO, *, encoding: str = "ASCII", name: str = "the pickle"
+) -> Any:
     """Return what a pickle holds.
 
     Args:
@@ -113,7 +117,9 @@ class _Reader(pickle._Unpickler):
         self._refuse(f"asks for the extension {code}")
 
     def _refuse(self, what: str) -> NoReturn:
-        raise DataError(f"{self._name} {what}; only arrays, numbers, strings and plain containers are read.")
+        raise DataError(
+            f"{self._name} {what}; only arrays, numbers, strings and plain containers are read."
+        )
 
     # --- instructions
 
@@ -131,7 +137,9 @@ class _Reader(pickle._Unpickler):
         elif type(target) is np.ndarray and target.shape == (0,):
             _, shape, dtype, _, content = state
             size = math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize)
-            if min(shape, default=0) < 0 or size != len(content):  # numpy takes the memory before it looks
+            if min(shape, default=0) < 0 or size != len(
+                content
+            ):  # numpy takes the memory before it looks
                 raise ValueError(f"{len(content):,} bytes or items in an array of {size:,}")
             self._spend(len(content))
             target.__setstate__(state)
@@ -174,7 +182,12 @@ class _Reader(pickle._Unpickler):
         return np.empty(0, np.int8)
 
     def _array(
-        self, buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], order: Any, axes: tuple[int, ...] = ()
+        self,
+        buffer: bytes,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        order: Any,
+        axes: tuple[int, ...] = (),
     ) -> NDArray[Any]:
         flat = np.frombuffer(buffer, dtype)
         if order == "K":  # its axes in another order in memory, which `axes` tells
@@ -192,7 +205,11 @@ class _Reader(pickle._Unpickler):
         return text.encode("latin1")
 
     def _bytearray(self, content: bytes | str = b"", *encoding: str) -> bytearray:
-        raw = self._encoded(content, *encoding) if isinstance(content, str) else bytes(memoryview(content))
+        raw = (
+            self._encoded(content, *encoding)
+            if isinstance(content, str)
+            else bytes(memoryview(content))
+        )
         self._spend(len(raw))
         return bytearray(raw)
 

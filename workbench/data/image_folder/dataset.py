@@ -36,7 +36,9 @@ class ImageFolder(Dataset):
         channels: Annotated[Literal[1, 3], "1: grey, 3: colour"] = 3,
     ):
         if size < 1:
-            raise UsageError(f"{record.name}:size={size} cannot be; size is the pixels a side, at least 1")
+            raise UsageError(
+                f"{record.name}:size={size} cannot be; size is the pixels a side, at least 1"
+            )
         self.record = record
         self.size = size
         self.channels = channels
@@ -47,7 +49,9 @@ class ImageFolder(Dataset):
             return
         with self._originals() as archive:
             for label, names in self._unchanged(archive, split).items():
-                yield ImageClass(label, archive.stack(names, size=self.size, channels=self.channels))
+                yield ImageClass(
+                    label, archive.stack(names, size=self.size, channels=self.channels)
+                )
 
     def check(self) -> None:
         """Compare all originals with what they were. Raises `DataError` if they are gone or changed."""
@@ -68,9 +72,14 @@ class ImageFolder(Dataset):
             together |= classes
         skipped = self.record.unreadable
         wanted = self.record.images[split]
-        found = {label: [name for name in together.get(label, []) if name not in skipped] for label in wanted}
+        found = {
+            label: [name for name in together.get(label, []) if name not in skipped]
+            for label in wanted
+        }
         if content_of(archive, found) != self.record.content[split]:
-            raise DataError(f"{self.record.origin} is no longer as it was; {self._hint(self.record.origin)}")
+            raise DataError(
+                f"{self.record.origin} is no longer as it was; {self._hint(self.record.origin)}"
+            )
         return found
 
     def _hint(self, origin: str) -> str:
@@ -83,7 +92,9 @@ class ImageFolder(Dataset):
 
 def open_folder(dataset: ImageFolder, *, progress: Progress | None = None) -> dict[str, Table]:
     """Return the splits of a user's folder as tables, prepared on first use."""
-    return prepare(dataset.record.name, dataset, {}, dict(dataset.record.content), progress=progress)
+    return prepare(
+        dataset.record.name, dataset, {}, dict(dataset.record.content), progress=progress
+    )
 
 
 def content_of(archive: Archive, classes: ImagesByClass) -> str:

@@ -27,7 +27,18 @@ SPLIT_NAMES = {
 }
 TABLES = (".csv", ".tsv")
 # how the columns of a table are called, in small letters
-FILE = ("filename", "file_name", "file", "image", "image_name", "image_id", "img", "path", "filepath", "image_path")
+FILE = (
+    "filename",
+    "file_name",
+    "file",
+    "image",
+    "image_name",
+    "image_id",
+    "img",
+    "path",
+    "filepath",
+    "image_path",
+)
 LABEL = ("label", "labels", "class", "class_name", "category", "target", "species")
 SPLIT = ("split", "set", "subset", "partition")
 
@@ -90,12 +101,18 @@ def _by_folders(archive: Archive, images: list[str]) -> Layout:
                 f"{archive.path} has images in {', '.join(sorted(tops))} without class folders; put those of each "
                 "class into a folder of its own."
             )
-        grouped = _grouped(archive, (((SPLIT_NAMES[p[0].lower()], _folder(p[1:-1])), n) for n, p in deep.items()))
+        grouped = _grouped(
+            archive, (((SPLIT_NAMES[p[0].lower()], _folder(p[1:-1])), n) for n, p in deep.items())
+        )
         return Layout("split folders with class folders", grouped, (), ())
     if len(named) > 1:
         others = ", ".join(sorted(tops - named))
-        raise DataError(f"{archive.path} has the folders {', '.join(sorted(named))}, and beside them {others}; which?")
-    grouped = _grouped(archive, ((("", _folder(p[:-1])), name) for name, p in inside.items() if len(p) > 1))
+        raise DataError(
+            f"{archive.path} has the folders {', '.join(sorted(named))}, and beside them {others}; which?"
+        )
+    grouped = _grouped(
+        archive, ((("", _folder(p[:-1])), name) for name, p in inside.items() if len(p) > 1)
+    )
     return Layout("class folders", grouped, (), ())
 
 
@@ -103,16 +120,26 @@ def _folder(parts: tuple[str, ...]) -> str:
     return "/".join(parts)
 
 
-def _grouped(archive: Archive, labelled: Iterator[tuple[tuple[str, str], str]]) -> dict[str, ImagesByClass]:
+def _grouped(
+    archive: Archive, labelled: Iterator[tuple[tuple[str, str], str]]
+) -> dict[str, ImagesByClass]:
     """Collect `((split, class), image)`; two folders that differ only in how they are coded are refused."""
     splits: dict[str, ImagesByClass] = defaultdict(lambda: defaultdict(list))
     written: dict[str, str] = {}
     for (split, label), name in labelled:
-        folder, known = f"{split}/{label}", written.setdefault(f"{split}/{plain(label)}", f"{split}/{label}")
+        folder, known = (
+            f"{split}/{label}",
+            written.setdefault(f"{split}/{plain(label)}", f"{split}/{label}"),
+        )
         if folder != known:
-            raise DataError(f"{archive.path} has two folders {plain(label)!r}, coded differently; rename one.")
+            raise DataError(
+                f"{archive.path} has two folders {plain(label)!r}, coded differently; rename one."
+            )
         splits[split][plain(label)].append(name)
-    return {split: {label: sorted(classes[label]) for label in sorted(classes)} for split, classes in splits.items()}
+    return {
+        split: {label: sorted(classes[label]) for label in sorted(classes)}
+        for split, classes in splits.items()
+    }
 
 
 # --- tables
@@ -148,7 +175,8 @@ def _read_table(archive: Archive, name: str) -> _Table | None:
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval=""))
     columns = {str(column).strip().lower(): str(column) for column in rows[0]} if rows else {}
     file, label, split = (
-        next((columns[guess] for guess in guesses if guess in columns), "") for guesses in (FILE, LABEL, SPLIT)
+        next((columns[guess] for guess in guesses if guess in columns), "")
+        for guesses in (FILE, LABEL, SPLIT)
     )
     return _Table(name, rows, file, label, split) if file and label else None
 
@@ -168,13 +196,21 @@ def _by_table(archive: Archive, images: list[str], tables: list[_Table]) -> Layo
             if not found[1]:
                 raise DataError(f"{place} gives {row[table.file]} no label.")
             if labels.setdefault(image, found) != found:
-                raise DataError(f"{place} gives {row[table.file]} another label or split than a row before it.")
+                raise DataError(
+                    f"{place} gives {row[table.file]} another label or split than a row before it."
+                )
     if not labels:
-        raise DataError(f"None of the files that {tables[0].name} names, {absent[0]} first, is in {archive.path}.")
+        raise DataError(
+            f"None of the files that {tables[0].name} names, {absent[0]} first, is in {archive.path}."
+        )
     if len({bool(split) for split, _ in labels.values()}) > 1:
         raise DataError(f"{archive.path} has tables with a split and tables without one; which?")
     grouped = _grouped(archive, ((found, image) for image, found in labels.items()))
-    notes = (f"{counted(len(absent), 'row')} ignored whose file is not there: {listing(absent)}",) if absent else ()
+    notes = (
+        (f"{counted(len(absent), 'row')} ignored whose file is not there: {listing(absent)}",)
+        if absent
+        else ()
+    )
     columns = ", ".join(filter(None, (tables[0].file, tables[0].label, tables[0].split)))
     names = tuple(table.name for table in tables)
     return Layout(f"images with {', '.join(names)}: {columns}", grouped, names, notes)
@@ -191,7 +227,9 @@ def _split_of(table: _Table, row: Mapping[str, str], place: str) -> str:
         return SPLIT_NAMES.get(PurePosixPath(table.name).stem.lower(), "")
     value = row[table.split].strip().lower()
     if value not in SPLIT_NAMES:
-        raise DataError(f"{place} has the split {row[table.split]!r}; it must be one of {', '.join(SPLIT_NAMES)}.")
+        raise DataError(
+            f"{place} has the split {row[table.split]!r}; it must be one of {', '.join(SPLIT_NAMES)}."
+        )
     return SPLIT_NAMES[value]
 
 

@@ -37,7 +37,11 @@ class FolderRecord:
 
     def __str__(self) -> str:
         size = f"{counted(self.classes, 'class', 'classes')}, {counted(self.count, 'image')}"
-        lines = [f"{self.name}: {size} from {self.origin} ({self.how})", f"split: {self.split}", *self.notes]
+        lines = [
+            f"{self.name}: {size} from {self.origin} ({self.how})",
+            f"split: {self.split}",
+            *self.notes,
+        ]
         if self.unreadable:
             lines.append(f"{counted(len(self.unreadable), 'file')} skipped that cannot be read:")
             lines += [f"  {why}" for why in self.unreadable.values()]
@@ -55,7 +59,9 @@ def read_record(name: str) -> FolderRecord:
     try:
         return FolderRecord(**tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} cannot be read: {error}; type: mlw download {name} --from FOLDER") from error
+        raise DataError(
+            f"{path} cannot be read: {error}; type: mlw download {name} --from FOLDER"
+        ) from error
 
 
 def record_path(name: str) -> Path:

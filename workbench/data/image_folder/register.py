@@ -32,12 +32,16 @@ Progress = Callable[[str, int], None]  # what is being done, how much of it is d
 def check_name(name: str) -> None:
     """Refuse what cannot be the name of a user's folder. Raises `UsageError`."""
     if any(name == entry.name for entry in registry().entries("datasets").values()):
-        raise UsageError(f"{name!r} is a data set of {registry().find('datasets', name).distribution}; choose another.")
+        raise UsageError(
+            f"{name!r} is a data set of {registry().find('datasets', name).distribution}; choose another."
+        )
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a data set's name; use letters, digits, - and _.")
 
 
-def add_folder(text: str, source: str | os.PathLike[str], *, progress: Progress | None = None) -> FolderRecord:
+def add_folder(
+    text: str, source: str | os.PathLike[str], *, progress: Progress | None = None
+) -> FolderRecord:
     """Make a folder or an archive of images a data set by the name in the spec `text`, and return its record.
 
     Every image is decoded once to find those that cannot be. Nothing is copied; `open_folder` prepares.
@@ -51,7 +55,9 @@ def add_folder(text: str, source: str | os.PathLike[str], *, progress: Progress 
     options = convert_options(spec.name, spec.options, options_of(ImageFolder))
     origin = Path(source).expanduser().resolve()
     if not origin.exists():
-        raise UsageError(f"{source} does not exist; --from takes a folder or an archive of your own images.")
+        raise UsageError(
+            f"{source} does not exist; --from takes a folder or an archive of your own images."
+        )
     blank = FolderRecord(spec.name, str(origin), "", {}, "", {}, {}, {}, [])
     options = chosen_options(ImageFolder(blank, **options))  # the defaults too
     record = replace(_look(spec.name, origin, options["size"], progress), options=options)
@@ -68,8 +74,17 @@ def _look(name: str, origin: Path, size: int, progress: Progress | None) -> Fold
     """Look at every image and decide on classes and splits."""
     with Archive(origin) as archive:
         layout = find_layout(archive)
-        images = [image for classes in layout.splits.values() for names in classes.values() for image in names]
-        unreadable = dict(_unreadable(archive, images, size, lambda n: progress and progress(f"looking at {name}", n)))
+        images = [
+            image
+            for classes in layout.splits.values()
+            for names in classes.values()
+            for image in names
+        ]
+        unreadable = dict(
+            _unreadable(
+                archive, images, size, lambda n: progress and progress(f"looking at {name}", n)
+            )
+        )
         kept, small = _large_enough(layout.splits, unreadable)
         splits, how = split_classes(kept)
         content = {split: content_of(archive, classes) for split, classes in splits.items()}
@@ -79,10 +94,23 @@ def _look(name: str, origin: Path, size: int, progress: Progress | None) -> Fold
         left = f"{counted(len(few), 'class', 'classes')} with fewer than {LEAST_IMAGES} images left out"
         notes.append(f"{left}: {listing(few, 20)}")
     if not splits:
-        raise DataError(f"{origin} holds no class with {LEAST_IMAGES} images or more; {'; '.join(notes)}.")
-    counts = {split: {label: len(names) for label, names in classes.items()} for split, classes in splits.items()}
+        raise DataError(
+            f"{origin} holds no class with {LEAST_IMAGES} images or more; {'; '.join(notes)}."
+        )
+    counts = {
+        split: {label: len(names) for label, names in classes.items()}
+        for split, classes in splits.items()
+    }
     return FolderRecord(
-        name, str(origin), layout.how, content, how, {}, counts, dict(sorted(unreadable.items())), notes
+        name,
+        str(origin),
+        layout.how,
+        content,
+        how,
+        {},
+        counts,
+        dict(sorted(unreadable.items())),
+        notes,
     )
 
 
@@ -128,15 +156,24 @@ def split_classes(splits: Mapping[str, ImagesByClass]) -> tuple[dict[str, Images
     many for validation, the rest for training; all for test where there are fewer than 15.
     """
     if "" not in splits:
-        return {split: splits[split] for split in SPLITS if split in splits}, f"as given: {_sizes(splits)} classes"
+        return {
+            split: splits[split] for split in SPLITS if split in splits
+        }, f"as given: {_sizes(splits)} classes"
     classes = splits[""]
     if len(classes) < LEAST_CLASSES:
         every = f"fewer than {LEAST_CLASSES} classes, so all are test classes, to judge what was trained on other data"
         return {"test": classes}, every
     order = sorted(classes, key=lambda label: hashlib.sha256(label.encode()).hexdigest())
     fifth = max(5, round(len(order) / 5))
-    parts = {"train": order[: -2 * fifth], "val": order[-2 * fifth : -fifth], "test": order[-fifth:]}
-    made = {split: {label: classes[label] for label in sorted(labels)} for split, labels in parts.items()}
+    parts = {
+        "train": order[: -2 * fifth],
+        "val": order[-2 * fifth : -fifth],
+        "test": order[-fifth:],
+    }
+    made = {
+        split: {label: classes[label] for label in sorted(labels)}
+        for split, labels in parts.items()
+    }
     return made, f"by the SHA-256 of the classes' names: {_sizes(made)} classes"
 
 

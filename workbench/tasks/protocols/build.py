@@ -33,7 +33,12 @@ PROTOCOLS: dict[str, Any] = {
     "stream": Stream,
     "listed": Listed,
 }
-TRAINING_PROTOCOLS = (DEFAULT_PROTOCOL, "within-group", "unbalanced", "meta-dataset")  # those that ask once a task
+TRAINING_PROTOCOLS = (
+    DEFAULT_PROTOCOL,
+    "within-group",
+    "unbalanced",
+    "meta-dataset",
+)  # those that ask once a task
 
 
 def build_protocol(text: str, ways: int, shots: int, queries: int) -> TaskProtocol:
@@ -43,12 +48,16 @@ def build_protocol(text: str, ways: int, shots: int, queries: int) -> TaskProtoc
         UnknownName, UsageError: no such protocol or option.
     """
     if ways == 1:
-        raise UsageError("A task of 1 way has one answer, which is always right; type --ways 2 or more")
+        raise UsageError(
+            "A task of 1 way has one answer, which is always right; type --ways 2 or more"
+        )
     spec = parse_spec(text)
     if spec.name not in PROTOCOLS:
         raise UnknownName("protocol", spec.name, PROTOCOLS)
     target = PROTOCOLS[spec.name]
     filled = {"ways": ways, "shots": shots, "queries": queries}
     arguments: Mapping[str, Any] = {name: filled[name] for name in filled_of(target)}
-    protocol: TaskProtocol = target(**arguments, **convert_options(spec.name, spec.options, options_of(target)))
+    protocol: TaskProtocol = target(
+        **arguments, **convert_options(spec.name, spec.options, options_of(target))
+    )
     return protocol

@@ -33,9 +33,13 @@ class MetaDataset:
 
     def check(self, classes: ClassIndex, where: str) -> None:
         """Refuse what the classes cannot give."""
-        need_classes(self.min_ways, max(map(len, classes.groups), default=len(classes.counts)), where)
+        need_classes(
+            self.min_ways, max(map(len, classes.groups), default=len(classes.counts)), where
+        )
         if (least := int(classes.counts.min())) < 2:
-            raise DataError(f"{where} has a class of {least} image; a task needs one to learn from and one to ask")
+            raise DataError(
+                f"{where} has a class of {least} image; a task needs one to learn from and one to ask"
+            )
 
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
         """A stack for each task: hardly two have one form."""
@@ -77,7 +81,9 @@ class MetaDataset:
         """Support images of each class: a total S, shared out by class size and chance."""
         ways, left = len(counts), counts - queries
         beta = words.uniform(1)[0]
-        total = min(self.max_support, int(np.floor(beta * np.minimum(self.max_shots, left) + 1).sum()))
+        total = min(
+            self.max_support, int(np.floor(beta * np.minimum(self.max_shots, left) + 1).sum())
+        )
         alpha = np.log(0.5) + words.uniform(ways) * (np.log(2) - np.log(0.5))
         share = np.exp(alpha) * counts
         share = share / share.sum()

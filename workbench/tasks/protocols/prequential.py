@@ -41,7 +41,9 @@ class Prequential:
         """A stack for each place in the sequence."""
         words = Words(seed, block)
         chosen = smallest(words.raw(BLOCK * len(classes.counts)).reshape(BLOCK, -1), self.ways)
-        images = draw_images(classes, chosen, self.shots, words).reshape(BLOCK, -1)  # (256, ways * shots)
+        images = draw_images(classes, chosen, self.shots, words).reshape(
+            BLOCK, -1
+        )  # (256, ways * shots)
         length = images.shape[1]
         order = smallest(words.raw(BLOCK * length).reshape(BLOCK, length), length)
         x = np.take_along_axis(images, order, 1)
@@ -50,6 +52,14 @@ class Prequential:
         instance = seen.sum(-1)  # (256, t): 1 for the first of its class, 2 for the second
         task = block * BLOCK + np.arange(BLOCK)
         return [
-            Rows(x[:, :t], x[:, t : t + 1], y[:, :t], y[:, t : t + 1], self.ways, task, instance[:, t])
+            Rows(
+                x[:, :t],
+                x[:, t : t + 1],
+                y[:, :t],
+                y[:, t : t + 1],
+                self.ways,
+                task,
+                instance[:, t],
+            )
             for t in range(1, length)
         ]

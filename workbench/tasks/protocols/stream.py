@@ -25,7 +25,9 @@ class Stream(WayShot):
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
         """A stack for each number of classes met."""
         (whole,) = super().draw(classes, seed, block)
-        met = sorted({*(2**k for k in range(self.ways.bit_length()) if 2**k <= self.ways), self.ways})
+        met = sorted(
+            {*(2**k for k in range(self.ways.bit_length()) if 2**k <= self.ways), self.ways}
+        )
         return [
             whole._replace(
                 support=whole.support[:, : k * self.shots],

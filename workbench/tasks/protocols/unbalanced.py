@@ -30,9 +30,9 @@ class Unbalanced(WayShot):
     has too few images for goes to the others.
     """
 
-    alpha: Annotated[int, "of the Dirichlet distribution of the classes' shares; larger: more even"] = field(
-        default=2, kw_only=True
-    )
+    alpha: Annotated[
+        int, "of the Dirichlet distribution of the classes' shares; larger: more even"
+    ] = field(default=2, kw_only=True)
 
     def check(self, classes: ClassIndex, where: str) -> None:
         """Refuse what the classes cannot give."""
@@ -53,5 +53,8 @@ class Unbalanced(WayShot):
         taken = np.arange(images.shape[-1] - self.shots) < counts[..., None]  # (256, ways, largest)
         every = Rows.of(images[..., : self.shots], images[..., self.shots :], block * BLOCK)
         flat = taken.reshape(BLOCK, -1)
-        query, query_y = every.query[flat].reshape(BLOCK, total), every.query_y[flat].reshape(BLOCK, total)
+        query, query_y = (
+            every.query[flat].reshape(BLOCK, total),
+            every.query_y[flat].reshape(BLOCK, total),
+        )
         return [every._replace(query=query, query_y=query_y)]

@@ -33,10 +33,14 @@ class WayShot:
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
         """A block in one stack."""
         words = Words(seed, block)
-        chosen = smallest(words.raw(BLOCK * len(classes.counts)).reshape(BLOCK, -1), self.ways)  # (256, ways)
+        chosen = smallest(
+            words.raw(BLOCK * len(classes.counts)).reshape(BLOCK, -1), self.ways
+        )  # (256, ways)
         return [self.rows(classes, chosen, words, block)]
 
     def rows(self, classes: ClassIndex, chosen: Numbers, words: Words, block: int) -> Rows:
         """Draw images of the chosen classes `(256, ways)`."""
-        images = draw_images(classes, chosen, self.shots + self.queries, words)  # (256, ways, shots + queries)
+        images = draw_images(
+            classes, chosen, self.shots + self.queries, words
+        )  # (256, ways, shots + queries)
         return Rows.of(images[..., : self.shots], images[..., self.shots :], block * BLOCK)

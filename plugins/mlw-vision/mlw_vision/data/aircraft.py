@@ -37,7 +37,10 @@ class Aircraft(Dataset):
                     if f"{number}.jpg" in photographs:
                         variants[variant].append(photographs[f"{number}.jpg"])
             boxes = {photographs.get(f"{number}.jpg", ""): box for number, box in _boxes(archive)}
-            wanted = {name.replace("/", "-"): sorted(variants[name]) for name in split_lists("aircraft")[split]}
+            wanted = {
+                name.replace("/", "-"): sorted(variants[name])
+                for name in split_lists("aircraft")[split]
+            }
             yield from stacked(archive, wanted, self.size, boxes)
 
 

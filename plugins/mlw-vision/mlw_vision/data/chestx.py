@@ -25,7 +25,15 @@ from workbench.data import Archive
 from workbench.errors import DataError
 
 LABELS = "Data_Entry_2017.csv"
-FINDINGS = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumothorax")
+FINDINGS = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Effusion",
+    "Infiltration",
+    "Mass",
+    "Nodule",
+    "Pneumothorax",
+)
 
 
 class ChestX(Dataset):

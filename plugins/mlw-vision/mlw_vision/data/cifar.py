@@ -111,20 +111,30 @@ def _hundred(files: Mapping[str, Path], wanted: list[str], size: int) -> Iterato
         return
     with Archive(file_of(files, CIFAR100)) as archive:
         fine = _pickle(archive, "meta")["fine_label_names"]
-        images, labels = _joined([_pickle(archive, part) for part in ("train", "test")], "fine_labels")
+        images, labels = _joined(
+            [_pickle(archive, part) for part in ("train", "test")], "fine_labels"
+        )
     for name in wanted:
-        yield ImageClass(name, fitted(images[labels == fine.index(name.partition("/")[2])], size, 3))
+        yield ImageClass(
+            name, fitted(images[labels == fine.index(name.partition("/")[2])], size, 3)
+        )
 
 
 def _pickle(archive: Archive, name: str) -> dict[str, Any]:
     inside = member(archive, name)
-    content = load_pickle(archive.read(inside), encoding="latin1", name=f"{inside} in {archive.path.name}")
+    content = load_pickle(
+        archive.read(inside), encoding="latin1", name=f"{inside} in {archive.path.name}"
+    )
     if not isinstance(content, dict):
-        raise DataError(f"{inside} in {archive.path} holds a {type(content).__name__}, not a table.")
+        raise DataError(
+            f"{inside} in {archive.path} holds a {type(content).__name__}, not a table."
+        )
     return content
 
 
-def _joined(batches: list[dict[str, Any]], labels: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _joined(
+    batches: list[dict[str, Any]], labels: str
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images (n, 32, 32, 3) and labels (n,) of all batches; published as rows of three planes."""
     rows = np.concatenate([batch["data"] for batch in batches])
     images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)

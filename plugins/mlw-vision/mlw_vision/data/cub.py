@@ -28,7 +28,8 @@ class Cub(Dataset):
         self,
         *,
         split: Annotated[
-            Literal["closerlook", "metadataset"], "closerlook: 100/50/50 classes by number; metadataset: 140/30/30"
+            Literal["closerlook", "metadataset"],
+            "closerlook: 100/50/50 classes by number; metadataset: 140/30/30",
         ] = "closerlook",
         size: Size = 84,
     ):

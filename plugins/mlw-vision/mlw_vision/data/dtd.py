@@ -27,4 +27,8 @@ class Dtd(Dataset):
         """Yield the split's textures, sorted."""
         with Archive(file_of(files, "dtd-r1.0.1.tar.gz")) as archive:
             folders = by_folder(tuple(archive.images()))
-            yield from stacked(archive, {name: folders.get(name, []) for name in split_lists("dtd")[split]}, self.size)
+            yield from stacked(
+                archive,
+                {name: folders.get(name, []) for name in split_lists("dtd")[split]},
+                self.size,
+            )

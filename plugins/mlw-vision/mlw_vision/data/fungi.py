@@ -36,7 +36,11 @@ class Fungi(Dataset):
             here = by_path(archive.names, next(iter(species.values()))[0])
             wanted = {}
             for name in split_lists("fungi")[split]:  # "0226.Cortinarius malicorius"
-                wanted[name] = [here[each] for each in species.get(int(name.partition(".")[0]), []) if each in here]
+                wanted[name] = [
+                    here[each]
+                    for each in species.get(int(name.partition(".")[0]), [])
+                    if each in here
+                ]
             yield from stacked(archive, wanted, self.size)
 
 

@@ -23,7 +23,11 @@ from numpy.typing import NDArray
 from workbench import Dataset, ImageClass
 from workbench.errors import UsageError
 
-SPLIT_NUMBERS = {"train": range(400), "val": range(400, 480), "test": range(480, 640)}  # of the characters
+SPLIT_NUMBERS = {
+    "train": range(400),
+    "val": range(400, 480),
+    "test": range(480, 640),
+}  # of the characters
 DRAWINGS = 20  # of each character
 POINTS = 64  # along each stroke, near enough to each other for the finest pen
 
@@ -45,7 +49,9 @@ class Glyphs(Dataset):
     ) -> None:
         if not 0 <= seed < 2**64 or size < 1 or not 0.0 <= jitter <= 10.0:
             given = f"seed={seed}, size={size}, jitter={jitter}"
-            raise UsageError(f"Glyphs take a seed of 0 to 2**64 - 1, a size from 1, a jitter of 0 to 10; not {given}.")
+            raise UsageError(
+                f"Glyphs take a seed of 0 to 2**64 - 1, a size from 1, a jitter of 0 to 10; not {given}."
+            )
         self.seed = seed
         self.size = size
         self.jitter = jitter
@@ -80,12 +86,16 @@ def character(random: Random) -> Floats:
     for _ in range(3 + int(np.rint(1.5 * random.uniform(1)[0]))):
         start, end = random.uniform(2, 2)
         if strokes and random.uniform(1)[0] < 0.4:
-            start = bezier(strokes[-1], np.rint(1.0 + random.uniform(1)) / 2.0)[0]  # at its start, middle or end
+            start = bezier(strokes[-1], np.rint(1.0 + random.uniform(1)) / 2.0)[
+                0
+            ]  # at its start, middle or end
         while abs(end - start).max() < 0.7:
             end = random.uniform(2)
         third = (end - start) / 3.0
         bend, twist = 0.5 * random.normal(2), 0.25 * random.normal(2)  # an arc, and an S
-        strokes.append(np.stack([start, start + third + bend + twist, end - third + bend - twist, end]))
+        strokes.append(
+            np.stack([start, start + third + bend + twist, end - third + bend - twist, end])
+        )
     return np.stack(strokes)
 
 
@@ -93,7 +103,9 @@ def bezier(control: Floats, t: Floats) -> Floats:
     """Points (..., p, 2) at t (p,), from 0 to 1, of the cubic curves with these control points (..., 4, 2)."""
     a, b, c, d = np.moveaxis(control[..., None, :], -3, 0)  # (..., 1, 2) each
     t, u = t[:, None], 1.0 - t[:, None]
-    curve: Floats = a * (u * u * u) + b * (3.0 * u * u * t) + c * (3.0 * u * t * t) + d * (t * t * t)
+    curve: Floats = (
+        a * (u * u * u) + b * (3.0 * u * u * t) + c * (3.0 * u * t * t) + d * (t * t * t)
+    )
     return curve
 
 
@@ -103,10 +115,15 @@ def draw(control: Floats, random: Random, jitter: float) -> tuple[Floats, Floats
     x, y = np.moveaxis(bezier(moved, np.arange(POINTS) / (POINTS - 1.0)), -1, 0)  # (d, s, p) each
     wide, tall, slant, turn = 0.1 * jitter * random.normal(4, DRAWINGS, 1, 1)
     x, y = x * (1.0 + wide) + 1.5 * slant * y, y * (1.0 + tall)
-    x, y = x - turn * (2.0 * y + turn * x), y + turn * (2.0 * x - turn * y)  # turn: tangent of half the angle
+    x, y = (
+        x - turn * (2.0 * y + turn * x),
+        y + turn * (2.0 * x - turn * y),
+    )  # turn: tangent of half the angle
     points = np.stack([x, y], axis=-1)  # the size that turning gave them is lost in the scale
     low, high = points.min(axis=(1, 2), keepdims=True), points.max(axis=(1, 2), keepdims=True)
-    scale = (0.75 + 0.1 * random.uniform(DRAWINGS, 1, 1, 1)) / (high - low).max(axis=-1, keepdims=True)
+    scale = (0.75 + 0.1 * random.uniform(DRAWINGS, 1, 1, 1)) / (high - low).max(
+        axis=-1, keepdims=True
+    )
     centre = 0.5 + 0.25 * random.uniform(DRAWINGS, 1, 1, 2) * (0.9 - (high - low) * scale)
     return centre + (points - (low + high) / 2.0) * scale, 0.034 + 0.01 * random.uniform(DRAWINGS)
 

@@ -42,7 +42,9 @@ class Mnist(Dataset):
     manifest = "mnist"
     sources = ("reading.py",)
 
-    def __init__(self, *, split: Whole = "test", images: Images = 0, size: Size = 28, channels: Channels = 1):
+    def __init__(
+        self, *, split: Whole = "test", images: Images = 0, size: Size = 28, channels: Channels = 1
+    ):
         self.split = split
         self.images = images
         self.size = size
@@ -60,7 +62,9 @@ class Kmnist(Dataset):
     manifest = "kmnist"
     sources = ("reading.py",)
 
-    def __init__(self, *, split: Whole = "test", images: Images = 0, size: Size = 28, channels: Channels = 1):
+    def __init__(
+        self, *, split: Whole = "test", images: Images = 0, size: Size = 28, channels: Channels = 1
+    ):
         self.split = split
         self.images = images
         self.size = size
@@ -82,7 +86,8 @@ class Emnist(Dataset):
         self,
         *,
         split: Annotated[
-            Literal["letters", "balanced"], "letters: 26, small and capital together; balanced: 47 with digits"
+            Literal["letters", "balanced"],
+            "letters: 26, small and capital together; balanced: 47 with digits",
         ] = "letters",
         images: Images = 0,
         size: Size = 28,
@@ -99,20 +104,31 @@ class Emnist(Dataset):
             return
         with Archive(file_of(files, "gzip.zip")) as archive:
             parts = [f"emnist-{self.split}-{part}" for part in ("train", "test")]
-            images = np.concatenate([_inside(archive, f"{part}-images-idx3-ubyte.gz", 3) for part in parts])
-            labels = np.concatenate([_inside(archive, f"{part}-labels-idx1-ubyte.gz", 1) for part in parts])
+            images = np.concatenate(
+                [_inside(archive, f"{part}-images-idx3-ubyte.gz", 3) for part in parts]
+            )
+            labels = np.concatenate(
+                [_inside(archive, f"{part}-labels-idx1-ubyte.gz", 1) for part in parts]
+            )
         upright = images.transpose(0, 2, 1)  # published lying on their sides
         names = LETTERS if self.split == "letters" else BALANCED
         yield from _classes(upright, labels, names, self.images, self.size, self.channels)
 
 
 def _classes(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], names: Sequence[str], most: int, size: int, channels: int
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    names: Sequence[str],
+    most: int,
+    size: int,
+    channels: int,
 ) -> Iterator[ImageClass]:
     for label, name in enumerate(names):
         rows = evenly(np.flatnonzero(labels == label).tolist(), most)
         if rows:
-            yield ImageClass(name, fitted(np.ascontiguousarray(images[np.asarray(rows)]), size, channels))
+            yield ImageClass(
+                name, fitted(np.ascontiguousarray(images[np.asarray(rows)]), size, channels)
+            )
 
 
 def _four(files: Mapping[str, Path]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -141,7 +157,9 @@ def read_idx(stream: BinaryIO, axes: int, name: str) -> NDArray[np.uint8]:
             zero, kind, found = struct.unpack(">HBB", unpacked.read(4))
             shape = struct.unpack(f">{found}I", unpacked.read(4 * found))
             if (zero, kind, found) != (0, 8, axes) or prod(shape) > LIMIT:
-                raise DataError(f"{name} holds no array of bytes with {axes} axes and up to {LIMIT:,} entries.")
+                raise DataError(
+                    f"{name} holds no array of bytes with {axes} axes and up to {LIMIT:,} entries."
+                )
             content = unpacked.read(prod(shape))
     except (OSError, EOFError, struct.error, zlib.error) as error:
         raise DataError(f"{name} is not a gzipped array, or it is damaged: {error}.") from error

@@ -50,7 +50,9 @@ class Ilsvrc2012(Dataset):
 def leaves(split: str) -> list[str]:
     """Return the classes of a split, sorted: what has no children in its graph."""
     graph = split_lists("ilsvrc_2012")[split]
-    return sorted({child for children in graph.values() for child in children.split()} - graph.keys())
+    return sorted(
+        {child for children in graph.values() for child in children.split()} - graph.keys()
+    )
 
 
 @cache

@@ -39,7 +39,9 @@ class Isic(Dataset):
             return
         with ExitStack() as stack:  # the images and their labels, in two archives or in one
             archives = [stack.enter_context(Archive(path)) for path in files.values()]
-            labels = next((archive for archive in archives if LABELS in by_file(archive.names)), None)
+            labels = next(
+                (archive for archive in archives if LABELS in by_file(archive.names)), None
+            )
             if labels is None:
                 raise DataError(f"{' and '.join(files)} hold no {LABELS}.")
             photographs = max(archives, key=lambda archive: sum(1 for _ in archive.images()))

@@ -31,7 +31,12 @@ class LakeRuns(Dataset):
     manifest = "lake_runs"
     sources = ("reading.py",)
 
-    def __init__(self, *, size: Annotated[int, "pixels a side; 105 are as drawn"] = 105, channels: Channels = 1):
+    def __init__(
+        self,
+        *,
+        size: Annotated[int, "pixels a side; 105 are as drawn"] = 105,
+        channels: Channels = 1,
+    ):
         self.size = size
         self.channels = channels
 
@@ -44,8 +49,13 @@ class LakeRuns(Dataset):
             for run in _runs():
                 items = _items(archive, run)
                 for name in _members(run):
-                    pair = (here[f"{run}/training/{name.rpartition('/')[2]}.png"], here[items[name]])
-                    yield ImageClass(name, 255 - archive.stack(pair, size=self.size, channels=self.channels))
+                    pair = (
+                        here[f"{run}/training/{name.rpartition('/')[2]}.png"],
+                        here[items[name]],
+                    )
+                    yield ImageClass(
+                        name, 255 - archive.stack(pair, size=self.size, channels=self.channels)
+                    )
 
     def groups(self, split: str) -> Groups | None:
         """The runs, each taken whole."""
@@ -63,7 +73,11 @@ def _members(run: str) -> tuple[str, ...]:
 def _items(archive: Archive, run: str) -> dict[str, str]:
     """The test drawing of each class: a line of the run's key names a test item and a training item."""
     pairs = [line.split() for line in text_lines(archive, f"{run}/class_labels.txt")]
-    items = {f"{run}/{learnt.rpartition('/')[2].removesuffix('.png')}": item for item, learnt in pairs}
+    items = {
+        f"{run}/{learnt.rpartition('/')[2].removesuffix('.png')}": item for item, learnt in pairs
+    }
     if len(pairs) != CLASSES or items.keys() != set(_members(run)):
-        raise DataError(f"{run}/class_labels.txt in {archive.path} does not pair {CLASSES} classes with test items.")
+        raise DataError(
+            f"{run}/class_labels.txt in {archive.path} does not pair {CLASSES} classes with test items."
+        )
     return items

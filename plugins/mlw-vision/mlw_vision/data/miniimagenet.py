@@ -24,7 +24,11 @@ from workbench import Dataset, ImageClass
 from workbench.data import Archive, load_pickle
 from workbench.errors import DataError
 
-PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}  # of names of the published files
+PARTS = {
+    "train": ("train",),
+    "val": ("validation", "val"),
+    "test": ("test",),
+}  # of names of the published files
 
 
 class MiniImageNet(Dataset):
@@ -37,7 +41,8 @@ class MiniImageNet(Dataset):
         self,
         *,
         split: Annotated[
-            Literal["ravi", "all"], "ravi: 64/16/20 classes; all: 100/0/0, the source of cross-domain benchmarks"
+            Literal["ravi", "all"],
+            "ravi: 64/16/20 classes; all: 100/0/0, the source of cross-domain benchmarks",
         ] = "ravi",
         size: Size = 84,
     ):
@@ -63,7 +68,9 @@ def _part(part: str, files: Mapping[str, Path], size: int) -> Iterator[ImageClas
         here = [name for name in archive.names if name.rpartition("/")[2] in names]
         if here:
             with archive.open(here[0]) as stream:
-                content = load_pickle(stream, encoding="latin1", name=f"{here[0]} in {archive.path.name}")
+                content = load_pickle(
+                    stream, encoding="latin1", name=f"{here[0]} in {archive.path.name}"
+                )
             yield from _pickled(content, part, size)
         else:
             yield from stacked(archive, _tabled(archive, part), size)
@@ -74,12 +81,18 @@ def _pickled(content: Any, part: str, size: int) -> Iterator[ImageClass]:
     keys = sorted(content) if isinstance(content, dict) else type(content).__name__
     if {"image_data", "class_dict"} <= set(keys):
         images, members = content["image_data"], content["class_dict"]
-    elif {"data", "labels"} <= set(keys):  # labels count from the first class of the part on, or over all parts
+    elif {"data", "labels"} <= set(
+        keys
+    ):  # labels count from the first class of the part on, or over all parts
         images, labels = content["data"], np.asarray(content["labels"])
-        numbers = dict(zip(np.unique(labels).tolist(), split_lists("miniimagenet")[part], strict=False))
+        numbers = dict(
+            zip(np.unique(labels).tolist(), split_lists("miniimagenet")[part], strict=False)
+        )
         members = {name: np.flatnonzero(labels == number) for number, name in numbers.items()}
     else:
-        raise DataError(f"The {part} part of miniImageNet holds {keys}, neither image_data and class_dict nor data.")
+        raise DataError(
+            f"The {part} part of miniImageNet holds {keys}, neither image_data and class_dict nor data."
+        )
     for name in sorted(members):
         yield ImageClass(name, fitted(np.asarray(images)[members[name]], size, 3))
 

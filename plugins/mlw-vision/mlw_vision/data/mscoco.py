@@ -32,7 +32,9 @@ class MsCoco(Dataset):
     def __init__(
         self,
         *,
-        images: Annotated[int, "at most so many objects a class, spread evenly over the annotations; 0: all"] = 2000,
+        images: Annotated[
+            int, "at most so many objects a class, spread evenly over the annotations; 0: all"
+        ] = 2000,
         size: Size = 84,
     ):
         self.images = images
@@ -50,7 +52,9 @@ class MsCoco(Dataset):
             for kind in kinds:
                 if chosen := evenly(objects.get(kind, []), self.images):
                     names, crops = zip(*chosen, strict=True)
-                    yield ImageClass(kind, archive.stack(names, size=self.size, channels=3, crops=crops))
+                    yield ImageClass(
+                        kind, archive.stack(names, size=self.size, channels=3, crops=crops)
+                    )
 
 
 def _objects(table: dict[str, Any], here: Mapping[str, str]) -> dict[str, list[tuple[str, Crop]]]:

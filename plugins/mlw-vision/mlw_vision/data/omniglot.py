@@ -29,7 +29,10 @@ Rotations = Literal["auto", "none", "train", "all"]
 SOURCES = ("reading.py", "../splits/omniglot.toml")
 QUARTERS = ("", "/rot090", "/rot180", "/rot270")  # what a turned character's name ends in
 DRAWINGS = 20  # of a character, all by different people
-SMALL = {"Greek": "val", "Latin": "test"}  # in both small sets; the other three alphabets are for training
+SMALL = {
+    "Greek": "val",
+    "Latin": "test",
+}  # in both small sets; the other three alphabets are for training
 
 
 class Omniglot(Dataset):
@@ -46,7 +49,8 @@ class Omniglot(Dataset):
             "vinyals: 1028/172/423 characters; lake: 964/659, no validation; alphabets: 25/5/20, 883/81/659 characters",
         ] = "vinyals",
         rotations: Annotated[
-            Rotations, "characters turned by 90, 180, 270 degrees as further classes; auto: all for vinyals, else none"
+            Rotations,
+            "characters turned by 90, 180, 270 degrees as further classes; auto: all for vinyals, else none",
         ] = "auto",
         size: Size = 28,
         channels: Channels = 1,
@@ -58,7 +62,9 @@ class Omniglot(Dataset):
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's characters by name, each followed by its rotations."""
-        return _classes(files, characters(self.split, split), self._turned(split), self.size, self.channels)
+        return _classes(
+            files, characters(self.split, split), self._turned(split), self.size, self.channels
+        )
 
     def groups(self, split: str) -> Groups:
         """The alphabets; turned ones are alphabets of their own."""
@@ -94,7 +100,9 @@ class OmniglotSmall1(Dataset):
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's characters by name, each followed by its rotations."""
         wanted = _small(split, ("Balinese", "Early_Aramaic", "Korean"))
-        return _classes(files, wanted, _turned(self.rotations, split, auto=False), self.size, self.channels)
+        return _classes(
+            files, wanted, _turned(self.rotations, split, auto=False), self.size, self.channels
+        )
 
 
 class OmniglotSmall2(Dataset):
@@ -119,7 +127,9 @@ class OmniglotSmall2(Dataset):
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's characters by name, each followed by its rotations."""
         wanted = _small(split, ("Japanese_(katakana)", "Sanskrit", "Tagalog"))
-        return _classes(files, wanted, _turned(self.rotations, split, auto=False), self.size, self.channels)
+        return _classes(
+            files, wanted, _turned(self.rotations, split, auto=False), self.size, self.channels
+        )
 
 
 def characters(scheme: str, split: str) -> list[str]:
@@ -130,7 +140,10 @@ def characters(scheme: str, split: str) -> list[str]:
             target, _, numbers = part.partition(" ")
             first, _, last = (numbers or f"1-{facts['characters']}").partition("-")
             if target == split:
-                found += [f"{alphabet}/character{number:02d}" for number in range(int(first), int(last) + 1)]
+                found += [
+                    f"{alphabet}/character{number:02d}"
+                    for number in range(int(first), int(last) + 1)
+                ]
     return sorted(found)
 
 
@@ -141,7 +154,11 @@ def _small(split: str, train: Collection[str]) -> list[str]:
 
 
 def _turned(rotations: Rotations, split: str, *, auto: bool) -> bool:
-    return rotations == "all" or (rotations == "train" and split == "train") or (rotations == "auto" and auto)
+    return (
+        rotations == "all"
+        or (rotations == "train" and split == "train")
+        or (rotations == "auto" and auto)
+    )
 
 
 def _classes(
@@ -153,12 +170,18 @@ def _classes(
         for path in files.values():
             archive = stack.enter_context(Archive(path))
             for name in archive.images():
-                where["/".join(name.split("/")[-3:-1])].append((archive, name))  # .../ALPHABET/characterNN/file.png
+                where["/".join(name.split("/")[-3:-1])].append(
+                    (archive, name)
+                )  # .../ALPHABET/characterNN/file.png
         for character in wanted:
             drawings = where.get(character, [])
             if len(drawings) != DRAWINGS:
-                raise DataError(f"{character} has {len(drawings)} of {DRAWINGS} drawings in {', '.join(files)}.")
+                raise DataError(
+                    f"{character} has {len(drawings)} of {DRAWINGS} drawings in {', '.join(files)}."
+                )
             names = [name for _, name in drawings]
-            strokes = 255 - drawings[0][0].stack(names, size=size, channels=channels)  # (20, channels, size, size)
+            strokes = 255 - drawings[0][0].stack(
+                names, size=size, channels=channels
+            )  # (20, channels, size, size)
             for times, quarter in enumerate(QUARTERS if turned else QUARTERS[:1]):
                 yield ImageClass(character + quarter, np.rot90(strokes, times, axes=(2, 3)))

@@ -31,7 +31,9 @@ class QuickDraw(Dataset):
     def __init__(
         self,
         *,
-        images: Annotated[int, "at most so many drawings a class, spread evenly over its file; 0: all"] = 1000,
+        images: Annotated[
+            int, "at most so many drawings a class, spread evenly over its file; 0: all"
+        ] = 1000,
         size: Size = 28,
         channels: Channels = 1,
     ):
@@ -55,6 +57,8 @@ def _bitmaps(path: Path) -> NDArray[np.uint8]:
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is not a file of numpy, or it is damaged: {error}.") from error
     if bitmaps.dtype != np.uint8 or bitmaps.ndim != 2 or bitmaps.shape[1] != 784:
-        raise DataError(f"{path} holds {bitmaps.dtype} {bitmaps.shape}, not bitmaps (n, 784) of uint8.")
+        raise DataError(
+            f"{path} holds {bitmaps.dtype} {bitmaps.shape}, not bitmaps (n, 784) of uint8."
+        )
     rows: NDArray[np.uint8] = bitmaps
     return rows

@@ -21,8 +21,13 @@ from workbench.data import Archive
 from workbench.errors import DataError
 
 Size = Annotated[int, "pixels a side"]
-Channels = Annotated[Literal[1, 3], "1: grey; 3: as colour, to be met by methods that were trained on colour"]
-Whole = Annotated[Literal["test", "train"], "what all classes are for; train: to be trained on, and no test set then"]
+Channels = Annotated[
+    Literal[1, 3], "1: grey; 3: as colour, to be met by methods that were trained on colour"
+]
+Whole = Annotated[
+    Literal["test", "train"],
+    "what all classes are for; train: to be trained on, and no test set then",
+]
 Item = TypeVar("Item")
 Crop = tuple[int, int, int, int]  # left, upper, right, lower in pixels
 
@@ -30,7 +35,9 @@ Crop = tuple[int, int, int, int]  # left, upper, right, lower in pixels
 @cache
 def split_lists(name: str) -> dict[str, Any]:
     """Return what `splits/NAME.toml` holds; a data set names that file in its `sources`."""
-    return tomllib.loads((package_files("mlw_vision") / f"splits/{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(
+        (package_files("mlw_vision") / f"splits/{name}.toml").read_text(encoding="utf-8")
+    )
 
 
 def file_of(files: Mapping[str, Path], *names: str) -> Path:
@@ -73,11 +80,18 @@ def by_path(names: Sequence[str], path: str) -> dict[str, str]:
 
 def text_lines(archive: Archive, file: str) -> list[str]:
     """Return the lines of a text member that are not empty."""
-    return [line for line in archive.read(member(archive, file)).decode("utf-8-sig").splitlines() if line.strip()]
+    return [
+        line
+        for line in archive.read(member(archive, file)).decode("utf-8-sig").splitlines()
+        if line.strip()
+    ]
 
 
 def stacked(
-    archive: Archive, wanted: Mapping[str, Sequence[str]], size: int, crops: Mapping[str, Crop] | None = None
+    archive: Archive,
+    wanted: Mapping[str, Sequence[str]],
+    size: int,
+    crops: Mapping[str, Crop] | None = None,
 ) -> Iterator[ImageClass]:
     """Yield the classes `wanted`, name to members, as RGB; one without members is left out.
 
@@ -107,7 +121,9 @@ def fitted(images: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.ui
     if images.shape[1:3] != (size, size) or (channels == 1 and not grey):
         mode = "L" if grey or channels == 1 else "RGB"
         pictures = (Image.fromarray(image).convert(mode) for image in images)
-        resized = [np.asarray(each.resize((size, size), Image.Resampling.LANCZOS)) for each in pictures]
+        resized = [
+            np.asarray(each.resize((size, size), Image.Resampling.LANCZOS)) for each in pictures
+        ]
         images, grey = np.stack(resized), mode == "L"
     if grey:
         return np.repeat(images[:, None], channels, axis=1)  # (n, channels, size, size)

@@ -43,7 +43,9 @@ class TieredImageNet(Dataset):
             specific = np.asarray(labels["label_specific"])
             for name, label in sorted(zip(names, range(len(names)), strict=True)):
                 rows = np.flatnonzero(specific == label)
-                yield ImageClass(name, np.stack([_decoded(images[row], self.size, name) for row in rows]))
+                yield ImageClass(
+                    name, np.stack([_decoded(images[row], self.size, name) for row in rows])
+                )
 
 
 class _Source:
@@ -55,7 +57,11 @@ class _Source:
         if archives:
             archive = stack.enter_context(Archive(archives[0]))
             self.members = {name.rpartition("/")[2]: (archive, name) for name in archive.names}
-        self.files = {} if archives else {name.removeprefix("tiered-imagenet-"): path for name, path in files.items()}
+        self.files = (
+            {}
+            if archives
+            else {name.removeprefix("tiered-imagenet-"): path for name, path in files.items()}
+        )
 
     def open(self, name: str) -> BinaryIO:
         if name in self.files:
@@ -70,8 +76,13 @@ class _Source:
 
     def numbers(self) -> list[tuple[str, str]]:
         """Name and ImageNet number of all classes."""
-        names, numbers = (self.open(f"{word}.txt").read().decode().splitlines() for word in ("class_names", "synsets"))
-        return [(name.strip(), number.strip()) for name, number in zip(names, numbers, strict=False)]
+        names, numbers = (
+            self.open(f"{word}.txt").read().decode().splitlines()
+            for word in ("class_names", "synsets")
+        )
+        return [
+            (name.strip(), number.strip()) for name, number in zip(names, numbers, strict=False)
+        ]
 
 
 def superclasses(split: str) -> dict[str, str]:
@@ -87,7 +98,9 @@ def _names(split: str, words: list[str], numbers: list[tuple[str, str]]) -> list
     for word in words:
         match = next((pair for pair in left if pair[0] == word.strip() and pair[1] in groups), None)
         if match is None:
-            raise DataError(f"tieredImageNet's {split} part holds a class {word!r} that is not in the published split.")
+            raise DataError(
+                f"tieredImageNet's {split} part holds a class {word!r} that is not in the published split."
+            )
         left.remove(match)
         found.append(f"{groups[match[1]]}/{match[1]}")
     return found

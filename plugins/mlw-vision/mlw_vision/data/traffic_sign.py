@@ -33,5 +33,8 @@ class TrafficSign(Dataset):
         signs = split_lists("traffic_sign")["test"]
         with Archive(file_of(files, "GTSRB_Final_Training_Images.zip")) as archive:
             folders = by_folder(archive.names, (".ppm",))
-            wanted = {sign.replace("/", "-"): folders.get(f"{int(sign.partition('.')[0]):05d}", []) for sign in signs}
+            wanted = {
+                sign.replace("/", "-"): folders.get(f"{int(sign.partition('.')[0]):05d}", [])
+                for sign in signs
+            }
             yield from stacked(archive, wanted, self.size)

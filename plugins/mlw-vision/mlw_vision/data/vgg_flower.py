@@ -35,7 +35,10 @@ class VggFlower(Dataset):
             for number, label in enumerate(labels, 1):
                 if name := photographs.get(f"image_{number:05d}.jpg"):
                     members[label].append(name)
-            wanted = {name: members[int(name.partition(".")[0])] for name in split_lists("vgg_flower")[split]}
+            wanted = {
+                name: members[int(name.partition(".")[0])]
+                for name in split_lists("vgg_flower")[split]
+            }
             yield from stacked(archive, wanted, self.size)
 
 

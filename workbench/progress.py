@@ -1,0 +1,20 @@
+"""How far a long piece of work has come, told to whoever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Progress(NamedTuple):
+    """How much of one piece of work is done."""
+
+    label: str  # what is done: the name of a file, of a data set and its split, of a run
+    done: int
+    total: int = 0  # 0: not known
+    unit: str = ""  # "bytes", "images" or "steps"
+    detail: str = ""  # "loss 0.123, validation 97.1%"
+
+
+Report = Callable[[Progress], None]
+"""Shows progress; called often, from one thread."""
