@@ -1,50 +1,351 @@
-"""The columns of the frames, what they mean and in which units."""
+"""The columns of every frame: name, type, unit and meaning; and the file of a tasks frame.
+
+A tasks frame has one row per test task, or one per instance where a protocol asks several times
+within a task. A method is (algorithm, options, backbone). A condition is what a method was trained
+and tested on: the columns of `CONDITION`. A cell is one method under one condition.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from workbench.errors import WorkbenchError
+from workbench.storage import write_file
 
-METHOD = ["algorithm", "options", "backbone"]
+SCHEMA = 2  # version of the columns in TASKS; a file of another version is not read
+SCHEMA_KEY = b"workbench_schema"  # in the metadata of the parquet file
 
+Kind = Literal["text", "texts", "flag", "integer", "optional integer", "number"]
 
-CONDITION = [
-    "train_on",
-    "test_on",
-    "split",
-    "protocol",
-    "ways",
-    "shots",
-    "queries",
-    "instance",
-    "task_seed",
-]
-
-
-MEASURED = [
-    "accuracy",
-    "loss",
-    "adapt_seconds",
-    "calibration_error",
-    "train_seconds",
-    "eval_seconds",
-]
+DTYPES: dict[Kind, str] = {
+    "text": "str",
+    "texts": "object",  # tuples of str; lists in parquet and JSON
+    "flag": "bool",
+    "integer": "int64",
+    "optional integer": "Int64",  # pd.NA where the protocol lets the value vary
+    "number": "float64",  # NaN where unknown
+}
 
 
-CONSTANT = ["parameters", "published", "published_interval", "published_source"]
+class Column(NamedTuple):
+    """One column of a frame."""
+
+    name: str
+    kind: Kind
+    unit: str  # "" for names, flags and counts
+    meaning: str
 
 
-FLAGS = ["episodic", "transductive"]
+_METHOD = (
+    Column("algorithm", "text", "", "name of the algorithm"),
+    Column("options", "text", "", "the algorithm's options as typed; empty: all defaults"),
+    Column("backbone", "text", "", "spec of the backbone"),
+)
+
+_CONDITION = (
+    Column("train_on", "text", "", "label of the training data, for people"),
+    Column("test_on", "text", "", "spec of the test data set"),
+    Column("split", "text", "", "split that the test tasks are drawn from"),
+    Column("protocol", "text", "", "spec of the protocol that draws the test tasks"),
+    Column("ways", "optional integer", "", "classes per task; missing: they vary"),
+    Column("shots", "optional integer", "", "support images per class; missing: they vary"),
+    Column("queries", "optional integer", "", "query images per class; missing: they vary"),
+    Column(
+        "instance",
+        "integer",
+        "",
+        "question within a task, for protocols that ask several times; otherwise 0",
+    ),
+    Column("task_seed", "integer", "", "seed of the test tasks"),
+)
+
+_MEASURED = (
+    Column("accuracy", "number", "0..1", "share of the queries that were classified correctly"),
+    Column("loss", "number", "nats", "mean cross-entropy of the queries"),
+    Column("adapt_seconds", "number", "s", "time to adapt and predict, per task"),
+    Column(
+        "calibration_error",
+        "number",
+        "0..1",
+        "expected calibration error over all queries of the evaluation, 15 bins",
+    ),
+    Column("train_seconds", "number", "s", "training time, earlier training stages included"),
+    Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
+)
+
+_FLAGS = (
+    Column("episodic", "flag", "", "training draws tasks"),
+    Column("transductive", "flag", "", "the queries of a task are classified together"),
+    Column("oracle", "flag", "", "the method uses what only the test data reveal"),
+)
+
+_CHOICES = (
+    Column("selected_on", "texts", "", "data sets whose validation classes chose `selected`"),
+    Column("pretrained_on", "texts", "", "data sets that the backbone was pre-trained on"),
+    Column(
+        "overlap",
+        "text",
+        "",
+        "whether test classes occur in `pretrained_on`: yes, no, unknown; empty: no pre-training",
+    ),
+)
+
+_PARAMETERS = Column("parameters", "integer", "", "number of parameters of the learner")
+
+_PUBLISHED = (
+    Column("published", "number", "%", "published accuracy, as printed; NaN: none is known"),
+    Column("published_interval", "number", "%", "its printed interval; NaN: none is printed"),
+    Column("published_source", "text", "", "where it was published, and what differs there"),
+)
+
+# What an evaluation records. Published numbers are added when it is read: recipes may change.
+RECORDED = (
+    *_METHOD,
+    Column("all_options", "text", "", "all options of the algorithm with their values"),
+    *_CONDITION,
+    Column("train_sets", "texts", "", "specs of the data sets trained on"),
+    Column("train_seed", "integer", "", "seed of the training"),
+    Column("task", "integer", "", "number of the task; one seed and number give one task"),
+    Column("task_ways", "integer", "", "classes of this task; the mean over its questions"),
+    Column("support", "integer", "", "support images of this task; the mean over its questions"),
+    *_MEASURED,
+    *_FLAGS,
+    Column(
+        "selected",
+        "text",
+        "",
+        "options chosen at test time, with their values; empty: nothing to choose. "
+        "With no `selected_on`, they are the defaults: there are no validation classes",
+    ),
+    *_CHOICES,
+    _PARAMETERS,
+    Column("run", "text", "", "name of the run folder"),
+    Column(
+        "parts",
+        "texts",
+        "",
+        "data sets of which only a part is available: 'eurosat: 4,000 of 27,000 images'",
+    ),
+)
+
+TASKS = (*RECORDED, *_PUBLISHED)
+
+_LABEL = Column("method", "text", "", "label of the method: 'algorithm:options'")
+
+_PAIRED = (
+    Column("difference", "number", "-1..1", "mean paired difference over the shared tasks"),
+    Column("interval", "number", "0..1", "half-width of the difference's 95% interval"),
+    Column("episodes", "integer", "", "number of test tasks"),
+)
+
+SUMMARY = (
+    _LABEL,
+    *_METHOD,
+    *_CONDITION,
+    Column("train_sets", "texts", "", "specs of the data sets trained on"),
+    Column("episodes", "integer", "", "number of test tasks"),
+    Column("seeds", "integer", "", "number of training seeds"),
+    Column("accuracy", "number", "0..1", "mean accuracy over the test tasks"),
+    Column("interval", "number", "0..1", "half-width of its 95% interval over tasks"),
+    Column(
+        "seed_sd",
+        "number",
+        "0..1",
+        "standard deviation of the mean accuracy over training seeds; NaN: one seed",
+    ),
+    Column(
+        "difference",
+        "number",
+        "-1..1",
+        "mean paired difference to the condition's best method; 0 for the best itself",
+    ),
+    Column(
+        "difference_interval",
+        "number",
+        "0..1",
+        "half-width of its 95% interval; NaN for the best itself",
+    ),
+    Column("baseline", "text", "", "label of the condition's best baseline; empty: none"),
+    Column(
+        "to_baseline",
+        "number",
+        "-1..1",
+        "mean paired difference to the baseline; NaN without a baseline",
+    ),
+    Column(
+        "to_baseline_interval",
+        "number",
+        "0..1",
+        "half-width of its 95% interval; NaN for the baseline itself",
+    ),
+    *_MEASURED[1:],
+    *_FLAGS,
+    Column(
+        "selected",
+        "texts",
+        "",
+        "options chosen at test time, with their values; several where training seeds differ",
+    ),
+    *_CHOICES,
+    _PARAMETERS,
+    *_PUBLISHED,
+)
+
+DIFFERENCES = (
+    *_CONDITION,
+    _LABEL,
+    Column("other", "text", "", "label of the method that is subtracted"),
+    *_PAIRED,
+)
+
+TRAININGS = (
+    *_CONDITION[1:],
+    _LABEL,
+    Column("train_on", "text", "", "label of the training data"),
+    Column("other", "text", "", "label of the training data that are subtracted"),
+    *_PAIRED,
+)
+
+CURVES = (
+    Column("run", "text", "", "name of the run folder"),
+    Column("label", "text", "", "label of the method: 'algorithm:options'"),
+    Column("step", "integer", "", "training step, from 1"),
+    Column("loss", "number", "", "training loss; its scale depends on the method"),
+    Column("lr", "number", "", "learning rate"),
+    Column("seconds", "number", "s", "training time so far"),
+    Column("val_accuracy", "number", "0..1", "validation accuracy; NaN where not validated"),
+)
+
+METHOD = [column.name for column in _METHOD]
+CONDITION = [column.name for column in _CONDITION]
+MEASURED = [column.name for column in _MEASURED]
+FLAGS = [column.name for column in _FLAGS]
+PUBLISHED = [column.name for column in _PUBLISHED]
 
 
+def describe(columns: Sequence[Column]) -> str:
+    """Return a Markdown table of columns."""
+    lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+    for column in columns:
+        kind = f"list of {column.kind}" if column.kind == "texts" else column.kind
+        lines.append(f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} |")
+    return "\n".join(lines)
+
+
+def write_tasks(frame: pd.DataFrame, path: Path) -> None:
+    """Write a tasks frame to a parquet file, whole or not at all, with the schema version.
+
+    Columns that are not in `TASKS` are left out; the published ones may be missing.
+
+    Raises:
+        WorkbenchError: a recorded column is missing.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    require_columns(frame, RECORDED)
+    types = {
+        "text": pyarrow.string(),
+        "texts": pyarrow.list_(pyarrow.string()),
+        "flag": pyarrow.bool_(),
+        "integer": pyarrow.int64(),
+        "optional integer": pyarrow.int64(),
+        "number": pyarrow.float64(),
+    }
+    fields = []
+    for column in TASKS:
+        if column.name in frame:
+            fields.append((column.name, types[column.kind]))
+    names = [name for name, _ in fields]
+    table = pyarrow.Table.from_pandas(
+        frame[names], schema=pyarrow.schema(fields), preserve_index=False
+    )
+    metadata = {**table.schema.metadata, SCHEMA_KEY: str(SCHEMA).encode()}
+    table = table.replace_schema_metadata(metadata)
+    write_file(path, lambda part: parquet.write_table(table, part))
+
+
+def read_tasks(path: Path) -> pd.DataFrame | None:
+    """Read a tasks frame; columns of kind "texts" hold tuples.
+
+    Returns:
+        The frame, or None if the file has another schema version.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        metadata = file.schema_arrow.metadata or {}
+        if metadata.get(SCHEMA_KEY) != str(SCHEMA).encode():
+            return None
+        table = file.read()
+    return typed(table.to_pandas(), TASKS)
+
+
+def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """Return the frame with each of the given columns in its type; columns it lacks are skipped."""
+    changed = {}
+    for column in columns:
+        if column.name in frame:
+            changed[column.name] = _typed(frame[column.name], column.kind)
+    return frame.assign(**changed)
+
+
+def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
+    if kind != "texts":
+        return values.astype(DTYPES[kind])  # type: ignore[call-overload, no-any-return]
+    tuples = [tuple(value) for value in values]
+    return pd.Series(tuples, index=values.index, dtype=object)
+
+
+def for_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with its tuples joined by "; ", because a CSV file has no lists."""
+    joined = {}
+    for name in frame.columns:
+        if _holds_tuples(frame[name]):
+            joined[name] = frame[name].map("; ".join)
+    return frame.assign(**joined)
+
+
+def for_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows in Python's own types: lists for tuples, None for missing values."""
+    rows = []
+    for record in frame.to_dict("records"):
+        rows.append({str(name): _plain(value) for name, value in record.items()})
+    return rows
+
+
+def _holds_tuples(values: pd.Series[Any]) -> bool:
+    return len(values) > 0 and isinstance(values.iloc[0], tuple)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def require_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
+    """Check that a tasks frame has the given columns.
+
+    Raises:
+        WorkbenchError: columns are missing; the message names them.
+    """
+    missing = [column.name for column in columns if column.name not in frame]
+    if missing:
+        raise WorkbenchError(
+            f"This is not a frame of test tasks: it has no column {', '.join(missing)}."
+        )
+
+
+CONSTANT = ["parameters", *PUBLISHED]
 TEXTS = ["selection", "pretrained_on", "overlap"]
-
-
-NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, *FLAGS, *TEXTS, *CONSTANT]
+NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, "episodic", "transductive", *TEXTS]
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:

@@ -89,7 +89,7 @@ def summary(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> pd.DataFrame:
                     "to_baseline": to_baseline,
                     "to_baseline_interval": np.nan if method == reference else to_baseline_interval,
                     **{name: float(cell[name].mean()) for name in MEASURED if name != "accuracy"},
-                    **{name: bool(cell[name].any()) for name in FLAGS},
+                    **{name: bool(cell[name].any()) for name in FLAGS if name in cell},
                     **{name: "; ".join(filter(None, cell[name].unique())) for name in TEXTS},
                     **{name: first[name] for name in CONSTANT},
                 }
