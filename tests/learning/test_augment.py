@@ -83,7 +83,7 @@ def test_wrong_names_are_answered_with_the_right_ones(spec, words):
 def test_a_name_given_twice():
     with pytest.raises(
         UsageError,
-        match=r"augment=flip\+crop\+flip names one change twice; type augment=flip\+crop$",
+        match=r"augment=flip\+crop\+flip names a change twice; use augment=flip\+crop$",
     ):
         augment.names("flip+crop+flip")
 
@@ -392,7 +392,7 @@ def test_jitter_of_grey_images_is_brightness_and_contrast(float64):
 def test_jitter_of_other_channels_is_refused(spec, instead):
     with pytest.raises(
         UsageError,
-        match=f"1 or 3 channels, and these have 4; type augment={instead}$".replace("+", r"\+"),
+        match=f"1 or 3 channels, and these have 4; use augment={instead}$".replace("+", r"\+"),
     ):
         augment.build(spec, (4, 20, 20))
 
@@ -409,7 +409,7 @@ def training(name, change):
 
 
 def losses(training):
-    return [record.loss for record in training.records()]
+    return [record.loss for record in training.steps()]
 
 
 @pytest.mark.parametrize("name", ["protonet", "baseline"])  # of tasks, of batches
@@ -423,7 +423,7 @@ def test_a_training_goes_on_bit_for_bit(name):
     torch.manual_seed(5)
     assert losses(unchanged) != expected
     torch.manual_seed(5)
-    early = [record.loss for record in islice(first.records(), 3)]
+    early = [record.loss for record in islice(first.steps(), 3)]
     state = first.state_dict()
     torch.rand(7)  # another process has another random state
     second = training(name, augment.build("crop+jitter+flip", (1, 16, 16)))

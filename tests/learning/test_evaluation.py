@@ -42,7 +42,7 @@ def test_a_table_too_large_is_embedded_stack_by_stack():
 def test_how_many_images_are_embedded_at_once_changes_no_number(pixels, monkeypatch):
     learner, source = built("protonet"), tiny_source(split="test")
     first = evaluate(learner, source, 30)
-    monkeypatch.setattr("workbench.learning.evaluation.PIXELS_A_THREAD", pixels)
+    monkeypatch.setattr("workbench.learning.evaluation.PIXELS_PER_THREAD", pixels)
     again = evaluate(learner, source, 30)
     assert np.allclose(first.loss, again.loss, atol=1e-6)
     assert np.array_equal(first.accuracy, again.accuracy)

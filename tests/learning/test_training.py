@@ -54,14 +54,14 @@ def test_going_on_is_bit_for_bit_as_if_never_interrupted(name, optimizer, tmp_pa
 
     options = {"optimizer": optimizer, "momentum": 0.9, "meta_batch": 2, "lr": 0.01}
     whole = training(name, validated, **options)
-    expected = list(whole.records())
+    expected = list(whole.steps())
     first = training(name, validated, **options)
-    early = list(islice(first.records(), 3))
+    early = list(islice(first.steps(), 3))
     torch.save(first.state_dict(), tmp_path / "state.pt")
     torch.rand(7)  # another process has another random state
     second = training(name, validated, **options)
     second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    late = list(second.records())
+    late = list(second.steps())
     assert [record.loss for record in early + late] == [record.loss for record in expected]
     weights = whole.learner.state_dict()
     assert all(
@@ -72,7 +72,7 @@ def test_going_on_is_bit_for_bit_as_if_never_interrupted(name, optimizer, tmp_pa
 def test_accumulated_stacks_are_one_meta_batch(float64):
     def weights(stack):
         done = training("maml", meta_batch=4, stack=stack, optimizer="sgd", lr=0.1, steps=2)
-        list(done.records())
+        list(done.steps())
         return done.learner.state_dict()
 
     together, apart = weights(4), weights(1)
@@ -88,7 +88,7 @@ def test_the_best_weights_are_kept():
         return next(accuracies)
 
     done = training(validate=validate)
-    records = list(done.records())
+    records = list(done.steps())
     assert [record.val_accuracy for record in records] == [None, 0.5, None, 0.9, None, 0.7]
     assert (done.best_accuracy, done.best_step) == (0.9, 4)
     assert all(torch.equal(seen[1][key], value) for key, value in done.learner.state_dict().items())
@@ -98,9 +98,9 @@ def test_the_best_weights_are_kept():
 def test_the_last_weights_are_kept_if_asked():
     accuracies = iter([0.9, 0.5, 0.5])
     done = training(validate=lambda: next(accuracies), keep="last")
-    list(done.records())
+    list(done.steps())
     best = training(validate=None)
-    list(best.records())
+    list(best.steps())
     assert all(
         torch.equal(best.learner.state_dict()[k], v) for k, v in done.learner.state_dict().items()
     )
@@ -108,12 +108,12 @@ def test_the_last_weights_are_kept_if_asked():
 
 def test_a_loss_that_is_no_number_stops_with_step_and_rate():
     with pytest.raises(TrainingError, match=r"nan at step 3 with learning rate 0.05"):
-        list(scripted([1.0, 1.0, float("nan")], lr=0.05).records())
+        list(scripted([1.0, 1.0, float("nan")], lr=0.05).steps())
 
 
 def test_losses_that_end_end_the_training():
-    assert len(list(scripted([1.0, 1.0]).records())) == 2
-    assert list(scripted([]).records()) == []
+    assert len(list(scripted([1.0, 1.0]).steps())) == 2
+    assert list(scripted([]).steps()) == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_losses_that_end_end_the_training():
 )
 def test_clipping(settings, weight):
     done = scripted([3.0], steps=1, **{"lr": 1.0, **settings})
-    list(done.records())
+    list(done.steps())
     assert float(done.learner.weight.detach()) == pytest.approx(weight, abs=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_parameter_groups_keep_their_ratio_to_the_rate():
         tiny_source(),
         TrainSettings(lr=0.1, steps=2, validate_every=0, optimizer="sgd"),
     )
-    list(done.records())
+    list(done.steps())
     assert float(done.learner.weight.detach()) == pytest.approx(-0.4)
 
 
@@ -162,7 +162,7 @@ def test_a_learner_without_weights_trains_to_nothing():
             return iter(())
 
     done = Training(Fixed(), tiny_source(), TrainSettings(steps=3))
-    assert list(done.records()) == []
+    assert list(done.steps()) == []
 
 
 def test_stack_size_divides_the_meta_batch():

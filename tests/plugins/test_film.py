@@ -285,7 +285,7 @@ def test_training_teaches_domains_apart():
     plan = make_plan(
         "film:init=none,steps=40,lr=3e-3,keep=last", tiny_data(), ways=3, shots=2, backbone=NARROW
     )
-    losses = [record.loss for record in Training(learner, source, plan.settings).records()]
+    losses = [record.loss for record in Training(learner, source, plan.settings).steps()]
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
     assert (learner.films[0] - learner.films[1]).abs().amax() > 0.01
 
@@ -321,7 +321,7 @@ def test_the_backbone_of_cnaps_stays_as_it_was():
         "cnaps:init=none,steps=5,lr=0.01", tiny_data(), ways=3, shots=2, backbone=NARROW
     )
     film = learner.film(a_task().support.x[0])
-    list(Training(learner, tiny_source(), plan.settings).records())
+    list(Training(learner, tiny_source(), plan.settings).steps())
     assert all(
         torch.equal(before[name], value) for name, value in learner.backbone.state_dict().items()
     )

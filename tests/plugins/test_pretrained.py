@@ -93,7 +93,7 @@ def test_without_weights_images_are_as_they_are(network):
     images = torch.rand(2, *SHAPE)
     with torch.no_grad():
         torch.testing.assert_close(backbone(images), network(images))
-    assert backbone.pretrained_on == ""
+    assert backbone.pretrained_on == ()
 
 
 # --- weights from a file
@@ -142,7 +142,10 @@ def test_auxiliary_classifiers_of_a_file_are_left_out(tmp_path):
     assert backbone.network.transform_input  # these weights were made for another mean
 
 
-@pytest.mark.parametrize(("said", "kept"), [("", "unknown"), ("places", "places")])
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("", ("unknown",)), ("places", ("places",)), ("places+imagenet", ("places", "imagenet"))],
+)
 def test_a_file_is_of_unknown_origin_unless_one_says(network, tmp_path, said, kept):
     path = saved(network.state_dict(), tmp_path / "w.pth")
     assert built(weights=str(path), pretrained_on=said).pretrained_on == kept
@@ -211,7 +214,7 @@ def test_weights_by_name_are_fetched_once_into_the_cache(
     for _ in range(2):
         backbone = built(weights="IMAGENET1K_V1")
         assert torch.equal(backbone.network.conv1[0].weight, network.conv1[0].weight)
-        assert backbone.pretrained_on == "imagenet"
+        assert backbone.pretrained_on == ("imagenet",)
         torch.testing.assert_close(backbone.mean.flatten(), MEAN)
         served.unlink(missing_ok=True)  # the second comes from the cache
     assert (cache / served.name).is_file()

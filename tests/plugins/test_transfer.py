@@ -113,7 +113,7 @@ def test_training_lowers_the_loss(name):
     source = Source(data.domains("train"), None, batch_size=16)
     losses = [
         record.loss
-        for record in Training(build_learner(plan, data), source, plan.settings).records()
+        for record in Training(build_learner(plan, data), source, plan.settings).steps()
     ]
     assert sum(losses[-5:]) < sum(losses[:5])
 
@@ -127,7 +127,7 @@ def test_heads_take_no_training_step(name):
     }
     settings = make_plan("baseline:steps=5", data, ways=3, shots=2).settings
     training = Training(learner, Source(data.domains("train"), None, batch_size=16), settings)
-    assert list(training.records()) == []
+    assert list(training.steps()) == []
     assert not learner.training
     assert all(torch.equal(before[key], learner.state_dict()[key]) for key in before)
 

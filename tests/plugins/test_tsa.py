@@ -119,7 +119,7 @@ def test_it_starts_from_url_and_its_rates_are_chosen():
 def test_nothing_is_trained():
     learner = TSA(build_backbone(NARROW, SHAPE), None)
     source = Source(tiny_data().domains("train"), None)
-    assert list(Training(learner, source, TrainSettings(steps=5, validate_every=0)).records()) == []
+    assert list(Training(learner, source, TrainSettings(steps=5, validate_every=0)).steps()) == []
     assert source.batches_drawn == 0
 
 

@@ -332,7 +332,7 @@ def test_a_student_becomes_like_its_teachers_and_can_be_judged():
 
     before = alike()
     settings = TrainSettings(steps=30, lr=3e-3, keep="last", validate_every=0)
-    records = list(Training(learner, source, settings).records())
+    records = list(Training(learner, source, settings).steps())
     assert records[-1].loss < records[0].loss
     assert alike() > before
     assert evaluate(learner, tiny_source(split="test"), 4).accuracy.shape == (4,)

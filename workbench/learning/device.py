@@ -1,4 +1,4 @@
-"""Where and how exactly the numbers are computed."""
+"""The device that computes, the precision it computes in, and its clock and memory."""
 
 from __future__ import annotations
 
@@ -12,40 +12,48 @@ from workbench.errors import UsageError
 
 
 def select_device(name: str = "auto") -> torch.device:
-    """The device of a name; `auto` takes the first accelerator there is, else the CPU.
+    """Return the device with this name; `auto` is the accelerator, or the CPU if there is none.
 
     Raises:
-        UsageError: no such device here.
+        UsageError: this machine has no such device.
     """
     if name == "auto":
-        name = (
-            torch.accelerator.current_accelerator().type
-            if torch.accelerator.is_available()
-            else "cpu"
-        )  # type: ignore[union-attr]
+        name = _default_device()
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"There is no device {name!r} here; type --device cpu") from error
+        raise UsageError(f"This machine has no device {name!r}; use --device cpu") from error
     return device
 
 
+def _default_device() -> str:
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return "cpu" if accelerator is None else accelerator.type
+
+
 def precision(name: str, device: torch.device) -> AbstractContextManager[object]:
-    """Compute in `float32`, or let torch choose where `bfloat16` is enough."""
-    return torch.autocast(device.type, torch.bfloat16) if name == "bfloat16" else nullcontext()
+    """Return a context that computes in `float32`, or in `bfloat16` where torch finds it safe."""
+    if name == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was asked, so that clocks tell the truth."""
+    """Wait until the device has finished its work, so that measured times are right."""
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to keep freed memory: fresh pages for every large tensor halve a CPU's training speed."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        trim_threshold, mmap_max = -1, -4  # malloc.h
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)
+    """Ask glibc to keep freed memory, for speed on a CPU.
+
+    Fresh pages for every large tensor halve the speed of training.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    trim_threshold = -1  # both numbers are from malloc.h
+    mmap_max = -4
+    libc = ctypes.CDLL(None)
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, 2**31 - 1)

@@ -1,14 +1,14 @@
-"""The one evaluation loop: one row a task.
+"""The one evaluation loop: one row per task.
 
-Each image that the tasks use is embedded once, and the tasks then index that table: 10,000 tasks of
-a method with frozen features take seconds.
+Each image that the tasks use is embedded once, and the tasks index that table: 10,000 tasks of a
+method with frozen features take seconds.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -18,37 +18,38 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.learning.device import precision as precise
+from workbench.learning.device import precision as precision_context
 from workbench.learning.device import synchronize
 from workbench.learning.learner import Learner, scores
 from workbench.tasks.sampling import Numbers, Rows
 from workbench.tasks.source import Source, as_floats
+from workbench.tasks.task import Task
 
-STACK_OF_FEATURES = 256  # tasks adapted to at once
-STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}  # the same where the images themselves are adapted to
-PIXELS_AT_ONCE = 2**21  # of the images embedded at once, 297 of 84 x 84: memory grows with it
-PIXELS_A_THREAD = (
-    2**15
-)  # the same on a CPU, for each thread, 41 of 28 x 28: smaller parts took half the time
-TABLE_BYTES = 4 * 2**30  # a larger table of embeddings is made stack by stack
+# Tasks that are adapted to at once: of features, and of images, by type of device.
+STACK_OF_FEATURES = 256
+STACK_OF_IMAGES = {"cpu": 4, "cuda": 32}
+# Pixels of the images that are embedded at once, because memory grows with them: 297 images of
+# 84 x 84. On a CPU, per thread, 41 images of 28 x 28: smaller parts took half the time.
+PIXELS_AT_ONCE = 2**21
+PIXELS_PER_THREAD = 2**15
+# A larger table of embeddings is not made; each stack of tasks is embedded separately.
+TABLE_BYTES = 4 * 2**30
 CONFIDENCE_BINS = 15
 
 
 class Evaluation(NamedTuple):
-    """Arrays with one entry a row, and what holds for all of them.
+    """Arrays with one entry per row, and two numbers for all rows.
 
-    A row is a task; or, where the protocol asks several times within a task, one `instance` of it.
+    A row is a task, or one `instance` of a task if the protocol asks several times within a task.
     """
 
     task: NDArray[np.int64]
-    instance: NDArray[np.int64]  # 0 where a task asks once
+    instance: NDArray[np.int64]  # 0 if a task asks once
     ways: NDArray[np.int64]
-    support: NDArray[
-        np.int64
-    ]  # images that were learnt from; the mean, where they differ within a row
-    accuracy: NDArray[np.float64]  # of the queries, in 0..1
+    support: NDArray[np.int64]  # images adapted to; the mean, if they differ within a row
+    accuracy: NDArray[np.float64]  # on the queries, in 0..1
     loss: NDArray[np.float64]  # mean cross-entropy of the queries
-    adapt_seconds: NDArray[np.float64]  # to adapt and predict: a stack's time over its tasks
+    adapt_seconds: NDArray[np.float64]  # to adapt and predict: a stack's time per task
     calibration_error: float  # expected calibration error over all queries, 15 bins
     seconds: float  # of the whole evaluation, embedding included
 
@@ -63,131 +64,38 @@ def evaluate(
     precision: str = "float32",
     table_bytes: int = TABLE_BYTES,
 ) -> Evaluation:
-    """Judge a learner on tasks 0 to episodes - 1 of a source.
+    """Evaluate a learner on tasks 0 to episodes - 1 of a source.
 
-    Leaves the learner's mode and torch's random state as they were.
+    The learner's mode and torch's random state are restored afterwards.
+
+    Args:
+        stack: tasks adapted to at once; by default as many as suit the learner and the device.
+        precision: of the networks, "float32" or "bfloat16".
+        table_bytes: size of the largest table of embeddings to make.
     """
     began = time.perf_counter()
-    device = source.device
-    stack = stack or (
-        STACK_OF_FEATURES if learner.embeds() else STACK_OF_IMAGES.get(device.type, 8)
-    )
+    if stack is None:
+        stack = _default_stack(learner, source.device)
     stacks = list(source.stacks(0, episodes, stack))
-    accuracy, loss, clock, bins = [], [], [], np.zeros((3, CONFIDENCE_BINS))
-    with _undisturbed(learner), precise(precision, device):
-        table, placed = _embedded(learner, source, stacks, table_bytes)
-        for rows in placed:
-            tasks = source.task(rows, table)
-            if table is None and learner.embeds():
-                tasks = tasks._replace(
-                    support=tasks.support._replace(x=_in_parts(learner, tasks.support.x)),
-                    query=tasks.query._replace(x=_in_parts(learner, tasks.query.x)),
-                )
-            synchronize(device)
-            start = time.perf_counter()
-            predicted = scores(learner, tasks.support, tasks.query.x).float()  # (tasks, m, ways)
-            synchronize(device)
-            count = len(predicted)
-            clock.append(np.full(count, (time.perf_counter() - start) / count))
-            # not a number: a class that was not met yet; or all classes, where a method broke down, which guesses then
-            unknown = predicted.isnan()
-            predicted = predicted.masked_fill(unknown, float("-inf")).masked_fill(
-                unknown.all(-1, keepdim=True), 0.0
-            )
-            hit = predicted.argmax(-1) == tasks.query.y  # (tasks, m)
-            accuracy.append(hit.double().mean(-1))
-            each = F.cross_entropy(
-                predicted.flatten(0, 1), tasks.query.y.flatten(), reduction="none"
-            )
-            loss.append(each.unflatten(0, hit.shape).double().mean(-1))
-            bins += _confidence_bins(predicted.softmax(-1).amax(-1), hit)
-    (task, instance), mean = _by_row(stacks)
-    return Evaluation(
-        task,
-        instance,
-        mean(np.concatenate([np.full(len(rows.task), rows.ways) for rows in stacks])).astype(
-            np.int64
-        ),
-        mean(
-            np.concatenate([np.full(len(rows.task), rows.support.shape[1]) for rows in stacks])
-        ).astype(np.int64),
-        mean(torch.cat(accuracy).cpu().numpy()),
-        mean(torch.cat(loss).cpu().numpy()),
-        mean(np.concatenate(clock)),
-        float(np.abs(bins[1] - bins[2]).sum() / bins[0].sum()),
-        time.perf_counter() - began,
-    )
+    results = _Results()
+    with _restored(learner), precision_context(precision, source.device):
+        table = _embed_once(learner, source, stacks, table_bytes)
+        for rows in stacks:
+            tasks = _embedded_tasks(learner, source, rows, table)
+            predicted, seconds = _timed_scores(learner, tasks, source.device)
+            results.add(rows, _without_nan(predicted), tasks.query.y, seconds)
+    return results.evaluation(began)
 
 
-def _by_row(
-    stacks: Sequence[Rows],
-) -> tuple[Numbers, Callable[[NDArray[Any]], NDArray[np.float64]]]:
-    """The rows' (task, instance) `(2, rows)`, and what averages values of single questions over a row's."""
-    asked = np.stack(
-        [np.concatenate([r.task for r in stacks]), np.concatenate([r.instance for r in stacks])]
-    )
-    keys, row, count = np.unique(asked, axis=1, return_inverse=True, return_counts=True)
-    row = row.ravel()
-
-    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(row, values.astype(np.float64), len(count)).astype(np.float64) / count
-
-    return keys, mean
-
-
-def _embedded(
-    learner: Learner, source: Source, stacks: list[Rows], table_bytes: int
-) -> tuple[Tensor | None, Iterable[Rows]]:
-    """Embed each image that is used once, and number the rows anew; or leave both where it cannot be."""
-    if not learner.embeds():
-        return None, stacks
-    used = np.unique(
-        np.concatenate([part.ravel() for rows in stacks for part in (rows.support, rows.query)])
-    )
-    image = as_floats(source.gather(used[:1]))
-    one = learner.embed(image)
-    if one.numel() * one.element_size() * len(used) > table_bytes:
-        return None, stacks
-    size = _at_once(image)
-    parts = (used[first : first + size] for first in range(0, len(used), size))
-    table = torch.cat([learner.embed(as_floats(source.gather(part))) for part in parts])
-    place = np.zeros(used[-1] + 1, np.int64)
-    place[used] = np.arange(len(used))
-    return table, (
-        rows._replace(support=place[rows.support], query=place[rows.query]) for rows in stacks
-    )
-
-
-def _at_once(images: Tensor) -> int:
-    """How many images `(..., channels, height, width)` are embedded at once."""
-    most = (
-        PIXELS_A_THREAD * torch.get_num_threads() if images.device.type == "cpu" else PIXELS_AT_ONCE
-    )
-    return max(1, most // math.prod(images.shape[-2:]))
-
-
-def _in_parts(learner: Learner, x: Tensor) -> Tensor:
-    """Embed a stack `(tasks, n, ...)` without holding the activations of all of it."""
-    embedded = torch.cat([learner.embed(part) for part in x.flatten(0, 1).split(_at_once(x))])
-    stacked: Tensor = embedded.unflatten(0, x.shape[:2])
-    return stacked
-
-
-def _confidence_bins(confidence: Tensor, hit: Tensor) -> NDArray[np.float64]:
-    """Counts, summed confidence and summed hits by bin of confidence, `(3, bins)`."""
-    values, hits = (
-        confidence.flatten().cpu().numpy().astype(np.float64),
-        hit.flatten().cpu().numpy(),
-    )
-    where = np.minimum((values * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
-    return np.stack(
-        [np.bincount(where, w, minlength=CONFIDENCE_BINS) for w in (None, values, hits)]
-    )
+def _default_stack(learner: Learner, device: torch.device) -> int:
+    if learner.embeds():
+        return STACK_OF_FEATURES
+    return STACK_OF_IMAGES.get(device.type, 8)
 
 
 @contextmanager
-def _undisturbed(learner: Learner) -> Iterator[None]:
-    """Evaluation mode; afterwards the mode and torch's random state are as they were."""
+def _restored(learner: Learner) -> Iterator[None]:
+    """Switch to eval mode; restore the mode and torch's random state at the end."""
     training = learner.training
     with torch.random.fork_rng():
         learner.eval()
@@ -195,3 +103,168 @@ def _undisturbed(learner: Learner) -> Iterator[None]:
             yield
         finally:
             learner.train(training)
+
+
+# --- embedding
+
+
+class _Table(NamedTuple):
+    """Embeddings of all the images that some tasks use."""
+
+    embedded: Tensor  # (images, *shape)
+    place: Numbers  # by row number of the source: the image's place in `embedded`
+
+
+def _embed_once(
+    learner: Learner, source: Source, stacks: Sequence[Rows], table_bytes: int
+) -> _Table | None:
+    """Embed each image that the tasks use once; None if nothing is embedded, or too much."""
+    if not learner.embeds():
+        return None
+    used = _used_images(stacks)
+    image = as_floats(source.gather(used[:1]))
+    one = learner.embed(image)
+    if one.numel() * one.element_size() * len(used) > table_bytes:
+        return None
+    size = _images_at_once(image)
+    parts = []
+    for first in range(0, len(used), size):
+        part = used[first : first + size]
+        parts.append(learner.embed(as_floats(source.gather(part))))
+    place = np.zeros(used[-1] + 1, np.int64)
+    place[used] = np.arange(len(used))
+    return _Table(torch.cat(parts), place)
+
+
+def _used_images(stacks: Sequence[Rows]) -> Numbers:
+    """Return the numbers of all images of the tasks, each once, in increasing order."""
+    numbers = []
+    for rows in stacks:
+        numbers.append(rows.support.ravel())
+        numbers.append(rows.query.ravel())
+    return np.unique(np.concatenate(numbers))
+
+
+def _embedded_tasks(learner: Learner, source: Source, rows: Rows, table: _Table | None) -> Task:
+    """Return a stack of tasks for `adapt`: embedded, unless the learner adapts to images."""
+    if table is not None:
+        support, query = table.place[rows.support], table.place[rows.query]
+        return source.task(rows._replace(support=support, query=query), table.embedded)
+    tasks = source.task(rows)
+    if not learner.embeds():
+        return tasks
+    return tasks._replace(
+        support=tasks.support._replace(x=_embed_in_parts(learner, tasks.support.x)),
+        query=tasks.query._replace(x=_embed_in_parts(learner, tasks.query.x)),
+    )
+
+
+def _embed_in_parts(learner: Learner, x: Tensor) -> Tensor:
+    """Embed images `(tasks, n, ...)` without holding the activations of all of them at once."""
+    images = x.flatten(0, 1)
+    parts = [learner.embed(part) for part in images.split(_images_at_once(x))]
+    embedded: Tensor = torch.cat(parts).unflatten(0, x.shape[:2])
+    return embedded
+
+
+def _images_at_once(images: Tensor) -> int:
+    """Return how many images `(..., channels, height, width)` to embed at once."""
+    pixels = PIXELS_AT_ONCE
+    if images.device.type == "cpu":
+        pixels = PIXELS_PER_THREAD * torch.get_num_threads()
+    return max(1, pixels // math.prod(images.shape[-2:]))
+
+
+# --- scores and results
+
+
+def _timed_scores(learner: Learner, tasks: Task, device: torch.device) -> tuple[Tensor, float]:
+    """Adapt and predict; return float32 scores `(tasks, m, ways)` and the seconds it took."""
+    synchronize(device)
+    start = time.perf_counter()
+    predicted = scores(learner, tasks.support, tasks.query.x).float()
+    synchronize(device)
+    return predicted, time.perf_counter() - start
+
+
+def _without_nan(predicted: Tensor) -> Tensor:
+    """Replace NaN, by which a method says that it has no score for a class.
+
+    A single class is NaN while the method has not met it yet, as in a stream of images. It is never
+    predicted: its score becomes minus infinity. If all classes are NaN, the method broke down. All
+    its scores become equal, which is a guess: it costs a loss of log(ways).
+    """
+    missing = predicted.isnan()
+    broken = missing.all(-1, keepdim=True)
+    return predicted.masked_fill(missing, float("-inf")).masked_fill(broken, 0.0)
+
+
+class _Results:
+    """The results of the tasks evaluated so far, added stack by stack."""
+
+    def __init__(self) -> None:
+        self.task: list[Numbers] = []
+        self.instance: list[Numbers] = []
+        self.ways: list[Numbers] = []
+        self.support: list[Numbers] = []
+        self.accuracy: list[Tensor] = []
+        self.loss: list[Tensor] = []
+        self.seconds: list[NDArray[np.float64]] = []
+        self.bins = np.zeros((3, CONFIDENCE_BINS))
+
+    def add(self, rows: Rows, predicted: Tensor, y: Tensor, seconds: float) -> None:
+        """Add a stack of tasks: scores `(tasks, m, ways)`, labels `(tasks, m)`, and their time."""
+        hit = predicted.argmax(-1) == y  # (tasks, m)
+        loss = F.cross_entropy(predicted.flatten(0, 1), y.flatten(), reduction="none")
+        count = len(rows.task)
+        self.task.append(rows.task)
+        self.instance.append(rows.instance)
+        self.ways.append(np.full(count, rows.ways))
+        self.support.append(np.full(count, rows.support.shape[1]))
+        self.accuracy.append(hit.double().mean(-1))
+        self.loss.append(loss.unflatten(0, hit.shape).double().mean(-1))
+        self.seconds.append(np.full(count, seconds / count))
+        self.bins += _confidence_bins(predicted.softmax(-1).amax(-1), hit)
+
+    def evaluation(self, began: float) -> Evaluation:
+        """Average over each row, a task or an instance; `began` is when the evaluation began."""
+        asked = np.stack([np.concatenate(self.task), np.concatenate(self.instance)])
+        (task, instance), row = np.unique(asked, axis=1, return_inverse=True)
+        row = row.ravel()
+        return Evaluation(
+            task=task,
+            instance=instance,
+            ways=_mean_by_row(np.concatenate(self.ways), row).astype(np.int64),
+            support=_mean_by_row(np.concatenate(self.support), row).astype(np.int64),
+            accuracy=_mean_by_row(torch.cat(self.accuracy).cpu().numpy(), row),
+            loss=_mean_by_row(torch.cat(self.loss).cpu().numpy(), row),
+            adapt_seconds=_mean_by_row(np.concatenate(self.seconds), row),
+            calibration_error=_calibration_error(self.bins),
+            seconds=time.perf_counter() - began,
+        )
+
+
+def _mean_by_row(values: NDArray[Any], row: Numbers) -> NDArray[np.float64]:
+    """Average the values of each row; `row[i]` is the row that `values[i]` belongs to."""
+    totals = np.bincount(row, values.astype(np.float64))
+    return totals / np.bincount(row)
+
+
+def _confidence_bins(confidence: Tensor, hit: Tensor) -> NDArray[np.float64]:
+    """Return counts, summed confidence and summed hits by bin of confidence, `(3, bins)`."""
+    confidences = confidence.flatten().cpu().numpy().astype(np.float64)
+    hits = hit.flatten().cpu().numpy()
+    bins = np.minimum((confidences * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
+    return np.stack(
+        [
+            np.bincount(bins, minlength=CONFIDENCE_BINS),
+            np.bincount(bins, confidences, minlength=CONFIDENCE_BINS),
+            np.bincount(bins, hits, minlength=CONFIDENCE_BINS),
+        ]
+    )
+
+
+def _calibration_error(bins: NDArray[np.float64]) -> float:
+    """Return the expected calibration error: the mean gap between confidence and accuracy."""
+    counts, confidence, hits = bins
+    return float(np.abs(confidence - hits).sum() / counts.sum())

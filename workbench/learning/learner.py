@@ -1,6 +1,7 @@
-"""The contract of an algorithm, and the two functions that run one over stacks of tasks.
+"""The contract of an algorithm, and two functions that apply one to stacks of tasks.
 
-Letters: n examples of a task, tasks in a stack, `*shape` of one embedded image.
+Letters in shapes: n support images and m queries per task, `tasks` in a stack, `*shape` of one
+embedded image.
 """
 
 from __future__ import annotations
@@ -20,18 +21,20 @@ if TYPE_CHECKING:
 
 
 class Backbone(nn.Module):
-    """Turns images `(n, channels, height, width)` in 0..1 into features `(n, dim)`.
+    """A network that turns images `(n, channels, height, width)` in 0..1 into features `(n, dim)`.
 
-    Its constructor takes `image_shape`, (channels, height, width), and then its options.
+    The first parameter of its constructor is `image_shape`, (channels, height, width); its options
+    follow.
     """
 
-    dim: int  # length of a feature, to be set by the constructor
-    pretrained_on: str = (
-        ""  # what its first weights saw, names joined by +: "imagenet"; "unknown" where nobody says
-    )
+    dim: int
+    """Length of a feature; the constructor sets it."""
+
+    pretrained_on: tuple[str, ...] = ()
+    """Names of the data that its first weights saw; ("unknown",) where nobody says."""
 
     def first_weights(self) -> None:
-        """Load what it was pre-trained to, where it was; called once, when a training begins."""
+        """Load pre-trained weights, if it has any. Called once, when a training begins."""
 
     if TYPE_CHECKING:
 
@@ -39,62 +42,83 @@ class Backbone(nn.Module):
 
 
 class Learner(nn.Module):
-    """What learns tasks. Three methods are the whole contract; the flags say how it may be run.
+    """An algorithm that learns tasks. Three methods are the contract; flags say how to run it.
 
-    Everything that training must resume from lives in the module's state. There is no loop over
-    steps in here, no device, no seed, no logging and no path.
+    Everything that a training resumes from is in the module's state. A learner has no loop over
+    steps, no device, no seed, no logging and no path.
     """
 
     batched: bool = False
-    """`adapt` and its predictor may run under `torch.vmap`, which is then faster."""
+    """`adapt` and its predictor may run under `torch.vmap`, which is faster."""
 
     episodic: ClassVar[bool] = True
-    """`losses` draws tasks. If not, one training serves all ways and shots."""
+    """`losses` draws tasks. If False, one training serves all ways and shots."""
 
     transductive: bool = False
-    """A prediction may depend on the other queries, for instance by batch statistics."""
+    """A prediction may depend on the other queries, for instance through batch statistics."""
 
     selects: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """Options of `adapt`, and the values among which accuracy on validation tasks chooses where nobody gives one."""
+    """Options of `adapt` and their candidate values.
+
+    If the user gives no value, the one with the best accuracy on validation tasks is used.
+    """
 
     oracle: bool = False
-    """It adapts by what nobody could know, for instance a rate that was picked on test tasks: its rows say so."""
+    """It adapts with knowledge that nobody could have, for instance a rate chosen on test tasks.
+
+    Its results are marked.
+    """
 
     def embed(self, images: Tensor) -> Tensor:
-        """What does not depend on the task: images `(n, channels, height, width)` in 0..1 to `(n, *shape)`.
+        """Compute what does not depend on the task.
 
-        In eval mode row by row, `embed(x)[i] == embed(x[i : i + 1])`: the evaluator embeds each
-        image once. Who does not override it meets the images themselves in `adapt`.
+        In eval mode each row is independent, `embed(x)[i] == embed(x[i : i + 1])`, because the
+        evaluation embeds each image once. If not overridden, `adapt` gets the images themselves.
+
+        Args:
+            images: `(n, channels, height, width)` in 0..1.
+
+        Returns:
+            Embedded images `(n, *shape)`.
         """
         return images
 
     def adapt(self, support: Examples) -> Predictor:
-        """Learn one task from embedded examples; leave self unchanged, be deterministic."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it adapts to a task")
+        """Learn one task from embedded examples.
+
+        It is deterministic and leaves the learner unchanged.
+
+        Args:
+            support: x `(n, *shape)`, y `(n,)`.
+
+        Returns:
+            A function of embedded queries `(m, *shape)` that returns scores `(m, ways)`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement adapt(support)")
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        """A supply of scalar losses; the trainer steps between them. It may end, or be empty."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it is trained on")
+        """Yield scalar losses; the training takes steps between them. They may end, or be none."""
+        raise NotImplementedError(f"{type(self).__name__} must implement losses(source)")
 
     def parameter_groups(self) -> Iterable[dict[str, Any]]:
-        """For `torch.optim`; override to give parts of the learner rates of their own."""
+        """Return the groups for `torch.optim`; override to give parts their own learning rates."""
         return [{"params": [p for p in self.parameters() if p.requires_grad]}]
 
     @classmethod
     def embeds(cls) -> bool:
-        """Whether there is anything to embed."""
+        """Return whether the class overrides `embed`."""
         return cls.embed is not Learner.embed
 
 
 def backbones(module: nn.Module) -> list[Backbone]:
-    """The backbones in a module."""
+    """Return the backbones in a module."""
     return [part for part in module.modules() if isinstance(part, Backbone)]
 
 
 def uses_batch_statistics(module: nn.Module) -> bool:
-    """Whether any part normalises by the statistics of the batch it is given, in eval mode too.
+    """Return whether any part normalises by the statistics of the batch, in eval mode too.
 
-    Such a part declares `batch_statistics = True`. What it makes of an image depends on the other
+    Such a part declares `batch_statistics = True`. Its output for an image depends on the other
     images, so it is called inside `adapt` and the predictor, never in `embed`.
     """
     return any(getattr(part, "batch_statistics", False) for part in module.modules())
@@ -103,15 +127,16 @@ def uses_batch_statistics(module: nn.Module) -> bool:
 def scores(learner: Learner, support: Examples, x: Tensor) -> Tensor:
     """Adapt to each task of a stack of embedded examples and score its queries.
 
-    What a method computes from features it computes in float32, whatever the precision of the network that made them:
-    differences of long features, as squared distances are, drown in the rounding of bfloat16.
+    What a method computes from features is computed in float32, whatever the precision of the
+    network: differences of long features, such as squared distances, drown in the rounding of
+    bfloat16.
 
     Args:
         support: x `(tasks, n, *shape)`, y `(tasks, n)`.
         x: queries `(tasks, m, *shape)`.
 
     Returns:
-        Scores `(tasks, m, ways)`; the same, to rounding, whether the learner is batched or not.
+        Scores `(tasks, m, ways)`; the same, up to rounding, whether the learner is batched or not.
     """
 
     def one(support_x: Tensor, support_y: Tensor, query_x: Tensor) -> Tensor:
@@ -120,24 +145,30 @@ def scores(learner: Learner, support: Examples, x: Tensor) -> Tensor:
     if not learner.embeds():
         return each_task(one, support.x, support.y, x, batched=learner.batched)
     with torch.autocast(x.device.type, enabled=False):
-        known, asked = (
-            each.to(torch.promote_types(each.dtype, torch.float32)) for each in (support.x, x)
-        )
-        return each_task(one, known, support.y, asked, batched=learner.batched)
+        support_x, query_x = _at_least_float32(support.x), _at_least_float32(x)
+        return each_task(one, support_x, support.y, query_x, batched=learner.batched)
 
 
 def query_loss(
     learner: Learner, tasks: Task, loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy
 ) -> Tensor:
-    """The mean loss on the queries of a stack of tasks, a scalar.
+    """Return the mean loss on the queries of a stack of tasks, a scalar.
 
-    Support and query are embedded in one call, so that normalisation by batch sees them together.
-    `loss` takes scores `(tasks * m, ways)` and labels `(tasks * m,)`.
+    Support and query are embedded in one call, so that batch normalisation sees them together.
+
+    Args:
+        loss: takes scores `(tasks * m, ways)` and labels `(tasks * m,)`.
     """
     support, query = tasks.support, tasks.query
     if learner.embeds():
         both = torch.cat([support.x, query.x], dim=1)  # (tasks, n + m, ...)
         embedded = learner.embed(both.flatten(0, 1)).unflatten(0, both.shape[:2])
         n = support.x.shape[1]
-        support, query = support._replace(x=embedded[:, :n]), query._replace(x=embedded[:, n:])
-    return loss(scores(learner, support, query.x).flatten(0, 1), query.y.flatten())
+        support = support._replace(x=embedded[:, :n])
+        query = query._replace(x=embedded[:, n:])
+    predicted = scores(learner, support, query.x)
+    return loss(predicted.flatten(0, 1), query.y.flatten())
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

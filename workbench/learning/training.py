@@ -1,4 +1,4 @@
-"""The one training loop: a generator of records, and the state to go on from.
+"""The one training loop: a generator of reports, and the state that a training resumes from.
 
 A step is a meta-batch: `settings.meta_batch` tasks, drawn in stacks whose gradients are summed, or
 one batch of images for learners that draw no tasks.
@@ -21,23 +21,23 @@ from workbench.tasks.source import Source
 
 
 class StepReport(NamedTuple):
-    """What one step reports."""
+    """The numbers of one training step."""
 
-    step: int  # steps done
+    step: int  # steps done, this one included
     loss: float  # mean over the meta-batch
     lr: float
-    seconds: float  # of training so far, validation included, interruptions not
-    val_accuracy: float | None = None  # in 0..1, where the step was followed by a validation
+    seconds: float  # of training so far, with validation, without interruptions
+    val_accuracy: float | None = None  # in 0..1; None if no validation followed the step
 
 
 class Training:
-    """One training, from where it stands.
+    """One training, at the step that it has reached.
 
-    Iterate `records()`; between two records `state_dict()` is all that going on needs. At the end
-    the learner holds the weights to keep.
+    Iterate `steps()`. Between two steps `state_dict()` holds everything needed to resume. After the
+    last step the learner is in eval mode and has the weights that `settings.keep` asks for.
 
     Args:
-        validate: the learner's accuracy on validation tasks, or None.
+        validate: returns the learner's accuracy on validation tasks; None to train without.
     """
 
     def __init__(
@@ -57,38 +57,32 @@ class Training:
         self.best_step = 0
         self._best_weights: dict[str, torch.Tensor] = {}
         self.optimizer = _optimizer(learner, settings)
-        self._base_rates = [
-            group["lr"] / settings.lr if settings.lr else 1.0 for group in self._groups
-        ]
+        self._relative_rates = [_relative_rate(group, settings.lr) for group in self._groups]
 
-    def records(self) -> Iterator[StepReport]:
-        """Train to the end, a record a step.
+    def steps(self) -> Iterator[StepReport]:
+        """Train until the last step; yield a report after each one.
 
         Raises:
-            TrainingError: the loss is not finite; the message names step and learning rate.
+            TrainingError: the loss is not finite; the message gives the step and the learning rate.
         """
         self.learner.train()
-        clock = time.perf_counter() - self.seconds
+        began = time.perf_counter() - self.seconds
         losses = iter(self.learner.losses(self.source))
         while self.steps_done < self.settings.steps:
             rate = self.settings.rate(self.steps_done)
             loss = self._step(losses, rate)
             if loss is None:
-                break  # the learner has nothing more to learn
+                break  # the learner has no more losses
             self.steps_done += 1
-            accuracy = None
-            last = self.steps_done == self.settings.steps
-            if self.validate and (last or self.steps_done % self.settings.validate_every == 0):
-                accuracy = self._validated(self.validate)
-            self.seconds = time.perf_counter() - clock
+            accuracy = self._validate_if_due()
+            self.seconds = time.perf_counter() - began
             yield StepReport(self.steps_done, loss, rate, self.seconds, accuracy)
-        if self.settings.keep == "best" and self._best_weights:
+        if self._best_weights:
             self.learner.load_state_dict(self._best_weights)
         self.learner.eval()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that going on needs: tensors, numbers and plain containers."""
-        device = next((p.device for p in self.learner.parameters()), torch.device("cpu"))
+        """Return everything needed to resume, as tensors, numbers and plain containers."""
         return {
             "learner": self.learner.state_dict(),
             "optimizer": self.optimizer.state_dict() if self.optimizer else {},
@@ -99,17 +93,19 @@ class Training:
             "best_step": self.best_step,
             "best_weights": self._best_weights,
             "random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "cuda_random": _cuda_random_state(self.learner),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Stand where `state_dict` was taken."""
+        """Return to the state that `state_dict` described, torch's random state included."""
         self.learner.load_state_dict(state["learner"])
         if self.optimizer:
             self.optimizer.load_state_dict(state["optimizer"])
         self.source.load_state_dict(state["source"])
-        self.steps_done, self.seconds = state["steps_done"], state["seconds"]
-        self.best_accuracy, self.best_step = state["best_accuracy"], state["best_step"]
+        self.steps_done = state["steps_done"]
+        self.seconds = state["seconds"]
+        self.best_accuracy = state["best_accuracy"]
+        self.best_step = state["best_step"]
         self._best_weights = state["best_weights"]
         torch.set_rng_state(state["random"].cpu())
         if state["cuda_random"] is not None and torch.cuda.is_available():
@@ -117,61 +113,108 @@ class Training:
 
     @property
     def _groups(self) -> list[dict[str, Any]]:
-        return self.optimizer.param_groups if self.optimizer else []
+        """The optimiser's parameter groups."""
+        if self.optimizer is None:
+            return []
+        return self.optimizer.param_groups
+
+    @property
+    def _losses_per_step(self) -> int:
+        if not self.learner.episodic:
+            return 1
+        return self.settings.meta_batch // self.settings.stack_size
 
     def _step(self, losses: Iterator[torch.Tensor], rate: float) -> float | None:
-        accumulate = (
-            self.settings.meta_batch // self.settings.stack_size if self.learner.episodic else 1
-        )
-        losses_of_step = []
-        for group, base in zip(self._groups, self._base_rates, strict=True):
-            group["lr"] = base * rate
-        for _ in range(accumulate):
+        """Take one optimiser step; return its loss, or None if the learner has no more losses."""
+        for group, relative in zip(self._groups, self._relative_rates, strict=True):
+            group["lr"] = relative * rate
+        loss = self._accumulate(losses)
+        if loss is None:
+            return None
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss is {loss} at step {self.steps_done + 1} with learning rate {rate:g}; "
+                f"try a smaller one, for instance lr={rate / 10:g}, or clip_norm=1"
+            )
+        self._clip_gradients()
+        if self.optimizer:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return loss
+
+    def _accumulate(self, losses: Iterator[torch.Tensor]) -> float | None:
+        """Add up the gradients of a meta-batch; return its mean loss, or None without losses."""
+        count = self._losses_per_step
+        values = []
+        for _ in range(count):
             with precision(self.settings.precision, self.source.device):
                 loss = next(losses, None)
             if loss is None:
                 return None
             if loss.requires_grad:
-                (loss / accumulate).backward()
-            losses_of_step.append(loss.detach())
-        total = torch.stack(losses_of_step).mean().item()  # the one wait for the device in a step
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"The loss is {total} at step {self.steps_done + 1} with learning rate {rate:g}; "
-                f"try a smaller one, for instance lr={rate / 10:g}, or clip_norm=1"
-            )
-        parameters = [parameter for group in self._groups for parameter in group["params"]]
+                (loss / count).backward()
+            values.append(loss.detach())
+        # The only time in a step that the CPU waits for the device.
+        return torch.stack(values).mean().item()
+
+    def _clip_gradients(self) -> None:
+        parameters = []
+        for group in self._groups:
+            parameters += group["params"]
         if self.settings.clip_value is not None:
             torch.nn.utils.clip_grad_value_(parameters, self.settings.clip_value)
         if self.settings.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
-        if self.optimizer:
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-        return total
 
-    def _validated(self, validate: Callable[[], float]) -> float:
-        accuracy = validate()
+    def _validate_if_due(self) -> float | None:
+        """Validate after every `validate_every` steps and after the last; return the accuracy."""
+        if self.validate is None:
+            return None
+        last = self.steps_done == self.settings.steps
+        if not last and self.steps_done % self.settings.validate_every != 0:
+            return None
+        accuracy = self.validate()
         if self.best_accuracy is None or accuracy > self.best_accuracy:
-            self.best_accuracy, self.best_step = accuracy, self.steps_done
-            if self.settings.keep == "best":
-                self._best_weights = {
-                    k: v.detach().clone() for k, v in self.learner.state_dict().items()
-                }
+            self._remember(accuracy)
         return accuracy
+
+    def _remember(self, accuracy: float) -> None:
+        """Note the best accuracy so far, and keep its weights if they are asked for."""
+        self.best_accuracy = accuracy
+        self.best_step = self.steps_done
+        if self.settings.keep == "best":
+            weights = self.learner.state_dict()
+            self._best_weights = {name: value.detach().clone() for name, value in weights.items()}
+
+
+def _relative_rate(group: dict[str, Any], lr: float) -> float:
+    """Return a parameter group's rate as a multiple of `lr`; schedules keep that ratio."""
+    if lr == 0:
+        return 1.0
+    return float(group["lr"] / lr)
+
+
+def _cuda_random_state(learner: Learner) -> torch.Tensor | None:
+    """Return the random state of the learner's GPU; None on other devices."""
+    first = next(learner.parameters(), None)
+    if first is None or first.device.type != "cuda":
+        return None
+    return torch.cuda.get_rng_state(first.device)
 
 
 def _optimizer(learner: Learner, settings: TrainSettings) -> torch.optim.Optimizer | None:
+    """Build the optimiser of a learner; None if it has no parameters to train."""
     groups = [dict(group) for group in learner.parameter_groups()]
     if not any(group["params"] for group in groups):
         return None
-    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    rate, decay = settings.lr, settings.weight_decay
     match settings.optimizer:
         case "sgd":
+            momentum, nesterov = settings.momentum, settings.momentum > 0
             return torch.optim.SGD(
-                groups, momentum=settings.momentum, nesterov=settings.momentum > 0, **common
+                groups, lr=rate, weight_decay=decay, momentum=momentum, nesterov=nesterov
             )
         case "adamw":
-            return torch.optim.AdamW(groups, **common)
+            return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
         case _:
-            return torch.optim.Adam(groups, **common)
+            return torch.optim.Adam(groups, lr=rate, weight_decay=decay)

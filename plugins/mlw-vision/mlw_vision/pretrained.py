@@ -82,9 +82,12 @@ class Torchvision(Backbone):
                 f"pretrained_on says where a file of weights comes from, and weights={weights} names no file"
             )
         # the option, completed by what is known without it
-        self.pretrained_on = pretrained_on or (
-            "unknown" if from_file else "" if weights == NONE else _origin(weights)
-        )
+        stated = pretrained_on
+        if from_file and not stated:
+            stated = "unknown"
+        elif weights != NONE and not stated:
+            stated = _origin(weights)
+        self.pretrained_on = tuple(stated.split("+")) if stated else ()
         # transform_input: by these two networks, for the same mean and std
         trained = {} if weights == NONE else {"transform_input": True}
         extra = (

@@ -229,14 +229,14 @@ def test_what_descends_from_imagenet_overlaps_it():
 @pytest.mark.parametrize(
     ("pretrained_on", "answer"),
     [
-        ("", "no"),
-        ("imagenet", "yes"),
-        ("x", "yes"),
-        ("places", "no"),
-        ("unknown", "unknown"),
-        ("instagram+imagenet", "yes"),
-        ("imagenet+instagram", "yes"),
-        ("instagram+places", "unknown"),
+        ((), "no"),
+        (("imagenet",), "yes"),
+        (("x",), "yes"),
+        (("places",), "no"),
+        (("unknown",), "unknown"),
+        (("instagram", "imagenet"), "yes"),
+        (("imagenet", "instagram"), "yes"),
+        (("instagram", "places"), "unknown"),
     ],
 )
 def test_whether_weights_saw_a_data_set(tmp_path, pretrained_on, answer):
