@@ -1,15 +1,16 @@
-"""What can go wrong, each with one sentence for a person.
+"""The errors of the workbench.
 
-    WorkbenchError          exit 1: something here or in the data is not as it must be
-    ├── DataError           a data set is absent, damaged, or too small for what was asked
-    │   └── ChecksumError   a file is not the published one
-    ├── PluginError         a plugin is broken, or two claim one name
-    ├── RunError            a run folder is absent, unreadable, or of another version
-    ├── TrainingError       training cannot go on
-    └── UsageError          exit 2: what was typed or passed cannot be meant
-        └── UnknownName     no such algorithm, backbone, data set or option
+    WorkbenchError          exit code 1: base class
+    ├── DataError           a data set is missing, damaged, or too small
+    │   └── ChecksumError   a file differs from the published one
+    ├── PluginError         a plugin is broken
+    ├── RunError            a run folder is missing, unreadable, or from another version
+    ├── TrainingError       training cannot continue
+    └── UsageError          exit code 2: invalid arguments
+        └── UnknownName     no such algorithm, backbone, data set or protocol
 
-Every message gives the numbers or names involved and, where there is one, the next command to type.
+Each message is one or two sentences with the numbers or names involved and, if there is one, the
+next command to run.
 """
 
 from __future__ import annotations
@@ -30,45 +31,53 @@ __all__ = [
 
 
 class WorkbenchError(Exception):
-    """Base of all errors meant for the user; `exit_code` is what the command line exits with."""
+    """Base class of all errors meant for users. The command line exits with `exit_code`."""
 
     exit_code = 1
 
 
 class DataError(WorkbenchError):
-    """A data set is absent, damaged, or too small for what was asked of it."""
+    """A data set is missing, damaged, or too small for the tasks."""
 
 
 class ChecksumError(DataError):
-    """A file's size or checksum is not the published one."""
+    """The size or checksum of a file differs from the published one."""
 
 
 class PluginError(WorkbenchError):
-    """A plugin is broken, or two plugins claim one name."""
+    """A plugin is broken."""
 
 
 class RunError(WorkbenchError):
-    """A run folder is absent, unreadable, or written by another version."""
+    """A run folder is missing, unreadable, or from another version."""
 
 
 class TrainingError(WorkbenchError):
-    """Training cannot go on, for instance because the loss is not a number."""
+    """Training cannot continue, for instance because the loss is not a number."""
 
 
 class UsageError(WorkbenchError):
-    """What was typed or passed cannot be meant."""
+    """An argument is invalid."""
 
     exit_code = 2
 
 
 class UnknownName(UsageError):
-    """A name that nobody registered; the message offers the nearest and lists what there is."""
+    """No plugin registered a name. The message suggests the nearest name and lists all.
+
+    Args:
+        kind: what is named: "algorithm", "backbone", "data set".
+        known: the names that there are.
+        hint: a last sentence.
+    """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = ""):
         known = sorted(known)
+        sentences = [f"There is no {kind} {name!r}."]
         nearest = get_close_matches(name, known, n=1, cutoff=0.5)
-        guess = f" Did you mean {nearest[0]}?" if nearest else ""
-        listing = f" There are: {', '.join(known)}." if known else " There are none."
-        super().__init__(
-            f"There is no {kind} {name!r}.{guess}{listing}{' ' + hint if hint else ''}"
-        )
+        if nearest:
+            sentences.append(f"Did you mean {nearest[0]}?")
+        sentences.append(f"Available: {', '.join(known) or 'none'}.")
+        if hint:
+            sentences.append(hint)
+        super().__init__(" ".join(sentences))

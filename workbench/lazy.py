@@ -1,4 +1,4 @@
-"""Public names of a package that are imported on first use, so that `mlw --help` imports no torch."""
+"""Import the public names of a package on first use, so that `mlw --help` does not import torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a package's `__getattr__` (PEP 562), given the module in which each public name is defined."""
+    """Return the `__getattr__` of a package (PEP 562).
+
+    Args:
+        homes: the module in which each public name is defined.
+    """
 
     def get(name: str) -> Any:
         if name not in homes:

@@ -25,7 +25,7 @@ from workbench.experiments.build import build_backbone, build_learner
 from workbench.experiments.plan import Plan, make_plan
 from workbench.learning.learner import Learner, scores
 from workbench.learning.settings import settings_options
-from workbench.plugin.options import filled_of, option_text, options_of, parse_spec
+from workbench.plugin.options import filled_parameters, option_text, options_of, parse_spec
 from workbench.plugin.recipes import published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.protocols.way_shot import WayShot
@@ -143,7 +143,7 @@ def check_constructor(kind: str, name: str) -> None:
     entry = registry().find(kind, name)
     target = entry.load()
     options = options_of(target)  # raises where an annotation, a help or a default is missing
-    strange = set(filled_of(target)) - FILLED
+    strange = set(filled_parameters(target)) - FILLED
     assert not strange, f"{name} asks the workbench to fill {strange}; it fills {sorted(FILLED)}"
     for option in options.values():
         text = option_text(option.default)

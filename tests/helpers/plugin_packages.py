@@ -1,4 +1,4 @@
-"""Plugin packages of a test's own: from the code blocks of the docs, or written in the test."""
+"""Plugin packages for tests: from the code blocks of the docs, or written in a test."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ IMPORT = "from workbench import hookimpl\n"
 
 
 def files_of(page: str) -> dict[str, str]:
-    """The code blocks whose first line is a comment with a file's name."""
+    """Return the code blocks that begin with a comment with a file name, by file name."""
     return dict(re.findall(r"^```\w+\n# (\S+\.\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
 
 
 def sessions_of(page: str) -> dict[str, str]:
-    """What the console blocks show: commands and what they print."""
+    """Return the commands of the console blocks, and what they print."""
     blocks = re.findall(r"^```console\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     return dict(re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "".join(blocks), re.MULTILINE))
 
 
 def install(site: Path, *folders: Path) -> None:
-    """Install packages as a user does, beside the environment rather than into it."""
+    """Install packages with pip into a folder, not into the environment."""
     quiet = [
         "--quiet",
         "--disable-pip-version-check",
@@ -42,7 +42,7 @@ def install(site: Path, *folders: Path) -> None:
 
 
 def place(site: Path, distribution: str, code: str, **modules: str) -> None:
-    """Put a package there as pip would leave it; its entry point is the name's second half."""
+    """Write a package as pip would install it. Its entry point is the second half of its name."""
     package = distribution.replace("-", "_")
     (site / package).mkdir(parents=True)
     for name, text in {"__init__": code, **modules}.items():

@@ -1,4 +1,4 @@
-"""The grammar NAME[:key=value,...] and its check against constructors."""
+"""Specs, and the options of constructors that they set."""
 
 from typing import Annotated, Literal
 
@@ -13,8 +13,10 @@ from workbench.plugin.options import (
     Option,
     Spec,
     convert_options,
-    filled_of,
+    filled_parameters,
     options_of,
+    options_text,
+    parse_options,
     parse_spec,
 )
 
@@ -51,7 +53,7 @@ def test_parse(text, options):
 @pytest.mark.parametrize(
     "text", ["maml:", ":lr=1", "maml:lr", "maml:lr=1,lr=2", "maml:=1", "maml:1a=2", ""]
 )
-def test_what_cannot_be_parsed_is_a_usage_error(text):
+def test_invalid_specs_are_usage_errors(text):
     with pytest.raises(UsageError):
         parse_spec(text)
 
@@ -65,8 +67,16 @@ def test_a_spec_printed_and_parsed_is_the_same(name, options):
     assert parse_spec(str(Spec(name, options))) == Spec(name, options)
 
 
-def test_options_and_filled_come_from_the_signature():
-    assert filled_of(Method) == ("backbone", "ways")
+def test_options_as_text():
+    assert parse_options("") == {}
+    assert parse_options("lr=1e-4,steps=5") == {"lr": "1e-4", "steps": "5"}
+    with pytest.raises(UsageError, match="'lr' in 'lr' is not key=value"):
+        parse_options("lr")
+    assert options_text({"exact": True, "rate": None, "steps": 5}) == "exact=true,rate=none,steps=5"
+
+
+def test_options_and_filled_parameters_come_from_the_signature():
+    assert filled_parameters(Method) == ("backbone", "ways")
     options = options_of(Method)
     assert [(o.name, o.type_name, o.default) for o in options.values()] == [
         ("steps", "int", 5),
@@ -76,7 +86,7 @@ def test_options_and_filled_come_from_the_signature():
     ]
 
 
-def test_resolve_converts_to_the_types():
+def test_values_are_converted_to_the_types():
     given = {"steps": "7", "rate": "1e-3", "exact": "true", "mode": "b"}
     assert convert_options("m", given, options_of(Method)) == {
         "steps": 7,
@@ -95,14 +105,14 @@ def test_resolve_converts_to_the_types():
             {"step": "3"},
             ["no option 'step'", "Did you mean steps?", "rate (float or none)", "mode (a|b)"],
         ),
-        ({"steps": "1.5"}, ["m:steps=1.5", "int", "how many"]),
+        ({"steps": "1.5"}, ["Invalid value m:steps=1.5: must be int (how many)"]),
         ({"steps": True}, ["m:steps=True"]),
         ({"exact": "maybe"}, ["bool"]),
         ({"mode": "c"}, ["a|b"]),
         ({"rate": "fast"}, ["float or none"]),
     ],
 )
-def test_resolve_says_what_is_valid(given, words):
+def test_an_invalid_option_says_what_is_valid(given, words):
     with pytest.raises(UsageError) as error:
         convert_options("m", given, options_of(Method))
     assert all(word in str(error.value) for word in words)
@@ -137,7 +147,7 @@ class Bounded:
         pass
 
 
-def test_numbers_within_their_bounds():
+def test_numbers_within_bounds():
     options = options_of(Bounded)
     assert convert_options("m", {"steps": "1", "rate": "1e-9"}, options) == {
         "steps": 1,
@@ -155,6 +165,6 @@ def test_numbers_within_their_bounds():
         ("rate", "nan", "above 0"),
     ],
 )
-def test_numbers_beyond_their_bounds_are_one_sentence(key, value, bound):
-    with pytest.raises(UsageError, match=rf"m:{key}={value} cannot be: it must be {bound} \(how"):
+def test_numbers_out_of_bounds_are_one_sentence(key, value, bound):
+    with pytest.raises(UsageError, match=rf"^Invalid value m:{key}={value}: must be {bound} \(how"):
         convert_options("m", {key: value}, options_of(Bounded))

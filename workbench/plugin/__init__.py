@@ -1,4 +1,4 @@
-"""Plugins: the hooks, the registry, the options of what is registered, and recipes.
+"""Plugins: the hooks, the registry, the options of registered classes, and recipes.
 
 Nothing here reads data or imports torch.
 """

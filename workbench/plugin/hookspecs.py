@@ -1,12 +1,13 @@
-"""The four hooks of a plugin, and the two markers. Nothing here imports more than pluggy.
+"""The four hooks that a plugin can implement, and the two markers.
 
 A plugin is a package with an entry point in the group `mlw`:
 
     [project.entry-points.mlw]
     mine = "my_package"
 
-whose module implements any of these with `@hookimpl`. `register(name, "module:Class")` takes a
-string, resolved on first use, so that listing names imports no torch; a class works too.
+Its module implements any of these hooks, each marked with `@hookimpl`. A target is a string,
+`register(name, "module:Class")`, which is imported on first use, so that listing names does not
+import torch. A class works too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 class Register(Protocol):
-    """Make a class known under a name; with options, as a name for a setting: `fomaml` for `maml:first_order=true`."""
+    """Register a class under a name.
+
+    With options, the name is an alias for the class with these options set: `fomaml` for
+    `maml:first_order=true`. Register the name without options first.
+    """
 
     def __call__(self, name: str, target: str | type, **preset: Any) -> None: ...
 
@@ -46,4 +51,4 @@ def register_datasets(register: Register) -> None:
 
 @hookspec
 def register_commands(app: typer.Typer) -> None:
-    """Add commands of one's own to `mlw`."""
+    """Add commands to `mlw`."""

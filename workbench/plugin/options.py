@@ -1,11 +1,13 @@
-"""The grammar `NAME[:key=value,...]`, and its check against a constructor's signature.
+"""Specs, `NAME[:key=value,...]`, and the constructor options that they set.
 
-The first `:` ends the name; a comma separates only where `word=` follows; the first `=` ends the
-key. So values may hold colons and commas: `vit:weights=/a,b/c:1.pt` has one option.
+In a spec, the first `:` ends the name and the first `=` ends a key. A comma separates two options
+only if `key=` follows it, so a value may contain colons and commas: `vit:weights=/a,b/c:1.pt` has
+one option.
 
-Constructors: parameters before `*` are filled by the workbench by name (`backbone`, `ways`, ...);
-those after it are the user's options, `Annotated[type, "help"]` with a default; `Annotated[type, "help",
-AtLeast(1)]` or `Above(0)` bounds a number from below.
+In the signature of a constructor, the workbench passes the parameters before `*` by name
+(`backbone`, `ways`, ...). The parameters after `*` are the user's options. Each has a default and
+is annotated `Annotated[type, "help"]`. A number can have a lower bound: `Annotated[type, "help",
+AtLeast(1)]`, or `Above(0)`, which excludes 0 itself.
 """
 
 from __future__ import annotations
@@ -30,43 +32,73 @@ class Spec(NamedTuple):
     options: dict[str, str]
 
     def __str__(self) -> str:
-        return (
-            self.name
-            + (":" if self.options else "")
-            + ",".join(f"{k}={v}" for k, v in self.options.items())
-        )
+        if not self.options:
+            return self.name
+        return f"{self.name}:{options_text(self.options)}"
 
 
 def parse_spec(text: str) -> Spec:
     """Read `NAME[:key=value,...]`.
 
     Raises:
-        UsageError: no name, nothing behind the colon, a key without a value, or a key given twice.
+        UsageError: there is no name, nothing after the colon, a key without a value, or a repeated
+            key.
     """
-    name, colon, rest = text.partition(":")
+    name, colon, options = text.partition(":")
     if not name:
         raise UsageError(f"{text!r} has no name before the colon; write NAME:key=value")
-    if colon and not rest:
+    if colon and not options:
         raise UsageError(f"{text!r} ends in a colon; write {name} or {name}:key=value")
+    return Spec(name, _parse_options(options, text))
+
+
+def parse_options(text: str) -> dict[str, str]:
+    """Read `key=value,...`, the part of a spec after the colon. Empty text has no options.
+
+    Raises:
+        UsageError: a key has no value, or is repeated.
+    """
+    return _parse_options(text, text)
+
+
+def _parse_options(text: str, whole: str) -> dict[str, str]:
     options: dict[str, str] = {}
-    for part in re.split(r",(?=[A-Za-z_]\w*=)", rest) if rest else []:
+    if not text:
+        return options
+    for part in re.split(r",(?=[A-Za-z_]\w*=)", text):
         key, equals, value = part.partition("=")
         if not equals or not key.isidentifier():
             raise UsageError(
-                f"{part!r} in {text!r} is not key=value; write for instance {name}:key=value,other=value"
+                f"{part!r} in {whole!r} is not key=value; write for instance "
+                "NAME:key=value,other=value"
             )
         if key in options:
-            raise UsageError(f"{key!r} is given twice in {text!r}")
+            raise UsageError(f"{key!r} is given twice in {whole!r}")
         options[key] = value
-    return Spec(name, options)
+    return options
+
+
+def option_text(value: Any) -> str:
+    """Return a value as it is written in a spec."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def options_text(options: Mapping[str, Any]) -> str:
+    """Return options as they are written in a spec: "first_order=true,inner_lr=0.4"."""
+    return ",".join(f"{key}={option_text(value)}" for key, value in options.items())
 
 
 class AtLeast(NamedTuple):
-    """A bound of an option that is a number: this, or more."""
+    """The bound of an option that must be at least a number."""
 
     value: float
 
-    def holds(self, number: float) -> bool:
+    def allows(self, number: float) -> bool:
+        """Return whether a number is within the bound."""
         return number >= self.value
 
     def __str__(self) -> str:
@@ -74,11 +106,12 @@ class AtLeast(NamedTuple):
 
 
 class Above(NamedTuple):
-    """A bound of an option that is a number: more than this."""
+    """The bound of an option that must be larger than a number."""
 
     value: float
 
-    def holds(self, number: float) -> bool:
+    def allows(self, number: float) -> bool:
+        """Return whether a number is within the bound."""
         return number > self.value
 
     def __str__(self) -> str:
@@ -87,7 +120,7 @@ class Above(NamedTuple):
 
 @dataclass(frozen=True)
 class Option:
-    """One keyword-only constructor parameter or settings field."""
+    """A keyword-only parameter of a constructor, or a training setting."""
 
     name: str
     type: Any
@@ -97,14 +130,14 @@ class Option:
 
     @property
     def type_name(self) -> str:
-        """As people write it: `int`, `float or none`, `max|stride`."""
+        """The type as people write it: `int`, `float or none`, `max|stride`."""
         return " or ".join(_type_name(choice) for choice in _choices(self.type))
 
     def convert(self, value: Any, owner: str) -> Any:
-        """The value in the option's type; text is parsed, other values are checked.
+        """Return a value in the option's type. Text is parsed; other values are checked.
 
         Raises:
-            UsageError: it does not fit; the message names the type, or the bound.
+            UsageError: the value is not of the type, or is out of bounds.
         """
         for choice in _choices(self.type):
             try:
@@ -113,23 +146,25 @@ class Option:
                 continue
             self.check(converted, owner)
             return converted
-        where = f"{owner}:{self.name}" if owner else self.name
-        raise UsageError(
-            f"{where}={value} does not fit: {self.name} is {self.type_name} ({self.help})"
-        )
+        raise self._invalid(str(value), owner, self.type_name)
 
     def check(self, value: Any, owner: str = "") -> None:
-        """Raise `UsageError` if a number is beyond the bound; what is no number is."""
-        if value is not None and self.bound and not self.bound.holds(value):
-            where = f"{owner}:{self.name}" if owner else self.name
-            raise UsageError(f"{where}={value:g} cannot be: it must be {self.bound} ({self.help})")
+        """Raise `UsageError` if a number is out of bounds. None is always valid."""
+        if value is None or self.bound is None:
+            return
+        if not self.bound.allows(value):
+            raise self._invalid(f"{value:g}", owner, str(self.bound))
+
+    def _invalid(self, value: str, owner: str, requirement: str) -> UsageError:
+        place = f"{owner}:{self.name}" if owner else self.name
+        return UsageError(f"Invalid value {place}={value}: must be {requirement} ({self.help})")
 
 
 def options_of(target: type) -> dict[str, Option]:
-    """The user's options of a class, in the order of its signature.
+    """Return the user's options of a class by name, in the order of its signature.
 
     Raises:
-        PluginError: an option lacks its annotation, its help or its default.
+        PluginError: an option has no annotation, no help or no default.
     """
     hints = get_type_hints(target.__init__, include_extras=True)  # type: ignore[misc]
     options = {}
@@ -139,88 +174,104 @@ def options_of(target: type) -> dict[str, Option]:
         hint = hints.get(name)
         if get_origin(hint) is not Annotated or parameter.default is parameter.empty:
             raise PluginError(
-                f"The option {name!r} of {target.__name__} must be written Annotated[type, 'help'] with a default"
+                f"The option {name!r} of {target.__name__} must be annotated "
+                "Annotated[type, 'help'] and have a default"
             )
-        options[name] = option_of(name, hint, parameter.default)
+        options[name] = annotated_option(name, hint, parameter.default)
     return options
 
 
-def option_of(name: str, hint: Any, default: Any) -> Option:
-    """The option that `Annotated[type, "help"]` or `Annotated[type, "help", bound]` describes."""
+def annotated_option(name: str, hint: Any, default: Any) -> Option:
+    """Return the option that `Annotated[type, "help"(, bound)]` describes."""
     kind, text, *bound = get_args(hint)
     return Option(name, kind, default, text, *bound[:1])
 
 
-def filled_of(target: type) -> tuple[str, ...]:
-    """The parameters before `*`, which the workbench fills by name."""
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
-    return tuple(
-        name for name, p in inspect.signature(target).parameters.items() if p.kind in kinds
-    )
+def filled_parameters(target: type) -> tuple[str, ...]:
+    """Return the parameters before `*`, which the workbench passes by name."""
+    positional = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+    parameters = inspect.signature(target).parameters.values()
+    return tuple(parameter.name for parameter in parameters if parameter.kind in positional)
 
 
 def convert_options(
     owner: str, given: Mapping[str, Any], options: Mapping[str, Option]
 ) -> dict[str, Any]:
-    """Convert what was given to the options' types.
+    """Convert values to the types of their options.
+
+    Args:
+        owner: whose options they are, for messages; "" for training settings.
 
     Raises:
-        UsageError: an option that `owner` does not have (nearest and all valid ones named), or a
-            value that does not fit.
+        UsageError: there is no such option (the message suggests the nearest and lists all), or a
+            value is invalid.
     """
     for key in given:
         if key not in options:
-            nearest = get_close_matches(key, options, n=1, cutoff=0.5)
-            guess = f" Did you mean {nearest[0]}?" if nearest else ""
-            valid = (
-                ", ".join(f"{option.name} ({option.type_name})" for option in options.values())
-                or "none"
-            )
-            raise UsageError(
-                f"{owner or 'The training'} has no option {key!r}.{guess} Its options: {valid}."
-            )
+            raise _unknown_option(owner, key, options)
     return {key: options[key].convert(value, owner) for key, value in given.items()}
 
 
-def option_text(value: Any) -> str:
-    """A value as it is written in a spec."""
-    if value is None:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _unknown_option(owner: str, key: str, options: Mapping[str, Option]) -> UsageError:
+    message = f"{owner or 'Training'} has no option {key!r}."
+    nearest = get_close_matches(key, options, n=1, cutoff=0.5)
+    if nearest:
+        message += f" Did you mean {nearest[0]}?"
+    available = [f"{option.name} ({option.type_name})" for option in options.values()]
+    return UsageError(f"{message} Available options: {', '.join(available) or 'none'}.")
 
 
 def canonical_spec(name: str, options: Mapping[str, Any], known: Mapping[str, Option]) -> str:
-    """The one spec of a thing: options in order, those at their default left out."""
-    differing = {
-        key: option_text(value)
-        for key, value in sorted(options.items())
-        if value != known[key].default
-    }
+    """Return the one spec of a thing: options sorted, those at their default omitted."""
+    differing = {}
+    for key, value in sorted(options.items()):
+        if value != known[key].default:
+            differing[key] = option_text(value)
     return str(Spec(name, differing))
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    """Return the members of a union, or the type itself."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return get_args(kind)
+    return (kind,)
 
 
 def _type_name(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return "|".join(str(value) for value in get_args(kind))
-    return "none" if kind is type(None) else str(kind.__name__)
+    if kind is type(None):
+        return "none"
+    return str(kind.__name__)
 
 
 def _convert(kind: Any, value: Any) -> Any:
+    """Convert a value to one type. Raises ValueError, TypeError or KeyError if it is not of it."""
     if get_origin(kind) is Literal:
-        return {str(choice): choice for choice in get_args(kind)}[str(value)]
+        return _literal(get_args(kind), value)
     if kind is type(None):
-        return {None: None, "none": None}[value]
-    if isinstance(value, str) and kind is not str:
-        return _BOOLEANS[value.lower()] if kind is bool else kind(value)
+        return _none(value)
+    if isinstance(value, str) and kind is bool:
+        return _BOOLEANS[value.lower()]
+    if isinstance(value, str):
+        return kind(value)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
         raise TypeError
     return value
+
+
+def _literal(choices: tuple[Any, ...], value: Any) -> Any:
+    for choice in choices:
+        if str(choice) == str(value):
+            return choice
+    raise ValueError
+
+
+def _none(value: Any) -> None:
+    if value is not None and value != "none":
+        raise ValueError
 
 
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}

@@ -1,207 +1,263 @@
-"""Recipes: a plugin's settings and published numbers, as data in its `recipes.toml`.
+"""Recipes: training settings and published numbers of algorithms, in a plugin's `recipes.toml`.
 
-    [[protonet]]                       # for every data set, way and shot
+    [[protonet]]                       # for any data set, ways and shots
     quick = { backbone = "conv4", train_ways = 20, lr = 1e-3 }
 
-    [[protonet]]                       # wins over the one above where it applies
+    [[protonet]]                       # overrides the table above where it applies
     data = "omniglot"
     ways = 5
     shots = 1
     paper = { train_ways = 60, steps = 20000 }
     published = { accuracy = 98.8, source = "arXiv 1703.05175, table 1", protocol = "..." }
 
-A published number may say with which `options` of the algorithm it was reached ("first_order=true"), on which other
-data set it was trained (`train_on`), and how its tasks were drawn if not by way and shot (`drawn`).
+`quick` takes minutes on two CPU cores; `paper` is what the authors did. Their keys are options of
+the algorithm, training settings, and `backbone`, a spec.
 
-An alias (a name that a plugin registers with options set) begins with the recipes of its base.
+A recipe is merged from all tables that apply, later ones overriding earlier ones:
 
-`quick` is for minutes on two cores, `paper` is what the authors did. Keys are the algorithm's options,
-training settings, and `backbone`, a spec. What applies is merged, the more general first.
+1. for an alias (a name registered with options), the tables of its base, from general to specific;
+2. for an alias, the options that its name sets;
+3. the algorithm's own tables, from general to specific.
+
+A published number may have the `options` of the algorithm that it was measured with
+("first_order=true"), the data sets that the algorithm was trained on if they are others
+(`train_on`), and the protocol that drew the test tasks (`drawn`). With `drawn`, the table may omit
+`ways` and `shots`: they vary.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.errors import PluginError, UsageError
-from workbench.plugin.options import TOGETHER, option_text, parse_spec
+from workbench.plugin.options import option_text, parse_options, parse_spec
 from workbench.plugin.registry import Registration
 
+Table = dict[str, Any]  # one [[algorithm]] of a recipes.toml
+
 RECIPES = ("quick", "paper")
-_WHERE = ("data", "ways", "shots")
-_PUBLISHED = {
-    "accuracy",
-    "interval",
-    "source",
-    "backbone",
-    "protocol",
-    "options",
-    "train_on",
-    "drawn",
-}
-
-
-def ways_and_shots(ways: int, shots: int) -> str:
-    """The form of tasks in words; 0 says that it varies."""
-    return f"{ways}-way {shots}-shot" if ways else "varying ways and shots"
+_PLACE = ("data", "ways", "shots")  # keys that say where a table applies
+_REQUIRED = {"accuracy", "source"}
+_OPTIONAL = {"interval", "backbone", "protocol", "options", "train_on", "drawn"}
 
 
 class Published(NamedTuple):
     """A number from the literature, in percent as printed."""
 
-    data: str
-    ways: int
-    shots: int
+    data: str  # the test data set
+    ways: int | None  # None where they vary
+    shots: int | None  # None where they vary
     accuracy: float
     interval: float | None
     source: str
-    backbone: str  # a spec, as far as it matters
-    protocol: str  # what was done differently, or deserves to be known
-    options: dict[str, str]  # of the algorithm, where it has several numbers
-    train_on: str  # the data set that it was trained on
-    drawn: str  # how the tasks were drawn: "way-shot", or another protocol
+    backbone: str  # a spec; "" for any
+    protocol: str  # how the authors' procedure differs
+    options: dict[str, str]  # of the algorithm, as in a spec
+    trained_on: tuple[str, ...]  # the training data sets
+    drawn: str  # the protocol that drew the test tasks
 
-    @property
-    def text(self) -> str:
-        """As it is printed: "98.7 ± 0.4"."""
-        return f"{self.accuracy:g}" + (f" ± {self.interval:g}" if self.interval is not None else "")
+
+class Condition(NamedTuple):
+    """Where an accuracy was measured: the data, and the form of the test tasks."""
+
+    trained_on: tuple[str, ...]  # specs of the training data sets
+    test_on: str  # a spec
+    protocol: str  # a spec
+    ways: int | None  # None where they vary
+    shots: int | None  # None where they vary
+
+
+def ways_and_shots(ways: int | None, shots: int | None) -> str:
+    """Return the form of tasks in words, "5-way 1-shot". None: it varies."""
+    if ways is None:
+        return "varying ways and shots"
+    return f"{ways}-way {shots}-shot"
 
 
 def recipe_settings(
-    entry: Registration, name: str, data: str, ways: int, shots: int, *, spelled_out: bool = False
+    registration: Registration,
+    recipe: str,
+    data: str,
+    ways: int,
+    shots: int,
+    *,
+    optional: bool = False,
 ) -> dict[str, Any]:
-    """What a recipe says for an algorithm at (data set, ways, shots), the most specific winning.
+    """Return the settings of an algorithm's recipe for a data set, ways and shots.
 
     Args:
-        spelled_out: whether there need be none, because another method's recipe gives the settings of its start.
+        optional: return what the algorithm's name sets if the plugin has no such recipe. For an
+            algorithm that is trained first because another one's recipe names it with all its
+            settings (`init = "baseline:lr=0.03"`).
 
     Raises:
-        UsageError: the plugin has no such recipe there; the message says where it has one.
+        UsageError: the plugin has no such recipe here; the message says where it has one.
     """
-    if name not in RECIPES:
-        raise UsageError(f"There is no recipe {name!r}; there are: {', '.join(RECIPES)}")
-    known, own = recipe_tables(entry), own_tables(entry)
-    here = {"data": data, "ways": ways, "shots": shots}
-    applies = [
-        t for t in known if name in t and all(t.get(key, here[key]) == here[key] for key in _WHERE)
-    ]
-    if not applies and (name == "quick" or spelled_out):
-        return dict(entry.preset)
-    if not applies:
-        have = sorted({recipe_place(t) for t in known if name in t})
-        raise UsageError(
-            f"{entry.name} has no recipe {name!r} for {data}, {ways}-way {shots}-shot; "
-            f"it has one for: {'; '.join(have) or 'nothing'}. Leave --recipe out for the quick one"
-        )
-    merged: dict[str, Any] = {}
-    ranked = sorted(applies, key=lambda t: sum(key in t for key in _WHERE))
-    for table in [t for t in ranked if t not in own]:
-        merged |= table[name]
-    merged |= entry.preset  # an alias is what its name says, whatever the recipe of its base
-    for table in [t for t in ranked if t in own]:
-        merged |= table[name]
-    return merged
+    if recipe not in RECIPES:
+        raise UsageError(f"There is no recipe {recipe!r}. Available: {', '.join(RECIPES)}")
+    place = {"data": data, "ways": ways, "shots": shots}
+    base_tables = _applying(_base_tables(registration), recipe, place)
+    own_tables = _applying(_own_tables(registration), recipe, place)
+    if not base_tables and not own_tables and recipe == "paper" and not optional:
+        raise _no_recipe(registration, recipe, place)
+    settings: dict[str, Any] = {}
+    for table in base_tables:
+        settings |= table[recipe]
+    settings |= registration.preset
+    for table in own_tables:
+        settings |= table[recipe]
+    return settings
 
 
-def published_numbers(entry: Registration) -> list[Published]:
-    """All published numbers that the plugin knows for an algorithm; for an alias, its base's with its options."""
-    if entry.base:
-        preset = {key: option_text(value) for key, value in entry.preset.items()}
-        of_base = _published(entry, _tables(entry, entry.base))
-        aliased = [n._replace(options={}) for n in of_base if n.options == preset]
-        return aliased + _published(entry, own_tables(entry))
-    return _published(entry, own_tables(entry))
+def published_numbers(registration: Registration) -> list[Published]:
+    """Return all published numbers of an algorithm; for an alias, its base's with its options too.
+
+    Raises:
+        PluginError: a published number is incomplete.
+    """
+    numbers = []
+    preset = {key: option_text(value) for key, value in registration.preset.items()}
+    for number in _published(registration, _base_tables(registration)):
+        if number.options == preset:
+            numbers.append(number._replace(options={}))
+    return numbers + _published(registration, _own_tables(registration))
 
 
 def matching_number(
-    entry: Registration, chosen: str, where: Mapping[str, object], backbone: str
+    registration: Registration, options: Mapping[str, Any], condition: Condition, backbone: str
 ) -> Published | None:
-    """The published number of a result; where an option tells numbers apart, the one of that option.
+    """Return the published number of a result, or None if there is none.
+
+    If some published numbers are for options that the result has, only those count.
 
     Args:
-        chosen: the options of the algorithm, as in a spec: "first_order=true,inner_lr=0.4".
-        where: `train_on`, `test_on`, `protocol`, `ways` and `shots` of the result.
+        options: all options of the algorithm, as values or as text.
+        condition: where the result was measured.
         backbone: its spec.
     """
-    options = parse_spec(f"{entry.name}:{chosen}").options if chosen else {}
-    fitting = [
-        number for number in published_numbers(entry) if number.options.items() <= options.items()
-    ]
-    variant = any(number.options for number in fitting)
-    for number in fitting:
-        asked = (number.data, number.drawn, number.ways, number.shots)
-        here = asked == tuple(where[key] for key in ("test_on", "protocol", "ways", "shots"))
-        if here and bool(number.options) == variant and number.backbone in ("", backbone):
-            trained = str(where["train_on"])
-            names = TOGETHER.join(parse_spec(each).name for each in trained.split(TOGETHER))
-            if number.train_on == (trained if number.train_on == number.data else names):
-                return number
+    texts = {key: option_text(value) for key, value in options.items()}
+    fitting = []
+    for number in published_numbers(registration):
+        if number.options.items() <= texts.items():
+            fitting.append(number)
+    specific = [number for number in fitting if number.options]
+    for number in specific or fitting:
+        if number.backbone in ("", backbone) and _same_condition(number, condition):
+            return number
     return None
 
 
-def _published(entry: Registration, tables: list[dict[str, Any]]) -> list[Published]:
-    numbers = []
+def recipe_tables(registration: Registration) -> list[Table]:
+    """Return all tables of an algorithm, the base's first for an alias, in the plugin's order."""
+    return [*_base_tables(registration), *_own_tables(registration)]
+
+
+def recipe_place(table: Table) -> str:
+    """Return where a table applies, for people: "omniglot 5-way 1-shot"."""
+    if not any(key in table for key in _PLACE):
+        return "any data set"
+    ways, shots = table.get("ways", "any"), table.get("shots", "any")
+    return f"{table.get('data', 'any data set')} {ways}-way {shots}-shot"
+
+
+def _applying(tables: Sequence[Table], recipe: str, place: Mapping[str, object]) -> list[Table]:
+    """Return the tables that have a recipe for a place, from general to specific."""
+    applying = []
     for table in tables:
-        if given := table.get("published"):
-            if not {"accuracy", "source"} <= given.keys() <= _PUBLISHED or not table.keys() >= set(
-                _WHERE
-            ):
-                raise PluginError(
-                    f"published in [[{entry.name}]] of {entry.package}/recipes.toml needs data, ways and shots beside "
-                    f"it, accuracy and source in it, and may hold: {', '.join(sorted(_PUBLISHED))}"
-                )
-            numbers.append(
-                Published(
-                    data=table["data"],
-                    ways=table["ways"],
-                    shots=table["shots"],
-                    accuracy=float(given["accuracy"]),
-                    interval=given.get("interval"),
-                    source=given["source"],
-                    backbone=given.get("backbone", ""),
-                    protocol=given.get("protocol", ""),
-                    options=parse_spec(f"{entry.name}:{given['options']}").options
-                    if given.get("options")
-                    else {},
-                    train_on=given.get("train_on", table["data"]),
-                    drawn=given.get("drawn", "way-shot"),
-                )
-            )
-    return numbers
+        if recipe in table and all(table.get(key, place[key]) == place[key] for key in _PLACE):
+            applying.append(table)
+    return sorted(applying, key=_specificity)
 
 
-def own_tables(entry: Registration) -> list[dict[str, Any]]:
-    """All that the plugin says of an algorithm under its own name, in its own order."""
-    return _tables(entry, entry.name)
+def _specificity(table: Table) -> int:
+    return len(table.keys() & set(_PLACE))
 
 
-def recipe_tables(entry: Registration) -> list[dict[str, Any]]:
-    """All tables that are looked at for an algorithm: an alias's base's first."""
-    return [*(_tables(entry, entry.base) if entry.base else []), *own_tables(entry)]
+def _no_recipe(registration: Registration, recipe: str, place: Mapping[str, object]) -> UsageError:
+    tables = recipe_tables(registration)
+    places = sorted({recipe_place(table) for table in tables if recipe in table})
+    return UsageError(
+        f"{registration.name} has no recipe {recipe!r} for {recipe_place(dict(place))}; "
+        f"it has one for: {'; '.join(places) or 'nothing'}. Omit --recipe to use the quick one"
+    )
 
 
-def _tables(entry: Registration, name: str) -> list[dict[str, Any]]:
-    tables = _read(entry.package).get(name, [])
+def _same_condition(number: Published, condition: Condition) -> bool:
+    tasks = (condition.test_on, condition.protocol, condition.ways, condition.shots)
+    if (number.data, number.drawn, number.ways, number.shots) != tasks:
+        return False
+    if number.trained_on == (number.data,):
+        return number.trained_on == condition.trained_on
+    # for training data, options such as the image size need not match
+    names = tuple(parse_spec(spec).name for spec in condition.trained_on)
+    return number.trained_on == names
+
+
+def _published(registration: Registration, tables: Sequence[Table]) -> list[Published]:
+    return [_read_published(registration, table) for table in tables if "published" in table]
+
+
+def _read_published(registration: Registration, table: Table) -> Published:
+    given = table["published"]
+    _require_complete(registration, table, given)
+    trained_on = given.get("train_on", table["data"])
+    if isinstance(trained_on, str):
+        trained_on = [trained_on]
+    return Published(
+        data=table["data"],
+        ways=table.get("ways"),
+        shots=table.get("shots"),
+        accuracy=float(given["accuracy"]),
+        interval=given.get("interval"),
+        source=given["source"],
+        backbone=given.get("backbone", ""),
+        protocol=given.get("protocol", ""),
+        options=parse_options(given.get("options", "")),
+        trained_on=tuple(trained_on),
+        drawn=given.get("drawn", "way-shot"),
+    )
+
+
+def _require_complete(registration: Registration, table: Table, given: Table) -> None:
+    placed = {"data", "ways", "shots"} <= table.keys()
+    varying = "data" in table and "drawn" in given
+    allowed = _REQUIRED | _OPTIONAL
+    if (placed or varying) and _REQUIRED <= given.keys() <= allowed:
+        return
+    raise PluginError(
+        f"published in [[{registration.name}]] of {registration.package}/recipes.toml needs "
+        "data, ways and shots beside it (ways and shots may vary where it has drawn), and "
+        f"accuracy and source in it; it may have: {', '.join(sorted(allowed))}"
+    )
+
+
+def _own_tables(registration: Registration) -> list[Table]:
+    return _tables(registration.package, registration.name)
+
+
+def _base_tables(registration: Registration) -> list[Table]:
+    """Return the tables of an alias's base; none for a name that is no alias."""
+    if not registration.base:
+        return []
+    return _tables(registration.package, registration.base)
+
+
+def _tables(package: str, name: str) -> list[Table]:
+    tables = _read(package).get(name, [])
     if not isinstance(tables, list):
-        raise PluginError(
-            f"{entry.package}/recipes.toml has [{name}], a single table; write [[{name}]]"
-        )
+        raise PluginError(f"{package}/recipes.toml has [{name}], a single table; write [[{name}]]")
     return tables
 
 
 @cache
-def _read(package: str) -> dict[str, list[dict[str, Any]]]:
-    spec = find_spec(package)
-    if (
-        spec and not spec.submodule_search_locations and spec.parent
-    ):  # a module of a package: its file lies beside it
-        spec = find_spec(spec.parent)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
+def _read(package: str) -> dict[str, list[Table]]:
+    """Return the content of a package's recipes.toml; nothing if it has none."""
+    for folder in _folders(package):
         path = Path(folder) / "recipes.toml"
         if path.is_file():
             try:
@@ -211,8 +267,11 @@ def _read(package: str) -> dict[str, list[dict[str, Any]]]:
     return {}
 
 
-def recipe_place(table: dict[str, Any]) -> str:
-    if not any(key in table for key in _WHERE):
-        return "any data set"
-    at = f"{table.get('ways', 'any')}-way {table.get('shots', 'any')}-shot"
-    return f"{table.get('data', 'any data set')} {at}"
+def _folders(package: str) -> Sequence[str]:
+    """Return the folders of a package; for a module of a package, those of the package."""
+    spec = find_spec(package)
+    if spec and not spec.submodule_search_locations and spec.parent:
+        spec = find_spec(spec.parent)
+    if spec is None or spec.submodule_search_locations is None:
+        return []
+    return spec.submodule_search_locations

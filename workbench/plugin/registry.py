@@ -1,7 +1,8 @@
-"""Find, load and list plugins; one registry a kind.
+"""Find and load plugins, and look up what they register.
 
-A plugin that cannot be imported, or whose hooks raise, is a row with its error; the others go on. A
-name that two plugins claim is known only by its full name, `distribution/name`.
+A plugin that cannot be imported, or whose hooks raise, does not stop the others: its error is shown
+by `mlw plugins`. If two plugins register the same name, each is available only by its full name,
+`distribution/name`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -24,27 +25,25 @@ if TYPE_CHECKING:
     import typer
 
 KINDS = {"algorithms": "algorithm", "backbones": "backbone", "datasets": "data set"}
-DEFAULT_DATASET = "glyphs"  # what needs no download
+DEFAULT_DATASET = "glyphs"  # needs no download
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A registered class: what it is called, where it is, who brought it."""
+    """A registered class: its name, where it is defined, and which plugin registered it."""
 
     kind: str  # a key of KINDS
     name: str
     target: str | type  # "package.module:Class", or the class
     plugin: str
     distribution: str
-    package: str  # the module that the entry point names; its data files are looked up here
-    preset: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # options that the name itself sets: an alias
-    base: str = ""  # of an alias: the name of the class without preset options
+    package: str  # the module of the entry point, beside which the plugin's data files are
+    preset: Mapping[str, Any] = field(default_factory=dict)  # options that an alias sets
+    base: str = ""  # for an alias, the name of the class without options
 
     @property
     def full_name(self) -> str:
-        """`distribution/name`, which no other plugin can claim."""
+        """`distribution/name`, which no other plugin can register."""
         return f"{self.distribution}/{self.name}"
 
     def load(self) -> type[Any]:
@@ -60,15 +59,15 @@ class Registration:
             loaded: type[Any] = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
             raise PluginError(
-                f"{self.full_name} names {self.target!r}, which cannot be imported: {_sentence(error)}; "
-                f"see: mlw --debug info {self.full_name}"
+                f"{self.full_name} names {self.target!r}, which cannot be imported: "
+                f"{_sentence(error)}; run: mlw --debug info {self.full_name}"
             ) from error
         return loaded
 
 
 @dataclass
 class Plugin:
-    """One entry point of the group `mlw`: a healthy plugin, or one with its error."""
+    """One entry point of the group `mlw`, with what it registered and its error, if any."""
 
     name: str
     distribution: str
@@ -79,106 +78,128 @@ class Plugin:
 
 
 class Registry:
-    """All plugins and what they registered."""
+    """All plugins, and a lookup of what they registered."""
 
     def __init__(self, plugins: list[Plugin], manager: pluggy.PluginManager):
         self.plugins = plugins
         self._manager = manager
-        self._entries: dict[str, list[Registration]] = {kind: [] for kind in KINDS}
-        for plugin in plugins:
-            for entry in plugin.entries:
-                self._entries[entry.kind].append(entry)
 
     def entries(self, kind: str) -> dict[str, Registration]:
-        """By the shortest name that is unambiguous: the bare one, or `distribution/name`."""
+        """Return all registrations of a kind by name, or by full name if plugins share the name."""
         owners: dict[str, int] = {}
-        for entry in self._entries[kind]:
-            owners[entry.name] = owners.get(entry.name, 0) + 1
-        named = {
-            entry.name if owners[entry.name] == 1 else entry.full_name: entry
-            for entry in self._entries[kind]
-        }
+        for registration in self._all(kind):
+            owners[registration.name] = owners.get(registration.name, 0) + 1
+        named = {}
+        for registration in self._all(kind):
+            if owners[registration.name] == 1:
+                named[registration.name] = registration
+            else:
+                named[registration.full_name] = registration
         return dict(sorted(named.items()))
 
     def find(self, kind: str, name: str) -> Registration:
-        """The entry of a bare or full name.
+        """Return the registration with a name or full name.
 
         Raises:
-            UnknownName: nobody registered it.
-            UsageError: two plugins did, and the name is bare; the message names both.
+            UnknownName: no plugin registered the name.
+            UsageError: two plugins registered the name; the message has both full names.
         """
-        found = [entry for entry in self._entries[kind] if name in (entry.name, entry.full_name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = " and ".join(entry.full_name for entry in found)
+        found = self._named(kind, name)
+        if not found:
+            raise UnknownName(KINDS[kind], name, self.entries(kind), self.hint(kind))
+        if len(found) > 1:
+            names = " and ".join(registration.full_name for registration in found)
             raise UsageError(
-                f"The {KINDS[kind]} {name!r} comes from two plugins; say which: {names}."
+                f"Two plugins register the {KINDS[kind]} {name!r}; use the full name: {names}."
             )
-        raise UnknownName(KINDS[kind], name, self.entries(kind), self._hint(kind))
+        return found[0]
 
     def knows(self, kind: str, name: str) -> bool:
-        """Whether `find` would find it."""
-        return sum(name in (entry.name, entry.full_name) for entry in self._entries[kind]) == 1
+        """Return whether `find` would find a name."""
+        return len(self._named(kind, name)) == 1
 
-    def register_commands(self, app: typer.Typer) -> None:
-        """Let each plugin add commands; one that fails gets its error noted, and the others go on."""
-        for plugin, call in self._calls("register_commands"):
-            _guarded(plugin, _add_commands, app, call)
-
-    def _calls(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., None]]]:
-        by_name = {plugin.name: plugin for plugin in self.plugins}
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            yield by_name[implementation.plugin_name], implementation.function
-
-    def _hint(self, kind: str) -> str:
+    def hint(self, kind: str) -> str:
+        """Return what to run if a name of a kind is unknown."""
         broken = [plugin.name for plugin in self.plugins if plugin.error]
         if broken:
-            return f"A plugin did not load ({', '.join(broken)}); see: mlw plugins"
-        return f"See: mlw list {kind}"
+            return f"A plugin did not load ({', '.join(broken)}); run: mlw plugins"
+        return f"Run: mlw list {kind}"
+
+    def register_commands(self, app: typer.Typer) -> None:
+        """Let each plugin add commands. The error of a plugin that fails is kept in its row."""
+        for plugin, implementation in _implementations(
+            self._manager, self.plugins, "register_commands"
+        ):
+            _guarded(plugin, _add_commands, app, implementation)
+
+    def _all(self, kind: str) -> Iterator[Registration]:
+        for plugin in self.plugins:
+            for registration in plugin.entries:
+                if registration.kind == kind:
+                    yield registration
+
+    def _named(self, kind: str, name: str) -> list[Registration]:
+        found = []
+        for registration in self._all(kind):
+            if name in (registration.name, registration.full_name):
+                found.append(registration)
+        return found
 
 
 @cache
 def registry() -> Registry:
-    """The plugins of this environment, or those named in `MLW_PLUGINS=a,b`; loaded once a process."""
-    found = sorted(entry_points(group=hookspecs.GROUP), key=lambda point: point.name)
-    wanted = os.environ.get("MLW_PLUGINS")
-    if wanted is None:
-        return load(found)
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
-    registry = load([point for point in found if point.name in names])
-    absent = [name for name in names if name not in {point.name for point in found}]
-    registry.plugins += [
-        Plugin(name, "?", "?", "", error="MLW_PLUGINS names it, and it is not here")
-        for name in absent
-    ]
-    return registry
+    """Return the installed plugins, or only those in `MLW_PLUGINS=a,b`. Loaded once per process."""
+    installed = sorted(entry_points(group=hookspecs.GROUP), key=lambda point: point.name)
+    setting = os.environ.get("MLW_PLUGINS")
+    if setting is None:
+        return load(installed)
+    wanted = [name.strip() for name in setting.split(",") if name.strip()]
+    loaded = load([point for point in installed if point.name in wanted])
+    available = {point.name for point in installed}
+    for name in wanted:
+        if name not in available:
+            error = "MLW_PLUGINS names this plugin, but it is not installed"
+            loaded.plugins.append(Plugin(name, "?", "?", "", error=error))
+    return loaded
 
 
-def load(points: list[EntryPoint]) -> Registry:
-    """Import each entry point and ask it what it registers. Never raises for a plugin's fault."""
+def load(points: Sequence[EntryPoint]) -> Registry:
+    """Import each entry point and call its hooks. Errors of a plugin are kept in its row."""
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     plugins: dict[str, Plugin] = {}
     for point in points:
-        name = point.name if point.name not in plugins else f"{_distribution(point)}/{point.name}"
-        plugin = Plugin(
-            name, _distribution(point), point.dist.version if point.dist else "?", point.module
-        )
+        distribution, version = "?", "?"
+        if point.dist:
+            distribution, version = point.dist.name, point.dist.version
+        name = point.name
+        if name in plugins:
+            name = f"{distribution}/{name}"
+        plugin = Plugin(name, distribution, version, point.module)
         plugins[name] = plugin
-        _guarded(plugin, _join, manager, point, name)
-    registry = Registry(list(plugins.values()), manager)
+        _guarded(plugin, _import, manager, point, name)
     for kind in KINDS:
-        for plugin, call in registry._calls(f"register_{kind}"):
-            _guarded(plugin, call, _register(plugin, kind))
+        for plugin, implementation in _implementations(
+            manager, plugins.values(), f"register_{kind}"
+        ):
+            _guarded(plugin, implementation, _register(plugin, kind))
     return Registry(list(plugins.values()), manager)
 
 
-def _join(manager: pluggy.PluginManager, point: EntryPoint, name: str) -> None:
+def _implementations(
+    manager: pluggy.PluginManager, plugins: Iterable[Plugin], hook: str
+) -> Iterator[tuple[Plugin, Callable[..., None]]]:
+    """Yield each plugin that implements a hook, and its function."""
+    by_name = {plugin.name: plugin for plugin in plugins}
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        yield by_name[implementation.plugin_name], implementation.function
+
+
+def _import(manager: pluggy.PluginManager, point: EntryPoint, name: str) -> None:
     module = point.load()
     try:
         manager.register(module, name)
-        manager.check_pending()  # a misspelt hook is an error of its plugin, not silence
+        manager.check_pending()  # fail on a misspelt hook, which pluggy would ignore
     except pluggy.PluginValidationError as error:
         if manager.has_plugin(name):
             manager.unregister(name=name)
@@ -186,45 +207,63 @@ def _join(manager: pluggy.PluginManager, point: EntryPoint, name: str) -> None:
 
 
 def _register(plugin: Plugin, kind: str) -> hookspecs.Register:
+    """Return the function that a plugin's hook is called with."""
+
     def register(name: str, target: str | type, **preset: Any) -> None:
-        if any((entry.kind, entry.name) == (kind, name) for entry in plugin.entries):
+        earlier = [entry for entry in plugin.entries if entry.kind == kind]
+        if name in [entry.name for entry in earlier]:
             raise PluginError(f"{plugin.name} registers the {KINDS[kind]} {name!r} twice")
-        if not isinstance(target, type) and target.count(":") != 1:
+        if isinstance(target, str) and target.count(":") != 1:
             raise PluginError(
-                f"{plugin.name} registers {name!r} as {target!r}, which is not 'package.module:Class'"
+                f"{plugin.name} registers {name!r} as {target!r}, "
+                "which is not 'package.module:Class'"
             )
-        same = [
-            e.name for e in plugin.entries if (e.kind, e.target) == (kind, target) and not e.preset
-        ]
-        if preset and not same:
-            raise PluginError(
-                f"{plugin.name} registers {name!r} with options before {target!r} without any"
-            )
-        base = same[0] if preset else ""
-        plugin.entries.append(
-            Registration(
-                kind, name, target, plugin.name, plugin.distribution, plugin.package, preset, base
-            )
+        base = ""
+        if preset:
+            base = _base(earlier, target)
+            if not base:
+                raise PluginError(
+                    f"{plugin.name} registers {name!r} with options before it registers "
+                    f"{target!r} without options"
+                )
+        registration = Registration(
+            kind=kind,
+            name=name,
+            target=target,
+            plugin=plugin.name,
+            distribution=plugin.distribution,
+            package=plugin.package,
+            preset=preset,
+            base=base,
         )
+        plugin.entries.append(registration)
 
     return register
 
 
-def _add_commands(app: typer.Typer, call: Callable[..., None]) -> None:
-    """Take a plugin's commands only if Typer can build them and no other has their names."""
+def _base(earlier: Sequence[Registration], target: str | type) -> str:
+    """Return the name under which a class is registered without options; "" if there is none."""
+    for registration in earlier:
+        if registration.target == target and not registration.preset:
+            return registration.name
+    return ""
+
+
+def _add_commands(app: typer.Typer, register_commands: Callable[..., None]) -> None:
+    """Add a plugin's commands, if Typer can build them and their names are free."""
     import typer
     from typer.main import get_group
 
     own = typer.Typer()
-    call(own)
+    register_commands(own)
     for name in get_group(own).commands.keys() & get_group(app).commands.keys():
-        raise PluginError(f"there is a command {name!r} already")
+        raise PluginError(f"there is already a command {name!r}")
     app.registered_commands += own.registered_commands
     app.registered_groups += own.registered_groups
 
 
 def _guarded(plugin: Plugin, call: Callable[..., None], *arguments: Any) -> None:
-    """A plugin's fault becomes its row: other plugins must not suffer from it, whatever it raises."""
+    """Call a plugin's code. Whatever it raises becomes its error, so that other plugins work."""
     try:
         call(*arguments)
     except (Exception, SystemExit) as error:
@@ -235,7 +274,3 @@ def _guarded(plugin: Plugin, call: Callable[..., None], *arguments: Any) -> None
 
 def _sentence(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "?"

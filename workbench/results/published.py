@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-from workbench.plugin.recipes import matching_number
+from workbench.plugin.options import parse_options
+from workbench.plugin.recipes import Condition, matching_number
 from workbench.plugin.registry import registry
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def with_published(frame: pd.DataFrame) -> pd.DataFrame:
@@ -17,16 +15,23 @@ def with_published(frame: pd.DataFrame) -> pd.DataFrame:
         "published_source": ""
     }
     frame = frame.assign(**columns)
-    where = ["train_on", "test_on", "protocol", "ways", "shots"]
+    where = ["train_sets", "test_on", "protocol", "ways", "shots"]
     for (name, chosen, backbone, *place), rows in frame.groupby(
-        ["algorithm", "all_options", "backbone", *where]
+        ["algorithm", "all_options", "backbone", *where], dropna=False
     ):
         if not registry().knows("algorithms", str(name)):
             continue
-        entry = registry().find("algorithms", str(name))
-        number = matching_number(
-            entry, str(chosen), dict(zip(where, place, strict=True)), str(backbone)
+        registration = registry().find("algorithms", str(name))
+        trained_on, test_on, protocol, ways, shots = place
+        condition = Condition(
+            trained_on=tuple(trained_on),
+            test_on=str(test_on),
+            protocol=str(protocol),
+            ways=None if pd.isna(ways) else int(ways),
+            shots=None if pd.isna(shots) else int(shots),
         )
+        options = parse_options(str(chosen))
+        number = matching_number(registration, options, condition, str(backbone))
         if number:
             interval = float("nan") if number.interval is None else number.interval
             source = "; ".join(filter(None, [number.source, number.protocol]))

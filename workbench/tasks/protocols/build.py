@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.errors import UnknownName, UsageError
-from workbench.plugin.options import convert_options, filled_of, options_of, parse_spec
+from workbench.plugin.options import convert_options, filled_parameters, options_of, parse_spec
 from workbench.tasks.protocols.listed import Listed
 from workbench.tasks.protocols.meta_dataset import MetaDataset
 from workbench.tasks.protocols.prequential import Prequential
@@ -56,7 +56,7 @@ def build_protocol(text: str, ways: int, shots: int, queries: int) -> TaskProtoc
         raise UnknownName("protocol", spec.name, PROTOCOLS)
     target = PROTOCOLS[spec.name]
     filled = {"ways": ways, "shots": shots, "queries": queries}
-    arguments: Mapping[str, Any] = {name: filled[name] for name in filled_of(target)}
+    arguments: Mapping[str, Any] = {name: filled[name] for name in filled_parameters(target)}
     protocol: TaskProtocol = target(
         **arguments, **convert_options(spec.name, spec.options, options_of(target))
     )
