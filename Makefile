@@ -1,4 +1,4 @@
-# Each verb sets up what it needs; the first one on a fresh machine installs everything.
+# Each target sets up what it needs. On a fresh machine, the first one installs everything.
 
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet
@@ -11,15 +11,15 @@ demo: $(UV)          ## compare two methods on the built-in data
 test: $(UV)          ## run the test suite
 	$(RUN) pytest
 
-lint: $(UV)          ## style, types
+lint: $(UV)          ## check style and types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
-docs: $(UV)          ## write the generated parts of README and docs anew
+docs: $(UV)          ## update the generated parts of the docs
 	$(RUN) python docs/generate.py
 
-bench: $(UV)         ## speed, against the usual way, in one run
+bench: $(UV)         ## measure speed, compared with reference implementations
 	$(RUN) python benchmarks/speed.py
 
 .tools/bin/uv:
