@@ -1,10 +1,14 @@
-"""Write what docs/results.md measured, from run folders: `python docs/measured.py runs [name=folder[,folder] ...]`.
+"""Write the measured parts of docs/results.md from run folders.
 
-From the runs, tested on the data that they were trained on, the table of Omniglot and its learning curves: a row for
-each evaluation of at least 1,000 tasks; where several runs of a method answer for one place, the best on validation.
-From the folders of comparisons over several data sets, as `mlw compare` writes them, a table of methods by test data
-sets, and what other training data did to the methods; the heat map of a single one is copied. Each goes between its
-two marks on the page. Units: percent, points, minutes.
+    python docs/measured.py runs [NAME=FOLDER[,FOLDER...] ...]
+
+The runs that were tested on the data they were trained on give the table of Omniglot and its
+learning curves. The table has a row for each evaluation of at least 1,000 tasks. If several runs
+of a method compete for one row, the one with the best validation accuracy is used.
+
+Folders of comparisons over several data sets, as `mlw compare` writes them, give a table of methods
+by test data sets, and the effect of other training data. The heat map of a single comparison is
+copied. Each text goes between its two marks on the page. Units: percent, points, minutes.
 """
 
 from __future__ import annotations
@@ -12,93 +16,224 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workbench.experiments.run import Run, find_runs
-from workbench.plugin.options import parse_spec
-from workbench.plugin.recipes import Published, matching_number, published_numbers
+from workbench.plugin.options import parse_options
+from workbench.plugin.recipes import (
+    Condition,
+    Published,
+    matching_number,
+    published_numbers,
+    ways_and_shots,
+)
 from workbench.plugin.registry import registry
 from workbench.results.figures import COLOURS
+from workbench.results.frame import read_tasks
 from workbench.results.marks import common_signs, signs
 from workbench.results.summary import summary, trainings
-from workbench.results.wording import parts
 
 PAGE = Path(__file__).with_name("results.md")
 FIGURES = Path(__file__).with_name("figures")
-BEGIN, END = "<!-- {}: what follows is written by docs/measured.py -->\n", "\n<!-- up to here -->"
-HEAD = "| method | trained on, tested on | task | measured, % | published, % | difference | steps | time | command |"
-TASKS = 1000  # that an evaluation must have
+BEGIN = "<!-- {}: what follows is written by docs/measured.py -->\n"
+END = "\n<!-- up to here -->"
+MINIMUM_TASKS = 1000  # of an evaluation in the table
+HEADINGS = (
+    "method",
+    "trained on, tested on",
+    "task",
+    "measured, %",
+    "published, %",
+    "difference",
+    "steps",
+    "time",
+    "command",
+)
+TRAININGS_HEADINGS = ("method", "trained on", "rather than on", "tested on", "task", "difference")
+LINE_STYLES = ("-", ":")  # the second one when the colours are used up
+
+Cell = Mapping[Any, Any]  # a row of a summary
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
-    """The cells of all finished runs, best run of a place first."""
-    found = []
+class Measurement(NamedTuple):
+    """A row of a summary, and the run that it belongs to."""
+
+    run: Run
+    cell: Cell
+    all_options: dict[str, str]
+    partial: bool  # only a part of the images was available
+
+
+def main() -> None:
+    """Write all parts."""
+    runs, *comparisons = sys.argv[1:]
+    FIGURES.mkdir(exist_ok=True)
+    found = measurements(Path(runs))
+    write("omniglot", results_table(found))
+    curves_figure(found).savefig(FIGURES / "curves.png", dpi=110)
+    for argument in comparisons:
+        name, _, listed = argument.partition("=")
+        folders = [Path(folder) for folder in listed.split(",")]
+        write(name, comparison_tables(tasks_of(folders)))
+        if len(folders) == 1:
+            shutil.copyfile(folders[0] / "heatmap.png", FIGURES / f"{name}.png")
+
+
+def write(name: str, text: str) -> None:
+    """Put a text between its marks on the page."""
+    mark = BEGIN.format(name)
+    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(mark)
+    if not begin:
+        sys.exit(f"{PAGE} has no mark for {name}: {mark.strip()}")
+    _, end, after = rest.partition(END)
+    PAGE.write_text(before + begin + text + end + after, encoding="utf-8")
+
+
+def table_row(cells: list[str] | tuple[str, ...]) -> str:
+    """Return a row of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def table_head(headings: list[str] | tuple[str, ...]) -> list[str]:
+    """Return the first two rows of a Markdown table."""
+    return [table_row(headings), "|---" * len(headings) + "|"]
+
+
+def signed(points: float) -> str:
+    """Return a difference with its sign; minus is a true minus sign."""
+    return f"{points:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+# --- runs on one data set
+
+
+def measurements(folder: Path) -> list[Measurement]:
+    """Return the evaluations of all finished runs, those of the best run first."""
+    found: list[Measurement] = []
     for run in find_runs([folder]):
-        frame = run.evaluations() if run.finished else None
-        if frame is None or frame.empty:
-            continue
-        for cell in summary(frame).to_dict("records"):
-            if cell["episodes"] >= TASKS and cell["instance"] == 0:
-                validated = run.about["result"].get("best_val_accuracy", 0.0)
-                command = re.sub(
-                    r" --out(=| )\S+", "", run.about.get("command", "")
-                )  # nobody else's folder
-                steps = run.about["result"]["steps"]
-                more = {
-                    "validated": validated,
-                    "command": command,
-                    "steps": steps,
-                    "parts": parts(frame),
-                }
-                more["from"] = run
-                more["all_options"] = frame["all_options"].iloc[0]
-                found.append({**cell, **more})
-    return sorted(found, key=lambda cell: -cell["validated"])
+        if run.finished:
+            found += _evaluations(run)
+    return sorted(found, key=_validation_accuracy, reverse=True)
 
 
-def table(found: list[dict[str, Any]]) -> str:
-    """The table in Markdown, by data, task and method."""
-    lines: dict[tuple[Any, ...], str] = {}
-    for cell in found:
+def _validation_accuracy(measurement: Measurement) -> float:
+    result = measurement.run.manifest.result
+    if result is None or result.best_val_accuracy is None:
+        return 0.0
+    return result.best_val_accuracy
+
+
+def _evaluations(run: Run) -> Iterator[Measurement]:
+    frame = run.evaluations()
+    if frame.empty:
+        return
+    options = parse_options(frame["all_options"].iloc[0])
+    partial = any(frame["parts"])
+    for cell in summary(frame).to_dict("records"):
+        if cell["episodes"] >= MINIMUM_TASKS and cell["instance"] == 0:
+            yield Measurement(run, cell, options, partial)
+
+
+def results_table(found: list[Measurement]) -> str:
+    """Return a table with a row for each data set, task and method, in this order."""
+    rows: dict[tuple[Any, ...], str] = {}
+    for each in found:
+        cell = each.cell
         place = (cell["train_on"], cell["test_on"], cell["ways"], cell["shots"], cell["algorithm"])
-        lines.setdefault(place, _line(cell))
-    return "\n".join(
-        [HEAD, "|---" * (HEAD.count("|") - 1) + "|", *(lines[place] for place in sorted(lines))]
+        rows.setdefault(place, _results_row(each))
+    return "\n".join([*table_head(HEADINGS), *(rows[place] for place in sorted(rows))])
+
+
+def _results_row(measurement: Measurement) -> str:
+    cell = measurement.cell
+    method = cell["algorithm"]
+    if cell["transductive"]:
+        method += r" \*"
+    data = cell["test_on"]
+    if cell["train_on"] != cell["test_on"]:
+        data = f"{cell['train_on']}, {data}"
+    if measurement.partial:
+        data += " (a part)"
+    published, difference = _published_texts(measurement)
+    result = measurement.run.manifest.result
+    return table_row(
+        [
+            method,
+            data,
+            ways_and_shots(cell["ways"], cell["shots"]),
+            f"{100 * cell['accuracy']:.2f} ± {100 * cell['interval']:.2f}",
+            published,
+            difference,
+            f"{result.steps:,}" if result else "",
+            f"{cell['train_seconds'] / 60:.0f} min",
+            _command(measurement.run),
+        ]
     )
 
 
-def curves(found: list[dict[str, Any]]) -> Figure:
-    """Validation accuracy against minutes of training, of the runs in the table."""
-    chosen: dict[tuple[int, int], dict[str, Run]] = {}
-    for cell in found:
-        plan = cell["from"].about[
-            "plan"
-        ]  # a run may be judged at other ways than it was validated at
-        chosen.setdefault((plan["val_ways"], plan["val_shots"]), {}).setdefault(
-            cell["algorithm"], cell["from"]
-        )
-    methods = sorted({method for of_method in chosen.values() for method in of_method})
-    figure, axes = plt.subplots(
-        len(chosen), 1, figsize=(8, 4.2 * len(chosen)), squeeze=False, layout="constrained"
+def _command(run: Run) -> str:
+    """Return the command of a run without the folder of its author; empty if there was none."""
+    command = re.sub(r" --out(=| )\S+", "", run.manifest.command)
+    if not command:
+        return ""
+    return f"`{command}`"
+
+
+def _published_texts(measurement: Measurement) -> tuple[str, str]:
+    """Return the published number and the difference to it; empty if there is none."""
+    number, mark = _published(measurement)
+    if number is None:
+        return "", ""
+    text = f"{number.accuracy:g}"
+    if number.interval is not None:
+        text += f" ± {number.interval:g}"
+    return text + mark, signed(100 * measurement.cell["accuracy"] - number.accuracy)
+
+
+def _published(measurement: Measurement) -> tuple[Published | None, str]:
+    """Return the published number of a cell, with a mark if it is for another backbone."""
+    cell = measurement.cell
+    options = measurement.all_options
+    condition = Condition(
+        cell["train_sets"], cell["test_on"], cell["protocol"], cell["ways"], cell["shots"]
     )
-    for axis, ((ways, shots), of_method) in zip(axes.flat, sorted(chosen.items()), strict=True):
-        for method, run in sorted(of_method.items()):
-            number = methods.index(method)  # of one colour in all panels
-            curve = run.curve().dropna(subset=["val_accuracy"])
-            minutes, accuracy = curve["seconds"] / 60, 100 * curve["val_accuracy"]
-            axis.plot(
-                minutes,
-                accuracy,
-                marker=".",
-                color=COLOURS[number % 8],
-                ls="-:"[number // 8],
-                label=method,
-            )
+    registration = registry().find("algorithms", cell["algorithm"])
+    exact = matching_number(registration, options, condition, cell["backbone"])
+    if exact is not None:
+        return exact, ""
+    fitting = []
+    for number in published_numbers(registration):
+        place = (number.trained_on, number.data, number.drawn, number.ways, number.shots)
+        if place == condition and number.options.items() <= options.items():
+            fitting.append(number)
+    specific = [number for number in fitting if number.options]
+    for number in specific or fitting:
+        return number, " †"
+    return None, ""
+
+
+def curves_figure(found: list[Measurement]) -> Figure:
+    """Draw validation accuracy by minutes of training, for the runs in the table."""
+    panels: dict[tuple[int, int], dict[str, Run]] = {}  # by validation ways and shots
+    methods = set()
+    for each in found:
+        plan = each.run.plan  # a run can be tested with other ways than it was validated with
+        panel = panels.setdefault((plan.val_ways, plan.val_shots), {})
+        panel.setdefault(plan.algorithm, each.run)
+        methods.add(plan.algorithm)
+    size = (8, 4.2 * len(panels))
+    figure, axes = plt.subplots(len(panels), 1, figsize=size, squeeze=False, layout="constrained")
+    numbers = {method: number for number, method in enumerate(sorted(methods))}
+    for axis, (ways, shots) in zip(axes.flat, sorted(panels), strict=True):
+        for method, run in sorted(panels[ways, shots].items()):
+            _draw_curve(axis, run, method, numbers[method])
         axis.set_ylim(80 if shots == 1 else 95, 100)
         axis.set_title(f"Omniglot, {ways}-way {shots}-shot")
         axis.set_xlabel("minutes of training")
@@ -108,113 +243,107 @@ def curves(found: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def _line(cell: dict[str, Any]) -> str:
-    data = (
-        cell["test_on"]
-        if cell["train_on"] == cell["test_on"]
-        else f"{cell['train_on']}, {cell['test_on']}"
+def _draw_curve(axis: Axes, run: Run, method: str, number: int) -> None:
+    """Draw one learning curve; a method has the same look in all panels."""
+    curve = run.curve().dropna(subset=["val_accuracy"])
+    axis.plot(
+        curve["seconds"] / 60,
+        100 * curve["val_accuracy"],
+        marker=".",
+        color=COLOURS[number % len(COLOURS)],
+        linestyle=LINE_STYLES[number // len(COLOURS)],
+        label=method,
     )
-    number, other = _published(cell)
-    star = r" \*" if cell["transductive"] else ""
-    columns = [
-        cell["algorithm"] + star,
-        data + (" (a part)" if cell["parts"] else ""),
-        f"{cell['ways']}-way {cell['shots']}-shot",
-        f"{100 * cell['accuracy']:.2f} ± {100 * cell['interval']:.2f}",
-        number.text + other if number else "",
-        f"{100 * cell['accuracy'] - number.accuracy:+.2f}" if number else "",
-        f"{cell['steps']:,}",
-        f"{cell['train_seconds'] / 60:.0f} min",
-        f"`{cell['command']}`" if cell["command"] else "",
-    ]
-    return f"| {' | '.join(columns)} |"
 
 
-def _published(cell: dict[str, Any]) -> tuple[Published | None, str]:
-    """The published number of a cell, and a mark where it was reached with another backbone or other options."""
-    entry = registry().find("algorithms", cell["algorithm"])
-    where = {key: cell[key] for key in ("train_on", "test_on", "protocol", "ways", "shots")}
-    exact = matching_number(entry, cell["all_options"], where, cell["backbone"])
-    if exact:
-        return exact, ""
-    place = (cell["train_on"], cell["test_on"], cell["protocol"], cell["ways"], cell["shots"])
-    near = [
-        n
-        for n in published_numbers(entry)
-        if (n.train_on, n.data, n.drawn, n.ways, n.shots) == place
-    ]
-    options = (
-        parse_spec(f"{entry.name}:{cell['all_options']}").options if cell["all_options"] else {}
-    )
-    fitting = [number for number in near if number.options.items() <= options.items()]
-    variant = [number for number in fitting if number.options] or fitting
-    return (variant[0], " †") if variant else (None, "")
+# --- comparisons over several data sets
 
 
-def matrix(frame: pd.DataFrame) -> str:
-    """A comparison over several data sets: a table for each ways and shots, then each method against itself."""
-    cells, pairs = summary(frame), trainings(frame)
-    tables = [
-        _block(f"{ways}-way {shots}-shot", part)
-        for (ways, shots), part in cells.groupby(["ways", "shots"], sort=False)
-    ]
-    lines = [
-        f"| {row['method']} | {_named(row['train_on'])} | {_named(row['other'])} | {_named(row['test_on'])} | "
-        f"{row['ways']}-way {row['shots']}-shot | {100 * row['difference']:+.2f} ± {100 * row['interval']:.2f} |"
-        for row in pairs.to_dict("records")
-    ]
-    if lines:
-        head = "| method | trained on | rather than on | tested on | task | difference |\n|---|---|---|---|---|---|"
-        tables.append("\n".join([head, *lines]))
+def tasks_of(folders: list[Path]) -> pd.DataFrame:
+    """Return the test tasks of all comparisons."""
+    frames = []
+    for folder in folders:
+        frame = read_tasks(folder / "tasks.parquet")
+        if frame is None:
+            sys.exit(f"{folder}/tasks.parquet has another schema version; run mlw compare again")
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def comparison_tables(frame: pd.DataFrame) -> str:
+    """Return a table for each ways and shots, and one with the effect of other training data."""
+    tables = []
+    for (ways, shots), cells in summary(frame).groupby(["ways", "shots"], sort=False):
+        tables.append(_matrix(ways_and_shots(ways, shots), cells))
+    pairs = trainings(frame)
+    if not pairs.empty:
+        tables.append(_trainings_table(pairs))
     return "\n\n".join(tables)
 
 
-def _block(title: str, cells: pd.DataFrame) -> str:
-    """Methods by test data sets, the best of each column in bold; a method has a row for each training."""
-    shared, best = common_signs(cells), cells.groupby("test_on")["accuracy"].max()
-    places, several = list(dict.fromkeys(cells["test_on"])), cells["train_on"].nunique() > 1
-    head = [title, *(["trained on"] if several else []), *map(_named, places)]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for (method, train_on), part in cells.groupby(["method", "train_on"], sort=False):
-        texts = dict.fromkeys(places, "")
-        for cell in part.to_dict("records"):
-            number = f"{100 * cell['accuracy']:.1f} ± {100 * cell['interval']:.1f}"
-            own = "".join(sign for sign in signs(cell) if sign not in shared[method])
-            texts[cell["test_on"]] = (
-                f"**{number}**" if cell["accuracy"] == best[cell["test_on"]] else number
-            ) + own.replace("*", r"\*")
-        name = f"{method} {shared[method]}".rstrip().replace("*", r"\*")
-        lines.append(
-            f"| {' | '.join([name, *([_named(train_on)] if several else []), *texts.values()])} |"
-        )
+def _trainings_table(pairs: pd.DataFrame) -> str:
+    """Return the differences of each method between its training data."""
+    lines = table_head(TRAININGS_HEADINGS)
+    for row in pairs.to_dict("records"):
+        cells = [
+            row["method"],
+            short_label(row["train_on"]),
+            short_label(row["other"]),
+            short_label(row["test_on"]),
+            ways_and_shots(row["ways"], row["shots"]),
+            f"{signed(100 * row['difference'])} ± {100 * row['interval']:.2f}",
+        ]
+        lines.append(table_row(cells))
     return "\n".join(lines)
 
 
-def _named(data: str) -> str:
-    """Data sets without their form, which all share: "miniimagenet:size=28 + omniglot:channels=3"."""
-    return " + ".join(
-        re.sub(r"(size|channels)=\d+,?", "", part).rstrip(":,") for part in data.split(" + ")
-    )
+def _matrix(title: str, cells: pd.DataFrame) -> str:
+    """Return methods by test data sets; a method has a row for each of its trainings."""
+    places = list(cells["test_on"].unique())
+    several = cells["train_on"].nunique() > 1
+    best = cells.groupby("test_on")["accuracy"].max()
+    shared = common_signs(cells)
+    headings = [title, *map(short_label, places)]
+    if several:
+        headings.insert(1, "trained on")
+    lines = table_head(headings)
+    for (method, train_on), part in cells.groupby(["method", "train_on"], sort=False):
+        row = [escaped(f"{method} {shared[method]}".rstrip())]
+        if several:
+            row.append(short_label(train_on))
+        results = {cell["test_on"]: cell for cell in part.to_dict("records")}
+        for place in places:
+            row.append(_result(results.get(place), best[place], shared[method]))
+        lines.append(table_row(row))
+    return "\n".join(lines)
 
 
-def write(name: str, text: str) -> None:
-    """Put a text between its marks on the page."""
-    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN.format(name))
-    if not begin:
-        sys.exit(f"{PAGE} has no place for {name}: {BEGIN.format(name).strip()}")
-    PAGE.write_text(before + begin + text + END + rest.partition(END)[2], encoding="utf-8")
+def _result(cell: Cell | None, best: float, shared: str) -> str:
+    """Return accuracy, interval and signs; the best of a column is bold."""
+    if cell is None:
+        return ""
+    number = f"{100 * cell['accuracy']:.1f} ± {100 * cell['interval']:.1f}"
+    if cell["accuracy"] == best:
+        number = f"**{number}**"
+    own = [sign for sign in signs(cell) if sign not in shared]
+    return number + escaped("".join(own))
+
+
+def escaped(text: str) -> str:
+    """Return a text in which Markdown sees no emphasis."""
+    return text.replace("*", r"\*")
+
+
+def short_label(data: str) -> str:
+    """Return data sets without their image shape, which all share.
+
+    "miniimagenet:size=28 + omniglot:channels=3" becomes "miniimagenet + omniglot".
+    """
+    labels = []
+    for part in data.split(" + "):
+        labels.append(re.sub(r"(size|channels)=\d+,?", "", part).rstrip(":,"))
+    return " + ".join(labels)
 
 
 if __name__ == "__main__":
-    FIGURES.mkdir(exist_ok=True)
-    measured = rows(Path(sys.argv[1]))
-    write("omniglot", table(measured))
-    curves(measured).savefig(FIGURES / "curves.png", dpi=110)
-    for name, _, listed in (argument.partition("=") for argument in sys.argv[2:]):
-        folders = [Path(folder) for folder in listed.split(",")]
-        write(
-            name,
-            matrix(pd.concat([pd.read_parquet(folder / "tasks.parquet") for folder in folders])),
-        )
-        if len(folders) == 1:
-            shutil.copyfile(folders[0] / "heatmap.png", FIGURES / f"{name}.png")
+    main()

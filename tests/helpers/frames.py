@@ -1,4 +1,4 @@
-"""Frames of results as judging writes them, with what each test says of them; and a page as a browser reads it."""
+"""Tasks frames with the values that a test gives, learning curves, and a parser of HTML pages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 
+from workbench.results.frame import TASKS, typed
+
 DEFAULTS = {
     "options": "",
+    "all_options": "",
     "backbone": "conv4",
     "train_on": "glyphs",
     "test_on": "glyphs",
-    "domain": "",
     "split": "test",
     "protocol": "way-shot",
     "ways": 5,
@@ -21,17 +23,22 @@ DEFAULTS = {
     "instance": 0,
     "train_seed": 0,
     "task_seed": 0,
+    "task_ways": 5,
+    "support": 5,
     "loss": 0.5,
     "adapt_seconds": 0.002,
-    "transductive": False,
     "episodic": True,
+    "transductive": False,
+    "oracle": False,
+    "selected": "",
+    "selected_on": (),
+    "pretrained_on": (),
     "overlap": "",
-    "selection": "",
-    "pretrained_on": "",
     "calibration_error": 0.03,
     "train_seconds": 60.0,
     "eval_seconds": 7.0,
     "parameters": 1000,
+    "parts": (),
     "published": float("nan"),
     "published_interval": float("nan"),
     "published_source": "",
@@ -39,12 +46,16 @@ DEFAULTS = {
 
 
 def cell(algorithm, accuracy, first_task=0, **given):
-    """The rows of one cell."""
-    tasks = np.arange(first_task, first_task + len(accuracy))
+    """Return the rows of one cell; `given` replaces the defaults, with None for what varies."""
     values = {**DEFAULTS, **given}
+    values.setdefault("train_sets", tuple(values["train_on"].split(" + ")))
     run = f"{algorithm}-{values['options']}-{values['shots']}s-{values['train_seed']}"
-    columns = {"algorithm": algorithm, **values, "task": tasks, "accuracy": accuracy, "run": run}
-    return pd.DataFrame(columns, index=range(len(tasks)))
+    values = {"algorithm": algorithm, "run": run, **values}
+    rows = []
+    for task, value in enumerate(accuracy, first_task):
+        rows.append({**values, "task": task, "accuracy": value})
+    names = [column.name for column in TASKS]
+    return typed(pd.DataFrame(rows, columns=names), TASKS)
 
 
 def frame_of(*cells):
@@ -52,14 +63,14 @@ def frame_of(*cells):
 
 
 def drawn(skill, tasks=40, seed=0):
-    """Accuracies over tasks whose difficulty all methods share."""
+    """Return accuracies over tasks whose difficulty all methods share."""
     hard = np.random.default_rng(0).normal(0, 0.1, tasks)
     noise = np.random.default_rng(seed).normal(0, 0.02, tasks)
     return np.clip(skill + hard + noise, 0, 1)
 
 
 def three_methods():
-    """Three methods (one transductive, one published) by two shots."""
+    """Return three methods (one transductive, one with a published number) by two shots."""
     cells = []
     for shots, gain in ((1, 0.0), (5, 0.15)):
         published = {
@@ -78,7 +89,7 @@ def three_methods():
 
 
 def curves_of(frame):
-    """Learning curves of the runs: 40 steps, validated every tenth."""
+    """Return learning curves of the runs: 40 steps, validated every tenth."""
     parts = []
     for i, run in enumerate(frame["run"].unique()):
         step = np.arange(1, 41)
@@ -95,7 +106,7 @@ def curves_of(frame):
 
 
 class Page(HTMLParser):
-    """What a browser would be told to do."""
+    """The tags, the addresses to load, and the words of an HTML page."""
 
     VOID = frozenset({"meta", "img", "wbr", "br", "link", "input"})
 

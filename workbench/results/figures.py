@@ -1,20 +1,25 @@
-"""Figures of results and of learning curves, in percent; colours that colour-blind readers tell apart.
-
-No pyplot, hence no global state: a Figure is drawn where it is shown or saved.
-"""
+"""Figures of results and of learning curves, in percent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from textwrap import fill
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workbench.errors import WorkbenchError
-from workbench.results.frame import CONDITION, conditions, labelled, varying
+from workbench.results.frame import CONDITION, CURVES, records, require_columns
+from workbench.results.grouping import conditions, labelled, varying
+from workbench.results.style import (
+    COLOURS,
+    INK,
+    Look,
+    add_legend,
+    label_panel,
+    looks_of,
+    panel_grid,
+    side_by_side,
+)
 from workbench.results.summary import is_best, summary
 from workbench.results.wording import condition_title, plus_minus
 
@@ -22,283 +27,225 @@ if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to mak
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CURVES = ["run", "label", "step", "loss", "val_accuracy"]
-
-# Okabe and Ito's colours, told apart by colour-blind readers; without their yellow, too pale on white.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31"]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<"]
-DASHES = ["-", "--", ":", "-."]
-INK, PALE, SOFT = "#333333", "#DDDDDD", "#EEEEEE"
-Look = tuple[str, str, str]  # colour, marker, line style
-
-
-AXES = {
-    "shots": "shots (labelled examples a class)",
-    "instance": "instance (which example of its class, or classes met)",
+X_LABELS = {
+    "shots": "shots (support images per class)",
+    "instance": "instance (number of the question within its task)",
 }
 
 
 def accuracy_figure(frame: pd.DataFrame) -> Figure:
-    """Accuracy with 95% intervals by shots, a panel for each data set and number of ways.
+    """Draw accuracy with 95% intervals by shots, a panel per data set and number of ways.
 
-    Filled markers are measured, hollow ones published. Raises what `summary` raises.
+    Where tasks ask several times, the panels show accuracy by instance instead. Filled markers
+    are measured, hollow ones published. Raises what `summary` raises.
     """
     table = summary(frame)
-    looks = _looks(table["method"])
-    along = "instance" if table["instance"].nunique() > 1 else "shots"
-    apart = [name for name in CONDITION if name != along]
-    panels = list(table.groupby(apart, sort=False, dropna=False))
-    figure, axes = _grid(len(panels), columns=3, width=4.6, height=3.7)
-    for axis, (_, part) in zip(axes, panels, strict=True):
-        ticks = sorted(part[along].unique())
-        present = part["method"].unique()
-        # methods stand side by side within a category, so that no interval hides another
-        for method, offset in zip(present, _dodge(len(present)), strict=True):
-            cells = part[part["method"] == method].sort_values(along)
-            x = np.array([ticks.index(value) for value in cells[along]]) + offset
-            _accuracies(axis, x, cells, looks[method])
-        labels = [str(value) if value or along == "instance" else "vary" for value in ticks]
-        axis.set(xticks=range(len(ticks)), xticklabels=labels, xlim=(-0.5, len(ticks) - 0.5))
-        title = condition_title({name: part[name].iloc[0] for name in apart}, varying(table))
-        _describe(axis, title, AXES[along], "accuracy, %", grid="y")
-    _legend(figure, looks, published=bool(table["published"].notna().any()))
+    looks = looks_of(table["method"])
+    x_name = "instance" if table["instance"].nunique() > 1 else "shots"
+    of_panel = [name for name in CONDITION if name != x_name]
+    panels = list(table.groupby(of_panel, sort=False, dropna=False))
+    figure, axes = panel_grid(len(panels), columns=3, width=4.6, height=3.7)
+    for axis, (_, rows) in zip(axes, panels, strict=True):
+        _draw_accuracies(axis, rows, x_name, looks)
+        condition = records(rows[of_panel].head(1))[0]
+        title = condition_title(condition, varying(table))
+        label_panel(axis, title, X_LABELS[x_name], "accuracy, %", grid="y")
+    add_legend(figure, looks, published=bool(table["published"].notna().any()))
     return figure
 
 
-def _accuracies(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, look: Look) -> None:
-    """Draw one method's cells at `x`: measured with its intervals, published where it is known."""
-    colour, marker, dash = look
-    style: dict[str, Any] = {"color": colour, "marker": marker, "zorder": 3}
-    measured: dict[str, Any] = {
-        "label": cells["method"].iloc[0],
-        "linestyle": dash,
-        "linewidth": 0.9,
-        "markersize": 5,
-        "capsize": 2.5,
-    }
+def _draw_accuracies(axis: Axes, rows: pd.DataFrame, x_name: str, looks: dict[str, Look]) -> None:
+    """Draw the methods of a panel, side by side at each x, so that no interval hides another."""
+    values = sorted(rows[x_name].dropna().unique())
+    ticks = [str(value) for value in values]
+    position = {value: place for place, value in enumerate(values)}
+    if rows[x_name].isna().any():
+        ticks.append("varying")
+    places = rows[x_name].map(lambda value: position.get(value, len(values)))
+    methods = rows["method"].unique()
+    for method, offset in zip(methods, side_by_side(len(methods)), strict=True):
+        cells = rows[rows["method"] == method].assign(place=places).sort_values("place")
+        x = cells["place"].to_numpy(dtype=np.float64) + offset
+        _draw_measured(axis, x, cells, looks[method])
+        _draw_published(axis, x, cells, looks[method])
+    axis.set(xticks=range(len(ticks)), xticklabels=ticks, xlim=(-0.5, len(ticks) - 0.5))
+
+
+def _draw_measured(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, look: Look) -> None:
     axis.errorbar(
-        x, 100 * cells["accuracy"], 100 * cells["interval"], elinewidth=1.4, **measured, **style
+        x,
+        100 * cells["accuracy"],
+        100 * cells["interval"],
+        label=cells["method"].iloc[0],
+        color=look.colour,
+        marker=look.marker,
+        linestyle=look.dash,
+        linewidth=0.9,
+        elinewidth=1.4,
+        markersize=5,
+        capsize=2.5,
+        zorder=3,
     )
+
+
+def _draw_published(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, look: Look) -> None:
     known = cells["published"].notna().to_numpy()
-    if known.any():
-        hollow: dict[str, Any] = {
-            "label": "published",
-            "linestyle": "none",
-            "markersize": 9,
-            "markerfacecolor": "none",
-            "alpha": 0.8,
-        }
-        spread = cells["published_interval"].astype(float)[known]
-        bars = None if spread.isna().all() else spread.fillna(0)
-        axis.errorbar(
-            x[known],
-            cells["published"].astype(float)[known],
-            bars,
-            elinewidth=0.8,
-            **hollow,
-            **style,
-        )
+    if not known.any():
+        return
+    spread = cells["published_interval"].astype(float)[known]
+    bars = None if spread.isna().all() else spread.fillna(0)
+    axis.errorbar(
+        x[known],
+        cells["published"].astype(float)[known],
+        bars,
+        label="published",
+        color=look.colour,
+        marker=look.marker,
+        linestyle="none",
+        elinewidth=0.8,
+        markersize=9,
+        markerfacecolor="none",
+        alpha=0.8,
+        zorder=3,
+    )
 
 
 def difference_figure(frame: pd.DataFrame) -> Figure:
-    """Paired differences to the best method with 95% intervals, a panel for each condition.
+    """Draw paired differences to the best method with 95% intervals, a panel per condition.
 
-    Methods stand in one order in all panels, the best on average on top. Raises what `summary` raises.
+    Methods have the same order in all panels, the best on average on top. Raises what `summary`
+    raises.
     """
     table = summary(frame)
-    looks = _looks(table["method"])
-    order = list(
-        table.groupby("method", sort=False)["difference"].mean().sort_values(ascending=False).index
-    )
+    looks = looks_of(table["method"])
+    averages = table.groupby("method", sort=False)["difference"].mean()
+    order = list(averages.sort_values(ascending=False).index)
     panels = list(table.groupby(CONDITION, sort=False, dropna=False))
     columns = min(2, len(panels))
-    names = 0.075 * max(len(name) for name in order)  # inches that they take, in the first column
-    figure, axes = _grid(
-        len(panels), columns, width=4.4 + names / columns, height=1.1 + 0.3 * len(order)
-    )
-    for i, (axis, (_, part)) in enumerate(zip(axes, panels, strict=True)):
+    names_width = 0.075 * max(len(name) for name in order)  # inches, in the first column only
+    width = 4.4 + names_width / columns
+    figure, axes = panel_grid(len(panels), columns, width=width, height=1.1 + 0.3 * len(order))
+    for number, (axis, (_, rows)) in enumerate(zip(axes, panels, strict=True)):
+        cells = records(rows)
         axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
-        for cell in part.to_dict("records"):
-            place, (colour, marker, _) = order.index(cell["method"]), looks[cell["method"]]
-            value, spread = 100 * cell["difference"], 100 * cell["difference_interval"]
-            bar = None if np.isnan(spread) else [spread]
-            style: dict[str, Any] = {
-                "color": colour,
-                "marker": marker,
-                "markersize": 5,
-                "capsize": 3,
-                "zorder": 3,
-            }
-            axis.errorbar([value], [place], xerr=bar, label=cell["method"], **style)
-            words = (
-                f"best: {100 * cell['accuracy']:.1f}%"
-                if is_best(cell)
-                else plus_minus(value, spread, sign=True)
-            )
-            right = axis.get_yaxis_transform()  # x in 0..1 of the panel, y as the data
-            axis.annotate(
-                words, (1, place), (6, 0), right, "offset points", va="center", size=8, color=INK
-            )
-        axis.set(yticks=range(len(order)), yticklabels=[""] * len(order) if i % columns else order)
+        for cell in cells:
+            _draw_difference(axis, order.index(cell["method"]), cell, looks[cell["method"]])
+        in_first_column = number % columns == 0
+        names = order if in_first_column else [""] * len(order)
+        axis.set(yticks=range(len(order)), yticklabels=names)
         axis.set_ylim(len(order) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)
-        title = condition_title(part.iloc[0].to_dict(), varying(table))
-        _describe(axis, title, "difference to the best, percentage points", grid="x")
+        title = condition_title(cells[0], varying(table))
+        label_panel(axis, title, "difference to the best, percentage points", grid="x")
     return figure
 
 
+def _draw_difference(axis: Axes, place: int, cell: dict[str, Any], look: Look) -> None:
+    """Draw one method's difference, and write it to the right of the panel."""
+    value, spread = 100 * cell["difference"], 100 * cell["difference_interval"]
+    axis.errorbar(
+        [value],
+        [place],
+        xerr=None if np.isnan(spread) else [spread],
+        label=cell["method"],
+        color=look.colour,
+        marker=look.marker,
+        markersize=5,
+        capsize=3,
+        zorder=3,
+    )
+    words = plus_minus(value, spread, signed=True)
+    if is_best(cell):
+        words = f"best: {100 * cell['accuracy']:.1f}%"
+    right = axis.get_yaxis_transform()  # x in 0..1 of the panel, y as the data
+    axis.annotate(words, (1, place), (6, 0), right, "offset points", va="center", size=8, color=INK)
+
+
+class _CurveRow(NamedTuple):
+    """The learning curves of one row of panels."""
+
+    title: str
+    curves: pd.DataFrame
+
+
 def curves_figure(curves: pd.DataFrame, frame: pd.DataFrame | None = None) -> Figure:
-    """Learning curves: validation accuracy and training loss against the step, a line for each run.
+    """Draw learning curves: validation accuracy and training loss by step, a line per run.
 
     Args:
-        curves: columns `run`, `label`, `step`, `loss` and `val_accuracy` (0..1, NaN where not validated). Runs with
-            one label, such as seeds, look alike.
-        frame: the tasks frame. With it, the runs behind one condition share a row of panels, methods look as in the
-            other figures, and runs that it does not name are left out.
+        curves: a frame with the columns `CURVES`. Runs with one label, such as seeds, look alike.
+        frame: the tasks frame. With it, the runs of one condition share a row of panels, methods
+            look as in the other figures, and runs that it does not contain are left out.
 
     Raises:
         WorkbenchError: a column is missing.
     """
-    if missing := [name for name in CURVES if name not in curves]:
-        raise WorkbenchError(
-            f"This is no frame of learning curves: it has no column {', '.join(missing)}."
-        )
-    looks, groups = _curve_groups(curves, frame)
-    figure, axes = _grid(2 * len(groups), columns=2, width=5.2, height=3.2)
-    for (title, rows), left, right in zip(groups, axes[::2], axes[1::2], strict=True):
-        crowd = rows["run"].nunique() > len(COLOURS)
-        for _, run in rows.groupby(["run", "label"], sort=False):
-            _curve(left, right, run, looks[run["label"].iloc[0]], raw=not crowd)
-        left.set_xlim(right.get_xlim())
-        for axis, what in ((left, "validation accuracy, %"), (right, "training loss, smoothed")):
-            _describe(axis, title, "step", what)
-            if not axis.lines:
-                axis.text(
-                    0.5,
-                    0.5,
-                    "none was recorded",
-                    ha="center",
-                    va="center",
-                    transform=axis.transAxes,
-                    color=INK,
-                )
-    _legend(figure, looks)
+    require_columns(curves, CURVES, "learning curves")
+    if frame is None:
+        looks = looks_of(curves["label"])
+        rows = [_CurveRow("", curves)]
+    else:
+        frame = labelled(frame)
+        looks = looks_of(frame["method"])
+        rows = _curves_by_condition(curves, frame)
+    figure, axes = panel_grid(2 * len(rows), columns=2, width=5.2, height=3.2)
+    for row, left, right in zip(rows, axes[::2], axes[1::2], strict=True):
+        _draw_row(left, right, row, looks)
+    add_legend(figure, looks)
     return figure
 
 
-def _curve(left: Axes, right: Axes, rows: pd.DataFrame, look: Look, raw: bool) -> None:
-    """Draw one run: accuracy where it was validated, and the running mean of the loss over what was recorded."""
-    colour, marker, dash = look
-    rows = rows.sort_values("step")
-    label = rows["label"].iloc[0]
-    validated = rows[rows["val_accuracy"].notna()]
-    if len(validated):
-        style: dict[str, Any] = {
-            "color": colour,
-            "linestyle": dash,
-            "marker": marker,
-            "markersize": 4,
-            "label": label,
-        }
-        left.plot(validated["step"], 100 * validated["val_accuracy"], **style)
-    window = max(1, len(rows) // 30)
-    if raw and window > 1:
-        right.plot(rows["step"], rows["loss"], color=colour, linewidth=0.5, alpha=0.25)
-    smooth = rows["loss"].rolling(window, min_periods=1, center=True).mean()
-    right.plot(rows["step"], smooth, color=colour, linestyle=dash, label=label)
+def _curves_by_condition(curves: pd.DataFrame, frame: pd.DataFrame) -> list[_CurveRow]:
+    """Return the curves of each condition; runs that share several conditions are drawn once."""
+    varied = varying(frame)
+    rows: dict[frozenset[str], _CurveRow] = {}
+    for condition, part in conditions(frame):
+        method_of_run = dict(zip(part["run"], part["method"], strict=True))
+        runs = frozenset(method_of_run)
+        if runs not in rows:
+            of_runs = curves[curves["run"].isin(list(runs))]
+            of_runs = of_runs.assign(label=of_runs["run"].map(method_of_run))
+            rows[runs] = _CurveRow(condition_title(condition, varied), of_runs)
+    return list(rows.values())
 
 
-def _curve_groups(
-    curves: pd.DataFrame, frame: pd.DataFrame | None
-) -> tuple[dict[str, Look], list[tuple[str, pd.DataFrame]]]:
-    """Looks by label, and (title, curves) for each row of panels."""
-    if frame is None:
-        return _looks(curves["label"]), [("", curves)]
-    named = labelled(frame)
-    groups: dict[frozenset[str], tuple[str, pd.DataFrame]] = {}
-    for condition, part in conditions(named):
-        of_run = dict(zip(part["run"], part["method"], strict=True))
-        rows = curves[curves["run"].isin(list(of_run))]
-        # runs that were judged under several conditions are drawn once
-        groups.setdefault(
-            frozenset(of_run),
-            (
-                condition_title(condition, varying(named)),
-                rows.assign(label=rows["run"].map(of_run)),
-            ),
-        )
-    return _looks(named["method"]), list(groups.values())
+def _draw_row(left: Axes, right: Axes, row: _CurveRow, looks: dict[str, Look]) -> None:
+    crowded = row.curves["run"].nunique() > len(COLOURS)
+    for _, run in row.curves.groupby(["run", "label"], sort=False):
+        run = run.sort_values("step")
+        look = looks[run["label"].iloc[0]]
+        _draw_accuracy_curve(left, run, look)
+        _draw_loss_curve(right, run, look, raw=not crowded)
+    left.set_xlim(right.get_xlim())
+    label_panel(left, row.title, "step", "validation accuracy, %")
+    label_panel(right, row.title, "step", "training loss, smoothed")
+    for axis in (left, right):
+        if not axis.lines:
+            center: dict[str, Any] = {"ha": "center", "va": "center"}
+            axis.text(0.5, 0.5, "not recorded", transform=axis.transAxes, color=INK, **center)
 
 
-def _looks(names: pd.Series[str]) -> dict[str, Look]:
-    """A look for each name, in order of appearance; past eight the colours come again with another marker."""
-    each = enumerate(names.unique())
-    return {
-        name: (COLOURS[i % 8], MARKERS[(i + i // 8) % 8], DASHES[i // 8 % 4]) for i, name in each
-    }
-
-
-def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` panels of `width` x `height` inches, row by row."""
-    from matplotlib.figure import Figure
-
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure = Figure(
-        figsize=(max(5.0, columns * width), rows * height), layout="constrained", facecolor="white"
-    )
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for spare in panels[count:]:
-        spare.remove()
-    for axis in panels[:count]:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.set_axisbelow(True)
-        axis.tick_params(colors=INK, labelsize=9)
-    return figure, panels[:count]
-
-
-def _describe(
-    axis: Axes, title: str, x: str, y: str = "", grid: Literal["x", "y", "both"] = "both"
-) -> None:
-    """Titles, small enough for long names of data and broken where they would meet the next panel's."""
-    axis.set_title(fill(title, 50, break_on_hyphens=False), fontsize=10)
-    axis.set_xlabel(x, fontsize=9.5)
-    axis.set_ylabel(y, fontsize=9.5)
-    axis.grid(axis=grid, color=PALE)
-
-
-def _dodge(count: int) -> list[float]:
-    """Offsets of `count` neighbours round 0, at most 0.3 to either side of a category."""
-    half = min(0.3, 0.06 * (count - 1))
-    return [float(x) for x in np.linspace(-half, half, count)] if count > 1 else [0.0]
-
-
-def _legend(figure: Figure, looks: Mapping[str, Look], published: bool = False) -> None:
-    """One legend under all panels, where it covers no data and takes no panel's width."""
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], color=colour, marker=marker, linestyle=dash, label=name)  # type: ignore[arg-type]
-        for name, (colour, marker, dash) in looks.items()
-    ]
-    if published:
-        hollow: dict[str, Any] = {
-            "marker": "o",
-            "markersize": 8,
-            "markerfacecolor": "none",
-            "linestyle": "none",
-        }
-        handles.append(Line2D([], [], color=INK, label="hollow: published", **hollow))
-    if not handles:
+def _draw_accuracy_curve(axis: Axes, run: pd.DataFrame, look: Look) -> None:
+    """Draw the accuracy at the steps that were validated."""
+    validated = run[run["val_accuracy"].notna()]
+    if validated.empty:
         return
-    letters = max(len(str(handle.get_label())) for handle in handles)
-    columns = max(1, min(len(handles), int(figure.get_figwidth() / (0.7 + 0.07 * letters))))
-    figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // columns))
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize=9,
-        handlelength=3,
+    axis.plot(
+        validated["step"],
+        100 * validated["val_accuracy"],
+        color=look.colour,
+        linestyle=look.dash,
+        marker=look.marker,
+        markersize=4,
+        label=run["label"].iloc[0],
+    )
+
+
+def _draw_loss_curve(axis: Axes, run: pd.DataFrame, look: Look, *, raw: bool) -> None:
+    """Draw the running mean of the loss over a thirtieth of the steps, and the loss behind it."""
+    window = max(1, len(run) // 30)
+    if raw and window > 1:
+        axis.plot(run["step"], run["loss"], color=look.colour, linewidth=0.5, alpha=0.25)
+    smooth = run["loss"].rolling(window, min_periods=1, center=True).mean()
+    axis.plot(
+        run["step"], smooth, color=look.colour, linestyle=look.dash, label=run["label"].iloc[0]
     )

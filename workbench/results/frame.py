@@ -7,10 +7,11 @@ and tested on: the columns of `CONDITION`. A cell is one method under one condit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
@@ -42,7 +43,7 @@ class Column(NamedTuple):
 
 _METHOD = (
     Column("algorithm", "text", "", "name of the algorithm"),
-    Column("options", "text", "", "the algorithm's options as typed; empty: all defaults"),
+    Column("options", "text", "", "its options as typed; empty: the defaults"),
     Column("backbone", "text", "", "spec of the backbone"),
 )
 
@@ -54,26 +55,18 @@ _CONDITION = (
     Column("ways", "optional integer", "", "classes per task; missing: they vary"),
     Column("shots", "optional integer", "", "support images per class; missing: they vary"),
     Column("queries", "optional integer", "", "query images per class; missing: they vary"),
-    Column(
-        "instance",
-        "integer",
-        "",
-        "question within a task, for protocols that ask several times; otherwise 0",
-    ),
+    Column("instance", "integer", "", "which question of the task; 0 where there is one per task"),
     Column("task_seed", "integer", "", "seed of the test tasks"),
 )
 
+_TRAIN_SETS = Column("train_sets", "texts", "", "specs of the data sets trained on")
+
 _MEASURED = (
-    Column("accuracy", "number", "0..1", "share of the queries that were classified correctly"),
+    Column("accuracy", "number", "0..1", "share of queries that are classified correctly"),
     Column("loss", "number", "nats", "mean cross-entropy of the queries"),
     Column("adapt_seconds", "number", "s", "time to adapt and predict, per task"),
-    Column(
-        "calibration_error",
-        "number",
-        "0..1",
-        "expected calibration error over all queries of the evaluation, 15 bins",
-    ),
-    Column("train_seconds", "number", "s", "training time, earlier training stages included"),
+    Column("calibration_error", "number", "0..1", "expected calibration error of all queries"),
+    Column("train_seconds", "number", "s", "training time, earlier stages included"),
     Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
 )
 
@@ -83,116 +76,81 @@ _FLAGS = (
     Column("oracle", "flag", "", "the method uses what only the test data reveal"),
 )
 
-_CHOICES = (
-    Column("selected_on", "texts", "", "data sets whose validation classes chose `selected`"),
+_SELECTED_ON = Column(
+    "selected_on",
+    "texts",
+    "",
+    "data sets whose validation classes chose `selected`; empty: it holds the defaults, "
+    "because there are no validation classes",
+)
+
+_PRETRAINING = (
     Column("pretrained_on", "texts", "", "data sets that the backbone was pre-trained on"),
-    Column(
-        "overlap",
-        "text",
-        "",
-        "whether test classes occur in `pretrained_on`: yes, no, unknown; empty: no pre-training",
-    ),
+    Column("overlap", "text", "", "whether they contain test classes: yes, no, unknown or empty"),
 )
 
 _PARAMETERS = Column("parameters", "integer", "", "number of parameters of the learner")
 
 _PUBLISHED = (
-    Column("published", "number", "%", "published accuracy, as printed; NaN: none is known"),
-    Column("published_interval", "number", "%", "its printed interval; NaN: none is printed"),
+    Column("published", "number", "%", "published accuracy, as printed; NaN: unknown"),
+    Column("published_interval", "number", "%", "its interval, as printed; NaN: unknown"),
     Column("published_source", "text", "", "where it was published, and what differs there"),
 )
 
-# What an evaluation records. Published numbers are added when it is read: recipes may change.
+_EPISODES = Column("episodes", "integer", "", "number of test tasks")
+
+# What an evaluation records. Published numbers are added when it is read, because recipes change.
 RECORDED = (
     *_METHOD,
-    Column("all_options", "text", "", "all options of the algorithm with their values"),
+    Column("all_options", "text", "", "all options of the algorithm, with their values"),
     *_CONDITION,
-    Column("train_sets", "texts", "", "specs of the data sets trained on"),
+    _TRAIN_SETS,
     Column("train_seed", "integer", "", "seed of the training"),
-    Column("task", "integer", "", "number of the task; one seed and number give one task"),
-    Column("task_ways", "integer", "", "classes of this task; the mean over its questions"),
-    Column("support", "integer", "", "support images of this task; the mean over its questions"),
+    Column("task", "integer", "", "number of the task; the same task for every method"),
+    Column("task_ways", "integer", "", "classes of this task"),
+    Column("support", "integer", "", "support images of this task"),
     *_MEASURED,
     *_FLAGS,
-    Column(
-        "selected",
-        "text",
-        "",
-        "options chosen at test time, with their values; empty: nothing to choose. "
-        "With no `selected_on`, they are the defaults: there are no validation classes",
-    ),
-    *_CHOICES,
+    Column("selected", "text", "", "options chosen at test time; empty: nothing to choose"),
+    _SELECTED_ON,
+    *_PRETRAINING,
     _PARAMETERS,
     Column("run", "text", "", "name of the run folder"),
-    Column(
-        "parts",
-        "texts",
-        "",
-        "data sets of which only a part is available: 'eurosat: 4,000 of 27,000 images'",
-    ),
+    Column("parts", "texts", "", "data sets of which only a part of the images is available"),
 )
 
 TASKS = (*RECORDED, *_PUBLISHED)
 
 _LABEL = Column("method", "text", "", "label of the method: 'algorithm:options'")
 
-_PAIRED = (
-    Column("difference", "number", "-1..1", "mean paired difference over the shared tasks"),
-    Column("interval", "number", "0..1", "half-width of the difference's 95% interval"),
-    Column("episodes", "integer", "", "number of test tasks"),
-)
-
 SUMMARY = (
     _LABEL,
     *_METHOD,
     *_CONDITION,
-    Column("train_sets", "texts", "", "specs of the data sets trained on"),
-    Column("episodes", "integer", "", "number of test tasks"),
+    _TRAIN_SETS,
+    _EPISODES,
     Column("seeds", "integer", "", "number of training seeds"),
     Column("accuracy", "number", "0..1", "mean accuracy over the test tasks"),
     Column("interval", "number", "0..1", "half-width of its 95% interval over tasks"),
-    Column(
-        "seed_sd",
-        "number",
-        "0..1",
-        "standard deviation of the mean accuracy over training seeds; NaN: one seed",
-    ),
-    Column(
-        "difference",
-        "number",
-        "-1..1",
-        "mean paired difference to the condition's best method; 0 for the best itself",
-    ),
-    Column(
-        "difference_interval",
-        "number",
-        "0..1",
-        "half-width of its 95% interval; NaN for the best itself",
-    ),
+    Column("seed_sd", "number", "0..1", "its standard deviation over seeds; NaN: one seed"),
+    Column("difference", "number", "-1..1", "mean paired difference to the condition's best"),
+    Column("difference_interval", "number", "0..1", "half-width of its 95% interval"),
     Column("baseline", "text", "", "label of the condition's best baseline; empty: none"),
-    Column(
-        "to_baseline",
-        "number",
-        "-1..1",
-        "mean paired difference to the baseline; NaN without a baseline",
-    ),
-    Column(
-        "to_baseline_interval",
-        "number",
-        "0..1",
-        "half-width of its 95% interval; NaN for the baseline itself",
-    ),
+    Column("to_baseline", "number", "-1..1", "mean paired difference to it; NaN: no baseline"),
+    Column("to_baseline_interval", "number", "0..1", "half-width of its 95% interval"),
     *_MEASURED[1:],
     *_FLAGS,
-    Column(
-        "selected",
-        "texts",
-        "",
-        "options chosen at test time, with their values; several where training seeds differ",
-    ),
-    *_CHOICES,
+    Column("selected", "texts", "", "options chosen at test time; several if seeds differ"),
+    _SELECTED_ON,
+    *_PRETRAINING,
     _PARAMETERS,
     *_PUBLISHED,
+)
+
+_PAIRED = (
+    Column("difference", "number", "-1..1", "mean paired difference over the shared tasks"),
+    Column("interval", "number", "0..1", "half-width of its 95% interval"),
+    _EPISODES,
 )
 
 DIFFERENCES = (
@@ -217,7 +175,7 @@ CURVES = (
     Column("loss", "number", "", "training loss; its scale depends on the method"),
     Column("lr", "number", "", "learning rate"),
     Column("seconds", "number", "s", "training time so far"),
-    Column("val_accuracy", "number", "0..1", "validation accuracy; NaN where not validated"),
+    Column("val_accuracy", "number", "0..1", "validation accuracy; NaN: not validated"),
 )
 
 METHOD = [column.name for column in _METHOD]
@@ -239,7 +197,7 @@ def describe(columns: Sequence[Column]) -> str:
 def write_tasks(frame: pd.DataFrame, path: Path) -> None:
     """Write a tasks frame to a parquet file, whole or not at all, with the schema version.
 
-    Columns that are not in `TASKS` are left out; the published ones may be missing.
+    Columns that are not in `TASKS` are left out. The published ones may be missing.
 
     Raises:
         WorkbenchError: a recorded column is missing.
@@ -247,7 +205,21 @@ def write_tasks(frame: pd.DataFrame, path: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    require_columns(frame, RECORDED)
+    require_columns(frame, RECORDED, "test tasks")
+    present = [column for column in TASKS if column.name in frame]
+    table = pyarrow.Table.from_pandas(
+        frame[[column.name for column in present]],
+        schema=_arrow_schema(present),
+        preserve_index=False,
+    )
+    metadata = {**table.schema.metadata, SCHEMA_KEY: str(SCHEMA).encode()}
+    table = table.replace_schema_metadata(metadata)
+    write_file(path, lambda part: parquet.write_table(table, part))
+
+
+def _arrow_schema(columns: Sequence[Column]) -> Any:
+    import pyarrow
+
     types = {
         "text": pyarrow.string(),
         "texts": pyarrow.list_(pyarrow.string()),
@@ -256,21 +228,11 @@ def write_tasks(frame: pd.DataFrame, path: Path) -> None:
         "optional integer": pyarrow.int64(),
         "number": pyarrow.float64(),
     }
-    fields = []
-    for column in TASKS:
-        if column.name in frame:
-            fields.append((column.name, types[column.kind]))
-    names = [name for name, _ in fields]
-    table = pyarrow.Table.from_pandas(
-        frame[names], schema=pyarrow.schema(fields), preserve_index=False
-    )
-    metadata = {**table.schema.metadata, SCHEMA_KEY: str(SCHEMA).encode()}
-    table = table.replace_schema_metadata(metadata)
-    write_file(path, lambda part: parquet.write_table(table, part))
+    return pyarrow.schema([(column.name, types[column.kind]) for column in columns])
 
 
 def read_tasks(path: Path) -> pd.DataFrame | None:
-    """Read a tasks frame; columns of kind "texts" hold tuples.
+    """Read a tasks frame that `write_tasks` wrote; columns of kind "texts" hold tuples.
 
     Returns:
         The frame, or None if the file has another schema version.
@@ -286,7 +248,7 @@ def read_tasks(path: Path) -> pd.DataFrame | None:
 
 
 def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """Return the frame with each of the given columns in its type; columns it lacks are skipped."""
+    """Return the frame with each of the given columns in its type; absent columns are skipped."""
     changed = {}
     for column in columns:
         if column.name in frame:
@@ -301,37 +263,11 @@ def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
     return pd.Series(tuples, index=values.index, dtype=object)
 
 
-def for_csv(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with its tuples joined by "; ", because a CSV file has no lists."""
-    joined = {}
-    for name in frame.columns:
-        if _holds_tuples(frame[name]):
-            joined[name] = frame[name].map("; ".join)
-    return frame.assign(**joined)
+def require_columns(frame: pd.DataFrame, columns: Sequence[Column], content: str) -> None:
+    """Check that a frame has the given columns.
 
-
-def for_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows in Python's own types: lists for tuples, None for missing values."""
-    rows = []
-    for record in frame.to_dict("records"):
-        rows.append({str(name): _plain(value) for name, value in record.items()})
-    return rows
-
-
-def _holds_tuples(values: pd.Series[Any]) -> bool:
-    return len(values) > 0 and isinstance(values.iloc[0], tuple)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    if pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value
-
-
-def require_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
-    """Check that a tasks frame has the given columns.
+    Args:
+        content: what the rows are, for the message: "test tasks".
 
     Raises:
         WorkbenchError: columns are missing; the message names them.
@@ -339,42 +275,46 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
     missing = [column.name for column in columns if column.name not in frame]
     if missing:
         raise WorkbenchError(
-            f"This is not a frame of test tasks: it has no column {', '.join(missing)}."
+            f"This is not a frame of {content}: it has no column {', '.join(missing)}."
         )
 
 
-CONSTANT = ["parameters", *PUBLISHED]
-TEXTS = ["selection", "pretrained_on", "overlap"]
-NEEDED = [*METHOD, *CONDITION, "train_seed", "task", *MEASURED, "episodic", "transductive", *TEXTS]
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as dictionaries, with None for a missing integer."""
+    return [without_missing(row) for row in frame.to_dict("records")]
 
 
-def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with a column `method`: `algorithm[:options]`, and the backbone where only it tells two apart."""
-    if missing := [name for name in NEEDED if name not in frame]:
-        raise WorkbenchError(
-            f"This is no frame of test tasks: it has no column {', '.join(missing)}."
-        )
-    if frame.empty:
-        raise WorkbenchError(
-            "There are no results to report: run `mlw compare` or `mlw eval` first."
-        )
-    texts = {
-        name: frame[name].astype(object).fillna("") for name in ["options", *TEXTS]
-    }  # a CSV file has NaN for ""
-    pairs = zip(frame["algorithm"], texts["options"], strict=True)
-    names = [f"{name}:{given}" if given else str(name) for name, given in pairs]
-    frame = frame.assign(**texts, method=pd.Series(names, frame.index, dtype=object))
-    backbones = frame.groupby("method")["backbone"].nunique()
-    double = frame["method"].map(backbones) > 1
-    return frame.assign(
-        method=frame["method"].where(~double, frame["method"] + " (" + frame["backbone"] + ")")
-    )
+def without_missing(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the row with None for a missing integer, which has no truth value otherwise."""
+    values = dict(row)
+    for name, value in values.items():
+        if value is pd.NA:
+            values[name] = None
+    return values
 
 
-def conditions(frame: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    for values, part in frame.groupby(CONDITION, sort=False, dropna=False):
-        yield dict(zip(CONDITION, values, strict=True)), part
+def for_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with its tuples joined by "; ", because a CSV file has no lists."""
+    joined = {}
+    for name, values in frame.items():
+        if len(values) and isinstance(values.iloc[0], tuple):
+            joined[str(name)] = values.map("; ".join)
+    return frame.assign(**joined)
 
 
-def varying(frame: pd.DataFrame) -> list[str]:
-    return [name for name in CONDITION if frame[name].nunique(dropna=False) > 1]
+def for_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows in types that JSON has: lists for tuples, None for missing values."""
+    rows = []
+    for record in frame.to_dict("records"):
+        rows.append({str(name): _plain(value) for name, value in record.items()})
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if pd.isna(value):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    return value

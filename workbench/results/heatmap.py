@@ -1,11 +1,8 @@
-"""The heat map of methods by test data sets, coloured by what they gain over the best baseline.
-
-No pyplot, as in `figures`.
-"""
+"""The heat map: methods by test data sets, coloured by the difference to the best baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,95 +10,103 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.results.figures import INK, SOFT
-from workbench.results.marks import common_signs, legend, signs
-from workbench.results.summary import baseline_words, blocks, is_matrix, summary, training_words
-from workbench.results.wording import broken, plus_minus
+from workbench.results.baselines import baseline_words
+from workbench.results.frame import records
+from workbench.results.marks import common_signs, legend, own_signs
+from workbench.results.matrix import blocks, is_matrix, training_words
+from workbench.results.style import INK, SOFT
+from workbench.results.summary import summary
+from workbench.results.wording import broken, enumerated, plus_minus
 
 if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to make
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
-COLUMN, ROW = 1.08, 0.46  # inches of a cell of the heat map
-ABREAST = 12  # columns of the heat map side by side; more go below
-FURTHEST = (
-    15.0  # percentage points with the strongest colour: beyond it a floor would pale all others
-)
+COLUMN_WIDTH, ROW_HEIGHT = 1.08, 0.46  # inches of a cell
+COLUMNS_ABREAST = 12  # more columns go into another strip below
+STRONGEST = 15.0  # points with the darkest colour: a method at chance would pale all others
+BLOCK_GAP = 0.2  # columns between two blocks
+STRIP_GAP = 0.15  # inches
+TITLE_LINE, LABEL_LINE, LEGEND_LINE = 0.16, 0.15, 0.16  # inches of a line of text
+
+
+class _Column(NamedTuple):
+    """A test data set."""
+
+    label: str
+    cells: dict[str, dict[str, Any]]  # rows of the summary by method
+
+
+class _Block(NamedTuple):
+    """Columns that share a title."""
+
+    title: str
+    left: float  # where its first column begins, in columns
+    columns: list[_Column]
+
+    @property
+    def right(self) -> float:
+        """Where its last column ends, in columns."""
+        return self.left + len(self.columns)
+
+
+_Strip = list[_Block]  # blocks side by side
+
+
+class _Rows(NamedTuple):
+    """The methods: one row each, in all strips."""
+
+    labels: dict[str, str]  # what is written beside the row, by method
+    shared_signs: dict[str, str]
 
 
 def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
-    """Methods by test data sets: each cell its accuracy, coloured by the paired difference to the best baseline.
+    """Draw methods by test data sets, in blocks by training data and form of tasks.
 
-    Blocks of columns for training data and shots. A cell whose difference the tasks do not tell from zero says so.
-    Chance is said under the figure. Raises what `summary` raises, and `WorkbenchError` where there is no matrix.
+    A cell has the accuracy and the paired difference to the best baseline, which is its colour. It
+    is marked where the tasks do not tell the two apart. The legend is below.
 
     Args:
-        frame: one row a test task.
-        baseline: the methods among which the baseline of each column is the best; if left out, see
-            `report.baselines`.
+        frame: a tasks frame.
+        baseline: baselines by algorithm or label; if omitted, see `baselines`.
+
+    Raises:
+        WorkbenchError: there is one data set only, or tasks ask several times; or as for `summary`.
     """
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
     from matplotlib.figure import Figure
 
     table = summary(frame, baseline)
     if not is_matrix(table):
         raise WorkbenchError(
-            "A heat map needs several test data sets, or several training sets, and one question a task."
+            "A heat map needs several test or training data sets, and one question per task."
         )
-    methods = list(table["method"].unique())
-    shared = common_signs(table)
-    names = [broken(f"{name} {shared[name]}".rstrip(), 34) for name in methods]
+    rows = _rows(table)
     strips = _strips(blocks(table))
-    difference = table["to_baseline"].abs()
-    furthest = (
-        float(np.clip(np.ceil(100 * difference.max()), 1, FURTHEST))
-        if difference.notna().any()
-        else 1.0
-    )
-    # the darkest ends are left out, so that black words can be read on every cell
-    colours = ScalarMappable(
-        Normalize(-furthest, furthest),
-        ListedColormap(colormaps["RdBu"](np.linspace(0.18, 0.82, 256))),
-    )
-
-    left = 0.3 + 0.078 * max(len(line) for name in names for line in name.split("\n"))
-    width = max(left + COLUMN * max(_right(strip) for strip in strips) + 0.2, 7.0)
-    words = _heat_words(table, baseline)
-    lines = _lines(words, int(width / 0.066))
-    tops = [
-        0.24 + 0.15 * _labelled(strip) + 0.16 * max(block.title.count("\n") + 1 for block in strip)
-        for strip in strips
-    ]
-    foot = 0.85 + 0.16 * len(lines)
-    height = sum(tops) + (ROW * len(methods) + 0.15) * len(strips) + foot
+    left = _label_width(rows)
+    right_edge = max(strip[-1].right for strip in strips)
+    width = max(left + COLUMN_WIDTH * right_edge + 0.2, 7.0)
+    words = _wrapped(_legend_words(table, baseline), int(width / 0.066))
+    foot = 0.85 + LEGEND_LINE * len(words)
+    cells_height = ROW_HEIGHT * len(rows.labels)
+    strip_heights = [_head_height(strip) + cells_height for strip in strips]
+    height = sum(strip_heights) + STRIP_GAP * len(strips) + foot
     figure = Figure(figsize=(width, height), facecolor="white")
-    top = height
-    for strip, head in zip(strips, tops, strict=True):
-        top -= head + ROW * len(methods)
-        across = COLUMN * _right(strip)
-        axis = figure.add_axes(
-            (left / width, top / height, across / width, ROW * len(methods) / height)
-        )
-        _strip(axis, strip, dict(zip(methods, names, strict=True)), shared, colours)
-        top -= 0.15
-    bar = figure.add_axes(
-        (left / width, (foot - 0.4) / height, min(4.0, width - left - 0.3) / width, 0.13 / height)
-    )
-    beyond = bool((100 * difference > furthest).any())
-    scale = figure.colorbar(
-        colours, cax=bar, orientation="horizontal", extend="both" if beyond else "neither"
-    )
-    scale.outline.set_visible(False)
-    bar.tick_params(labelsize=8, colors=INK)
-    bar.set_title(
-        "difference to the baseline, percentage points", fontsize=8.5, color=INK, loc="left", pad=3
-    )
+    colours = _colours(table)
+
+    bottom = height
+    for strip, strip_height in zip(strips, strip_heights, strict=True):
+        bottom -= strip_height
+        box = (left, bottom, COLUMN_WIDTH * strip[-1].right, cells_height)
+        _draw_strip(_add_axes(figure, box), strip, rows, colours)
+        bottom -= STRIP_GAP
+    bar_width = min(4.0, width - left - 0.3)
+    bar = _add_axes(figure, (left, foot - 0.4, bar_width, 0.13))
+    _draw_colour_bar(figure, bar, colours, table)
     figure.text(
         0.12 / width,
         (foot - 0.82) / height,
-        "\n".join(lines),
+        "\n".join(words),
         fontsize=8,
         color=INK,
         va="top",
@@ -110,128 +115,201 @@ def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
     return figure
 
 
-class _Block(NamedTuple):
-    """Columns of the heat map that share a title."""
+def _rows(table: pd.DataFrame) -> _Rows:
+    shared = common_signs(table)
+    labels = {}
+    for method in table["method"].unique():
+        labels[method] = broken(f"{method} {shared[method]}".rstrip(), 34)
+    return _Rows(labels, shared)
 
-    title: str
-    first: float  # where its first column begins, in columns
-    labels: list[str]
-    columns: list[dict[str, dict[Hashable, Any]]]  # by column and method, rows of the summary
+
+def _label_width(rows: _Rows) -> float:
+    """Return the inches that the methods' labels take."""
+    return 0.3 + 0.078 * max(_longest_line(label) for label in rows.labels.values())
 
 
-def _strips(found: Sequence[tuple[str, pd.DataFrame]]) -> list[list[_Block]]:
-    """Blocks side by side, and below where there are more than `ABREAST` columns."""
-    strips: list[list[_Block]] = [[]]
-    for title, part in found:
-        each = [(str(place), rows) for place, rows in part.groupby("test_on", sort=False)]
-        for start in range(0, len(each), ABREAST):
-            some = each[start : start + ABREAST]
-            held = sum(len(block.labels) for block in strips[-1])
-            if held and held + len(some) > ABREAST:
+def _longest_line(text: str) -> int:
+    return max(len(line) for line in text.split("\n"))
+
+
+def _strips(titled: Sequence[tuple[str, pd.DataFrame]]) -> list[_Strip]:
+    """Place blocks side by side, at most `COLUMNS_ABREAST` columns in a strip."""
+    strips: list[_Strip] = [[]]
+    for title, rows in titled:
+        columns = _columns(rows)
+        for start in range(0, len(columns), COLUMNS_ABREAST):
+            some = columns[start : start + COLUMNS_ABREAST]
+            used = sum(len(block.columns) for block in strips[-1])
+            if used and used + len(some) > COLUMNS_ABREAST:
                 strips.append([])
-            first = _right(strips[-1]) + 0.2 if strips[-1] else 0.0
-            columns = [
-                {cell["method"]: cell for cell in rows.to_dict("records")} for _, rows in some
-            ]
-            wide = "\n".join(broken(line, max(14, 12 * len(some))) for line in title.split("\n"))
-            strips[-1].append(
-                _Block(wide, first, [broken(place, 16) for place, _ in some], columns)
-            )
+            strip = strips[-1]
+            left = strip[-1].right + BLOCK_GAP if strip else 0.0
+            strip.append(_Block(_broken_title(title, len(some)), left, some))
     return strips
 
 
-def _right(strip: Sequence[_Block]) -> float:
-    """Where a strip ends, in columns."""
-    return strip[-1].first + len(strip[-1].labels)
+def _columns(rows: pd.DataFrame) -> list[_Column]:
+    columns = []
+    for place, cells in rows.groupby("test_on", sort=False):
+        by_method = {cell["method"]: cell for cell in records(cells)}
+        columns.append(_Column(broken(str(place), 16), by_method))
+    return columns
 
 
-def _labelled(strip: Sequence[_Block]) -> int:
-    """The lines of the longest label of a strip's columns."""
-    return max(label.count("\n") + 1 for block in strip for label in block.labels)
+def _broken_title(title: str, columns: int) -> str:
+    width = max(14, 12 * columns)
+    return "\n".join(broken(line, width) for line in title.split("\n"))
 
 
-def _strip(
-    axis: Axes,
-    strip: Sequence[_Block],
-    methods: Mapping[str, str],
-    shared: Mapping[str, str],
-    colours: Any,
-) -> None:
-    """Draw blocks side by side, a row for each method; `methods` maps to what is written at its row."""
+def _head_height(strip: _Strip) -> float:
+    """Return the inches that titles and column labels take above a strip's cells."""
+    title_lines = max(block.title.count("\n") + 1 for block in strip)
+    return 0.24 + LABEL_LINE * _label_lines(strip) + TITLE_LINE * title_lines
+
+
+def _label_lines(strip: _Strip) -> int:
+    """Return the number of lines of the longest column label."""
+    lines = 1
     for block in strip:
-        middle = block.first + len(block.labels) / 2
-        above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
-        over = (0, 8 + 10.8 * _labelled(strip))
-        axis.annotate(block.title, (middle, 0), over, **above, size=9.5, weight="bold", color=INK)
-        for number, (label, cells) in enumerate(zip(block.labels, block.columns, strict=True)):
-            x = block.first + number
-            axis.annotate(label, (x + 0.5, 0), (0, 4), **above, size=8.5, color=INK)
-            for row, method in enumerate(methods):
-                if method in cells:
-                    _heat(axis, x, row, cells[method], shared[method], colours)
-    axis.set(xlim=(-0.02, _right(strip) + 0.02), ylim=(len(methods) + 0.02, -0.02), xticks=[])
-    axis.set_yticks(np.arange(len(methods)) + 0.5, list(methods.values()), fontsize=9)
+        for column in block.columns:
+            lines = max(lines, column.label.count("\n") + 1)
+    return lines
+
+
+def _add_axes(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+    """Add axes at (left, bottom, width, height) in inches."""
+    left, bottom, width, height = box
+    across, up = figure.get_figwidth(), figure.get_figheight()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+
+def _colours(table: pd.DataFrame) -> ScalarMappable:
+    """Return the colour scale of differences in points, symmetric around 0."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    largest = 100 * table["to_baseline"].abs().max()
+    limit = 1.0 if np.isnan(largest) else float(np.clip(np.ceil(largest), 1, STRONGEST))
+    # without the darkest ends, so that black words can be read on every cell
+    colours = ListedColormap(colormaps["RdBu"](np.linspace(0.18, 0.82, 256)))
+    return ScalarMappable(Normalize(-limit, limit), colours)
+
+
+def _draw_colour_bar(
+    figure: Figure, axis: Axes, colours: ScalarMappable, table: pd.DataFrame
+) -> None:
+    beyond = (100 * table["to_baseline"].abs() > colours.norm.vmax).any()
+    extend = "both" if beyond else "neither"
+    scale = figure.colorbar(colours, cax=axis, orientation="horizontal", extend=extend)
+    scale.outline.set_visible(False)
+    axis.tick_params(labelsize=8, colors=INK)
+    title = "difference to the best baseline, percentage points"
+    axis.set_title(title, fontsize=8.5, color=INK, loc="left", pad=3)
+
+
+def _draw_strip(axis: Axes, strip: _Strip, rows: _Rows, colours: ScalarMappable) -> None:
+    """Draw blocks side by side, a row per method."""
+    above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
+    above["color"] = INK
+    title_offset = (0, 8 + 10.8 * _label_lines(strip))
+    for block in strip:
+        middle = (block.left + block.right) / 2
+        axis.annotate(block.title, (middle, 0), title_offset, size=9.5, weight="bold", **above)
+        for number, column in enumerate(block.columns):
+            x = block.left + number
+            axis.annotate(column.label, (x + 0.5, 0), (0, 4), size=8.5, **above)
+            for y, method in enumerate(rows.labels):
+                if method in column.cells:
+                    signs = own_signs(column.cells[method], rows.shared_signs[method])
+                    _draw_cell(axis, (x, y), column.cells[method], signs, colours)
+    count = len(rows.labels)
+    axis.set(xlim=(-0.02, strip[-1].right + 0.02), ylim=(count + 0.02, -0.02), xticks=[])
+    axis.set_yticks(np.arange(count) + 0.5, list(rows.labels.values()), fontsize=9)
     axis.tick_params(length=0, colors=INK)
     axis.spines[:].set_visible(False)
 
 
-def _heat(
-    axis: Axes, x: float, y: float, cell: Mapping[Any, Any], shared: str, colours: Any
+def _draw_cell(
+    axis: Axes,
+    corner: tuple[float, float],
+    cell: Mapping[str, Any],
+    signs: str,
+    colours: ScalarMappable,
 ) -> None:
     """Draw one cell: accuracy and interval, and below it the difference to the baseline."""
     from matplotlib.patches import Rectangle
 
-    value, spread = 100 * cell["to_baseline"], 100 * cell["to_baseline_interval"]
-    unknown, chosen = np.isnan(value), cell["method"] == cell["baseline"]
-    colour = SOFT if unknown else colours.to_rgba(value)
+    x, y = corner
+    value = 100 * cell["to_baseline"]
+    compared = not np.isnan(value)
+    colour = colours.to_rgba(value) if compared else SOFT
     axis.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.5))
-    if chosen:
-        axis.add_patch(
-            Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, fill=False, edgecolor=INK, linewidth=1.2)
-        )
-    below = "" if unknown else "baseline" if chosen else plus_minus(value, np.nan, sign=True)
-    same = (
-        not unknown and not chosen and not abs(value) > spread
-    )  # not known is not told apart either
-    both = f"≈ {below}" if same else below
-    height = 0.36 if both else 0.5
-    own = "".join(sign for sign in signs(cell) if sign not in shared)
-    accuracy = f"{plus_minus(100 * cell['accuracy'], 100 * cell['interval'])} {own}".rstrip()
-    axis.text(x + 0.5, y + height, accuracy, ha="center", va="center", size=8, color="black")
-    style: Any = "italic" if same else "normal"
-    axis.text(
-        x + 0.5, y + 0.72, both, ha="center", va="center", size=7.5, color="black", style=style
-    )
+    if cell["method"] == cell["baseline"]:
+        frame = Rectangle((x + 0.03, y + 0.05), 0.94, 0.9, fill=False)
+        frame.set(edgecolor=INK, linewidth=1.2)
+        axis.add_patch(frame)
+    accuracy = plus_minus(100 * cell["accuracy"], 100 * cell["interval"])
+    below = _difference_words(cell)
+    height = 0.36 if below else 0.5
+    centered: dict[str, Any] = {"ha": "center", "va": "center", "color": "black"}
+    axis.text(x + 0.5, y + height, f"{accuracy} {signs}".rstrip(), size=8, **centered)
+    style: Any = "italic" if below.startswith("≈") else "normal"
+    axis.text(x + 0.5, y + 0.72, below, size=7.5, style=style, **centered)
 
 
-def _heat_words(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
-    """The legend of the heat map."""
+def _difference_words(cell: Mapping[str, Any]) -> str:
+    """Return what stands below a cell's accuracy; "≈" where the two are not told apart."""
+    if cell["method"] == cell["baseline"]:
+        return "baseline"
+    if np.isnan(cell["to_baseline"]):
+        return ""
+    words = plus_minus(100 * cell["to_baseline"], np.nan, signed=True)
+    return words if _is_told_apart(cell) else f"≈ {words}"
+
+
+def _is_told_apart(cell: Mapping[str, Any]) -> bool:
+    """Return whether the interval of the difference excludes 0; false where it is unknown."""
+    return bool(abs(100 * cell["to_baseline"]) > 100 * cell["to_baseline_interval"])
+
+
+def _legend_words(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
+    """Return the sentences of the legend."""
     words = [
-        "A cell: mean accuracy over test tasks ± 95% interval, %; below it the paired difference to the baseline.",
-        f"Baseline of a column, framed: {baseline_words(table, baseline)}.",
+        "Each cell: mean accuracy over the test tasks ± 95% interval, %; below it, the paired "
+        "difference to the baseline.",
+        f"Framed, the baseline of the column: {baseline_words(table, baseline)}.",
     ]
     if len(baseline) != 1:
-        words.append("It is the best on these same tasks, which favours it.")
-    told = table["to_baseline"].abs() > table["to_baseline_interval"]
-    if (table["to_baseline"].notna() & (table["method"] != table["baseline"]) & ~told).any():
+        words.append("It is chosen by its accuracy on these test tasks, which favours it.")
+    if any(_difference_words(cell).startswith("≈") for cell in records(table)):
         words.append(
-            "≈: the 95% interval of the difference includes 0, so these tasks do not tell the two apart."
+            "≈: the 95% interval of the difference includes 0, so these tasks do not tell the two "
+            "apart."
         )
     if (table["baseline"] == "").any():
-        words.append("Grey: no baseline was judged there.")
-    ways = sorted(set(table["ways"]) - {0})
-    if ways:
-        chances = [
-            f"{100 / way:.3g}%" + (f" at {way} ways" if len(ways) > 1 else "") for way in ways
-        ]
-        words.append(f"Chance: {', '.join(chances)}.")
-    if trained := training_words(table):
-        words.append(f"All {trained}.")
+        words.append("Grey: no baseline was evaluated there.")
+    words += _chance_words(table)
+    trained = training_words(table)
+    if trained:
+        words.append(f"All methods are {trained}.")
     return [*words, *(f"{line}." for line in legend(table))]
 
 
-def _lines(sentences: Sequence[str], width: int) -> list[str]:
-    """Sentences as lines, each beginning on its own."""
-    return [
-        line for sentence in sentences for line in wrap(sentence, width, break_on_hyphens=False)
-    ]
+def _chance_words(table: pd.DataFrame) -> list[str]:
+    """Return the accuracy of guessing, where the number of ways is fixed."""
+    ways = sorted(table["ways"].dropna().unique())
+    if not ways:
+        return []
+    if len(ways) == 1:
+        return [f"Chance: {100 / ways[0]:.3g}%."]
+    chances = [f"{100 / way:.3g}% at {way} ways" for way in ways]
+    return [f"Chance: {enumerated(chances)}."]
+
+
+def _wrapped(sentences: Sequence[str], width: int) -> list[str]:
+    """Return the sentences as lines, each sentence beginning on its own line."""
+    lines = []
+    for sentence in sentences:
+        lines += wrap(sentence, width, break_on_hyphens=False)
+    return lines

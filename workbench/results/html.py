@@ -1,86 +1,36 @@
-"""One self-contained HTML page of a comparison: answers, tables, figures, and how they were made."""
+"""One self-contained HTML page of a comparison: answers, tables, figures, and the protocol."""
 
 from __future__ import annotations
 
 import base64
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
-from workbench.results.frame import CONDITION, conditions, varying
+from workbench.results.frame import CONDITION, records
+from workbench.results.grouping import conditions, varying
 from workbench.results.heatmap import heatmap_figure
 from workbench.results.marks import remarks
-from workbench.results.summary import is_best, is_matrix, summary, trainings
-from workbench.results.wording import HOW, NONE, condition_title, parts, plus_minus
+from workbench.results.matrix import is_matrix
+from workbench.results.summary import is_best, summary, trainings
+from workbench.results.wording import (
+    HOW,
+    NO_VALUE,
+    as_published,
+    condition_title,
+    decimal,
+    enumerated,
+    parts,
+    plus_minus,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def html_page(
-    frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()
-) -> str:
-    """One HTML page that needs nothing else: answers, table, figures, protocol. Raises what `summary` raises.
-
-    Args:
-        frame: one row a test task.
-        curves: as for `curves_figure`; without it the page shows no learning curves.
-        baseline: as for `heatmap_figure`, which is shown where there are several data sets.
-    """
-    table = summary(frame, baseline)
-    blocks = [
-        "<h1>Which method, and by how much?</h1>",
-        _list(_answers(table)),
-        *(_matrix(frame, baseline) if is_matrix(table) else []),
-        "<h2>Results</h2>",
-        _html_table(table),
-        f"<p class=note>{escape(HOW)}</p>",
-        *(
-            f"<p class=note>Only a part of what is published: {escape(part)}.</p>"
-            for part in parts(frame)
-        ),
-        *_trainings(frame),
-        "<h2>Accuracy by shots</h2>",
-        _image(accuracy_figure(frame), "Accuracy with 95% intervals by shots, for each method."),
-        "<h2>Paired differences to the best method</h2>",
-        "<p>Where an interval reaches zero, these tasks do not tell the method from the best one.</p>",
-        _image(
-            difference_figure(frame), "Paired differences to the best method, with 95% intervals."
-        ),
-    ]
-    if curves is not None and len(curves):
-        blocks += [
-            "<h2>Learning curves</h2>",
-            "<p>Losses of different methods need not mean the same; validation accuracies do.</p>",
-            _image(curves_figure(curves, frame), "Validation accuracy and training loss by step."),
-        ]
-    blocks += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
-    return _PAGE.replace("BODY", "\n".join(blocks))
-
-
-def _matrix(frame: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
-    words = (
-        "Accuracy by method and test data, coloured by the paired difference to the best baseline."
-    )
-    return ["<h2>Methods by test data</h2>", _image(heatmap_figure(frame, baseline), words)]
-
-
-def _trainings(frame: pd.DataFrame) -> list[str]:
-    """What other training data do to a method, where some were trained on several."""
-    sentences = []
-    for row in trainings(frame).to_dict("records"):
-        place = condition_title({**row, "train_on": row["test_on"]}, varying(frame))
-        by = f"{plus_minus(100 * row['difference'], 100 * row['interval'], sign=True)} percentage points"
-        sentences.append(
-            f"{row['method']}, {place}: trained on {row['train_on']} rather than on {row['other']}: {by}."
-        )
-    return ["<h2>Training data, on the same tasks</h2>", _list(sentences)] if sentences else []
-
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -89,7 +39,8 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Comparison of methods</title>
 <style>
-:root { color-scheme: light dark; --ink: #222; --paper: #fff; --line: #ddd; --soft: #f4f4f4; --dim: #666 }
+:root { color-scheme: light dark;
+  --ink: #222; --paper: #fff; --line: #ddd; --soft: #f4f4f4; --dim: #666 }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #ddd; --paper: #181a1b; --line: #3a3d3f; --soft: #24272a; --dim: #a0a0a0 }
 }
@@ -97,17 +48,22 @@ body { margin: 0 auto; max-width: 76rem; padding: 1rem; font: 16px/1.5 system-ui
   color: var(--ink); background: var(--paper) }
 h1 { font-size: 1.6rem; line-height: 1.2 } h2 { font-size: 1.2rem; margin-top: 2.2rem }
 li { margin: .3rem 0 } .note, small { color: var(--dim) } .note { font-size: .9rem }
-.wide { width: fit-content; max-width: 100%; overflow-x: auto; border: 1px solid var(--line); border-radius: 6px }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums }
+.wide { width: fit-content; max-width: 100%; overflow-x: auto;
+  border: 1px solid var(--line); border-radius: 6px }
+table { border-collapse: collapse; width: 100%; font-size: .9rem;
+  font-variant-numeric: tabular-nums }
 th, td { padding: .35rem .7rem; text-align: right; white-space: nowrap; vertical-align: top }
 thead th { white-space: normal; vertical-align: bottom }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--paper) }
-td:first-child { white-space: normal; min-width: 8rem; max-width: 18rem; overflow-wrap: break-word }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0;
+  background: var(--paper) }
+td:first-child { white-space: normal; min-width: 8rem; max-width: 18rem;
+  overflow-wrap: break-word }
 tr + tr td { border-top: 1px solid var(--line) }
 tbody th, tbody th:first-child { background: var(--soft); position: static }
 tbody th span { position: sticky; left: .7rem }
 @media (max-width: 40rem) { th, td { padding: .35rem .4rem } }
-.source { min-width: 12rem } .best { font-weight: 600 } small { display: block; font-weight: 400; white-space: normal }
+.source { min-width: 12rem } .best { font-weight: 600 }
+small { display: block; font-weight: 400; white-space: normal }
 img { display: block; max-width: 100%; height: auto; background: #fff }
 </style>
 </head>
@@ -117,122 +73,219 @@ BODY
 </html>
 """
 
-_HEADS = [
-    "Method", "Accuracy, %", "To the best, points", "Published, %", "Seed sd, points", "Calibration error, %", "Loss",
-    "Training", "Adapting, a task", "Parameters",
-]  # fmt: skip
+
+def html_page(
+    frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()
+) -> str:
+    """Return one HTML page that needs no other file: answers, tables, figures and the protocol.
+
+    Args:
+        frame: a tasks frame.
+        curves: as for `curves_figure`; if omitted, the page has no learning curves.
+        baseline: as for `heatmap_figure`, which is shown if there are several data sets.
+
+    Raises:
+        UnknownName, WorkbenchError: as for `summary`.
+    """
+    table = summary(frame, baseline)
+    blocks = ["<h1>Which method is best, and by how much?</h1>", _list(_answers(table))]
+    if is_matrix(table):
+        blocks += _matrix_section(frame, baseline)
+    blocks += ["<h2>Results</h2>", _html_table(table), _note(HOW)]
+    for part in parts(frame):
+        blocks.append(_note(f"Only a part of the published images: {part}."))
+    blocks += _trainings_section(frame)
+    blocks += _figure_sections(frame)
+    if curves is not None and len(curves):
+        blocks += _curves_section(curves, frame)
+    blocks += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
+    return _PAGE.replace("BODY", "\n".join(blocks))
 
 
 def _answers(table: pd.DataFrame) -> list[str]:
-    """For each condition, who is best and by how much."""
+    """Return for each condition which method is best, and by how much."""
+    varied = varying(table)
     answers = []
-    for _, part in table.groupby(CONDITION, sort=False, dropna=False):
-        first, *others = part.sort_values("accuracy", ascending=False, kind="stable").to_dict(
-            "records"
-        )
-        best = f"{first['method']} reaches {_percent(first['accuracy'], first['interval'])}%"
-        text = f"{condition_title(first, varying(table))}: {best}"
-        if others:
-            second = others[0]
-            ahead, spread = -100 * second["difference"], 100 * second["difference_interval"]
-            by = f"{plus_minus(ahead, spread)} percentage points"
-            if ahead > spread:  # false where the interval is not known
-                text += f", ahead of {second['method']} by {by}"
-            else:
-                text += f"; {second['method']} is not told apart from it ({by})"
-        answers.append(text + ".")
+    for _, rows in table.groupby(CONDITION, sort=False, dropna=False):
+        ranked = records(rows.sort_values("accuracy", ascending=False, kind="stable"))
+        title = condition_title(ranked[0], varied)
+        answers.append(f"{title}: {_answer(ranked)}.")
     return answers
 
 
-def _html_table(table: pd.DataFrame) -> str:
-    """A group of rows for each condition; columns in which no row has a value are left out."""
-    groups = []
-    for _, part in table.groupby(CONDITION, sort=False, dropna=False):
-        title = condition_title(part.iloc[0].to_dict(), varying(table))
-        groups.append((title, [_html_cells(cell) for cell in part.to_dict("records")]))
-    used = [
-        i
-        for i in range(len(_HEADS))
-        if any(cells[i] != NONE for _, rows in groups for cells in rows)
+def _answer(ranked: Sequence[Mapping[str, Any]]) -> str:
+    """Return which of several methods is best, given their cells, the best first."""
+    first, *others = ranked
+    best = f"{first['method']} reaches {_percent(first['accuracy'], first['interval'])}%"
+    if not others:
+        return best
+    second = others[0]
+    ahead, spread = -100 * second["difference"], 100 * second["difference_interval"]
+    points = f"{plus_minus(ahead, spread)} percentage points"
+    if ahead > spread:  # false where the interval is unknown
+        return f"{best}, ahead of {second['method']} by {points}"
+    return f"{best}; {second['method']} cannot be told apart from it ({points} behind)"
+
+
+def _matrix_section(frame: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
+    words = "Accuracy by method and test data, coloured by the difference to the best baseline."
+    return ["<h2>Methods by test data</h2>", _image(heatmap_figure(frame, baseline), words)]
+
+
+def _trainings_section(frame: pd.DataFrame) -> list[str]:
+    """Return how other training data change a method, if one was trained on several."""
+    varied = varying(frame)
+    sentences = []
+    for row in records(trainings(frame)):
+        test = condition_title({**row, "train_on": row["test_on"]}, varied)
+        points = plus_minus(100 * row["difference"], 100 * row["interval"], signed=True)
+        sentences.append(
+            f"{row['method']}, {test}: trained on {row['train_on']} instead of {row['other']}: "
+            f"{points} percentage points."
+        )
+    if not sentences:
+        return []
+    return ["<h2>Other training data, on the same tasks</h2>", _list(sentences)]
+
+
+def _figure_sections(frame: pd.DataFrame) -> list[str]:
+    return [
+        "<h2>Accuracy by shots</h2>",
+        _image(accuracy_figure(frame), "Accuracy with 95% intervals by shots, for each method."),
+        "<h2>Paired differences to the best method</h2>",
+        "<p>Where an interval reaches zero, these tasks do not tell the method from the best.</p>",
+        _image(
+            difference_figure(frame), "Paired differences to the best method, with 95% intervals."
+        ),
     ]
-    head = "".join(f"<th scope=col>{_HEADS[i]}</th>" for i in used)
+
+
+def _curves_section(curves: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+    return [
+        "<h2>Learning curves</h2>",
+        "<p>Validation accuracies can be compared between methods. Losses often cannot, because "
+        "methods define them differently.</p>",
+        _image(curves_figure(curves, frame), "Validation accuracy and training loss by step."),
+    ]
+
+
+def _html_table(table: pd.DataFrame) -> str:
+    """Return a table with a group of rows per condition, without columns that have no value."""
+    varied = varying(table)
+    headings = _used_headings(records(table))
+    head = "".join(f"<th scope=col>{heading}</th>" for heading in headings)
     body = ""
-    for title, rows in groups:
-        body += f"<tbody><tr><th colspan={len(used)} scope=rowgroup><span>{escape(title)}</span></th></tr>"
-        for cells in rows:
-            best = " class=best" if cells[2] == "best" else ""
-            body += f"<tr{best}>" + "".join(f"<td>{cells[i]}</td>" for i in used) + "</tr>"
+    span = f"colspan={len(headings)} scope=rowgroup"
+    for _, rows in table.groupby(CONDITION, sort=False, dropna=False):
+        cells = records(rows)
+        title = condition_title(cells[0], varied)
+        body += f"<tbody><tr><th {span}><span>{escape(title)}</span></th></tr>"
+        for cell in cells:
+            body += _html_row(cell, headings)
         body += "</tbody>"
     return f"<div class=wide><table><thead><tr>{head}</tr></thead>{body}</table></div>"
 
 
-def _html_cells(cell: Mapping[Any, Any]) -> list[str]:
-    """The cells of one row, in the order of `_HEADS`, escaped."""
-    flag = "".join(f"<small>{escape(words)}</small>" for words in remarks(cell))
-    published = NONE
-    if pd.notna(cell["published"]):
-        published = f"{cell['published']:g}"  # with the paper's decimals
-        if pd.notna(cell["published_interval"]):
-            published += f" ± {cell['published_interval']:g}"
-        if pd.notna(cell["published_source"]) and cell["published_source"]:
-            published += f"<small class=source>{escape(str(cell['published_source']))}</small>"
-    return [
-        re.sub("([:,])", r"\1<wbr>", escape(cell["method"])) + flag,  # where a long name may break
-        _percent(cell["accuracy"], cell["interval"]),
-        "best"
-        if is_best(cell)
-        else plus_minus(100 * cell["difference"], 100 * cell["difference_interval"], sign=True),
-        published,
-        _number(100 * cell["seed_sd"], ".2f"),
-        _number(100 * cell["calibration_error"], ".1f"),
-        _number(cell["loss"], ".3f"),
-        _duration(cell["train_seconds"]),
-        _duration(cell["adapt_seconds"]),
-        _number(cell["parameters"], ",.0f"),
-    ]
+def _used_headings(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the headings of the columns in which some row has a value, in order."""
+    used: dict[str, bool] = {}
+    for cell in cells:
+        for heading, text in _html_cells(cell).items():
+            used[heading] = used.get(heading, False) or text != NO_VALUE
+    return [heading for heading, is_used in used.items() if is_used]
+
+
+def _html_row(cell: Mapping[str, Any], headings: Sequence[str]) -> str:
+    texts = _html_cells(cell)
+    best = " class=best" if is_best(cell) else ""
+    data = "".join(f"<td>{texts[heading]}</td>" for heading in headings)
+    return f"<tr{best}>{data}</tr>"
+
+
+def _html_cells(cell: Mapping[str, Any]) -> dict[str, str]:
+    """Return the escaped cells of one row by heading, in the order of the columns."""
+    difference = plus_minus(
+        100 * cell["difference"], 100 * cell["difference_interval"], signed=True
+    )
+    return {
+        "Method": _html_method(cell),
+        "Accuracy, %": _percent(cell["accuracy"], cell["interval"]),
+        "To the best, points": "best" if is_best(cell) else difference,
+        "Published, %": _html_published(cell),
+        "SD over seeds, points": decimal(100 * cell["seed_sd"], 2),
+        "Calibration error, %": decimal(100 * cell["calibration_error"], 1),
+        "Loss": decimal(cell["loss"], 3),
+        "Training": _duration(cell["train_seconds"]),
+        "Adaptation per task": _duration(cell["adapt_seconds"]),
+        "Parameters": f"{cell['parameters']:,}",
+    }
+
+
+def _html_method(cell: Mapping[str, Any]) -> str:
+    """Return the label, which may break behind ":" and ",", and the remarks below it."""
+    label = re.sub("([:,])", r"\1<wbr>", escape(cell["method"]))
+    return label + "".join(f"<small>{escape(words)}</small>" for words in remarks(cell))
+
+
+def _html_published(cell: Mapping[str, Any]) -> str:
+    text = as_published(cell["published"], cell["published_interval"])
+    if cell["published_source"]:
+        text += f"<small class=source>{escape(cell['published_source'])}</small>"
+    return text
 
 
 def _protocol(frame: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """What the methods were judged on, a line for each condition, and who saw the whole query set."""
+    """Return what the methods were tested on, their backbones, and which are transductive."""
     lines = []
-    for condition, part in conditions(frame):
-        seeds = ", ".join(str(seed) for seed in sorted(part["train_seed"].unique()))
+    for condition, rows in conditions(frame):
+        lines.append(_condition_sentence(condition, rows))
+    backbones = []
+    for cell in records(table.drop_duplicates("method")):
+        backbones.append(f"{cell['method']} on {cell['backbone']}")
+    lines.append(f"Backbones: {'; '.join(backbones)}.")
+    transductive = list(table.loc[table["transductive"], "method"].unique())
+    if transductive:
         lines.append(
-            f"{condition_title(condition)}: {part['task'].nunique():,} test tasks (episodes) of split "
-            f"{condition['split']}, "
-            f"{condition['queries']} queries a class, task seed {condition['task_seed']}, the same tasks for every "
-            f"method; trained on {condition['train_on']}, training seed {seeds}."
+            "Transductive methods classify the queries of a task together, not one by one: "
+            f"{enumerated(transductive)}."
         )
-    backbones = table.drop_duplicates("method")[["method", "backbone"]].to_numpy()
-    lines.append(
-        f"Backbones: {'; '.join(f'{method} on {backbone}' for method, backbone in backbones)}."
+    else:
+        lines.append("No method is transductive: each query is classified on its own.")
+    return lines
+
+
+def _condition_sentence(condition: Mapping[str, Any], rows: pd.DataFrame) -> str:
+    queries = "varying numbers of queries"
+    if condition["queries"] is not None:
+        queries = f"{condition['queries']} queries per class"
+    seeds = [str(seed) for seed in sorted(rows["train_seed"].unique())]
+    noun = "seed" if len(seeds) == 1 else "seeds"
+    return (
+        f"{condition_title(condition)}: {rows['task'].nunique():,} test tasks (episodes) from "
+        f"split {condition['split']}, {queries}, task seed {condition['task_seed']}, the same "
+        f"tasks for every method; trained on {condition['train_on']}, training {noun} "
+        f"{enumerated(seeds)}."
     )
-    whole = ", ".join(table.loc[table["transductive"], "method"].unique())
-    if not whole:
-        return [*lines, "No method is transductive: each query is classified by itself."]
-    return [
-        *lines,
-        f"Transductive, that is, the queries of a task are classified together, not each alone: {whole}.",
-    ]
 
 
 def _image(figure: Figure, text: str) -> str:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=150)
     data = base64.b64encode(stream.getvalue()).decode("ascii")
-    width = round(
-        96 * figure.get_figwidth()
-    )  # pixels; on a narrow screen it shrinks a little, then scrolls
+    width = round(96 * figure.get_figwidth())  # CSS pixels
+    # on a narrow screen it shrinks a little, then scrolls
     style = f"width: {width}px; min-width: {0.7 * width:.0f}px"
-    return f'<div class=wide><img alt="{escape(text)}" style="{style}" src="data:image/png;base64,{data}"></div>'
+    source = f"data:image/png;base64,{data}"
+    return f'<div class=wide><img alt="{escape(text)}" style="{style}" src="{source}"></div>'
 
 
-def _list(lines: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+def _list(lines: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>"
 
 
-def _number(value: float, form: str) -> str:
-    return NONE if pd.isna(value) else format(value, form)
+def _note(text: str) -> str:
+    return f"<p class=note>{escape(text)}</p>"
 
 
 def _percent(fraction: float, spread: float) -> str:
@@ -240,10 +293,13 @@ def _percent(fraction: float, spread: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds in the unit that a reader would choose."""
+    """Return seconds in a unit that suits their size, with three figures."""
     if pd.isna(seconds):
-        return NONE
+        return NO_VALUE
+    # the limits are where three figures would round up to the next unit
     for limit, factor, unit in ((9.995e-4, 1e6, "µs"), (0.9995, 1e3, "ms"), (99.95, 1, "s")):
-        if seconds < limit:  # three figures never round up to the next unit
+        if seconds < limit:
             return f"{seconds * factor:#.3g}".removesuffix(".") + f" {unit}"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    if seconds < 6000:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,105 +1,154 @@
-"""What a reader must know of a result, as a sign behind it and in words."""
+"""What a reader must know about a result, as a sign behind it and in words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-ORACLE = "oracle"  # in the text of a selection: something was chosen that only the test data tell
+from workbench.results.frame import records
+from workbench.results.wording import enumerated
+
+Cell = Mapping[Any, Any]  # a row of the summary
 
 
-class Mark(NamedTuple):
-    """What a reader must know of a row, as a sign behind it and in words."""
-
-    sign: str
-    holds: Callable[[Mapping[Any, Any]], bool]
-    words: Callable[[Mapping[Any, Any]], str]
+def _transductive(cell: Cell) -> str:
+    return "transductive: classifies the queries of a task together" if cell["transductive"] else ""
 
 
-MARKS = [
-    Mark(
-        "*",
-        lambda cell: cell["transductive"],
-        lambda _: "transductive: it sees the other queries of a task",
-    ),
-    Mark(
-        "‡",
-        lambda cell: ORACLE in cell["selection"],
-        lambda _: "oracle: it uses what only the test data tell",
-    ),
-    Mark(
-        "†",
-        lambda cell: cell["selection"] not in ("", ORACLE),
-        lambda cell: f"test-time options: {cell['selection']}",
-    ),
-    Mark(
-        "°",
-        lambda cell: cell["pretrained_on"] != "",
-        lambda cell: f"pre-trained on {cell['pretrained_on']}",
-    ),
-    Mark(
-        "!",
-        lambda cell: cell["overlap"] in ("yes", "unknown"),
-        lambda cell: (
-            f"{cell['test_on']} {'overlaps' if cell['overlap'] == 'yes' else 'may overlap'} with the pre-training"
-        ),
-    ),
-]
+def _oracle(cell: Cell) -> str:
+    return "oracle: uses what only the test data reveal" if cell["oracle"] else ""
 
 
-def signs(cell: Mapping[Any, Any]) -> str:
-    """The signs of a row of the summary, "*†"."""
-    return "".join(mark.sign for mark in MARKS if mark.holds(cell))
+def _selected(cell: Cell) -> str:
+    if not cell["selected"]:
+        return ""
+    words = f"test-time options: {' or '.join(cell['selected'])}"
+    if len(cell["selected"]) > 1:
+        words += ", depending on the training seed"
+    if len(cell["selected_on"]):
+        return f"{words}, chosen on the validation classes of {enumerated(cell['selected_on'])}"
+    return f"{words}, the defaults because there are no validation classes"
+
+
+def _pretrained(cell: Cell) -> str:
+    if not cell["pretrained_on"]:
+        return ""
+    return f"pre-trained on {enumerated(cell['pretrained_on'])}"
+
+
+def _overlap(cell: Cell) -> str:
+    verbs = {"yes": "overlaps", "unknown": "may overlap"}
+    if cell["overlap"] not in verbs:
+        return ""
+    return f"{cell['test_on']} {verbs[cell['overlap']]} with the pre-training data"
+
+
+# By sign, the words for a cell; empty where the sign does not apply.
+MARKS: dict[str, Callable[[Cell], str]] = {
+    "*": _transductive,
+    "‡": _oracle,
+    "†": _selected,
+    "°": _pretrained,
+    "!": _overlap,
+}
+
+
+def signs(cell: Cell) -> str:
+    """Return the signs of a row of the summary: "*†"."""
+    return "".join(sign for sign, words_of in MARKS.items() if words_of(cell))
+
+
+def remarks(cell: Cell) -> list[str]:
+    """Return the same in words."""
+    found = [words_of(cell) for words_of in MARKS.values()]
+    return [words for words in found if words]
 
 
 def common_signs(table: pd.DataFrame) -> dict[str, str]:
-    """The signs that all rows of a method share; they stand behind its name, the others behind single results."""
+    """Return by method the signs that all its rows share.
+
+    They stand behind the method's name, all others behind single results.
+    """
     shared: dict[str, str] = {}
-    for cell in table.to_dict("records"):
-        own = signs(cell)
-        shared[cell["method"]] = "".join(
-            sign for sign in shared.get(cell["method"], own) if sign in own
-        )
+    for cell in records(table):
+        method, own = cell["method"], signs(cell)
+        before = shared.get(method, own)
+        shared[method] = "".join(sign for sign in before if sign in own)
     return shared
 
 
-def remarks(cell: Mapping[Any, Any]) -> list[str]:
-    """The same in words."""
-    return [mark.words(cell) for mark in MARKS if mark.holds(cell)]
+def own_signs(cell: Cell, shared: str) -> str:
+    """Return the signs of a row that do not stand behind its method's name already."""
+    return "".join(sign for sign in signs(cell) if sign not in shared)
 
 
 def legend(table: pd.DataFrame) -> list[str]:
-    """What the signs in a table mean, and for which methods: "* transductive: it sees ... (maml)".
+    """Return what the signs in a table mean and whom they concern: "° pre-trained on x (maml)".
 
-    Where one sign says several things of a method, also for which of its cells: "(url at 1-shot)".
+    Where a sign means several things for one method, the cells are named too: "(url at 1-shot)".
     """
-    lines: list[str] = []
-    for mark in MARKS:
-        said: dict[str, dict[str, list[Mapping[Any, Any]]]] = {}  # by words and method, the cells
-        for cell in table.to_dict("records"):
-            if mark.holds(cell):
-                said.setdefault(mark.words(cell), {}).setdefault(cell["method"], []).append(cell)
-        for words, methods in said.items():
-            names = [
-                _whose(name, cells, [of[name] for of in said.values() if name in of])
-                for name, cells in methods.items()
-            ]
-            lines.append(f"{mark.sign} {words} ({', '.join(names)})")
+    cells = records(table)
+    lines = []
+    for sign, words_of in MARKS.items():
+        by_words = _by_words_and_method(cells, words_of)
+        for words, methods in by_words.items():
+            names = []
+            for method, concerned in methods.items():
+                groups = [group[method] for group in by_words.values() if method in group]
+                names.append(f"{method} {_where(concerned, groups)}".rstrip())
+            lines.append(f"{sign} {words} ({', '.join(names)})")
     return lines
 
 
-def _whose(
-    method: str, cells: Sequence[Mapping[Any, Any]], told: Sequence[Sequence[Mapping[Any, Any]]]
-) -> str:
-    """A method, and where several things are told of it, what tells its cells from those of the others."""
-    for form in (
-        ("at {shots}-shot", "on {test_on}", "on {test_on} at {shots}-shot") if len(told) > 1 else ()
-    ):
-        places = [dict.fromkeys(form.format_map(cell) for cell in group) for group in told]
-        if len(set().union(*places)) == sum(map(len, places)):  # none is in two groups
-            return (
-                f"{method} {' and '.join(dict.fromkeys(form.format_map(cell) for cell in cells))}"
-            )
-    return method
+def _by_words_and_method(
+    cells: Sequence[Cell], words_of: Callable[[Cell], str]
+) -> dict[str, dict[str, list[Cell]]]:
+    found: dict[str, dict[str, list[Cell]]] = {}
+    for cell in cells:
+        words = words_of(cell)
+        if words:
+            found.setdefault(words, {}).setdefault(cell["method"], []).append(cell)
+    return found
+
+
+def _at_shots(cell: Cell) -> str:
+    return "at varying shots" if cell["shots"] is None else f"at {cell['shots']}-shot"
+
+
+def _on_data(cell: Cell) -> str:
+    return f"on {cell['test_on']}"
+
+
+def _on_data_at_shots(cell: Cell) -> str:
+    return f"{_on_data(cell)} {_at_shots(cell)}"
+
+
+def _where(cells: Sequence[Cell], groups: Sequence[Sequence[Cell]]) -> str:
+    """Return what tells some cells of a method from its others: "at 1-shot and at 5-shot".
+
+    Empty if there are no others, or nothing tells them apart.
+
+    Args:
+        cells: the cells to describe, one of the groups.
+        groups: all cells of the method, by what the sign means for them.
+    """
+    if len(groups) == 1:
+        return ""
+    for place_of in (_at_shots, _on_data, _on_data_at_shots):
+        if _tells_apart(groups, place_of):
+            places = dict.fromkeys(place_of(cell) for cell in cells)
+            return " and ".join(places)
+    return ""
+
+
+def _tells_apart(groups: Sequence[Sequence[Cell]], place_of: Callable[[Cell], str]) -> bool:
+    """Return whether no place occurs in two groups."""
+    seen: set[str] = set()
+    for group in groups:
+        places = {place_of(cell) for cell in group}
+        if places & seen:
+            return False
+        seen |= places
+    return True

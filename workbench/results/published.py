@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import math
+from typing import TYPE_CHECKING, Any
 
 from workbench.plugin.options import parse_options
-from workbench.plugin.recipes import Condition, matching_number
+from workbench.plugin.recipes import Condition, Published, matching_number
 from workbench.plugin.registry import registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FACTS = [
+    "algorithm",
+    "all_options",
+    "backbone",
+    "train_sets",
+    "test_on",
+    "protocol",
+    "ways",
+    "shots",
+]
 
 
 def with_published(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put the published number beside the rows whose data, protocol, ways, shots, backbone and options are its own."""
-    columns = dict.fromkeys(("published", "published_interval"), float("nan")) | {
-        "published_source": ""
-    }
-    frame = frame.assign(**columns)
-    where = ["train_sets", "test_on", "protocol", "ways", "shots"]
-    for (name, chosen, backbone, *place), rows in frame.groupby(
-        ["algorithm", "all_options", "backbone", *where], dropna=False
-    ):
-        if not registry().knows("algorithms", str(name)):
+    """Return a tasks frame with the columns `PUBLISHED`.
+
+    A published number stands beside the rows of its algorithm, options, backbone, training and
+    test data, protocol, ways and shots.
+    """
+    from workbench.results.frame import without_missing  # imports pandas
+
+    frame = frame.assign(published=math.nan, published_interval=math.nan, published_source="")
+    for values, rows in frame.groupby(_FACTS, sort=False, dropna=False):
+        number = _published(without_missing(dict(zip(_FACTS, values, strict=True))))
+        if number is None:
             continue
-        registration = registry().find("algorithms", str(name))
-        trained_on, test_on, protocol, ways, shots = place
-        condition = Condition(
-            trained_on=tuple(trained_on),
-            test_on=str(test_on),
-            protocol=str(protocol),
-            ways=None if pd.isna(ways) else int(ways),
-            shots=None if pd.isna(shots) else int(shots),
-        )
-        options = parse_options(str(chosen))
-        number = matching_number(registration, options, condition, str(backbone))
-        if number:
-            interval = float("nan") if number.interval is None else number.interval
-            source = "; ".join(filter(None, [number.source, number.protocol]))
-            numbers = {"published": number.accuracy, "published_interval": interval}
-            frame.loc[rows.index, list(numbers)] = list(numbers.values())
-            frame.loc[rows.index, "published_source"] = source
+        frame.loc[rows.index, "published"] = number.accuracy
+        if number.interval is not None:
+            frame.loc[rows.index, "published_interval"] = number.interval
+        frame.loc[rows.index, "published_source"] = _source(number)
     return frame
+
+
+def _published(facts: dict[str, Any]) -> Published | None:
+    if not registry().knows("algorithms", facts["algorithm"]):
+        return None  # an evaluation by a plugin that is not installed
+    condition = Condition(
+        trained_on=facts["train_sets"],
+        test_on=facts["test_on"],
+        protocol=facts["protocol"],
+        ways=facts["ways"],
+        shots=facts["shots"],
+    )
+    algorithm = registry().find("algorithms", facts["algorithm"])
+    options = parse_options(facts["all_options"])
+    return matching_number(algorithm, options, condition, facts["backbone"])
+
+
+def _source(number: Published) -> str:
+    """Return where a number was published, and how the authors' procedure differs."""
+    if not number.protocol:
+        return number.source
+    return f"{number.source}; {number.protocol}"

@@ -1,112 +1,137 @@
-"""Frames of tasks become tables and paired differences.
+"""Summaries and paired differences of a tasks frame.
 
-A tasks frame has one row a test task (`workbench.compare` returns it). A method is (algorithm,
-options, backbone); a condition is `CONDITION`; a cell is a method under a condition. All methods of a
-condition meet the same tasks, so methods are compared task by task.
-
-Units: `accuracy`, its intervals and differences are in 0..1; `published` and its interval in percent,
-as the papers print them; everything that ends in `seconds` is in seconds.
+All methods of a condition meet the same tasks, so methods are compared task by task. The columns
+of all frames, with their units, are in `workbench.results.frame`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import UnknownName, WorkbenchError
+from workbench.errors import UnknownName
+from workbench.results.baselines import baselines
 from workbench.results.frame import (
     CONDITION,
-    CONSTANT,
+    DIFFERENCES,
     FLAGS,
     MEASURED,
     METHOD,
-    TEXTS,
-    conditions,
-    labelled,
-    varying,
+    PUBLISHED,
+    SUMMARY,
+    TRAININGS,
+    Column,
+    typed,
+    without_missing,
 )
-from workbench.results.marks import ORACLE
-from workbench.results.wording import _rarer, condition_title
-from workbench.tasks.protocols.build import DEFAULT_PROTOCOL
-
-Z = 1.96  # standard errors in half a 95% interval
+from workbench.results.grouping import conditions, labelled
+from workbench.results.paired import accuracy_by_task, best_method, mean_and_interval
 
 
 def summary(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> pd.DataFrame:
-    """One row a cell, conditions and methods in the order in which the frame has them.
+    """Return one row per cell, with the columns of `SUMMARY`, in the order of the frame.
 
     Args:
-        frame: one row a test task.
-        baseline: the methods to whose best one the others are compared; if left out, see `baselines`.
-
-    Returns:
-        `method` (its label), the columns of `METHOD` and `CONDITION`, and: `episodes` (test tasks), `seeds`
-        (training seeds), `accuracy` and `interval` (mean and half-width of its 95% interval over tasks),
-        `seed_sd` (standard deviation over seeds of the mean; NaN with one seed), `difference` and
-        `difference_interval` (paired, to the condition's best method: 0 and NaN for that one), `baseline` (the
-        best of the baselines here, "" without one), `to_baseline` and `to_baseline_interval` (likewise), the means
-        of `loss`, `calibration_error` and the seconds, `episodic`, `transductive`, `overlap`, `selection`,
-        `pretrained_on`, `parameters`, `published`, `published_interval`, `published_source`.
+        frame: a tasks frame.
+        baseline: baselines by algorithm or label; if omitted, see `baselines`.
 
     Raises:
-        UnknownName: the frame has no method `baseline`.
-        WorkbenchError: no rows, missing columns, a task twice, or methods that met different tasks.
+        UnknownName: the frame has no such baseline.
+        WorkbenchError: there are no rows, columns are missing, a task occurs twice, or methods
+            met different tasks.
     """
-    rows = []
     frame = labelled(frame)
-    simple = baselines(frame, baseline)
+    allowed = baselines(frame, baseline)
+    rows = []
     for condition, part in conditions(frame):
-        by_task = _by_task(part, condition)
-        means = by_task.apply(lambda values: _mean(values)[0]).fillna(-np.inf)
-        best = means.idxmax()
-        present = [method for method in by_task if method in simple]
-        reference = means[present].idxmax() if present else None
+        by_task = accuracy_by_task(part, condition)
+        methods = list(by_task.columns)
+        best = best_method(by_task, methods)
+        candidates = [method for method in methods if method in allowed]
+        reference = best_method(by_task, candidates) if candidates else None
         for method, cell in part.groupby("method", sort=False):
-            accuracy, interval = _mean(by_task[method])
-            difference, difference_interval = _mean(by_task[method] - by_task[best])
-            to_baseline, to_baseline_interval = np.nan, np.nan
-            if reference is not None:
-                to_baseline, to_baseline_interval = _mean(by_task[method] - by_task[reference])
-            by_seed = cell.groupby("train_seed", sort=False)["accuracy"].mean()
-            first = cell.iloc[0]
-            rows.append(
-                {
-                    "method": method,
-                    **{name: first[name] for name in METHOD},
-                    **condition,
-                    "episodes": len(by_task),
-                    "seeds": len(by_seed),
-                    "accuracy": accuracy,
-                    "interval": interval,
-                    "seed_sd": float(by_seed.std()),
-                    "difference": difference,
-                    "difference_interval": np.nan if method == best else difference_interval,
-                    "baseline": reference or "",
-                    "to_baseline": to_baseline,
-                    "to_baseline_interval": np.nan if method == reference else to_baseline_interval,
-                    **{name: float(cell[name].mean()) for name in MEASURED if name != "accuracy"},
-                    **{name: bool(cell[name].any()) for name in FLAGS if name in cell},
-                    **{name: "; ".join(filter(None, cell[name].unique())) for name in TEXTS},
-                    **{name: first[name] for name in CONSTANT},
-                }
-            )
-    return pd.DataFrame(rows)
+            row = {"method": method, **condition, "episodes": len(by_task)}
+            row |= _accuracy(by_task, str(method), best, reference)
+            row |= _over_seeds(cell)
+            rows.append(row)
+    return _table(rows, SUMMARY)
+
+
+def _accuracy(
+    by_task: pd.DataFrame, method: str, best: str, reference: str | None
+) -> dict[str, Any]:
+    """Return the accuracy of a cell and its differences to the best method and to the baseline."""
+    accuracy, interval = mean_and_interval(by_task[method])
+    difference, difference_interval = _difference(by_task, method, best)
+    to_baseline, to_baseline_interval = np.nan, np.nan
+    if reference is not None:
+        to_baseline, to_baseline_interval = _difference(by_task, method, reference)
+    return {
+        "accuracy": accuracy,
+        "interval": interval,
+        "difference": difference,
+        "difference_interval": difference_interval,
+        "baseline": reference or "",
+        "to_baseline": to_baseline,
+        "to_baseline_interval": to_baseline_interval,
+    }
+
+
+def _difference(by_task: pd.DataFrame, method: str, other: str) -> tuple[float, float]:
+    """Return the mean paired difference and its interval; a method has no interval to itself."""
+    difference, interval = mean_and_interval(by_task[method] - by_task[other])
+    if method == other:
+        return difference, np.nan
+    return difference, interval
+
+
+def _over_seeds(cell: pd.DataFrame) -> dict[str, Any]:
+    """Return what the rows of a cell say beside their accuracy, all training seeds together."""
+    by_seed = cell.groupby("train_seed", sort=False)["accuracy"].mean()
+    of_seeds = cell.drop_duplicates("train_seed")  # one row per training seed
+    first = cell.iloc[0]
+    row: dict[str, Any] = {"seeds": len(by_seed), "seed_sd": float(by_seed.std())}
+    for name in MEASURED:
+        if name != "accuracy":
+            row[name] = float(cell[name].mean())
+    for name in FLAGS:
+        row[name] = bool(cell[name].any())
+    for name in ("selected_on", "pretrained_on"):
+        row[name] = _union(of_seeds[name])
+    row["selected"] = _union([text] for text in of_seeds["selected"] if text)
+    row["overlap"] = _worst_overlap(set(of_seeds["overlap"]))
+    for name in (*METHOD, "parameters", *PUBLISHED):
+        row[name] = first[name]
+    row["train_sets"] = tuple(first["train_sets"])
+    return row
+
+
+def _union(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return all texts once, in order of appearance."""
+    found: dict[str, None] = {}
+    for texts in lists:
+        found |= dict.fromkeys(texts)
+    return tuple(found)
+
+
+def _worst_overlap(overlaps: set[str]) -> str:
+    for overlap in ("yes", "unknown", "no"):
+        if overlap in overlaps:
+            return overlap
+    return ""
 
 
 def differences(frame: pd.DataFrame, to: str | None = None) -> pd.DataFrame:
-    """Paired differences between methods: all pairs of a condition, or all methods against one.
+    """Return paired differences between methods, with the columns of `DIFFERENCES`.
 
     Args:
-        frame: one row a test task.
-        to: the label of the method to compare with; conditions without it are left out.
-
-    Returns:
-        The columns of `CONDITION`, `method`, `other`, `difference` (the accuracy of `method` minus that of
-        `other`, mean over shared tasks), `interval` (half-width of its 95% interval) and `episodes`.
+        frame: a tasks frame.
+        to: the label of the method to compare with. Conditions without it are left out. If
+            omitted, all pairs of methods are compared.
 
     Raises:
         UnknownName: the frame has no method labelled `to`.
@@ -117,183 +142,54 @@ def differences(frame: pd.DataFrame, to: str | None = None) -> pd.DataFrame:
         raise UnknownName("method", to, frame["method"].unique())
     rows = []
     for condition, part in conditions(frame):
-        by_task = _by_task(part, condition)
-        present = list(by_task)
-        pairs = (
-            combinations(present, 2)
-            if to is None
-            else ((m, to) for m in present if m != to and to in present)
-        )
-        for method, other in pairs:
-            difference, interval = _mean(by_task[method] - by_task[other])
-            values = {"difference": difference, "interval": interval, "episodes": len(by_task)}
-            rows.append({**condition, "method": method, "other": other, **values})
-    return pd.DataFrame(
-        rows, columns=[*CONDITION, "method", "other", "difference", "interval", "episodes"]
-    )
+        by_task = accuracy_by_task(part, condition)
+        for method, other in _pairs(list(by_task.columns), to):
+            row = {**condition, "method": method, "other": other}
+            rows.append(row | _paired(by_task, method, other))
+    return _table(rows, DIFFERENCES)
+
+
+def _pairs(methods: list[str], to: str | None) -> list[tuple[str, str]]:
+    if to is None:
+        return list(combinations(methods, 2))
+    if to not in methods:
+        return []
+    return [(method, to) for method in methods if method != to]
+
+
+def _paired(by_task: pd.DataFrame, first: str, second: str) -> dict[str, Any]:
+    difference, interval = mean_and_interval(by_task[first] - by_task[second])
+    return {"difference": difference, "interval": interval, "episodes": len(by_task)}
 
 
 def trainings(frame: pd.DataFrame) -> pd.DataFrame:
-    """What other training data do to a method: its paired differences between them, on the same test tasks.
+    """Return how other training data change a method, with the columns of `TRAININGS`.
 
-    Returns:
-        The columns of `CONDITION` but `train_on`, `method`, `train_on`, `other` (also trained on), `difference` (the
-        accuracy by the first minus that by the other, mean over shared tasks), `interval` and `episodes`. Empty where
-        no method was trained on several. The order is that of the frame, the later training first.
+    A method is compared with itself, trained on other data, on the same test tasks. The later
+    training in the frame comes first. Empty if no method was trained on several data.
 
     Raises:
         WorkbenchError: as for `summary`.
     """
     frame = labelled(frame)
-    tested = [name for name in CONDITION if name != "train_on"]
+    tested = [*(name for name in CONDITION if name != "train_on"), "method"]
     rows = []
-    for values, part in frame.groupby([*tested, "method"], sort=False, dropna=False):
-        by_training = _by_task(
-            part.assign(method=part["train_on"]),
-            dict(zip([*tested, "method"], values, strict=True), train_on="all"),
+    for values, part in frame.groupby(tested, sort=False, dropna=False):
+        test = without_missing(dict(zip(tested, values, strict=True)))
+        by_training = accuracy_by_task(
+            part.assign(method=part["train_on"]), {**test, "train_on": test["test_on"]}
         )
-        for other, train_on in combinations(by_training, 2):
-            difference, interval = _mean(by_training[train_on] - by_training[other])
-            measured = {
-                "difference": difference,
-                "interval": interval,
-                "episodes": len(by_training),
-            }
-            rows.append(
-                dict(zip([*tested, "method"], values, strict=True), train_on=train_on, other=other)
-                | measured
-            )
-    columns = [*tested, "method", "train_on", "other", "difference", "interval", "episodes"]
-    return pd.DataFrame(rows, columns=columns)
+        for other, train_on in combinations(by_training.columns, 2):
+            row = {**test, "train_on": train_on, "other": other}
+            rows.append(row | _paired(by_training, train_on, other))
+    return _table(rows, TRAININGS)
 
 
-def baselines(frame: pd.DataFrame, named: Sequence[str] = ()) -> list[str]:
-    """The labels of the methods to whose best one, in each condition, the heat map compares.
-
-    Those `named`, by algorithm or by label. If none is: those that draw no tasks in training, classify each query
-    by itself and use no oracle; if there is none such, all methods, so that it compares to the best.
-
-    Raises:
-        UnknownName: the frame has no such method.
-    """
-    if named:
-        found = []
-        for name in named:
-            of_name = frame.loc[(frame["method"] == name) | (frame["algorithm"] == name), "method"]
-            if of_name.empty:
-                raise UnknownName("method", name, {*frame["method"], *frame["algorithm"]})
-            found += list(of_name.unique())
-        return list(dict.fromkeys(found))
-    return list(frame.loc[_simple(frame), "method"].unique()) or list(frame["method"].unique())
-
-
-def baseline_words(table: pd.DataFrame, named: Sequence[str] = ()) -> str:
-    """In words, to what `to_baseline` of a summary compares."""
-    if named:
-        return named[0] if len(named) == 1 else f"the best of {', '.join(named)}"
-    if _simple(table).any():
-        return "the best method that draws no tasks in training, is not transductive and uses no oracle"
-    return "the best method (all draw tasks in training, are transductive or use an oracle)"
-
-
-def _simple(frame: pd.DataFrame) -> pd.Series[bool]:
-    """The rows of methods of which no row says that they are more than a baseline."""
-    more = frame["episodic"] | frame["transductive"] | frame["selection"].str.contains(ORACLE)
-    return ~more.astype(bool).groupby(frame["method"]).transform("any")
-
-
-def is_matrix(table: pd.DataFrame) -> bool:
-    """Whether a summary has several training or test data sets, and one accuracy for each pair of them."""
-    return (
-        len(table[["train_on", "test_on"]].drop_duplicates()) > 1
-        and table["instance"].nunique() == 1
-    )
-
-
-def blocks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The blocks of a matrix, whose columns are test data sets: (title in one or two lines, rows of the summary).
-
-    The training data are said once a block, unless each test data set has its own.
-    """
-    own = table.groupby("test_on")["train_on"].nunique().max() == 1
-    apart = [name for name in CONDITION if name != "test_on" and not (own and name == "train_on")]
-    return [
-        (_block_title(part.iloc[0].to_dict(), varying(table), own=own), part)
-        for _, part in table.groupby(apart, sort=False, dropna=False)
-    ]
-
-
-def training_words(table: pd.DataFrame) -> str:
-    """What the methods of a matrix were trained on, where each test data set has one training set; else nothing."""
-    pairs = table[["train_on", "test_on"]].drop_duplicates()
-    if pairs["test_on"].duplicated().any():
-        return ""
-    if pairs["train_on"].nunique() == 1:
-        return f"trained on {pairs['train_on'].iloc[0]}"
-    if (pairs["train_on"] == pairs["test_on"]).all():
-        return "trained on the training classes of each data set itself"
-    return "trained on " + "; ".join(
-        f"{trained} for {tested}" for trained, tested in pairs.to_numpy()
-    )
-
-
-def _block_title(row: Mapping[Any, Any], varied: Sequence[str], *, own: bool) -> str:
-    form = [] if row["protocol"] == DEFAULT_PROTOCOL else [str(row["protocol"])]
-    if row["ways"]:  # 0: they vary
-        form += [f"{row['ways']}-way {row['shots']}-shot"]
-    words = ", ".join([" ".join(form), *_rarer(row, varied)])
-    return words if own else f"trained on {row['train_on']}\n{words}"
-
-
-def _mean(values: pd.Series[float]) -> tuple[float, float]:
-    """The mean and the half-width of its 95% interval; the latter is NaN for a single value."""
-    x = values.to_numpy(dtype=np.float64)
-    return float(x.mean()), Z * float(x.std(ddof=1)) / np.sqrt(len(x)) if len(x) > 1 else np.nan
-
-
-def _by_task(part: pd.DataFrame, condition: Mapping[str, Any]) -> pd.DataFrame:
-    """Accuracy by task (rows) and method (columns) of one condition, averaged over seeds.
-
-    A mean over what happens to be there would compare methods on different tasks: that is refused.
-    """
-    where = condition_title(condition)
-    twice = part.duplicated(["method", "train_seed", "task"])
-    if twice.any():
-        row = part[twice].iloc[0]
-        same = part[(part["method"] == row["method"]) & (part["train_seed"] == row["train_seed"])]
-        runs = same["run"].unique() if "run" in same else []
-        remedy = (
-            f"report {' and '.join(map(str, runs))} apart"
-            if len(runs) > 1
-            else "keep one of its evaluations"
-        )
-        raise WorkbenchError(
-            f"{row['method']} has more than one result for task {row['task']} of {where}, training seed "
-            f"{row['train_seed']}: {remedy}."
-        )
-    first: tuple[Hashable, pd.Index[Any]] | None = None
-    for (method, seed), rows in part.groupby(["method", "train_seed"], sort=False):
-        tasks = pd.Index(rows["task"]).sort_values()
-        if first is None:
-            first = method, tasks
-        elif not tasks.equals(first[1]):
-            names = (
-                f"{first[0]} and {method}"
-                if method != first[0]
-                else f"{method} (training seed {seed} and another)"
-            )
-            raise WorkbenchError(
-                f"{names} met different tasks of {where} ({len(first[1])} and {len(tasks)}, "
-                f"{len(tasks.intersection(first[1]))} of them shared) and cannot be paired: "
-                "evaluate both with the same --episodes."
-            )
-    index = ["task", "method", "train_seed"]
-    each = part.set_index(index)["accuracy"].unstack(["method", "train_seed"])
-    return pd.DataFrame(
-        {method: each[method].mean(axis=1, skipna=False) for method in part["method"].unique()}
-    )
+def _table(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    names = [column.name for column in columns]
+    return typed(pd.DataFrame(rows, columns=names), columns)
 
 
 def is_best(cell: Mapping[Any, Any]) -> bool:
-    """Whether a row of the summary is its condition's best, which has no interval to itself."""
+    """Return whether a row of the summary is its condition's best method."""
     return bool(cell["difference"] == 0 and np.isnan(cell["difference_interval"]))

@@ -3,80 +3,154 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.tasks.protocols.build import DEFAULT_PROTOCOL
+from workbench.plugin.registry import DEFAULT_PROTOCOL
 
-NONE = "–"  # noqa: RUF001 - an en dash is meant: no value
-
+NO_VALUE = "–"  # noqa: RUF001 - an en dash
+MINUS = "−"  # noqa: RUF001 - the minus sign
 
 HOW = (
-    "An accuracy is the mean over the test tasks ± 1.96 standard errors over tasks; a difference is paired, that is, "
-    "taken task by task over the tasks that all methods share, ± 1.96 standard errors of those differences; "
-    "training seeds are averaged within each task first, and nothing is corrected for the number of comparisons."
+    "Accuracies are means over the test tasks, ± 1.96 standard errors over tasks. Differences are "
+    "paired: they are taken task by task over the tasks that the methods share, ± 1.96 standard "
+    "errors of these differences. Accuracies are first averaged over training seeds within each "
+    "task. Nothing is corrected for multiple comparisons."
 )
 
 
+def decimal(value: float, digits: int, *, signed: bool = False) -> str:
+    """Return a number with a true minus sign, or an en dash for NaN.
+
+    Args:
+        signed: whether positive numbers have a plus sign.
+    """
+    if np.isnan(value):
+        return NO_VALUE
+    sign = "+" if signed else "-"
+    return f"{value:{sign}.{digits}f}".replace("-", MINUS)
+
+
+def plus_minus(value: float, spread: float, *, signed: bool = False) -> str:
+    """Return "97.83 ± 0.21"; "97.8" if the spread is NaN; an en dash if the value is NaN.
+
+    Args:
+        value: in percent or percentage points.
+        spread: half-width of its interval, in the same unit.
+        signed: whether positive values have a plus sign, as differences do.
+    """
+    if np.isnan(value):
+        return NO_VALUE
+    if np.isnan(spread):
+        return decimal(value, 1, signed=signed)
+    return f"{decimal(value, 2, signed=signed)} ± {decimal(spread, 2)}"
+
+
+def as_published(value: float, interval: float | None) -> str:
+    """Return a published number with its paper's decimals: "98.7 ± 0.4".
+
+    Args:
+        value: in percent; NaN gives an en dash.
+        interval: None or NaN if the paper prints none.
+    """
+    if np.isnan(value):
+        return NO_VALUE
+    if interval is None or np.isnan(interval):
+        return f"{value:g}"
+    return f"{value:g} ± {interval:g}"
+
+
+def enumerated(names: Iterable[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    *others, last = names
+    if not others:
+        return last
+    return f"{', '.join(others)} and {last}"
+
+
+def task_form(condition: Mapping[Any, Any]) -> str:
+    """Return how tasks are drawn: "5-way 1-shot", or "meta-dataset, varying ways and shots".
+
+    Args:
+        condition: `protocol`, `ways` and `shots`. Without `shots`, only the ways are named.
+    """
+    protocol = str(condition["protocol"])
+    named = [] if protocol == DEFAULT_PROTOCOL else [protocol]
+    if condition["ways"] is None:
+        varied = "varying ways and shots" if "shots" in condition else "varying ways"
+        return ", ".join([*named, varied])
+    sizes = [f"{condition['ways']}-way"]
+    if "shots" in condition:
+        sizes.append(f"{condition['shots']}-shot")
+    return " ".join([*named, *sizes])
+
+
+_DETAILS = {
+    "split": "split {}",
+    "queries": "{} queries",
+    "instance": "instance {}",
+    "task_seed": "task seed {}",
+}
+
+
+def details(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
+    """Return what is worth saying of a condition only where it varies within a report."""
+    words = []
+    for name, template in _DETAILS.items():
+        if name in varying and name in condition:
+            value = condition[name]
+            words.append(template.format("varying" if value is None else value))
+    return words
+
+
 def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -> str:
-    """A condition in words; what never varies within a report need not be said each time."""
+    """Return a condition in words: "aircraft + dtd → omniglot, 5-way 1-shot".
+
+    Args:
+        condition: the columns of `CONDITION`, or some of them; None for what varies among tasks.
+        varying: the columns that vary within the report; only these are named in detail.
+    """
     data = str(condition["test_on"])
     if condition["train_on"] != condition["test_on"]:
         data = f"{condition['train_on']} → {data}"
-    form = "" if condition["protocol"] == DEFAULT_PROTOCOL else f" {condition['protocol']}"
-    if condition["ways"]:  # 0: they vary
-        form += f" {condition['ways']}-way"
-        form += f" {condition['shots']}-shot" if "shots" in condition else ""
-    return ", ".join([f"{data},{form}", *_rarer(condition, varying)])
-
-
-def _rarer(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
-    """What is said only where it varies."""
-    texts = {
-        "split": "split {}",
-        "queries": "{} queries",
-        "instance": "instance {}",
-        "task_seed": "task seed {}",
-    }
-    return [
-        texts[name].format(condition[name])
-        for name in texts
-        if name in varying and name in condition
-    ]
+    return ", ".join([data, task_form(condition), *details(condition, varying)])
 
 
 def broken(name: str, width: int) -> str:
-    """A name over several lines, broken between its options if it can be, else behind other punctuation."""
-    pieces = re.split(r"(?<=[:,+ ])", name)
+    """Return a name broken into lines, between its options if possible, otherwise within them."""
     lines = [""]
-    for piece in (part for whole in pieces for part in _parts(whole, width)):
-        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+    for piece in _pieces(name, width):
+        fits = len(lines[-1]) + len(piece.rstrip()) <= width
+        if lines[-1] and not fits:
             lines.append("")
         lines[-1] += piece
-    return "\n".join(part for line in lines for part in wrap(line, width, break_on_hyphens=False))
+    broken_lines = []
+    for line in lines:
+        broken_lines += wrap(line, width, break_on_hyphens=False)
+    return "\n".join(broken_lines)
 
 
-def _parts(word: str, width: int) -> list[str]:
-    return [word] if len(word.rstrip()) <= width else re.split(r"(?<=[_/-])", word)
-
-
-def plus_minus(value: float, spread: float, sign: bool = False) -> str:
-    """`97.83 ± 0.21`, with a true minus sign; one decimal where no spread is known."""
-    if np.isnan(value):
-        return NONE
-    digits = 1 if np.isnan(spread) else 2
-    text = format(value, f"{'+' if sign else ''}.{digits}f").replace("-", "−")  # noqa: RUF001
-    return text if np.isnan(spread) else f"{text} ± {spread:.{digits}f}"
+def _pieces(name: str, width: int) -> list[str]:
+    """Split a name behind its punctuation; a long piece also behind "_", "/" and "-"."""
+    pieces = []
+    for piece in re.split(r"(?<=[:,+ ])", name):
+        if len(piece.rstrip()) <= width:
+            pieces.append(piece)
+        else:
+            pieces += re.split(r"(?<=[_/-])", piece)
+    return pieces
 
 
 def parts(frame: pd.DataFrame) -> list[str]:
-    """The data sets of which only a part of the published images was there, "eurosat: 4,000 of 27,000 images"."""
-    if "part" not in frame:
-        return []
-    return sorted(
-        {part for text in frame["part"].dropna().unique() for part in text.split("; ") if part}
-    )
+    """Return the data sets of which only a part of the images was available, sorted.
+
+    For example "eurosat: 4,000 of 27,000 images".
+    """
+    found: set[str] = set()
+    for texts in frame.drop_duplicates(["run", "test_on"])["parts"]:
+        found.update(texts)
+    return sorted(found)

@@ -1,0 +1,56 @@
+"""A summary as a matrix: methods by test data sets, in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from workbench.results.frame import CONDITION, records
+from workbench.results.grouping import varying
+from workbench.results.wording import details, task_form
+
+
+def is_matrix(table: pd.DataFrame) -> bool:
+    """Return whether a summary has several pairs of training and test data, each asked once."""
+    pairs = table[["train_on", "test_on"]].drop_duplicates()
+    return len(pairs) > 1 and table["instance"].nunique() == 1
+
+
+def blocks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the blocks of a matrix, whose columns are test data sets: (title, rows).
+
+    A title has a line for the training data, unless each test data set has its own, and a line
+    for the form of the tasks.
+    """
+    one_training_each = table.groupby("test_on")["train_on"].nunique().max() == 1
+    shared = [name for name in CONDITION if name != "test_on"]
+    if one_training_each:
+        shared.remove("train_on")
+    varied = varying(table)
+    found = []
+    for _, rows in table.groupby(shared, sort=False, dropna=False):
+        condition = records(rows.head(1))[0]
+        title = _form(condition, varied)
+        if not one_training_each:
+            title = f"trained on {condition['train_on']}\n{title}"
+        found.append((title, rows))
+    return found
+
+
+def _form(condition: Mapping[Any, Any], varied: Sequence[str]) -> str:
+    return ", ".join([task_form(condition), *details(condition, varied)])
+
+
+def training_words(table: pd.DataFrame) -> str:
+    """Return what the methods of a matrix were trained on; empty if that differs in a column."""
+    pairs = table[["train_on", "test_on"]].drop_duplicates()
+    if pairs["test_on"].duplicated().any():
+        return ""
+    if pairs["train_on"].nunique() == 1:
+        return f"trained on {pairs['train_on'].iloc[0]}"
+    if (pairs["train_on"] == pairs["test_on"]).all():
+        return "trained on the training classes of the test data set"
+    each = [f"{trained} for {tested}" for trained, tested in pairs.to_numpy()]
+    return f"trained on {'; '.join(each)}"

@@ -1,0 +1,124 @@
+"""What all figures share: colours, panels, and the legend below them.
+
+Figures are made without pyplot, so they have no global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to make
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+# Okabe and Ito's colours, which colour-blind readers tell apart. Brown replaces their yellow,
+# which is too pale on white.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<"]
+DASHES = ["-", "--", ":", "-."]
+INK, PALE, SOFT = "#333333", "#DDDDDD", "#EEEEEE"
+
+
+class Look(NamedTuple):
+    """How a method is drawn, in all figures."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+def looks_of(names: Iterable[str]) -> dict[str, Look]:
+    """Return a look for each name, in order of appearance.
+
+    From the ninth name on, the colours repeat with other markers and line styles.
+    """
+    looks = {}
+    for number, name in enumerate(dict.fromkeys(names)):
+        turn = number // len(COLOURS)
+        colour = COLOURS[number % len(COLOURS)]
+        marker = MARKERS[(number + turn) % len(MARKERS)]
+        looks[name] = Look(colour, marker, DASHES[turn % len(DASHES)])
+    return looks
+
+
+def panel_grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` panels of `width` x `height` inches, row by row."""
+    from matplotlib.figure import Figure
+
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    size = (max(5.0, columns * width), rows * height)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for spare in panels[count:]:
+        spare.remove()
+    for axis in panels[:count]:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_axisbelow(True)
+        axis.tick_params(colors=INK, labelsize=9)
+    return figure, panels[:count]
+
+
+def label_panel(
+    axis: Axes, title: str, x: str, y: str = "", *, grid: Literal["x", "y", "both"] = "both"
+) -> None:
+    """Set a panel's title and axis labels; long titles are broken into lines."""
+    axis.set_title(fill(title, 50, break_on_hyphens=False), fontsize=10)
+    axis.set_xlabel(x, fontsize=9.5)
+    axis.set_ylabel(y, fontsize=9.5)
+    axis.grid(axis=grid, color=PALE)
+
+
+def side_by_side(count: int) -> list[float]:
+    """Return offsets of `count` neighbours around 0, at most 0.3 to either side."""
+    if count < 2:
+        return [0.0] * count
+    half = min(0.3, 0.06 * (count - 1))
+    return [float(offset) for offset in np.linspace(-half, half, count)]
+
+
+def add_legend(figure: Figure, looks: Mapping[str, Look], *, published: bool = False) -> None:
+    """Add one legend below all panels, where it covers no data and narrows no panel."""
+    handles = _legend_handles(looks, published)
+    if not handles:
+        return
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    fitting = int(figure.get_figwidth() / (0.7 + 0.07 * longest))
+    columns = max(1, min(len(handles), fitting))
+    rows = -(-len(handles) // columns)
+    figure.set_figheight(figure.get_figheight() + 0.2 * rows)
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        handlelength=3,
+    )
+
+
+def _legend_handles(looks: Mapping[str, Look], published: bool) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
+    handles = []
+    for name, look in looks.items():
+        style: dict[str, Any] = {
+            "color": look.colour,
+            "marker": look.marker,
+            "linestyle": look.dash,
+        }
+        handles.append(Line2D([], [], label=name, **style))
+    if published:
+        hollow: dict[str, Any] = {
+            "marker": "o",
+            "markersize": 8,
+            "markerfacecolor": "none",
+            "linestyle": "none",
+        }
+        handles.append(Line2D([], [], color=INK, label="hollow: published", **hollow))
+    return handles
