@@ -181,7 +181,7 @@ def draw(peaks: Peaks) -> Figure:
     """Draw a line per method; hollow markers of several sizes, because flat lines coincide."""
     from matplotlib.figure import Figure
 
-    from workbench.results.figures import INK, PALE
+    from workbench.results.style import INK, PALE
 
     figure = Figure(figsize=(6.4, 3.9), layout="constrained", facecolor="white")
     axes = figure.subplots()
@@ -208,7 +208,7 @@ def draw(peaks: Peaks) -> Figure:
 
 def _look(place: int) -> dict[str, Any]:
     """Return colour, marker and line of a method by its place in the legend."""
-    from workbench.results.figures import COLOURS, DASHES, MARKERS
+    from workbench.results.style import COLOURS, DASHES, MARKERS
 
     return {
         "color": COLOURS[place],
