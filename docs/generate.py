@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workbench.data.download.manifest import ManifestEntry, RemoteFile
+    from workbench.data.download.entry import ManifestEntry, RemoteFile
 
 FOLDER = Path(__file__).parent
 

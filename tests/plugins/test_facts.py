@@ -8,7 +8,9 @@ import pytest
 from mlw_vision import DATASETS
 from places import ROOT
 
-from workbench.data.download.manifest import ManifestEntry, entry_of, read_manifest
+from workbench.data.download.entry import ManifestEntry
+from workbench.data.download.manifest import entry_of
+from workbench.data.download.manifest_file import read_manifest
 from workbench.plugin.registry import registry
 
 FACTS = ROOT.parent / "shared" / "data" / "dataset-facts.toml"

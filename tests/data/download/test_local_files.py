@@ -1,6 +1,4 @@
-"""Files that a user has already: from folders and archives, whole, packed anew, or in part."""
-
-# ruff: noqa: F401, F811 - fixtures are imported, and asked for by name
+"""Files that a user has: from folders and archives, whole, repacked, or in part."""
 
 from __future__ import annotations
 
@@ -9,35 +7,27 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from publisher import (
-    COUNTS,
-    cache,
-    changed,
-    drawings,
-    entry,
-    entry_for,
-    left_behind,
-    published,
-    server,
-    write_zip,
-)
+from places import SHARED
+from publisher import COUNTS, changed, drawings, entry_for, left_behind, write_zip
 
+from workbench.data.download import local_files
 from workbench.data.download.fetch import fetch
+from workbench.data.download.manifest import find_entry
 from workbench.data.download.provenance import BY_COUNT, downloaded, part_of
 from workbench.errors import ChecksumError, DataError, UsageError
 
 
-def test_folder_with_published_archive(cache, entry, published):
+def test_a_folder_with_the_published_archive(cache, entry, published):
     (file,) = fetch(entry, published).files
     assert (file.verified, file.origin) == ("checksum", str(published / "tiny.zip"))
 
 
-def test_archive_of_another_name(cache, entry, published):
+def test_an_archive_with_another_name(cache, entry, published):
     (published / "tiny.zip").rename(published / "renamed.zip")
     assert fetch(entry, published / "renamed.zip").files[0].path.name == "tiny.zip"
 
 
-def test_archive_packed_anew_is_counted(cache, entry, tmp_path):
+def test_a_repacked_archive_is_checked_by_count(cache, entry, tmp_path):
     write_zip(tmp_path / "tiny.zip", dict(reversed(drawings().items())))
     fetched = fetch(entry, tmp_path)
     assert fetched.files[0].verified == "count"
@@ -64,13 +54,13 @@ def test_too_few_images_are_refused(cache, entry, tmp_path):
     del files["Latin/character03/0003_02.png"]
     write_zip(tmp_path / "tiny.zip", files)
     with pytest.raises(
-        DataError, match=r"holds 11 images, 6 characters, 2 alphabets; tiny.zip holds 12 images"
+        DataError, match=r"contains 11 images, 6 characters, 2 alphabets; tiny.zip has 12 images"
     ):
         fetch(entry, tmp_path)
     assert left_behind(cache) == []
 
 
-def test_local_archive_with_a_damaged_image_is_refused(cache, entry, published):
+def test_an_archive_with_a_damaged_image_is_refused(cache, entry, published):
     content = bytearray((published / "tiny.zip").read_bytes())
     content[content.index(b"IDAT") + 8] ^= 1
     (published / "tiny.zip").write_bytes(content)
@@ -83,11 +73,11 @@ def test_local_archive_with_a_damaged_image_is_refused(cache, entry, published):
     ("content", "message"),
     [
         (b"", r"is empty \(0 bytes\)"),
-        (b"PK junk", "not a zip archive"),
+        (b"PK junk", "not a zip or tar archive"),
         (b"<html>no</html>", "is an HTML page"),
     ],
 )
-def test_local_file_that_is_no_archive(cache, entry, tmp_path, content, message):
+def test_a_file_that_is_not_an_archive(cache, entry, tmp_path, content, message):
     (tmp_path / "tiny.zip").write_bytes(content)
     with pytest.raises(DataError, match=message) as error:
         fetch(entry, tmp_path)
@@ -97,16 +87,16 @@ def test_local_file_that_is_no_archive(cache, entry, tmp_path, content, message)
     assert left_behind(cache) == []
 
 
-def test_local_file_without_counts_must_be_the_published_one(cache, entry, tmp_path):
+def test_a_file_without_counts_must_be_the_published_one(cache, entry, tmp_path):
     write_zip(tmp_path / "tiny.zip", drawings(seed=1))
     with pytest.raises(ChecksumError, match=r"is not the published tiny.zip"):
         fetch(changed(entry, counts={}), tmp_path)
 
 
-def test_folder_without_the_files(cache, entry, tmp_path):
+def test_a_folder_without_the_files(cache, entry, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        DataError, match=r"holds neither tiny.zip nor a folder tiny; tiny consists of tiny.zip"
+        DataError, match=r"has neither tiny.zip nor a folder tiny; tiny consists of tiny.zip"
     ):
         fetch(entry, tmp_path / "empty")
 
@@ -116,12 +106,10 @@ def test_two_archives_one_after_the_other(cache, published):
     entry = entry_for(published / "tiny.zip", published / "more.zip")
     with pytest.raises(
         DataError,
-        match=r"tiny also needs more.zip; give --from a folder that holds tiny.zip, more.zip",
+        match=r"tiny also needs more.zip; use --from with a folder that has tiny.zip, more.zip",
     ):
         fetch(entry, published / "tiny.zip")
-    with pytest.raises(
-        DataError, match=r"my-tiny lacks more.zip in .*; type: mlw download my-tiny"
-    ):
+    with pytest.raises(DataError, match=r"my-tiny lacks more.zip in .*; run: mlw download my-tiny"):
         downloaded(entry, "my-tiny")
     fetched = fetch(entry, published / "more.zip")
     assert fetched.counts == {"images": 24, "characters": 12, "alphabets": 4}
@@ -130,30 +118,36 @@ def test_two_archives_one_after_the_other(cache, published):
         fetch(entry, Path(__file__))
 
 
+real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
+
+
+@real
+def test_the_official_second_small_set(cache):
+    (file,) = fetch(find_entry("omniglot_small2"), SHARED).files
+    assert file.verified == "checksum"
+    assert file.counts == {"images": 3120, "characters": 156, "alphabets": 5}
+
+
+@real
+def test_all_of_omniglot_from_a_folder(cache):
+    fetched = fetch(find_entry("omniglot"), SHARED)
+    assert fetched.counts == {"images": 32_460, "characters": 1_623, "alphabets": 50}
+    assert BY_COUNT in str(fetched)
+
+
 # --- parts
 
 
-@pytest.fixture
-def subset(tmp_path):
-    """The archive without a character."""
-    folder = tmp_path / "subset"
-    folder.mkdir()
-    files = {
-        name: content for name, content in drawings().items() if "Latin/character03" not in name
-    }
-    return write_zip(folder / "tiny.zip", files)
-
-
-def test_a_part_is_refused_and_the_way_to_take_it_is_named(cache, entry, subset):
+def test_a_part_is_refused_with_a_hint(cache, entry, subset):
     with pytest.raises(
         DataError,
-        match=r"holds 10 images, .*; tiny.zip holds 12 images, .*; add --partial to use it",
+        match=r"contains 10 images, .*; tiny.zip has 12 images, .*; add --partial to use it",
     ):
         fetch(entry, subset)
     assert left_behind(cache) == []
 
 
-def test_a_part_is_recorded_as_one(cache, entry, subset):
+def test_a_part_is_accepted_if_asked_for(cache, entry, subset):
     (file,) = (fetched := fetch(entry, subset, partial=True)).files
     assert (file.verified, file.part) == ("part", "10 of 12 images")
     assert "a part: 10 of 12 images" in str(fetched)
@@ -162,31 +156,51 @@ def test_a_part_is_recorded_as_one(cache, entry, subset):
     assert fetch(entry).files[0].part  # kept: nothing is transferred
 
 
-def test_the_parts_of_several_files_are_one_part(cache, published, subset, tmp_path):
-    write_zip(published / "more.zip", drawings(seed=1))
-    entry = entry_for(published / "tiny.zip", published / "more.zip")
-    (published / "more.zip").rename(subset.parent / "more.zip")
-    fetched = fetch(entry, subset.parent, partial=True)
-    assert part_of(fetched.files, entry.files) == "22 of 24 images"
-
-
-def test_the_whole_is_no_part(cache, entry, published, tmp_path):
-    assert fetch(entry, published, partial=True).files[0].verified == "checksum"
-    write_zip(tmp_path / "tiny.zip", dict(reversed(drawings().items())))
-    assert part_of(fetch(entry, tmp_path / "tiny.zip", partial=True).files, entry.files) == ""
-
-
 def test_more_images_than_published_are_no_part(cache, entry, tmp_path):
     extra = drawings() | {"Latin/character03/more.png": drawings()["Latin/character03/0003_01.png"]}
     write_zip(tmp_path / "tiny.zip", extra)
     with pytest.raises(
         DataError,
-        match=r"holds 13 images, .*; tiny.zip holds 12 images, 6 characters, 2 alphabets\.$",
+        match=r"contains 13 images, .*; tiny.zip has 12 images, 6 characters, 2 alphabets\.$",
     ):
         fetch(entry, tmp_path, partial=True)
 
 
 def test_no_images_are_no_part(cache, entry, tmp_path):
     write_zip(tmp_path / "tiny.zip", {"readme.txt": b"none"})
-    with pytest.raises(DataError, match=r"holds 0 images"):
+    with pytest.raises(DataError, match=r"contains 0 images"):
         fetch(entry, tmp_path, partial=True)
+
+
+# --- files that change meanwhile
+
+
+def test_a_local_file_that_changes_while_it_is_copied(cache, entry, published):
+    path = published / "tiny.zip"
+
+    def grow(progress):
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(
+        DataError, match=rf"{path} changed while it was read; wait until nothing writes to it"
+    ):
+        fetch(entry, published, report=grow)
+    assert left_behind(cache) == []
+
+
+def test_a_folder_that_changes_while_it_is_packed(cache, entry, published, tmp_path, monkeypatch):
+    with zipfile.ZipFile(published / "tiny.zip") as archive:
+        archive.extractall(tmp_path)
+    images = sorted((tmp_path / "tiny").rglob("*.png"))
+    read = local_files.Archive.read
+
+    def then_change(self, name):
+        content = read(self, name)
+        images[-1].write_bytes(b"another")
+        return content
+
+    monkeypatch.setattr(local_files.Archive, "read", then_change)
+    with pytest.raises(DataError, match=rf"{images[-1]} changed while it was read"):
+        fetch(entry, tmp_path)
+    assert left_behind(cache) == []

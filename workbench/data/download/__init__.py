@@ -1,4 +1,4 @@
-"""From `datasets.toml` to verified files in the cache.
+"""Bring published files into the cache and verify them: the way from `datasets.toml` to archives.
 
-Nothing here opens an image.
+Nothing in this package opens an image.
 """

@@ -1,40 +1,41 @@
-"""Data sets' files: from `datasets.toml` to verified archives in `<cache>/downloads/NAME`.
+"""Fetch a data set: bring the files of a manifest entry into `<cache>/downloads/NAME`, verified.
 
-`fetch` transfers what an entry of the manifest names, or takes it from a folder, an archive or another
-address; size and checksum are verified before anything is opened. What it did is recorded in
-`provenance.toml` beside the files. `open_dataset` is how the rest of the workbench gets at images.
+Files come from their published addresses, from another address, or from a user's folder or archive.
+Their size and checksum are verified before anything opens them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from workbench.data.cache import disk_errors
-from workbench.data.download.local_files import choose_form, counts, take, where
-from workbench.data.download.manifest import LOCAL, ManifestEntry, RemoteFile
-from workbench.data.download.mirrors import from_net
+from workbench.data.download.entry import LOCAL_HOSTS, Form, ManifestEntry, RemoteFile
+from workbench.data.download.learnt import learn
+from workbench.data.download.local_files import choose_form, count_images, find_local, take_local
+from workbench.data.download.mirrors import download_file
 from workbench.data.download.provenance import (
     FetchedFile,
     counts_text,
     difference,
     downloads,
-    learn,
     read_provenance,
     write_provenance,
 )
-from workbench.data.download.transfer import Progress, discard
-from workbench.data.files.archive import scratch
+from workbench.data.download.transfer import discard
 from workbench.data.files.checksum import checksum
+from workbench.data.files.scratch import scratch
 from workbench.errors import DataError, UsageError
+from workbench.progress import Report
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` leaves in the cache; `str()` of it is what a user wants to read."""
+    """The files of a data set in the cache. `str()` gives a report for the user."""
 
     entry: ManifestEntry
     folder: Path
@@ -42,7 +43,7 @@ class Fetched:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Images, folders and folders of folders of all files together."""
+        """The numbers of images, folders and parent folders in all files together."""
         total: dict[str, int] = {}
         for file in self.files:
             for word, count in file.counts.items():
@@ -50,38 +51,30 @@ class Fetched:
         return total
 
     def __str__(self) -> str:
-        facts = [
-            counts_text(self.counts),
-            f"licence {self.entry.licence}",
-            f"cite {self.entry.citation}",
-        ]
-        lines = [
-            *map(str, self.files),
-            f"{self.entry.name}: {'; '.join(fact for fact in facts if fact)}",
-        ]
-        return "\n".join([*lines, f"in {self.folder}"])
-
-
-# --- opening what is there
-
-
-# --- fetching
+        lines = [str(file) for file in self.files]
+        facts = f"licence {self.entry.licence}; cite {self.entry.citation}"
+        if self.counts:
+            facts = f"{counts_text(self.counts)}; {facts}"
+        lines.append(f"{self.entry.name}: {facts}")
+        lines.append(f"stored in {self.folder}")
+        return "\n".join(lines)
 
 
 def ignore(_: str) -> None:
-    """Take a note and do nothing with it."""
+    """Ignore a note."""
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What was asked of `fetch`."""
+class _FetchJob:
+    """One call of `fetch`: what to fetch, where from, and whom to tell.
+
+    `source` is the start of a URL, a path that exists, or None for the published addresses.
+    """
 
     entry: ManifestEntry
-    origin: (
-        str | Path | None
-    )  # the beginning of a URL, what the user has, or None: the published addresses
+    source: str | Path | None
     partial: bool
-    progress: Progress | None
+    report: Report | None
     note: Callable[[str], None]
 
     @property
@@ -94,170 +87,213 @@ def fetch(
     source: str | os.PathLike[str] | None = None,
     *,
     partial: bool = False,
-    progress: Progress | None = None,
+    report: Report | None = None,
     note: Callable[[str], None] = ignore,
 ) -> Fetched:
-    """Bring the files of an entry into the cache, verified, and return what is there.
+    """Bring the files of a manifest entry into the cache and verify them.
 
-    `source` is a folder that holds the archives (or what they unpack to), an archive, or the beginning of
-    a URL to which the file names are added; without it the published addresses are tried in order, each
-    that fails being told to `note`. A file that is here and verified is kept. What came over the net must
-    be the published file, or the one learnt at the first download; a local one that is not is taken if it
-    is whole and its images and folders are as many as published, and with `partial` if they are fewer.
+    A verified file that is already in the cache is kept. A downloaded file must be the published
+    one, or the one learnt at the first download. A local file that is not the published one is
+    accepted if it is undamaged and has as many images and folders as published.
 
-    Raises `ChecksumError` for a wrong file (nothing of it is kept), `UsageError` for a source that cannot
-    be meant, and `DataError` for anything else; after a transfer that was cut, the next call goes on.
+    Args:
+        entry: the manifest entry.
+        source: a folder with the archives or with what they unpack to, an archive, or the start of
+            a URL to which the file names are added. If omitted, the published addresses are tried
+            in order.
+        partial: accept a local archive with fewer images than published.
+        report: shows progress, in bytes per file.
+        note: told of each address that fails before another one is tried.
+
+    Raises:
+        ChecksumError: a file is wrong; nothing of it is kept.
+        UsageError: `source` is invalid.
+        DataError: anything else. After a transfer that was cut, the next call resumes.
     """
-    order = _Order(entry, _source(entry, source), partial, progress, note)
-    folder = order.folder
-    from filelock import FileLock
-
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{entry.name}.lock")):
-            try:
-                with scratch(folder / ".scratch"):  # the disk for temporary files may be small
-                    files = _first_form(order)
-            except FileNotFoundError as error:
-                if folder.is_dir():
-                    raise
-                raise DataError(
-                    f"{folder} was removed while it was written; type the same command again."
-                ) from error
-            finally:
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
+    job = _FetchJob(entry, _check_source(entry, source), partial, report, note)
+    folder = job.folder
+    with disk_errors(folder), _locked(folder):
+        try:
+            with scratch(folder / ".scratch"):  # the disk for temporary files may be small
+                files = _fetch_any_form(job)
+        except FileNotFoundError as error:
+            if folder.is_dir():
+                raise
+            raise DataError(
+                f"{folder} was removed while files were written to it; run the same command again."
+            ) from error
     return Fetched(entry, folder, files)
 
 
-def _source(entry: ManifestEntry, source: str | os.PathLike[str] | None) -> str | Path | None:
-    """Tell a URL prefix (str) from a path that exists (Path), and refuse the rest."""
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Make a folder and keep other processes out of it; remove it if nothing was written to it."""
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        try:
+            yield
+        finally:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _check_source(entry: ManifestEntry, source: str | os.PathLike[str] | None) -> str | Path | None:
+    """Return a path that exists as a Path, and the start of a URL as a str that ends in "/"."""
     if source is None:
         return None
     text = os.fspath(source)
-    if "://" not in text:
-        path = Path(text).expanduser().resolve()
-        if not path.exists():
-            raise UsageError(
-                f"{text} does not exist; --from takes a folder, an archive or the beginning of a URL."
-            )
-        return path
-    parts = urlsplit(text)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
+    if "://" in text:
+        return _check_url(entry, text)
+    path = Path(text).expanduser().resolve()
+    if not path.exists():
         raise UsageError(
-            f"{text} must begin with https:// (http:// is for 127.0.0.1 and localhost)."
+            f"{text} does not exist. --from takes a folder, an archive or the start of a URL."
         )
-    for file in entry.files:  # the address of the file itself means the folder that it lies in
-        text = text.removesuffix(f"/{quote(file.name)}")
-    return text.rstrip("/") + "/"
+    return path
 
 
-def _first_form(order: _Order) -> tuple[FetchedFile, ...]:
-    """Fetch the first form of the data set that can be had; what is here comes first."""
-    records = read_provenance(order.folder)
-    if isinstance(order.origin, Path):
-        chosen = choose_form(order.entry, order.origin)
-        for files in order.entry.forms.values():
-            if files != chosen and all(file.name in records for file in files):
-                raise DataError(_here_already(order.entry, files, chosen))
-        return _fetch_form(order, chosen)
-    forms = sorted(
-        order.entry.forms.values(), key=lambda files: -sum(file.name in records for file in files)
-    )
-    for files in forms[:-1]:
+def _check_url(entry: ManifestEntry, url: str) -> str:
+    parts = urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
+    if parts.scheme != "https" and not local:
+        raise UsageError(
+            f"{url} must begin with https:// (http:// works for 127.0.0.1 and localhost)."
+        )
+    for file in entry.files:  # the address of a file stands for the folder that it is in
+        url = url.removesuffix(f"/{quote(file.name)}")
+    return url.rstrip("/") + "/"
+
+
+def _fetch_any_form(job: _FetchJob) -> tuple[FetchedFile, ...]:
+    """Fetch the first form that is available, the most complete form in the cache before others."""
+    cached = read_provenance(job.folder).keys()
+    forms = list(job.entry.forms.values())
+    if isinstance(job.source, Path):
+        form = choose_form(job.entry, job.source)
+        _check_no_other_form(job.entry, form, set(cached))
+        return _fetch_form(job, form)
+
+    def files_in_cache(form: Form) -> int:
+        return len([file for file in form if file.name in cached])
+
+    *others, last = sorted(forms, key=files_in_cache, reverse=True)
+    for form in others:
         try:
-            return _fetch_form(order, files)
+            return _fetch_form(job, form)
         except DataError as error:
-            order.note(str(error))
-    return _fetch_form(order, forms[-1])
+            job.note(str(error))
+    return _fetch_form(job, last)
 
 
-def _fetch_form(order: _Order, files: tuple[RemoteFile, ...]) -> tuple[FetchedFile, ...]:
-    kept = {file.name: _kept(order, file) for file in files}
-    by_hand = [file.name for file in files if not file.urls and kept[file.name] is None]
-    if order.origin is None and by_hand:
-        entry = order.entry
-        raise DataError(
-            f"{', '.join(by_hand)} of {entry.name} can only be had by hand. {entry.steps}"
-        )
-    return tuple(_fetch_file(order, files, file, kept[file.name]) for file in files)
+def _check_no_other_form(entry: ManifestEntry, chosen: Form, cached: set[str]) -> None:
+    """Raise `DataError` if the cache has a complete form other than the chosen one."""
+    for form in entry.forms.values():
+        names = [file.name for file in form]
+        if form != chosen and cached.issuperset(names):
+            wanted = ", ".join(file.name for file in chosen)
+            raise DataError(
+                f"{entry.name} is already in the cache as {', '.join(names)}. To use {wanted} "
+                f"instead, first run: mlw download {entry.name} --remove"
+            )
+
+
+def _fetch_form(job: _FetchJob, form: Form) -> tuple[FetchedFile, ...]:
+    cached = {file.name: _cached_file(job, file) for file in form}
+    if job.source is None:
+        _check_addresses(job.entry, form, cached)
+    return tuple(_fetch_file(job, form, file, cached[file.name]) for file in form)
+
+
+def _check_addresses(
+    entry: ManifestEntry, form: Form, cached: dict[str, FetchedFile | None]
+) -> None:
+    """Raise `DataError` if a file that is not in the cache has no address."""
+    by_hand = [file.name for file in form if not file.urls and cached[file.name] is None]
+    if by_hand:
+        names = ", ".join(by_hand)
+        raise DataError(f"{names} of {entry.name} must be downloaded by hand. {entry.steps}")
+
+
+def _cached_file(job: _FetchJob, file: RemoteFile) -> FetchedFile | None:
+    """Return a file that is in the cache and unchanged since it was verified; otherwise None."""
+    path = job.folder / file.name
+    known = read_provenance(job.folder).get(file.name)
+    if not path.is_file():
+        return None
+    digest = checksum(path)
+    if known is not None:
+        if digest == known.sha256:
+            return known
+        return None
+    if not file.known or difference(path, file, digest):
+        return None
+    # The process that fetched it was killed before it wrote the provenance.
+    size = path.stat().st_size
+    found = FetchedFile(path, str(path), "checksum", size, digest, count_images(path, file))
+    write_provenance(found)
+    return found
 
 
 def _fetch_file(
-    order: _Order, files: tuple[RemoteFile, ...], file: RemoteFile, here: FetchedFile | None
+    job: _FetchJob, form: Form, file: RemoteFile, cached: FetchedFile | None
 ) -> FetchedFile:
-    if here is not None and (order.origin is None or here.verified == "checksum"):
-        return here
-    part = order.folder / f"{file.name}.part"
-    if not isinstance(order.origin, Path):
-        fetched = _from_net(order, file, part)
-    elif (local := where(files, file, order.origin)) is not None:
-        fetched = take(
-            local, part, file, entry=order.entry, partial=order.partial, progress=order.progress
-        )
-    elif here is not None:  # --from one archive, the other was fetched before
-        return here
-    elif (
-        order.entry.access == "by hand" and file.urls
-    ):  # only the other files need the user's hands
-        fetched = _from_net(order, file, part)
-    else:
-        raise DataError(_not_there(order.entry, files, file, order.origin))
+    if cached is not None and (job.source is None or cached.verified == "checksum"):
+        return cached
+    if not isinstance(job.source, Path):
+        return _download(job, file)
+    local = find_local(form, file, job.source)
+    if local is not None:
+        return _take(job, local, file)
+    if cached is not None:  # --from gives one archive; the others were fetched earlier
+        return cached
+    if job.entry.access == "by hand" and file.urls:  # only the other files must be given
+        return _download(job, file)
+    raise DataError(_missing_text(job.entry, form, file, job.source))
+
+
+def _take(job: _FetchJob, local: Path, file: RemoteFile) -> FetchedFile:
+    """Take a file that the user has."""
+    part = _part(job, file)
+    fetched = take_local(local, part, file, entry=job.entry, partial=job.partial, report=job.report)
+    return _keep(job, part, fetched)
+
+
+def _download(job: _FetchJob, file: RemoteFile) -> FetchedFile:
+    """Download from the user's address, otherwise from the published ones."""
+    urls = file.urls
+    if isinstance(job.source, str):
+        urls = (job.source + quote(file.name),)
+    part = _part(job, file)
+    try:
+        fetched = download_file(urls, part, file, entry=job.entry, report=job.report, note=job.note)
+    except DataError as error:
+        if isinstance(job.source, str) or not job.entry.steps:
+            raise
+        raise type(error)(f"{error} {job.entry.steps}") from error
+    return _keep(job, part, fetched)
+
+
+def _part(job: _FetchJob, file: RemoteFile) -> Path:
+    return job.folder / f"{file.name}.part"
+
+
+def _keep(job: _FetchJob, part: Path, fetched: FetchedFile) -> FetchedFile:
+    """Give a verified part file its name, and write its provenance."""
     if fetched.first:
-        learn(order.entry, fetched)  # before the file is there: one that is must be known
+        learn(job.entry, fetched)  # first, so that no file is ever in place without its checksum
     os.replace(part, fetched.path)
     discard(part)
     write_provenance(fetched)
     return fetched
 
 
-def _from_net(order: _Order, file: RemoteFile, part: Path) -> FetchedFile:
-    """From where the user said, else from the published addresses; of these, the steps tell what to do if all fail."""
-    if isinstance(order.origin, str):
-        urls: tuple[str, ...] = (order.origin + quote(file.name),)
-    else:
-        urls = file.urls
-    try:
-        return from_net(
-            urls, part, file, entry=order.entry, progress=order.progress, note=order.note
-        )
-    except DataError as error:
-        if isinstance(order.origin, str) or not order.entry.steps:
-            raise
-        raise type(error)(f"{error} {order.entry.steps}") from error
-
-
-def _kept(order: _Order, file: RemoteFile) -> FetchedFile | None:
-    """The file that is here already, its bytes compared with its record; None if there is none as good."""
-    path = order.folder / file.name
-    record = read_provenance(order.folder).get(file.name)
-    if not path.is_file():
-        return None
-    digest = checksum(path)
-    if record is not None and digest == record.sha256:
-        return record
-    if (
-        record is None and file.known and not difference(path, file, digest)
-    ):  # killed before writing the record
-        found = FetchedFile(
-            path, str(path), "checksum", path.stat().st_size, digest, counts(path, file)
-        )
-        write_provenance(found)
-        return found
-    return None
-
-
-def _not_there(
-    entry: ManifestEntry, files: Iterable[RemoteFile], file: RemoteFile, origin: Path
-) -> str:
-    names = ", ".join(file.name for file in files)
-    if origin.is_file():
-        return f"{entry.name} also needs {file.name}; give --from a folder that holds {names}."
-    return f"{origin} holds neither {file.name} nor a folder {file.stem}; {entry.name} consists of {names}."
-
-
-def _here_already(
-    entry: ManifestEntry, here: Iterable[RemoteFile], chosen: Iterable[RemoteFile]
-) -> str:
-    old, new = (", ".join(file.name for file in files) for files in (here, chosen))
-    return f"{entry.name} is here as {old}; to take {new} instead, first type: mlw download {entry.name} --remove"
+def _missing_text(entry: ManifestEntry, form: Form, file: RemoteFile, source: Path) -> str:
+    names = ", ".join(each.name for each in form)
+    if source.is_file():
+        return f"{entry.name} also needs {file.name}; use --from with a folder that has {names}."
+    return (
+        f"{source} has neither {file.name} nor a folder {file.stem}; "
+        f"{entry.name} consists of {names}."
+    )

@@ -1,7 +1,7 @@
-"""Files that a user has already: found below `--from`, copied or packed into the cache, and compared.
+"""Files that a user already has: find them, copy or pack them into the cache, and verify them.
 
-A local archive that is not the published one is taken if it is whole and its images and folders are as
-many as published; one with fewer only as a part, when the user says so.
+A local archive that is not the published one is accepted if it is undamaged and contains as many
+images and folders as published. One with fewer is accepted only as a part, if the user asks for it.
 """
 
 from __future__ import annotations
@@ -11,158 +11,220 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.data.cache import disk_errors
-from workbench.data.download.manifest import ARCHIVES, ManifestEntry, RemoteFile, suffix_of
-from workbench.data.download.provenance import FetchedFile, counts_text, difference, with_learnt
-from workbench.data.download.transfer import CHUNK, Progress, is_html
+from workbench.data.download.entry import ARCHIVES, Form, ManifestEntry, RemoteFile, suffix_of
+from workbench.data.download.learnt import with_learnt
+from workbench.data.download.provenance import FetchedFile, counts_text, difference
+from workbench.data.download.transfer import CHUNK, is_html
 from workbench.data.files.archive import Archive
 from workbench.data.files.checksum import checksum
-from workbench.data.files.containers import steady
+from workbench.data.files.file_state import refuse_changes
 from workbench.errors import ChecksumError, DataError, UsageError
+from workbench.progress import Progress, Report
 
 
-def choose_form(entry: ManifestEntry, origin: Path) -> tuple[RemoteFile, ...]:
-    """Return the form of a data set that a folder or file of the user's holds, or most of.
+def choose_form(entry: ManifestEntry, source: Path) -> Form:
+    """Return the form of a data set that a user's folder or file contains, or most of it.
 
     Raises:
-        UsageError: it is a file, and could be none of the data set's.
+        UsageError: `source` is a file that cannot be one of the data set's.
     """
     forms = list(entry.forms.values())
-    if origin.is_dir():
-        return max(
-            forms, key=lambda files: sum(where(files, file, origin) is not None for file in files)
-        )
-    nearest = max(forms, key=lambda files: _likeness(files, origin))
-    if _likeness(nearest, origin):
-        return nearest
-    names = ", ".join(file.name for file in entry.files)
-    raise UsageError(f"{origin} is none of the files of {entry.name}: {names}.")
+    if source.is_dir():
+        return max(forms, key=lambda form: _files_found(form, source))
+    nearest = max(forms, key=lambda form: _likeness(form, source))
+    if _likeness(nearest, source) == 0:
+        names = ", ".join(file.name for file in entry.files)
+        raise UsageError(f"{source} is none of the files of {entry.name}: {names}.")
+    return nearest
 
 
-def _likeness(files: tuple[RemoteFile, ...], origin: Path) -> int:
-    """How a file of the user's fits a form: 3 by its name, 2 by its suffix, 1 as another kind of archive, 0 not."""
-    fits = [file for file in files if where(files, file, origin)]
-    if any(file.name == origin.name for file in fits):
+def _files_found(form: Form, folder: Path) -> int:
+    found = [file for file in form if find_local(form, file, folder) is not None]
+    return len(found)
+
+
+def _likeness(form: Form, source: Path) -> int:
+    """Say how well a user's file fits a form.
+
+    3: one of its files has the same name. 2: the same suffix. 1: it is another kind of archive.
+    0: it does not fit.
+    """
+    fitting = [file for file in form if find_local(form, file, source) is not None]
+    if not fitting:
+        return 0
+    if source.name in [file.name for file in fitting]:
         return 3
-    return (
-        2
-        if any(file.suffix.lower() == suffix_of(origin.name).lower() for file in fits)
-        else int(bool(fits))
-    )
+    suffix = suffix_of(source.name).lower()
+    if suffix in [file.suffix.lower() for file in fitting]:
+        return 2
+    return 1
 
 
-def where(files: tuple[RemoteFile, ...], file: RemoteFile, origin: Path) -> Path | None:
-    """Where a folder or archive given by the user has the file, packed or unpacked."""
-    if origin.is_file():
-        alone = len(files) == 1 and _kind(origin.name) == _kind(file.name)
-        return origin if origin.name == file.name or alone else None
-    candidates = [origin / file.name]
+def find_local(form: Form, file: RemoteFile, source: Path) -> Path | None:
+    """Return where a user's folder or archive has a file, packed or unpacked; None if it has not.
+
+    An archive with another name is taken for the only file of a form.
+    """
+    if source.is_file():
+        alone = len(form) == 1 and _kind(source.name) == _kind(file.name)
+        if source.name == file.name or alone:
+            return source
+        return None
+    candidates = [source / file.name]
     if file.suffix.lower() in ARCHIVES:
-        candidates += [origin / file.stem, *([origin] if origin.name == file.stem else [])]
-    return next((path for path in candidates if path.exists()), None)
+        candidates.append(source / file.stem)
+        if source.name == file.stem:
+            candidates.append(source)
+    for path in candidates:
+        if path.exists():
+            return path
+    return None
 
 
 def _kind(name: str) -> str:
     suffix = suffix_of(name).lower()
-    return "archive" if suffix in ARCHIVES else suffix
+    if suffix in ARCHIVES:
+        return "archive"
+    return suffix
 
 
-def take(
+def take_local(
     local: Path,
     part: Path,
     file: RemoteFile,
     *,
     entry: ManifestEntry,
     partial: bool,
-    progress: Progress | None,
+    report: Report | None,
 ) -> FetchedFile:
-    """Copy a local file, or pack a local folder, to `part` and verify it; a wrong one leaves nothing behind."""
+    """Copy a local file, or pack a local folder, to `part` and verify it.
+
+    Args:
+        partial: accept an archive with fewer images than published.
+
+    Raises:
+        ChecksumError: it is not the published file, and there are no counts to check it by.
+        DataError: it is damaged, changed meanwhile, or contains other numbers of images or folders.
+            Nothing is left of it in the cache.
+    """
     known = with_learnt(entry, file)
     try:
         with disk_errors(part.parent):
-            _pack(local, part, file.stem) if local.is_dir() else _copy(
-                local, part, file.name, progress
-            )
-        digest = checksum(part)
-        wrong = difference(part, known, digest)
-        fetched = FetchedFile(
-            part.with_name(file.name), str(local), "given", part.stat().st_size, digest, {}
-        )
-        if known.known and not wrong:
-            return replace(
-                fetched, verified="checksum" if file.known else "learnt", counts=counts(part, file)
-            )
-        if is_html(part):
-            raise DataError(
-                f"{local} is an HTML page, not {file.name}; was a page saved in place of the file?"
-            )
-        if wrong and not file.counts:
-            which = "published" if file.known or not known.known else "learnt"
-            raise ChecksumError(f"{local} is not the {which} {file.name}: {wrong}.")
-        return _checked(fetched, part, local, file, partial)
+            if local.is_dir():
+                _pack(local, part, file.stem)
+            else:
+                _copy(local, part, file.name, report)
+        return _verify(local, part, file, known, partial)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
 
 
-def counts(path: Path, file: RemoteFile) -> dict[str, int]:
-    """Count what the manifest has counts of, where the table of contents tells without reading on."""
-    if not file.counts or not zipfile.is_zipfile(path):
-        return {}
-    with Archive(path) as archive:
-        return dict(zip(file.counts, archive.counts(), strict=False))
-
-
-def read_through(path: Path, file: RemoteFile) -> None:
-    """Read all of an archive of which no checksum is known. Raises `DataError` if it is damaged."""
-    if file.suffix.lower() in ARCHIVES:
-        with Archive(path) as archive:
-            archive.test()
-
-
-def _copy(local: Path, part: Path, name: str, progress: Progress | None) -> None:
+def _copy(local: Path, part: Path, name: str, report: Report | None) -> None:
     total = local.stat().st_size
-    with steady(local), local.open("rb") as source, part.open("wb") as sink:
-        while sink.tell() <= total and (
-            chunk := source.read(CHUNK)
-        ):  # a file that grows would never end
+    with refuse_changes(local), local.open("rb") as source, part.open("wb") as sink:
+        while sink.tell() <= total:  # without the limit, a file that grows would never end
+            chunk = source.read(CHUNK)
+            if not chunk:
+                break
             sink.write(chunk)
-            if progress is not None:
-                progress(name, sink.tell(), total)
+            if report is not None:
+                report(Progress(name, sink.tell(), total, "bytes"))
 
 
 def _pack(folder: Path, part: Path, stem: str) -> None:
-    """Pack an unpacked folder into one archive, the same bytes for the same content."""
+    """Pack an unpacked folder into one archive: the same bytes for the same content."""
     with Archive(folder) as source, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as sink:
         for name in source.names:
             sink.writestr(zipfile.ZipInfo(f"{stem}/{name}"), source.read(name))
 
 
-def _checked(
+def _verify(
+    local: Path, part: Path, file: RemoteFile, known: RemoteFile, partial: bool
+) -> FetchedFile:
+    """Compare a copy with what is published: by checksum, otherwise by content.
+
+    Args:
+        local: the user's file or folder, for messages.
+        part: its copy.
+        file: the published file.
+        known: the same with its learnt checksum, if there is one.
+        partial: accept fewer images than published.
+    """
+    digest = checksum(part)
+    wrong = difference(part, known, digest)
+    size = part.stat().st_size
+    fetched = FetchedFile(part.with_name(file.name), str(local), "given", size, digest, {})
+    if known.known and not wrong:
+        counts = count_images(part, file)
+        if file.known:
+            return replace(fetched, verified="checksum", counts=counts)
+        return replace(fetched, verified="learnt", counts=counts)
+    if is_html(part):
+        raise DataError(
+            f"{local} is an HTML page, not {file.name}. Was a web page saved instead of the file?"
+        )
+    if wrong and not file.counts:
+        which = "learnt" if known.known and not file.known else "published"
+        raise ChecksumError(f"{local} is not the {which} {file.name}: {wrong}.")
+    return _check_content(fetched, part, local, file, partial)
+
+
+def count_images(path: Path, file: RemoteFile) -> dict[str, int]:
+    """Count images and folders if a table of contents lists them; return {} otherwise."""
+    if not file.counts or not zipfile.is_zipfile(path):
+        return {}
+    return _count(path, file)
+
+
+def _count(path: Path, file: RemoteFile) -> dict[str, int]:
+    with Archive(path) as archive:
+        return dict(zip(file.counts, archive.counts(), strict=False))
+
+
+def read_through(path: Path, file: RemoteFile) -> None:
+    """Read all of an archive without a known checksum.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    if file.suffix.lower() in ARCHIVES:
+        with Archive(path) as archive:
+            archive.test()
+
+
+def _check_content(
     fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, partial: bool
 ) -> FetchedFile:
-    """Check by content a file that is not the published one, or of which no checksum is known."""
+    """Check the content of a file that is not the published one, or that has no known checksum."""
     try:
-        checked = _counted(fetched, part, local, file, partial) if file.counts else fetched
+        if file.counts:
+            fetched = _check_counts(fetched, part, local, file, partial)
         read_through(part, file)
-        return checked
-    except DataError as error:  # in the user's words: the file given, not its copy
+    except DataError as error:  # name the file that the user gave, not its copy
         raise type(error)(str(error).replace(str(part), str(local))) from error
+    return fetched
 
 
-def _counted(
+def _check_counts(
     fetched: FetchedFile, part: Path, local: Path, file: RemoteFile, partial: bool
 ) -> FetchedFile:
-    with Archive(part) as archive:
-        found = dict(zip(file.counts, archive.counts(), strict=False))
+    found = _count(part, file)
     if found == file.counts:
         return replace(fetched, verified="count", counts=found)
-    fewer = min(found.values()) > 0 and all(found[word] <= file.counts[word] for word in found)
-    if fewer and partial:
-        (word, images), whole = next(iter(found.items())), next(iter(file.counts.values()))
-        return replace(
-            fetched, verified="part", counts=found, part=f"{images:,} of {whole:,} {word}"
-        )
-    hint = "; add --partial to use it as a part" if fewer else ""
-    raise DataError(
-        f"{local} holds {counts_text(found)}; {file.name} holds {counts_text(file.counts)}{hint}."
-    )
+    is_part = _is_part(found, file.counts)
+    if is_part and partial:
+        images = next(iter(found))
+        text = f"{found[images]:,} of {file.counts[images]:,} {images}"
+        return replace(fetched, verified="part", counts=found, part=text)
+    message = f"{local} contains {counts_text(found)}; {file.name} has {counts_text(file.counts)}"
+    if is_part:
+        message += "; add --partial to use it as a part"
+    raise DataError(f"{message}.")
+
+
+def _is_part(found: dict[str, int], published: dict[str, int]) -> bool:
+    """Return whether an archive contains some images, and no more of anything than published."""
+    if min(found.values()) <= 0:
+        return False
+    return all(found[word] <= published[word] for word in found)

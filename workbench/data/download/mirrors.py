@@ -1,118 +1,128 @@
-"""From the addresses of a file to the file, verified: the first address that gives it is enough."""
+"""Download a file from the first of its addresses that provides it, and verify it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
-from workbench.data.download.local_files import counts, read_through
-from workbench.data.download.manifest import ManifestEntry, RemoteFile
-from workbench.data.download.provenance import (
-    FetchedFile,
-    counts_text,
-    difference,
-    learnt_path,
-    with_learnt,
-)
-from workbench.data.download.transfer import Progress, TooLong, discard, is_html, receive
+from workbench.data.download.entry import ManifestEntry, RemoteFile
+from workbench.data.download.learnt import learnt_path, with_learnt
+from workbench.data.download.local_files import count_images, read_through
+from workbench.data.download.provenance import FetchedFile, counts_text, difference
+from workbench.data.download.transfer import TooLong, discard, is_html, receive
 from workbench.data.files.checksum import checksum
 from workbench.errors import ChecksumError, DataError
+from workbench.progress import Report
 
 
-def from_net(
+def download_file(
     urls: Sequence[str],
     part: Path,
     file: RemoteFile,
     *,
     entry: ManifestEntry,
-    progress: Progress | None,
+    report: Report | None,
     note: Callable[[str], None],
 ) -> FetchedFile:
-    """Transfer a file of a data set to `part` from the first of its addresses that gives it, and verify it.
+    """Download a file to `part` from the first address that provides it, and verify it.
 
-    A failure is told to `note` when there is another address. Raises `ChecksumError` for a wrong file,
-    nothing of which is kept, and `DataError` otherwise; the last failure is the error.
+    Args:
+        note: told of a failure if there is another address to try.
+
+    Raises:
+        ChecksumError: the file is wrong; nothing of it is kept.
+        DataError: no address provides the file; the message is about the last one.
     """
+    if not urls:
+        raise DataError(f"{file.name} of {entry.name} has no address; use --from.")
     known = with_learnt(entry, file)
-    for url, following in zip(urls, (*urls[1:], ""), strict=True):
+    for url, next_url in pairwise(urls):
         try:
-            return _transfer(url, part, known, entry, learnt=known is not file, progress=progress)
+            return _download(url, part, file, known, entry, report)
         except DataError as error:
-            if following:
-                note(f"{error} Trying {following} ...")
-                continue
-            if len(urls) == 1:
-                raise
-            hosts = ", ".join(str(urlsplit(url).hostname) for url in urls)
-            text = f"None of the {len(urls)} addresses of {file.name} gave it ({hosts}); of the last: {error}"
-            raise type(error)(text) from error
-    raise DataError(f"{file.name} of {entry.name} has no address; use --from.")
+            note(f"{error} Trying {next_url} ...")
+    try:
+        return _download(urls[-1], part, file, known, entry, report)
+    except DataError as error:
+        if len(urls) == 1:
+            raise
+        hosts = ", ".join(str(urlsplit(url).hostname) for url in urls)
+        raise type(error)(
+            f"None of the {len(urls)} addresses of {file.name} provided it ({hosts}). "
+            f"The last failure: {error}"
+        ) from error
 
 
-def _transfer(
+def _download(
     url: str,
     part: Path,
     file: RemoteFile,
+    known: RemoteFile,  # the same with its learnt checksum, if there is one
     entry: ManifestEntry,
-    *,
-    learnt: bool,
-    progress: Progress | None,
+    report: Report | None,
 ) -> FetchedFile:
-    """Transfer a file to `part`, going on where an earlier transfer stopped, and verify it."""
+    """Download a file from one address, resume what an earlier transfer left, and verify it."""
     resumed = part.exists()
-    try:
-        receive(url, part, file, progress)
-        digest = checksum(part)
-        wrong = difference(part, file, digest)
-    except TooLong:
-        digest, wrong = "", f"more than {file.size:,} bytes"
-    except OSError:  # a full disk: what came so far would only be in the way
+    digest, wrong = _receive(url, part, known, report)
+    if wrong and resumed:  # the beginning may be of another file: start over, once
         discard(part)
-        raise
+        return _download(url, part, file, known, entry, report)
     html = is_html(part)
-    if wrong and resumed:  # the beginning may be of another file: once more, from the start
+    if html and (wrong or not known.known):
         discard(part)
-        return _transfer(url, part, file, entry, learnt=learnt, progress=progress)
-    if wrong or (html and not file.known):
-        discard(part)
-        raise _refusal(url, file, wrong, entry, html=html, learnt=learnt)
-    size = part.stat().st_size
-    how: Literal["checksum", "learnt"] = "checksum" if file.known and not learnt else "learnt"
-    first = not file.known
-    if first:
-        _believable(url, part, file)
-    return FetchedFile(
-        part.with_name(file.name), url, how, size, digest, counts(part, file), first=first
-    )
-
-
-def _refusal(
-    url: str, file: RemoteFile, wrong: str, entry: ManifestEntry, *, html: bool, learnt: bool
-) -> DataError:
-    if html:
-        return DataError(
+        raise DataError(
             f"{url} gave an HTML page instead of {file.name}; open it in a browser, or use --from."
         )
-    if not learnt:
-        return ChecksumError(f"{url} is not the published {file.name}: {wrong}; nothing was kept.")
-    return ChecksumError(
-        f"{url} is not the {file.name} that was learnt at the first download: {wrong}; nothing was kept. If its "
-        f"publisher says that it changed, delete its entry, {entry.name}, from {learnt_path()} and type the "
-        "same command again."
+    if wrong:
+        discard(part)
+        if known.known and not file.known:
+            raise _not_as_learnt(url, file, wrong, entry)
+        raise ChecksumError(f"{url} is not the published {file.name}: {wrong}; nothing was kept.")
+    if not known.known:
+        _check_before_learning(url, part, file)
+    return FetchedFile(
+        path=part.with_name(file.name),
+        origin=url,
+        verified="checksum" if file.known else "learnt",
+        size=part.stat().st_size,
+        sha256=digest,
+        counts=count_images(part, file),
+        first=not known.known,
     )
 
 
-def _believable(url: str, part: Path, file: RemoteFile) -> None:
-    """Look into an archive before its checksum is learnt: a damaged one must not become the measure."""
+def _receive(url: str, part: Path, known: RemoteFile, report: Report | None) -> tuple[str, str]:
+    """Transfer a file; return its SHA-256, and how it differs from the published file."""
     try:
-        found = counts(part, file)
-        if found != file.counts and found:
+        receive(url, part, known, report)
+        digest = checksum(part)
+        return digest, difference(part, known, digest)
+    except TooLong:
+        return "", f"more than {known.size:,} bytes"
+    except OSError:  # a full disk: what arrived would only be in the way
+        discard(part)
+        raise
+
+
+def _not_as_learnt(url: str, file: RemoteFile, wrong: str, entry: ManifestEntry) -> ChecksumError:
+    return ChecksumError(
+        f"{url} is not the {file.name} that was learnt at the first download: {wrong}; "
+        f"nothing was kept. If the publisher says that the file changed, delete its entry, "
+        f"{entry.name}, from {learnt_path()} and run the same command again."
+    )
+
+
+def _check_before_learning(url: str, part: Path, file: RemoteFile) -> None:
+    """Look into an archive before its checksum is learnt, so that no damaged one is learnt."""
+    try:
+        found = count_images(part, file)
+        if found and found != file.counts:
             raise ChecksumError(
-                f"{part} holds {counts_text(found)}; {file.name} holds {counts_text(file.counts)}."
+                f"{part} contains {counts_text(found)}; {file.name} has {counts_text(file.counts)}."
             )
         read_through(part, file)
-    except DataError as error:
+    except DataError as error:  # name the address, not the part file
         discard(part)
         raise type(error)(str(error).replace(str(part), url)) from error

@@ -1,213 +1,193 @@
-"""What is known of the files in `<cache>/downloads`: the record beside them, and checksums that were learnt.
-
-A file whose publisher gives no checksum is believed at the first transfer; its SHA-256 goes into
-`learnt.toml`, which outlives the file, and every later transfer is compared with it.
-"""
+"""What is known about the files in `<cache>/downloads`: their provenance, stored beside them."""
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from workbench.data.cache import cache_folder
-from workbench.data.download.manifest import ManifestEntry, RemoteFile
+from workbench.data.download.entry import Form, ManifestEntry, RemoteFile
 from workbench.data.files.checksum import checksum
 from workbench.errors import DataError
+from workbench.storage import write_toml
 
-RECORD = "provenance.toml"
-LEARNT = "learnt.toml"
+PROVENANCE = "provenance.toml"
+STORED = ("origin", "verified", "size", "sha256", "counts", "part")  # fields of a FetchedFile
 BY_COUNT = "content checked by count, not by checksum"
-TRANSIENT = ("path", "new", "first")  # of a FetchedFile: not in the record
+HOW = {
+    "checksum": "checksum verified",
+    "learnt": "no checksum is published; it matches the one learnt at the first download",
+    "count": BY_COUNT,
+    "given": "no checksum is published; accepted as given",
+}
 
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """A file in the cache: where it is, where it came from, and how it was verified.
+    """A file in the cache: where it came from, and how it was verified.
 
-    `verified` says with what it was compared: the published checksum, the one learnt at the first
-    transfer, the published numbers of images and folders, part of these, or nothing, because nothing
-    is known of it and the user gave it.
+    Attributes:
+        path: the file.
+        origin: the URL or path that it came from.
+        verified: what it was compared with: the published checksum; the checksum learnt at the
+            first download; the published counts of images and folders; a part of these; or nothing,
+            because nothing is published and the user gave the file.
+        size: bytes.
+        sha256: its checksum.
+        counts: counted in the archive, not copied from the manifest.
+        part: what it is a part of: "4,000 of 27,000 images"; "" if it is complete.
+        new: whether it was fetched just now.
+        first: whether its checksum was learnt just now.
     """
 
     path: Path
-    origin: str  # a URL or a path
+    origin: str
     verified: Literal["checksum", "learnt", "count", "part", "given"]
     size: int
     sha256: str
-    counts: dict[str, int]  # found in the archive, not copied from the manifest
-    part: str = ""  # "4,000 of 27,000 images"
-    new: bool = True  # False: it was here already
-    first: bool = False  # its checksum was learnt just now
+    counts: dict[str, int]
+    part: str = ""
+    new: bool = True
+    first: bool = False
 
     def __str__(self) -> str:
-        how = {
-            "checksum": "checksum verified",
-            "learnt": "no checksum is published; it is the one learnt at the first download",
-            "count": BY_COUNT,
-            "part": f"a part: {self.part}",
-            "given": "no checksum is published; taken as it was given",
-        }[self.verified]
+        text = f"{self.path.name}: {megabytes(self.size)} from {self.origin}; {self._how()}"
+        if self.counts:
+            text += f" ({counts_text(self.counts)})"
+        return text
+
+    def _how(self) -> str:
         if self.first:
-            how = f"checksum learnt now: sha256 {self.sha256[:12]}..., compared from now on"
-        found = f" ({counts_text(self.counts)})" if self.counts else ""
-        return f"{self.path.name}: {megabytes(self.size)} from {self.origin}; {how}{found}"
+            return (
+                f"checksum learnt now: sha256 {self.sha256[:12]}...; later downloads must match it"
+            )
+        if self.verified == "part":
+            return f"a part: {self.part}"
+        return HOW[self.verified]
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
-    """Counts as people read them: "19,280 images, 964 characters"."""
+    """Return counts as people read them: "19,280 images, 964 characters"."""
     return ", ".join(f"{count:,} {word}" for word, count in counts.items())
 
 
 def megabytes(size: int) -> str:
-    """Bytes as people read them: "0.1 MB", "12.4 MB", "1,234 MB"."""
-    return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"
+    """Return bytes as people read them: "0.1 MB", "12.4 MB", "1,234 MB"."""
+    decimals = 1 if size < 1e8 else 0
+    return f"{size / 1e6:,.{decimals}f} MB"
 
 
 def part_of(files: Iterable[FetchedFile], published: Iterable[RemoteFile]) -> str:
-    """Say what part of the published images is in these files; nothing if it is all of them."""
+    """Say which part of the published images is in these files; return "" if they are complete."""
     files = tuple(files)
     if not any(file.part for file in files):
         return ""
-    first = [next(iter(file.counts.items())) for file in published if file.counts]
-    found = sum(next(iter(file.counts.values())) for file in files if file.counts)
-    return f"{found:,} of {sum(count for _, count in first):,} {first[0][0]}"
+    found = sum(_images(file.counts) for file in files)
+    total = 0
+    word = ""
+    for file in published:
+        total += _images(file.counts)
+        word = word or next(iter(file.counts), "")
+    return f"{found:,} of {total:,} {word}"
 
 
-def downloads(entry: ManifestEntry | str) -> Path:
+def _images(counts: Mapping[str, int]) -> int:
+    """Return the number of images: the first of the counts."""
+    return next(iter(counts.values()), 0)
+
+
+def downloads_folder() -> Path:
+    """Return the folder with a folder for each manifest entry."""
+    return cache_folder() / "downloads"
+
+
+def downloads(entry: ManifestEntry) -> Path:
     """Return the folder of an entry's files."""
-    return cache_folder() / "downloads" / (entry if isinstance(entry, str) else entry.name)
-
-
-# --- the record beside the files
+    return downloads_folder() / entry.name
 
 
 def read_provenance(folder: Path) -> dict[str, FetchedFile]:
-    """Read the record; what is not as it must be counts as absent."""
+    """Return the files that a folder's provenance describes, by name; none if it is damaged."""
+    found = {}
     try:
-        with (folder / RECORD).open("rb") as file:
-            tables = tomllib.load(file)
-        keys = {f.name for f in fields(FetchedFile)} - set(TRANSIENT)
-        return {
-            name: FetchedFile(folder / name, **{key: table[key] for key in keys}, new=False)
-            for name, table in tables.items()
-        }
+        with (folder / PROVENANCE).open("rb") as stream:
+            tables = tomllib.load(stream)
+        for name, table in tables.items():
+            facts = {key: table[key] for key in STORED}
+            found[name] = FetchedFile(folder / name, **facts, new=False)
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+    return found
 
 
 def write_provenance(fetched: FetchedFile) -> None:
-    """Put one file into the record of its folder."""
+    """Add one file to the provenance of its folder, or replace what it said of the file."""
     folder = fetched.path.parent
+    files = read_provenance(folder)
+    files[fetched.path.name] = fetched
     tables = {}
-    for name, file in (read_provenance(folder) | {fetched.path.name: fetched}).items():
-        tables[name] = {key: value for key, value in asdict(file).items() if key not in TRANSIENT}
-    _write(folder / RECORD, tables)
-
-
-# --- checksums learnt
-
-
-def with_learnt(entry: ManifestEntry, file: RemoteFile) -> RemoteFile:
-    """Return the file with the checksum and size learnt of it, where no checksum is published."""
-    if file.known:
-        return file
-    learnt = _read_learnt().get(entry.name, {}).get(file.name)
-    return replace(file, sha256=learnt["sha256"], size=learnt["size"]) if learnt else file
-
-
-def learn(entry: ManifestEntry, fetched: FetchedFile) -> None:
-    """Keep the checksum of a file that came over the net."""
-    from filelock import FileLock
-
-    with FileLock(learnt_path().with_name(f".{LEARNT}.lock")):
-        tables = _read_learnt()
-        about = {
-            "sha256": fetched.sha256,
-            "size": fetched.size,
-            "origin": fetched.origin,
-            "on": date.today(),
-        }
-        tables.setdefault(entry.name, {})[fetched.path.name] = about
-        _write(learnt_path(), tables)
-
-
-def learnt_path() -> Path:
-    """Return where learnt checksums are kept."""
-    return downloads(LEARNT)
-
-
-def _read_learnt() -> dict[str, Any]:
-    try:
-        tables = tomllib.loads(learnt_path().read_text(encoding="utf-8"))
-        if all(
-            isinstance(file["sha256"], str) and file["size"] > 0
-            for t in tables.values()
-            for file in t.values()
-        ):
-            return tables
-        fault = "an entry lacks sha256 or size"
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        fault = str(error)
-    raise DataError(
-        f"{learnt_path()}, which holds the checksums learnt so far, cannot be read: {fault}."
-    )
+    for name, file in files.items():
+        tables[name] = {key: getattr(file, key) for key in STORED}
+    write_toml(folder / PROVENANCE, tables)
 
 
 def difference(path: Path, file: RemoteFile, digest: str) -> str:
-    """Say in what a file with this SHA-256 differs from the published one; nothing if it is that."""
+    """Say how a file with this SHA-256 differs from the published one; return "" if it does not."""
     size = path.stat().st_size
     if file.size and size != file.size:
         return f"{size:,} bytes instead of {file.size:,}"
-    if file.sha256:  # the stronger one where both are known
-        algorithm, found, expected = "sha256", digest, file.sha256
-    elif file.md5:
-        algorithm, found, expected = "md5", checksum(path, "md5"), file.md5
-    else:
+    if file.sha256:  # the stronger checksum if both are published
+        return _mismatch("sha256", digest, file.sha256)
+    if file.md5:
+        return _mismatch("md5", checksum(path, "md5"), file.md5)
+    return ""
+
+
+def _mismatch(algorithm: str, found: str, expected: str) -> str:
+    if found == expected:
         return ""
-    return "" if found == expected else f"{algorithm} {found[:12]}... instead of {expected[:12]}..."
-
-
-def _write(path: Path, tables: dict[str, Any]) -> None:
-    import tomli_w
-
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(tomli_w.dumps(tables), encoding="utf-8")
-    os.replace(part, path)
+    return f"{algorithm} {found[:12]}... instead of {expected[:12]}..."
 
 
 def downloaded(entry: ManifestEntry, name: str = "") -> tuple[FetchedFile, ...]:
-    """Return the files in the cache of the form that is here.
+    """Return the cached files of the most complete form of a data set.
 
-    Raises `DataError` with the command to type if one is missing or of another size.
+    Args:
+        entry: the manifest entry.
+        name: what the user calls the data set; if omitted, the entry's name.
+
+    Raises:
+        DataError: a file is missing or has another size; the message says which command to run.
     """
     name = name or entry.name
     folder = downloads(entry)
-    records = read_provenance(folder)
+    files = read_provenance(folder)
 
-    def missing(files: tuple[RemoteFile, ...]) -> list[str]:
-        return [
-            file.name
-            for file in files
-            if file.name not in records or not (folder / file.name).is_file()
-        ]
+    def missing(form: Form) -> list[str]:
+        absent = []
+        for file in form:
+            if file.name not in files or not (folder / file.name).is_file():
+                absent.append(file.name)
+        return absent
 
-    form = min(entry.forms.values(), key=lambda files: len(missing(files)) / len(files))
-    lacking = missing(form)
-    if len(lacking) == len(form):
-        raise DataError(f"{name} is not downloaded; type: mlw download {name}")
-    if lacking:
-        raise DataError(f"{name} lacks {', '.join(lacking)} in {folder}; type: mlw download {name}")
-    found = tuple(records[file.name] for file in form)
+    form = min(entry.forms.values(), key=lambda form: len(missing(form)) / len(form))
+    absent = missing(form)
+    if len(absent) == len(form):
+        raise DataError(f"{name} is not downloaded; run: mlw download {name}")
+    if absent:
+        raise DataError(f"{name} lacks {', '.join(absent)} in {folder}; run: mlw download {name}")
+    found = tuple(files[file.name] for file in form)
     for file in found:
-        if (size := file.path.stat().st_size) != file.size:
-            raise DataError(
-                f"{file.path} has {size:,} bytes, not {file.size:,}; type: mlw download {name}"
-            )
+        _check_size(file, name)
     return found
+
+
+def _check_size(file: FetchedFile, name: str) -> None:
+    size = file.path.stat().st_size
+    if size != file.size:
+        raise DataError(
+            f"{file.path} has {size:,} bytes instead of {file.size:,}; run: mlw download {name}"
+        )
