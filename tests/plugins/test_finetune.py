@@ -256,7 +256,9 @@ def test_the_classifier_is_the_last_block_where_the_head_reads_its_logits():
 
 @pytest.mark.parametrize("blocks", [0, 5])
 def test_blocks_that_are_not_there_are_refused_in_one_sentence(blocks):
-    with pytest.raises(UsageError, match=f"blocks={blocks} cannot be: this network has 4"):
+    with pytest.raises(
+        UsageError, match=f"blocks={blocks}: must be from 1 to 4, the number of blocks"
+    ):
         built(f"blocks={blocks}")
 
 

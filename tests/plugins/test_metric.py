@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlw_metric.matching import Matching
 from mlw_metric.protonet import ProtoNet
 from mlw_metric.relation import Relation, squared_error
-from mlw_metric.siamese import FASTER, Siamese, verification_loss
+from mlw_metric.siamese import BIAS_SPEED, Siamese, verification_loss
 from torch import nn
 
 from workbench.errors import UsageError
@@ -109,7 +109,7 @@ def test_training_lowers_the_loss_and_more_ways_can_be_judged(spec, backbone):
         f"{spec.partition(':')[0]}:steps=30,lr=3e-3", data, ways=3, shots=2, backbone=backbone
     )
     source = tiny_source(shots=1, stack=2)
-    losses = [record.loss for record in Training(learner, source, plan.settings).records()]
+    losses = [record.loss for record in Training(learner, source, plan.settings).steps()]
     assert sum(losses[-5:]) < sum(losses[:5])
     rows = evaluate(learner, tiny_source(ways=5, split="test"), 4)
     assert rows.accuracy.shape == (4,)
@@ -218,7 +218,7 @@ def test_the_context_is_torchs_bidirectional_lstm_with_a_residual(float64):
     theirs.load_state_dict(weights)
     x = torch.randn(6, 4)
     forth, back = theirs(x)[0].chunk(2, -1)
-    assert torch.allclose(learner._in_context(x), forth + back + x)
+    assert torch.allclose(learner._support_in_context(x), forth + back + x)
 
 
 @pytest.mark.parametrize("reads", [1, 3])
@@ -230,7 +230,7 @@ def test_looks_at_the_support_are_equations_3_to_6(reads, float64):
     from_h_and_r = torch.cat(
         [cell.weight_hh, from_r], 1
     )  # as the paper has it: the state is [h, r]
-    for query, found in zip(queries, learner._looked(queries, known), strict=True):
+    for query, found in zip(queries, learner._queries_in_context(queries, known), strict=True):
         h, c = torch.zeros(4), torch.zeros(4)
         for _ in range(reads):
             likeness = torch.stack([(h @ one).exp() for one in known])
@@ -258,7 +258,7 @@ def test_siamese_weighs_distances_and_takes_the_best_match(float64):
     learner = Siamese(Given(3), units=3)
     with torch.no_grad():
         learner.alpha.copy_(torch.tensor([-2.0, 1.0, 0.0]))
-        learner.bias.fill_(0.5 / FASTER)
+        learner.bias.fill_(0.5 / BIAS_SPEED)
     support = Examples(
         torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 5]]), torch.tensor([1, 0, 1]), 2
     )
@@ -271,9 +271,9 @@ def test_siamese_compares_without_looking_at_the_order_of_a_pair(float64):
     learner = Siamese(Given(3), units=6)
     learner.alpha.data.normal_()
     x, y = torch.rand(4, 6), torch.rand(5, 6)
-    expected = (learner.alpha * (x[:, None] - y[None]).abs()).sum(-1) + FASTER * learner.bias
-    assert torch.allclose(learner._same(x, y), expected)
-    assert torch.allclose(learner._same(y, x), expected.mT)
+    expected = (learner.alpha * (x[:, None] - y[None]).abs()).sum(-1) + BIAS_SPEED * learner.bias
+    assert torch.allclose(learner._log_odds(x, y), expected)
+    assert torch.allclose(learner._log_odds(y, x), expected.mT)
 
 
 def test_siameses_loss_is_cross_entropy_over_as_many_equal_as_unequal_pairs(float64):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from gradients import GROUPED, build, meta_gradient, same, stack_of_tasks
 from hypothesis import given
 from hypothesis import strategies as st
-from mlw_optimization.reptile import Reptile, _batches
+from mlw_optimization.reptile import Reptile, mini_batches
 
 from workbench.testing import tiny_source
 
@@ -41,7 +41,7 @@ def test_reptiles_gradient_is_the_way_back_from_the_tuned_weights(batched, float
     squares = None
     for taken in (0, 3):  # Adam's moments live on
         torch.manual_seed(5)
-        order = _batches(6, 4, 3)
+        order = mini_batches(6, 4, 3)
         torch.manual_seed(5)
         ours = meta_gradient(learner, next(losses))
         stack = next(tasks)
@@ -83,7 +83,7 @@ def test_reptile_goes_on_from_its_state(float64):
 def test_sgd_of_rate_epsilon_is_reptiles_outer_step(float64):
     learner = build("reptile:inner_steps=2", GROUPED)
     torch.manual_seed(1)
-    phi = tuned_by_torch(learner, stack_of_tasks(1), 0, _batches(6, 10, 2))[0]
+    phi = tuned_by_torch(learner, stack_of_tasks(1), 0, mini_batches(6, 10, 2))[0]
     expected = [
         start + 0.3 * (end - start) for start, end in zip(learner.parameters(), phi, strict=True)
     ]
@@ -96,7 +96,7 @@ def test_sgd_of_rate_epsilon_is_reptiles_outer_step(float64):
 
 @given(n=st.integers(1, 12), size=st.integers(1, 15), count=st.integers(0, 9))
 def test_reptiles_batches_use_each_image_before_any_comes_again(n, size, count):
-    batches = _batches(n, size, count, torch.Generator().manual_seed(0))
+    batches = mini_batches(n, size, count, torch.Generator().manual_seed(0))
     assert [len(batch) for batch in batches] == [min(n, size)] * count
     order = [number for batch in batches for number in batch.tolist()]
     for first in range(0, len(order), n):

@@ -1,14 +1,19 @@
 """Matching networks.
 
-Vinyals, Blundell, Lillicrap, Kavukcuoglu, Wierstra: Matching Networks for One Shot Learning, NeurIPS
-2016, arXiv 1606.04080.
+Vinyals, Blundell, Lillicrap, Kavukcuoglu, Wierstra: Matching Networks for One Shot Learning,
+NeurIPS 2016, arXiv 1606.04080.
 
-A query attends to the support by softmax over cosines, and a class is as probable as its examples
-are attended to together, sum_i a(x, x_i) y_i (equation 1); the loss is the negative logarithm of
-that. Full context embeddings (`fce`): a bi-LSTM reads the embedded support in its order, g(x_i) =
-forward h_i + backward h_i + g'(x_i) (appendix); an LSTM takes K looks at it for each query (equations
-3 to 6, from h_0 = c_0 = 0). The paper has no `scale`, and also fits weights to the task at test,
-which is not done here.
+A query attends to the support examples: attention a is the softmax over the cosines between their
+features. The probability of a class is the attention to all of its examples together,
+sum_i a(x, x_i) y_i (equation 1), and the loss is its negative logarithm.
+
+With full context embeddings (`fce`), features depend on the whole support:
+- Support: a bidirectional LSTM reads the features g'(x_i) in the order of the support, and
+  g(x_i) = forward h_i + backward h_i + g'(x_i) (appendix).
+- Query: an LSTM reads the support K times, starting from h_0 = c_0 = 0 (equations 3 to 6).
+
+What differs: the paper has no `scale`. The paper also fine-tunes on the support at test; here no
+weights are tuned at test.
 """
 
 from __future__ import annotations
@@ -35,9 +40,11 @@ class Matching(Learner):
         *,
         scale: Annotated[float, "multiplies the cosines", Above(0)] = 1.0,
         fce: Annotated[
-            bool, "full context embeddings: what an image is depends on the whole support"
+            bool, "full context embeddings: features depend on the whole support"
         ] = False,
-        reads: Annotated[int, "K, looks of a query at the support, for fce=true", AtLeast(1)] = 5,
+        reads: Annotated[
+            int, "K, how often a query reads the support; for fce=true", AtLeast(1)
+        ] = 5,
     ):
         super().__init__()
         self.backbone = backbone
@@ -45,45 +52,59 @@ class Matching(Learner):
         self.fce = fce
         self.reads = reads
         if fce:
-            self.forth, self.back = (nn.LSTMCell(backbone.dim, backbone.dim) for _ in range(2))
-            self.look = nn.LSTMCell(
-                2 * backbone.dim, backbone.dim
-            )  # [f'(x), r]: the paper has r beside h, the same
+            dim = backbone.dim
+            self.forth = nn.LSTMCell(dim, dim)
+            self.back = nn.LSTMCell(dim, dim)
+            # The input is [f'(x), r]. The paper concatenates r with h instead, which is equivalent.
+            self.look = nn.LSTMCell(2 * dim, dim)
 
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone(images)  # (n, dim): f' and g'
 
     def adapt(self, support: Examples) -> Predictor:
-        known = self._in_context(support.x) if self.fce else support.x  # (n, dim)
+        known = self._support_in_context(support.x)  # (n, dim)
         labels = one_hot(support.y, support.ways).to(known)  # (n, ways)
 
         def predict(x: Tensor) -> Tensor:
-            attention = (self.scale * cosines(self._looked(x, known), known)).softmax(-1)  # (m, n)
-            probable = attention @ labels  # (m, ways), equation 1
-            return probable.clamp_min(torch.finfo(probable.dtype).tiny).log()
+            queries = self._queries_in_context(x, known)  # (m, dim)
+            attention = (self.scale * cosines(queries, known)).softmax(-1)  # (m, n)
+            probabilities = attention @ labels  # (m, ways), equation 1
+            smallest = torch.finfo(probabilities.dtype).tiny
+            return probabilities.clamp_min(smallest).log()
 
         return predict
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        return (query_loss(self, tasks, F.nll_loss) for tasks in source.tasks())
+        for tasks in source.tasks():
+            yield query_loss(self, tasks, F.nll_loss)
 
-    def _in_context(self, x: Tensor) -> Tensor:
-        return _states(self.forth, x) + _states(self.back, x.flip(0)).flip(0) + x  # (n, dim): g
-
-    def _looked(self, x: Tensor, known: Tensor) -> Tensor:
+    def _support_in_context(self, x: Tensor) -> Tensor:
+        """Return g(x), `(n, dim)`: the sum of both directions of the LSTM and of g'(x)."""
         if not self.fce:
             return x
-        h = c = torch.zeros_like(x)  # (m, dim)
+        forward = _hidden_states(self.forth, x)
+        backward = _hidden_states(self.back, x.flip(0)).flip(0)
+        return forward + backward + x
+
+    def _queries_in_context(self, x: Tensor, known: Tensor) -> Tensor:
+        """Return f(x), `(m, dim)`, from f'(x) and the support's features `known`, `(n, dim)`."""
+        if not self.fce:
+            return x
+        h = torch.zeros_like(x)
+        c = torch.zeros_like(x)
         for _ in range(self.reads):
-            seen = (h @ known.mT).softmax(-1) @ known  # r, equations 5 and 6
-            h, c = lstm_cell(self.look, torch.cat([x, seen], -1), (h, c))  # equation 3
+            read = (h @ known.mT).softmax(-1) @ known  # (m, dim): r, equations 5 and 6
+            h, c = lstm_cell(self.look, torch.cat([x, read], -1), (h, c))  # equation 3
             h = h + x  # equation 4
-        return h  # f
+        return h
 
 
-def _states(cell: nn.LSTMCell, x: Tensor) -> Tensor:
-    state, states = (torch.zeros_like(x[0]), torch.zeros_like(x[0])), []
+def _hidden_states(cell: nn.LSTMCell, x: Tensor) -> Tensor:
+    """Return the hidden state after each row of x, `(n, dim)`."""
+    h = torch.zeros_like(x[0])
+    c = torch.zeros_like(x[0])
+    states = []
     for row in x:
-        state = lstm_cell(cell, row, state)
-        states.append(state[0])
-    return torch.stack(states)  # (n, dim): h after each row
+        h, c = lstm_cell(cell, row, (h, c))
+        states.append(h)
+    return torch.stack(states)

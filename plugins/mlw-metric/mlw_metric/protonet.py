@@ -2,12 +2,14 @@
 
 Snell, Swersky, Zemel: Prototypical Networks for Few-shot Learning, NeurIPS 2017, arXiv 1703.05175.
 
-A class is the mean of its embedded support, its prototype (equation 1); a query belongs to the
-nearest prototype, with softmax(-distance) as probability (equation 2). The distance is the squared
-Euclidean one, or the cosine distance that the paper compares it with in section 2.7; of that,
-1 - cosine, the 1 does not change a softmax. Trained on tasks of more ways than at test. The paper
-trains again on training + validation classes for as long as validation asked for; here the best
-weights on validation are kept.
+The prototype of a class is the mean of its embedded support (equation 1). The probability of a
+class is softmax(-distance) over the distances from the query to the prototypes (equation 2). The
+distance is the squared Euclidean distance, or the cosine distance that section 2.7 compares it
+with. The cosine distance is 1 - cosine; the 1 is left out, because it does not change a softmax.
+
+What differs: the paper trains again on the training and validation classes together, for the number
+of steps that validation chose. Here the weights with the best validation accuracy are kept. As in
+the paper, training tasks may have more ways than test tasks (`train_ways`).
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class ProtoNet(Learner):
         backbone: Backbone,
         *,
         distance: Annotated[
-            Literal["euclidean", "cosine"], "squared Euclidean distance, or cosine"
+            Literal["euclidean", "cosine"], "squared Euclidean distance, or cosine distance"
         ] = "euclidean",
         temperature: Annotated[float, "divides the distances", Above(0)] = 1.0,
     ):
@@ -45,11 +47,16 @@ class ProtoNet(Learner):
 
     def adapt(self, support: Examples) -> Predictor:
         prototypes = class_means(support)  # (ways, dim), equation 1
-        if self.distance == "cosine":
-            return lambda x: cosines(x, prototypes) / self.temperature  # (n, ways)
-        return lambda x: (
-            -squared_distances(x, prototypes) / self.temperature
-        )  # (n, ways), equation 2
+
+        def predict(x: Tensor) -> Tensor:
+            if self.distance == "cosine":
+                similarities = cosines(x, prototypes)
+            else:
+                similarities = -squared_distances(x, prototypes)
+            return similarities / self.temperature  # (m, ways), equation 2
+
+        return predict
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        return (query_loss(self, tasks) for tasks in source.tasks())
+        for tasks in source.tasks():
+            yield query_loss(self, tasks)

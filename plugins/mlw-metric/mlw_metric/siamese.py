@@ -1,16 +1,20 @@
 """Siamese networks.
 
-Koch, Zemel, Salakhutdinov: Siamese Neural Networks for One-shot Image Recognition, ICML Deep Learning
-Workshop 2015.
+Koch, Zemel, Salakhutdinov: Siamese Neural Networks for One-shot Image Recognition, ICML Deep
+Learning Workshop 2015.
 
-Two drawings are of one character with probability p = sigmoid(sum_j alpha_j |h_j(x1) - h_j(x2)|), h
-being a last layer of sigmoids (section 3.1). Trained to tell pairs apart by cross-entropy; at test a
-query belongs to the class of its best match. A score is p before the sigmoid: learnt from as many
-equal as unequal pairs it is a log likelihood ratio, so a softmax over the classes is their probability.
+Two drawings show the same character with probability p = sigmoid(sum_j alpha_j |h_j(x1) -
+h_j(x2)|), where h is a last layer of sigmoids (section 3.1). The network is trained on pairs by
+cross-entropy. At test, a query gets the class of the support image that matches it best. A score is
+p before the sigmoid. Because equal and unequal pairs have the same weight in training, it is a log
+likelihood ratio, so the softmax over the classes gives their probabilities.
 
-The paper has one shot; of several, the most similar counts. It draws as many pairs of one character
-as of two; here all pairs of query and support in a task are used, each kind weighing half. It has
-the sum alone in the sigmoid; here a bias is added, and the first alphas speak against equality.
+What differs:
+- The paper has one shot. With several shots, the most similar image of a class counts.
+- The paper draws as many equal as unequal pairs. Here all pairs of a query and a support image of a
+  task are used, and the equal and the unequal pairs each have half the weight.
+- The paper has no bias inside the sigmoid. Here a bias is added, and alpha starts negative, so that
+  a larger difference means "not the same" from the start.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from torch import Tensor, nn
 from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import one_hot
 
-FASTER = 16.0  # multiplies the bias, which else cannot keep up with a sum over thousands of units
+BIAS_SPEED = 16.0  # multiplies the bias: it must keep up with a sum over thousands of units
 
 
 class Siamese(Learner):
@@ -42,35 +46,43 @@ class Siamese(Learner):
         self.bias = nn.Parameter(torch.zeros(()))
 
     def embed(self, images: Tensor) -> Tensor:
-        return torch.sigmoid(self.last(self.backbone(images)))  # (n, units)
+        return torch.sigmoid(self.last(self.backbone(images)))  # (n, units): h
 
     def adapt(self, support: Examples) -> Predictor:
         def predict(x: Tensor) -> Tensor:
-            pairs = self._same(x, support.x)  # (m, n)
-            of_class = [
-                torch.where(support.y == way, pairs, -torch.inf) for way in range(support.ways)
-            ]
-            return torch.stack([pairs.amax(-1) for pairs in of_class], -1)  # (m, ways)
+            pairs = self._log_odds(x, support.x)  # (m, n)
+            best = []
+            for way in range(support.ways):
+                pairs_of_class = torch.where(support.y == way, pairs, -torch.inf)
+                best.append(pairs_of_class.amax(-1))  # (m,)
+            return torch.stack(best, -1)  # (m, ways)
 
         return predict
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        return (query_loss(self, tasks, verification_loss) for tasks in source.tasks())
+        for tasks in source.tasks():
+            yield query_loss(self, tasks, verification_loss)
 
-    def _same(self, x: Tensor, y: Tensor) -> Tensor:
-        """Log odds that rows of `(m, units)` and `(n, units)` are of one class, `(m, n)`.
+    def _log_odds(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the log odds `(m, n)` that rows of `(m, units)` and `(n, units)` show the same
+        class.
 
-        alpha |a - b| = |alpha a - alpha b| where alpha > 0: by distances, which need no `(m, n, units)`.
+        Where alpha > 0, alpha |a - b| = |alpha a - alpha b|, and likewise with -alpha where alpha <
+        0. So the sum is a difference of two L1 distances, which need no tensor `(m, n, units)`.
         """
-        more, less = self.alpha.relu(), (-self.alpha).relu()  # (units,) each
-        return (
-            torch.cdist(more * x, more * y, 1)
-            - torch.cdist(less * x, less * y, 1)
-            + FASTER * self.bias
-        )
+        positive = self.alpha.relu()  # (units,)
+        negative = (-self.alpha).relu()
+        more = torch.cdist(positive * x, positive * y, 1)
+        less = torch.cdist(negative * x, negative * y, 1)
+        return more - less + BIAS_SPEED * self.bias
 
 
 def verification_loss(scores: Tensor, y: Tensor) -> Tensor:
-    """Cross-entropy over pairs, scores `(m, ways)`, labels `(m,)`: equal and unequal ones weigh the same."""
+    """Return the cross-entropy over pairs, half from equal and half from unequal ones.
+
+    Args:
+        scores: log odds `(m, ways)`.
+        y: labels `(m,)`.
+    """
     same = one_hot(y, scores.shape[-1]).bool()
     return (F.softplus(-scores[same]).mean() + F.softplus(scores[~same]).mean()) / 2

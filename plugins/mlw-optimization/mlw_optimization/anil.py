@@ -1,14 +1,15 @@
 """Almost no inner loop.
 
-Raghu, Raghu, Bengio, Vinyals: Rapid Learning or Feature Reuse? Towards Understanding the Effectiveness
-of MAML, ICLR 2020, arXiv 1909.09157.
+Raghu, Raghu, Bengio, Vinyals: Rapid Learning or Feature Reuse? Towards Understanding the
+Effectiveness of MAML, ICLR 2020, arXiv 1909.09157.
 
-MAML whose inner loop adapts the last layer alone (section 4): head' = head - alpha * grad_head
-L_support(body, head), `inner_steps` times. The body stays as it is within a task and learns in the outer
-loop, from the query loss through its features of queries and, by the head's steps, of the support.
+MAML whose inner loop adapts only the last layer (section 4): head' = head - alpha * grad_head
+L_support(body, head), `inner_steps` times. Within a task the body does not change. In the outer
+loop it learns from the query loss: through its features of the queries and, because the head's
+steps depend on them, through its features of the support.
 
-`nil` leaves the head out at test (section 5): the support's labels, weighted by the softmax of the cosine
-between features, as in Matching Networks.
+`nil` uses no head at test (section 5): the support's labels are weighted by the softmax of the
+cosine between features, as in Matching Networks.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from workbench.functional import Weights, cosines, descend, one_hot
 
 
 class ANIL(Learner):
-    """Learn a body to share and a head from which a few steps of gradient descent solve a task."""
+    """Learn a shared body, and a head from which a few steps of gradient descent solve a task."""
 
     batched = True
 
@@ -37,13 +38,13 @@ class ANIL(Learner):
         *,
         inner_steps: Annotated[int, "gradient steps of the head in training", AtLeast(0)] = 5,
         inner_lr: Annotated[
-            float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)
+            float, "alpha, the rate of the inner steps on the mean cross-entropy", AtLeast(0)
         ] = 0.5,
         test_steps: Annotated[
             int | None, "gradient steps at test; none: as in training", AtLeast(0)
         ] = None,
         nil: Annotated[
-            bool, "no head at test: the cosine to the support's features decides"
+            bool, "no head at test: classify by the cosine to the support's features"
         ] = False,
     ):
         super().__init__()
@@ -56,22 +57,35 @@ class ANIL(Learner):
         self.transductive = by_batch(backbone)
 
     def adapt(self, support: Examples) -> Predictor:
-        features = self.body(support.x)  # (n, dim)
+        features = support._replace(x=self.body(support.x))  # (n, dim)
         if self.nil and not self.training:
-            labels = one_hot(support.y, support.ways).to(features)
-            return lambda x: (
-                cosines(self.body(x), features).softmax(-1) @ labels
-            ).log()  # (m, ways)
+            return self.without_head(features)
+        return self.with_tuned_head(features)
+
+    def with_tuned_head(self, support: Examples) -> Predictor:
+        """Tune the head on the support's features (section 4)."""
 
         def loss(head: Weights) -> Tensor:
-            return F.cross_entropy(functional_call(self.head, head, features), support.y)
+            return F.cross_entropy(functional_call(self.head, head, support.x), support.y)
 
+        steps = self.inner_steps
+        if not self.training and self.test_steps is not None:
+            steps = self.test_steps
         head = Weights(self.head.named_parameters())
-        for _ in range(
-            self.inner_steps if self.training or self.test_steps is None else self.test_steps
-        ):
+        for _ in range(steps):
             head = descend(loss, head, self.inner_lr)
         return lambda x: functional_call(self.head, head, self.body(x))  # (m, ways)
 
+    def without_head(self, support: Examples) -> Predictor:
+        """Weight the support's labels by the similarity of its features (section 5)."""
+        labels = one_hot(support.y, support.ways).to(support.x)  # (n, ways)
+
+        def predict(x: Tensor) -> Tensor:
+            attention = cosines(self.body(x), support.x).softmax(-1)  # (m, n)
+            return (attention @ labels).log()  # (m, ways)
+
+        return predict
+
     def losses(self, source: Source) -> Iterator[Tensor]:
-        return (query_loss(self, tasks) for tasks in source.tasks())
+        for tasks in source.tasks():
+            yield query_loss(self, tasks)

@@ -3,10 +3,13 @@
 Zintgraf, Shiarlis, Kurin, Hofmann, Whiteson: Fast Context Adaptation via Meta-Learning, ICML 2019,
 arXiv 1810.03642.
 
-Inner loop: phi = -alpha * grad_phi L_support(phi, theta), from phi = 0 for each task, `inner_steps` times
-(equation 3); the weights theta are shared and learn in the outer loop alone (equation 4). The context phi
-modulates the third block's feature maps h after normalisation and pooling, before ReLU (section 5.2):
-gamma h + beta, where (gamma, beta) is one linear layer of phi. With phi = 0 it gives its bias.
+Inner loop: the context phi starts at 0 for each task and takes `inner_steps` steps
+phi <- phi - alpha * grad_phi L_support(phi, theta) (equation 3).
+Outer loop: the weights theta are shared by all tasks and learn only here (equation 4).
+
+The context modulates the feature maps h of the third block, after normalisation and pooling and
+before ReLU (section 5.2): h becomes gamma h + beta, where (gamma, beta) is one linear layer of phi.
+With phi = 0 the layer gives its bias.
 """
 
 from __future__ import annotations
@@ -26,24 +29,23 @@ from workbench.functional import Weights, descend
 
 
 class FiLM(nn.Module):
-    """Scale and shift feature maps `(n, channels, height, width)` as the context says."""
+    """Scale and shift feature maps `(n, channels, height, width)` depending on the context."""
 
     context: Tensor
 
     def __init__(self, size: int, channels: int):
         super().__init__()
         self.generate = nn.Linear(size, 2 * channels)
-        self.register_buffer(
-            "context", torch.zeros(size), persistent=False
-        )  # what each task begins with
+        # Not part of the state: every task starts with a context of zeros.
+        self.register_buffer("context", torch.zeros(size), persistent=False)
 
     def forward(self, h: Tensor) -> Tensor:
-        gamma, beta = self.generate(self.context)[:, None, None].chunk(2)
+        gamma, beta = self.generate(self.context)[:, None, None].chunk(2)  # (channels, 1, 1) each
         return torch.addcmul(beta, gamma, h)
 
 
 class CAVIA(Learner):
-    """Learn a network that a small context vector, fitted to each task from 0, adapts."""
+    """Learn a network that a small context vector adapts; each task fits the vector from 0."""
 
     batched = True
 
@@ -54,11 +56,11 @@ class CAVIA(Learner):
         *,
         inner_steps: Annotated[int, "gradient steps of the context", AtLeast(0)] = 2,
         inner_lr: Annotated[
-            float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)
+            float, "alpha, the rate of the inner steps on the mean cross-entropy", AtLeast(0)
         ] = 1.0,
-        context: Annotated[int, "numbers in the context", AtLeast(1)] = 100,
+        context: Annotated[int, "length of the context vector", AtLeast(1)] = 100,
         block: Annotated[int, "the block of the backbone that the context modulates"] = 3,
-        first_order: Annotated[bool, "leave the second derivatives out"] = False,
+        first_order: Annotated[bool, "ignore second derivatives"] = False,
     ):
         super().__init__()
         self.inner_steps = inner_steps
@@ -76,22 +78,30 @@ class CAVIA(Learner):
 
         phi = {self.name: self.model.get_buffer(self.name)}  # zeros
         for _ in range(self.inner_steps):
-            phi = descend(loss, phi, self.inner_lr, first_order=self.first_order)
+            phi = descend(loss, phi, self.inner_lr, first_order=self.first_order)  # equation 3
         return lambda x: functional_call(self.model, phi, x)  # (m, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        return (query_loss(self, tasks) for tasks in source.tasks())
+        for tasks in source.tasks():
+            yield query_loss(self, tasks)
 
 
 def _modulate(backbone: Backbone, block: int, context: int) -> str:
-    """Put FiLM before a block's ReLU; return the name of the place."""
-    relus = [name for name, part in backbone.named_modules() if isinstance(part, nn.ReLU)]
-    channels = [part.out_channels for part in backbone.modules() if isinstance(part, nn.Conv2d)]
+    """Insert FiLM before a block's ReLU and return the name of its module."""
+    relus = []
+    channels = []
+    for name, part in backbone.named_modules():
+        if isinstance(part, nn.ReLU):
+            relus.append(name)
+        elif isinstance(part, nn.Conv2d):
+            channels.append(part.out_channels)
     if len(relus) != len(channels) or not 1 <= block <= len(relus):
         raise UsageError(
-            f"cavia modulates the maps of block {block} before their ReLU, and this backbone has {len(channels)} "
-            f"convolutions and {len(relus)} ReLUs; type --backbone conv4:norm=batch"
+            f"cavia cannot modulate block {block}. It needs blocks with one convolution "
+            f"and one ReLU each. This backbone has {len(channels)} convolutions and {len(relus)} "
+            "ReLUs; use --backbone conv4:norm=batch."
         )
-    name: str = relus[block - 1]
-    backbone.set_submodule(name, nn.Sequential(FiLM(context, channels[block - 1]), nn.ReLU()))
+    name = relus[block - 1]
+    film = FiLM(context, channels[block - 1])
+    backbone.set_submodule(name, nn.Sequential(film, nn.ReLU()))
     return name

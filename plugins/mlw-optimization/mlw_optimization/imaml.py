@@ -1,15 +1,19 @@
 """Meta-learning with implicit gradients.
 
-Rajeswaran, Finn, Kakade, Levine: Meta-Learning with Implicit Gradients, NeurIPS 2019, arXiv 1909.04630.
+Rajeswaran, Finn, Kakade, Levine: Meta-Learning with Implicit Gradients, NeurIPS 2019, arXiv
+1909.04630.
 
-Inner problem: phi = argmin L_support(phi) + lambda/2 ||phi - theta||^2 (equation 3), by gradient
-descent. Its derivative by theta needs phi, not the way to it (lemma 1): dL_query(phi)/dtheta is
-(I + H/lambda)^-1 grad L_query(phi), with H the Hessian of L_support at phi. That system is solved by
-conjugate gradient (algorithm 2), so memory does not grow with the inner steps.
+Inner problem: phi = argmin L_support(phi) + lambda/2 ||phi - theta||^2 (equation 3), solved by
+gradient descent. The derivative of phi by theta depends on phi, not on the path to it (lemma 1):
 
-Every inner step descends on the regularised loss; the authors' code takes plain steps, then a proximal
-one, and none at test. It also solves another system, (2 I + H/(lambda + 10)) instead of (I + H/lambda);
-`damping` stands for the 10.
+    dL_query(phi)/dtheta = (I + H/lambda)^-1 grad L_query(phi),   H the Hessian of L_support at phi
+
+The linear system is solved by conjugate gradient (algorithm 2), so memory does not grow with the
+number of inner steps.
+
+What differs: here every inner step descends on the regularised loss. The authors' code takes plain
+steps, then one proximal step, and no proximal step at test. It also solves a different system, (2 I
++ H/(lambda + 10)) instead of (I + H/lambda); `damping` stands for the 10.
 """
 
 from __future__ import annotations
@@ -41,14 +45,14 @@ class IMAML(Learner):
             int, "gradient steps on the regularised inner problem", AtLeast(0)
         ] = 16,
         inner_lr: Annotated[
-            float, "alpha, the rate of those steps on the mean cross-entropy", AtLeast(0)
+            float, "alpha, the rate of the inner steps on the mean cross-entropy", AtLeast(0)
         ] = 0.1,
         proximity: Annotated[
             float, "lambda, the strength of the pull towards the initial weights", Above(0)
         ] = 2.0,
         cg_steps: Annotated[int, "steps of conjugate gradient", AtLeast(1)] = 5,
         damping: Annotated[
-            float, "added to lambda where the linear system is solved", AtLeast(0)
+            float, "added to lambda when the linear system is solved", AtLeast(0)
         ] = 0.0,
     ):
         super().__init__()
@@ -62,35 +66,41 @@ class IMAML(Learner):
 
     def adapt(self, support: Examples) -> Predictor:
         theta = Weights(self.model.named_parameters())
-        phi = shaped(_Optimum.apply(self, support.x, support.y, flat(theta)), theta)
-        return lambda x: functional_call(self.model, phi, x)  # (n, ways)
+        optimum = _Optimum.apply(self, support.x, support.y, flat(theta))
+        phi = shaped(optimum, theta)
+        return lambda x: functional_call(self.model, phi, x)  # (m, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        return (query_loss(self, tasks) for tasks in source.tasks())
+        for tasks in source.tasks():
+            yield query_loss(self, tasks)
 
     def loss(self, phi: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """L, of weights as one vector."""
+        """Return L_support for weights given as one vector."""
         weights = shaped(phi, Weights(self.model.named_parameters()))
         return F.cross_entropy(functional_call(self.model, weights, x), y)
 
     def optimum(self, x: Tensor, y: Tensor, theta: Tensor) -> Tensor:
-        """phi, as far as the inner steps lead."""
+        """Return phi after the inner steps (equation 3)."""
         phi = theta
         for _ in range(self.inner_steps):
-            phi = phi - self.inner_lr * (
-                grad(self.loss)(phi, x, y) + self.proximity * (phi - theta)
-            )
+            gradient = grad(self.loss)(phi, x, y) + self.proximity * (phi - theta)
+            phi = phi - self.inner_lr * gradient
         return phi
 
     def implicit(self, x: Tensor, y: Tensor, phi: Tensor, gradient: Tensor) -> Tensor:
-        """(I + H/lambda)^-1 gradient."""
-        hessian = vjp(lambda phi: grad(self.loss)(phi, x, y), phi)[1]  # symmetric: vector times H
+        """Return (I + H/lambda)^-1 gradient."""
+        # H is symmetric, so a vector times H is H times the vector.
+        _, times_hessian = vjp(lambda phi: grad(self.loss)(phi, x, y), phi)
         scale = self.proximity + self.damping
-        return conjugate_gradient(lambda v: v + hessian(v)[0] / scale, gradient, self.cg_steps)
+
+        def product(v: Tensor) -> Tensor:
+            return v + times_hessian(v)[0] / scale
+
+        return conjugate_gradient(product, gradient, self.cg_steps)
 
 
 class _Optimum(torch.autograd.Function):
-    """theta to phi; backwards by `implicit`."""
+    """Map theta to phi; the backward pass is `implicit`."""
 
     generate_vmap_rule = True
 
@@ -100,9 +110,12 @@ class _Optimum(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.learner, x, y, _ = inputs
+        learner, x, y, _ = inputs
+        ctx.learner = learner
         ctx.save_for_backward(x, y, output)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, None, ctx.learner.implicit(*ctx.saved_tensors, gradient)
+        x, y, phi = ctx.saved_tensors
+        by_theta = ctx.learner.implicit(x, y, phi, gradient)
+        return None, None, None, by_theta  # one per input of `forward`

@@ -1,10 +1,14 @@
 """Meta-SGD.
 
-Li, Zhou, Chen, Li: Meta-SGD: Learning to Learn Quickly for Few-Shot Learning, 2017, arXiv 1707.09835.
+Li, Zhou, Chen, Li: Meta-SGD: Learning to Learn Quickly for Few-Shot Learning, 2017, arXiv
+1707.09835.
 
 Inner loop: theta' = theta - alpha o grad L_support(theta), one step, with a rate for each weight
-(equation 2). Outer loop: theta and alpha move along the gradient of L_query(theta') (equation 3). alpha
-starts uniform between `alpha_low` and `alpha_high` and may become negative: it is a direction too.
+(equation 2; o multiplies element by element). Outer loop: theta and alpha follow the gradient of
+L_query(theta') (equation 3). alpha starts uniform between `alpha_low` and `alpha_high`. It may
+become negative, because it also gives the direction of the step.
+
+What differs: `inner_steps` allows more than the paper's one step.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from workbench.functional import Weights, descend
 
 
 class MetaSGD(Learner):
-    """Learn initial weights, and for each weight the rate and direction of its one step on a task."""
+    """Learn initial weights, and for each weight the rate and direction of its step on a task."""
 
     batched = True
 
@@ -32,22 +36,20 @@ class MetaSGD(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "steps on the support", AtLeast(0)] = 1,
+        inner_steps: Annotated[int, "gradient steps on the support", AtLeast(0)] = 1,
         alpha_low: Annotated[
-            float, "least first value of alpha, on the mean cross-entropy"
+            float, "smallest initial alpha, a rate on the mean cross-entropy"
         ] = 0.005,
-        alpha_high: Annotated[float, "largest first value of alpha"] = 0.1,
+        alpha_high: Annotated[float, "largest initial alpha"] = 0.1,
     ):
         super().__init__()
         self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))
         self.inner_steps = inner_steps
         self.alpha_low = alpha_low
         self.alpha_high = alpha_high
-        first = [
-            torch.empty_like(weight).uniform_(alpha_low, alpha_high)
-            for weight in self.model.parameters()
-        ]
-        self.alpha = nn.ParameterList(first)
+        self.alpha = nn.ParameterList()
+        for weight in self.model.parameters():
+            self.alpha.append(torch.empty_like(weight).uniform_(alpha_low, alpha_high))
         self.transductive = by_batch(backbone)
 
     def adapt(self, support: Examples) -> Predictor:
@@ -56,8 +58,9 @@ class MetaSGD(Learner):
 
         weights = Weights(self.model.named_parameters())
         for _ in range(self.inner_steps):
-            weights = descend(loss, weights, self.alpha)
+            weights = descend(loss, weights, self.alpha)  # equation 2
         return lambda x: functional_call(self.model, weights, x)  # (m, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        return (query_loss(self, tasks) for tasks in source.tasks())
+        for tasks in source.tasks():
+            yield query_loss(self, tasks)

@@ -2,15 +2,17 @@
 
 Nichol, Achiam, Schulman: On First-Order Meta-Learning Algorithms, 2018, arXiv 1803.02999.
 
-Inner loop: a few steps of Adam with beta1 = 0 on mini-batches of a task's examples take theta to phi.
-Outer loop: theta <- theta + epsilon mean(phi - theta) over a batch of tasks (algorithm 2). The gradient
-of 1/2 ||theta - phi||^2 is theta - phi, so SGD of rate epsilon on it *is* that step; epsilon falls from
-1 to 0.
+Inner loop: a few steps of Adam with beta1 = 0 on mini-batches of a task's examples lead from theta
+to phi. Outer loop: theta <- theta + epsilon mean(phi - theta) over a batch of tasks (algorithm 2).
+The gradient of 1/2 ||theta - phi||^2 is theta - phi, so a step of SGD with rate epsilon on it is
+exactly this update. epsilon falls from 1 to 0.
 
-Adam's mean of squares lives on from task to task, as in the authors' code; here it is averaged over a
-stack of tasks, there it goes through them one after the other. Mini-batches go through the examples in
-a random order, then in a new one. At test a query is normalised together with all others, or `inductive`,
-with the support alone.
+Adam's mean of squared gradients carries over from task to task, as in the authors' code.
+Mini-batches go through the examples in a random order, then in a new random order.
+
+What differs: Adam's mean of squares is averaged over a stack of tasks; in the authors' code the
+tasks of a batch update it one after another. At test, queries are normalised together, or, with
+`inductive`, each with the support alone.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from workbench.functional import Adam, Moments, Weights, each_task, each_with, f
 
 
 class Reptile(Learner):
-    """Move the initial weights towards those that plain training on a task ends with."""
+    """Move the initial weights towards the weights that ordinary training on a task ends with."""
 
     batched = True
     squares: Tensor  # Adam's mean of squared gradients, as one vector
@@ -41,13 +43,13 @@ class Reptile(Learner):
         backbone: Backbone,
         ways: int,
         *,
-        inner_steps: Annotated[int, "k, steps of Adam on a task in training", AtLeast(1)] = 5,
-        inner_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 1e-3,
-        inner_batch: Annotated[int, "images a step in training", AtLeast(1)] = 10,
-        test_steps: Annotated[int, "steps of Adam on a task's support at test", AtLeast(0)] = 50,
-        test_batch: Annotated[int, "images a step at test", AtLeast(1)] = 5,
+        inner_steps: Annotated[int, "k, steps of Adam per task in training", AtLeast(1)] = 5,
+        inner_lr: Annotated[float, "learning rate of Adam", AtLeast(0)] = 1e-3,
+        inner_batch: Annotated[int, "images per step in training", AtLeast(1)] = 10,
+        test_steps: Annotated[int, "steps of Adam per task at test", AtLeast(0)] = 50,
+        test_batch: Annotated[int, "images per step at test", AtLeast(1)] = 5,
         inductive: Annotated[
-            bool, "normalise each query with the support alone, not with other queries"
+            bool, "normalise each query with the support only, not with other queries"
         ] = False,
     ):
         super().__init__()
@@ -68,45 +70,62 @@ class Reptile(Learner):
         return dict(self.model.named_parameters())
 
     def adapt(self, support: Examples) -> Predictor:
-        order = _batches(
-            len(support.y), self.test_batch, self.test_steps, torch.Generator().manual_seed(0)
-        )
-        model = partial(functional_call, self.model, self.tuned(support.x, support.y, order)[0])
-        return partial(each_with, model, support.x) if self.inductive else model  # (m, ways)
+        random = torch.Generator().manual_seed(0)
+        batches = mini_batches(len(support.y), self.test_batch, self.test_steps, random)
+        phi, _ = self.tuned(support.x, support.y, batches)
+        model = partial(functional_call, self.model, phi)  # (m, ...) to (m, ways)
+        if self.inductive:
+            return partial(each_with, model, support.x)
+        return model
 
     @torch.no_grad()
-    def tuned(self, x: Tensor, y: Tensor, order: list[Tensor]) -> tuple[Weights, Moments]:
-        """phi, the weights after the mini-batches of `order`, and what Adam remembers then."""
+    def tuned(self, x: Tensor, y: Tensor, batches: list[Tensor]) -> tuple[Weights, Moments]:
+        """Return phi, the weights after one step per mini-batch, and the state of Adam."""
 
         def loss(weights: Weights, batch: Tensor) -> Tensor:
             return F.cross_entropy(functional_call(self.model, weights, x[batch]), y[batch])
 
-        adam, phi = Adam(self.inner_lr, betas=(0.0, 0.999)), self.weights
-        moments = Moments(
-            self.steps_taken, phi, shaped(self.squares, phi)
-        )  # beta1 = 0 forgets any mean
-        for batch in order:
-            phi, moments = adam.step(phi, grad(loss)(phi, batch.to(x.device)), moments)
+        adam = Adam(self.inner_lr, betas=(0.0, 0.999))
+        phi = self.weights
+        any_mean = phi  # beta1 = 0 forgets the mean, whatever it is
+        moments = Moments(self.steps_taken, any_mean, shaped(self.squares, phi))
+        for batch in batches:
+            gradient = grad(loss)(phi, batch.to(x.device))
+            phi, moments = adam.step(phi, gradient, moments)
         return phi, moments
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for tasks in source.tasks():
-            order = _batches(tasks.support.y.shape[1], self.inner_batch, self.inner_steps)
-
-            def one(x: Tensor, y: Tensor, order: list[Tensor] = order) -> Tensor:
-                phi, moments = self.tuned(x, y, order)
-                return torch.stack([flat(phi), flat(moments.square)])
-
-            phi, squares = each_task(one, *tasks.support[:2], batched=self.batched).unbind(
-                1
-            )  # (tasks, weights)
+            phi, squares = self.tuned_stack(tasks.support)
             self.squares.copy_(squares.mean(0))
             self.steps_taken += self.inner_steps
             yield (flat(self.weights) - phi).square().sum(1).mean() / 2
 
+    def tuned_stack(self, support: Examples) -> tuple[Tensor, Tensor]:
+        """Return phi and Adam's mean of squares per task, `(tasks, weights)` each."""
+        n = support.y.shape[1]
+        batches = mini_batches(n, self.inner_batch, self.inner_steps)
 
-def _batches(n: int, size: int, count: int, random: torch.Generator | None = None) -> list[Tensor]:
-    """`count` mini-batches of `size` of the numbers 0 to n - 1; each number comes once before any comes again."""
+        def of_one_task(x: Tensor, y: Tensor) -> Tensor:
+            phi, moments = self.tuned(x, y, batches)
+            return torch.stack([flat(phi), flat(moments.square)])
+
+        both = each_task(of_one_task, support.x, support.y, batched=self.batched)
+        phi, squares = both.unbind(1)
+        return phi, squares
+
+
+def mini_batches(
+    n: int, size: int, count: int, random: torch.Generator | None = None
+) -> list[Tensor]:
+    """Return `count` mini-batches of up to `size` of the numbers 0 to n - 1.
+
+    Every number comes once before any number comes again. The numbers are drawn from `random`, or
+    from torch's global generator if omitted.
+    """
     size = min(size, n)
-    passes = [torch.randperm(n, generator=random) for _ in range(-(-count * size // n))]
-    return list(torch.cat(passes)[: count * size].split(size)) if passes else []
+    numbers = torch.empty(0, dtype=torch.long)
+    while len(numbers) < count * size:
+        numbers = torch.cat([numbers, torch.randperm(n, generator=random)])
+    numbers = numbers[: count * size]
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]

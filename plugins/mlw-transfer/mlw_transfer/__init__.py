@@ -1,4 +1,4 @@
-"""Transfer baselines: train a classifier on all training classes, fit a new head to a task."""
+"""Transfer baselines: train a classifier on all training classes, fit a new head per task."""
 
 from workbench import Register, hookimpl
 

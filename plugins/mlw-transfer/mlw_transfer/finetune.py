@@ -1,25 +1,31 @@
-"""Full fine-tuning: for each task a fresh copy of the trained backbone, tuned with a new head on the support.
+"""Full fine-tuning: for each task, tune a fresh copy of the trained backbone and a new head.
 
-Dhillon, Chaudhari, Ravichandran, Soatto: A Baseline for Few-Shot Image Classification, ICLR 2020, arXiv
-1909.02729. Guo, Codella, Karlinsky, Codella, Smith, Saenko, Rosing, Feris: A Broader Study of Cross-Domain
-Few-Shot Learning, ECCV 2020, arXiv 1912.07200, whose "Ft all" is `head=random, tuner=sgd, statistics=support`.
+Dhillon, Chaudhari, Ravichandran, Soatto: A Baseline for Few-Shot Image Classification, ICLR 2020,
+arXiv 1909.02729. Guo, Codella, Karlinsky, Codella, Smith, Saenko, Rosing, Feris: A Broader Study of
+Cross-Domain Few-Shot Learning, ECCV 2020, arXiv 1912.07200; their "Ft all" is
+`head=random, tuner=sgd, statistics=support`.
 
-`head=support` scores by w_k z / ||z|| + b_k, from w_k = the mean of class k's z / ||z||, divided by its length,
-and b = 0 (Dhillon et al., equations 5 and 6). Their z are the pre-trained network's logits after ReLU,
-`features=logits`. `head=random` scores by w_k z + b_k, from random first values. `tuner=adam` moves all weights
-alike; `tuner=sgd` is, as in Guo et al., plain on the backbone, and on the head has momentum and dampening 0.9
-and weight decay 0.001. With `entropy` the loss is CE(support) + entropy * H(queries), H being the mean Shannon
-entropy of their predictions (Dhillon et al., equation 8): tuning then waits for the queries.
+Head. `head=support` scores by w_k z / ||z|| + b_k. w_k starts as the mean of class k's z / ||z||,
+divided by its length, and b = 0 (Dhillon et al., equations 5 and 6). Their z are the logits of the
+pre-trained network after ReLU, `features=logits`. `head=random` scores by w_k z + b_k from random
+initial values.
 
-Batch normalisation is by `statistics`: `running`, the trained averages, all the time; `support`, the batch's
-own while tuning, from which the averages go on, and by these for the queries, so still inductive; `batch`, the
-batch's own, that of the queries too, which is transductive.
+Optimiser. `tuner=adam` tunes all weights in the same way. `tuner=sgd` follows Guo et al.: plain SGD
+on the backbone; momentum and dampening 0.9 and weight decay 0.001 on the head.
+
+Loss. Cross-entropy of the support. With `entropy` it is CE(support) + entropy * H(queries), where H
+is the mean Shannon entropy of the queries' predictions (Dhillon et al., equation 8). Tuning then
+needs the queries.
+
+Batch normalisation. `statistics=running` always uses the trained running averages. `support` uses
+each batch's own statistics in tuning and updates the running averages with them; these normalise
+the queries, so it is still inductive. `batch` uses each batch's own statistics, also for the
+queries: transductive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -31,13 +37,13 @@ from mlw_transfer.tuning import by_batch, crop_and_flip, last_blocks, normalises
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
 from workbench.functional import SGD, Adam, Weights, class_means
 
-MOMENTUM = 0.1  # of running averages, torch's own
+MOMENTUM = 0.1  # of running averages, torch's default
 
 
 class FineTune(Learner):
     """Tune the whole backbone, or its last blocks, and a new head on the support of each task."""
 
-    # one by one: on a CPU a stack, with weights of its own for each task, took 1.6 to 4 times as long
+    # Not batched: on a CPU, stacks with separate weights per task took 1.6 to 4 times as long.
     episodic = False
     selects: ClassVar = {"tune_lr": (5e-5, 5e-4, 5e-3), "tune_epochs": (10, 25)}
 
@@ -48,31 +54,35 @@ class FineTune(Learner):
         *,
         blocks: Annotated[
             int | None,
-            "tune the last so many blocks; none: all weights. A block begins with each parameter of two or more "
-            "dimensions, a convolution's or matrix's, and ends before the next; in the order of named_parameters()",
+            "how many of the last blocks to tune; none: all weights. A block begins with each "
+            "parameter of two or more dimensions (of a convolution or a matrix), in the order of "
+            "named_parameters()",
         ] = None,
         head: Annotated[
-            Literal["support", "random"], "first weights: class means of unit length, or random"
+            Literal["support", "random"], "initial weights: class means of unit length, or random"
         ] = "support",
         features: Annotated[
             Literal["backbone", "logits"],
-            "what the head reads: features, or the logits of the training classes",
+            "input of the head: the backbone's features, or the logits of the training classes",
         ] = "backbone",
-        tuner: Annotated[Literal["adam", "sgd"], "optimiser of a task"] = "adam",
-        tune_lr: Annotated[float, "its learning rate", AtLeast(0)] = 5e-5,
+        tuner: Annotated[Literal["adam", "sgd"], "optimiser within a task"] = "adam",
+        tune_lr: Annotated[float, "learning rate within a task", AtLeast(0)] = 5e-5,
         tune_epochs: Annotated[int, "passes over the support", AtLeast(0)] = 25,
         tune_batch: Annotated[
-            int | None, "images a step; none: all of the support", AtLeast(1)
+            int | None, "images per step; none: the whole support", AtLeast(1)
         ] = None,
         augmented: Annotated[
-            int, "copies of the support, randomly cropped and flipped, that join it", AtLeast(0)
+            int, "randomly cropped and flipped copies of the support to add", AtLeast(0)
         ] = 0,
         statistics: Annotated[
             Literal["running", "support", "batch"],
-            "batch normalisation by the trained averages, by averages of support batches, or by each batch itself",
+            "batch normalisation by the trained averages, by averages over support batches, "
+            "or by each batch's own statistics",
         ] = "running",
         entropy: Annotated[
-            float, "weight of the queries' entropy in the loss; above 0: transductive", AtLeast(0)
+            float,
+            "weight of the queries' entropy in the loss; above 0: transductive",
+            AtLeast(0),
         ] = 0.0,
     ):
         super().__init__()
@@ -90,20 +100,17 @@ class FineTune(Learner):
         if features == "logits":
             self.classifier = nn.Linear(backbone.dim, sum(classes))
         self.tuned = last_blocks(self, blocks)
-        self.transductive = (
-            entropy > 0
-            or (normalises(backbone) and statistics == "batch")
-            or uses_batch_statistics(backbone)
-        )
+        by_query_batch = statistics == "batch" and normalises(backbone)
+        self.transductive = entropy > 0 or by_query_batch or uses_batch_statistics(backbone)
 
     def forward(self, images: Tensor) -> Tensor:
-        """What the head reads: `(n, channels, height, width)` to `(n, dim)`."""
-        z = (
-            self.classifier(self.backbone(images)).relu()
-            if self.features == "logits"
-            else self.backbone(images)
-        )
-        return F.normalize(z, dim=-1) if self.head == "support" else z
+        """Return the input of the head: `(n, channels, height, width)` to `(n, dim)`."""
+        z = self.backbone(images)
+        if self.features == "logits":
+            z = self.classifier(z).relu()
+        if self.head == "support":
+            z = F.normalize(z, dim=-1)
+        return z
 
     def adapt(self, support: Examples) -> Predictor:
         if self.entropy:
@@ -112,74 +119,83 @@ class FineTune(Learner):
 
     @torch.no_grad()
     def tune(self, support: Examples, queries: Tensor | None = None) -> Predictor:
-        """A predictor with the weights tuned on a task, and on the entropy of queries where these are given."""
+        """Return a predictor tuned on the support, and on the entropy of the queries if given."""
         random = torch.Generator().manual_seed(0)
-        x = torch.cat(
-            [support.x, *(crop_and_flip(support.x, random) for _ in range(self.augmented))]
-        )
-        y = support.y.repeat(1 + self.augmented)
-        noted: Weights = {}  # means and variances of the last batch, named as the running averages are
+        support = self.with_copies(support, random)
+        x, y = support.x, support.y
+        noted: Weights = {}  # means and variances of the last batch
         net = self if self.statistics == "running" else by_batch(self, noted)
 
-        def scores(body: Weights, head: Weights, x: Tensor, net: nn.Module = net) -> Tensor:
-            return F.linear(
-                functional_call(net, body, (x,)), head["weight"], head["bias"]
-            )  # (n, ways)
-
         def loss(body: Weights, head: Weights, batch: Tensor) -> tuple[Tensor, Weights]:
-            uncertainty = 0.0 if queries is None else _entropy(scores(body, head, queries))
-            return F.cross_entropy(
-                scores(body, head, x[batch]), y[batch]
-            ) + self.entropy * uncertainty, dict(noted)
+            uncertainty: Tensor | float = 0.0
+            if queries is not None:
+                uncertainty = mean_entropy(scores(net, body, head, queries))
+            # The support comes after the queries: its statistics are the ones to note.
+            fit = F.cross_entropy(scores(net, body, head, x[batch]), y[batch])
+            return fit + self.entropy * uncertainty, dict(noted)
 
-        body: Weights = {name: self.get_parameter(name) for name in self.tuned}
-        head = _first_head(self, Examples(x, y, support.ways), random)
-        averages = {
-            name: value for name, value in self.named_buffers() if name.endswith(("_mean", "_var"))
-        }
-        (move_body, of_body), (move_head, of_head) = _optimisers(self.tuner, self.tune_lr)
+        gradient = grad(loss, argnums=(0, 1), has_aux=True)
+        body = {name: self.get_parameter(name) for name in self.tuned}
+        head = self.first_head(support, random)
+        averages = self.running_averages()
+        body_tuner, head_tuner = _tuners(self.tuner, self.tune_lr)
+        body_state = head_state = None
         for _ in range(self.tune_epochs):
-            for batch in (
-                torch.randperm(len(y), generator=random)
-                .to(y.device)
-                .split(self.tune_batch or len(y))
-            ):
-                (d_body, d_head), moments = grad(loss, argnums=(0, 1), has_aux=True)(
-                    body, head, batch
-                )
-                body, of_body = move_body.step(body, d_body, of_body)
-                head, of_head = move_head.step(head, d_head, of_head)
-                averages |= {
-                    name: averages[name].lerp(now, MOMENTUM) for name, now in moments.items()
-                }
+            order = torch.randperm(len(y), generator=random).to(y.device)
+            for batch in order.split(self.tune_batch or len(y)):
+                (by_body, by_head), moments = gradient(body, head, batch)
+                body, body_state = body_tuner.step(body, by_body, body_state)
+                head, head_state = head_tuner.step(head, by_head, head_state)
+                for name, moment in moments.items():
+                    averages[name] = averages[name].lerp(moment, MOMENTUM)
         if self.statistics == "support":
-            return partial(scores, body | averages, head, net=self)
-        return partial(scores, body, head)  # (m, ways)
+            return lambda x: scores(self, body | averages, head, x)  # (m, ways)
+        return lambda x: scores(net, body, head, x)  # (m, ways)
 
-    def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002 - the backbone is trained already
+    def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002 - the backbone is already trained
         return iter(())
 
+    def with_copies(self, support: Examples, random: torch.Generator) -> Examples:
+        """Return the support and its augmented copies."""
+        images = [support.x]
+        for _ in range(self.augmented):
+            images.append(crop_and_flip(support.x, random))
+        y = support.y.repeat(1 + self.augmented)
+        return Examples(torch.cat(images), y, support.ways)
 
-def _first_head(net: FineTune, support: Examples, random: torch.Generator) -> Weights:
-    z = net(support.x)  # (n, dim)
-    if net.head == "support":
-        weight = F.normalize(
-            class_means(support._replace(x=z)).nan_to_num(), dim=-1
-        )  # 0: a class not met yet
-        return {"weight": weight, "bias": torch.zeros_like(weight[:, 0])}
-    first = (torch.rand(support.ways, z.shape[1] + 1, generator=random) * 2 - 1).to(z) * z.shape[
-        1
-    ] ** -0.5
-    return {"weight": first[:, :-1], "bias": first[:, -1]}  # spread as torch's own
+    def first_head(self, support: Examples, random: torch.Generator) -> Weights:
+        """Return the initial weight `(ways, dim)` and bias `(ways,)` of the head."""
+        z = self(support.x)  # (n, dim)
+        if self.head == "support":
+            means = class_means(support._replace(x=z)).nan_to_num()  # 0: a class without images
+            weight = F.normalize(means, dim=-1)
+            return {"weight": weight, "bias": torch.zeros_like(weight[:, 0])}
+        dim = z.shape[1]
+        rows = torch.rand(support.ways, dim + 1, generator=random) * 2 - 1
+        rows = rows.to(z) * dim**-0.5  # as torch initialises a linear layer
+        return {"weight": rows[:, :-1], "bias": rows[:, -1]}
+
+    def running_averages(self) -> Weights:
+        averages = {}
+        for name, value in self.named_buffers():
+            if name.endswith(("_mean", "_var")):
+                averages[name] = value
+        return averages
 
 
-def _optimisers(tuner: str, lr: float) -> Any:
-    """For the backbone and for the head, each with what it remembers at first."""
-    if tuner == "adam":
-        return (Adam(lr), None), (Adam(lr), None)
-    return (SGD(lr), None), (SGD(lr, momentum=0.9, dampening=0.9, weight_decay=0.001), None)
+def scores(net: nn.Module, body: Weights, head: Weights, x: Tensor) -> Tensor:
+    """Return scores `(n, ways)` of images under these weights of the network and of the head."""
+    features = functional_call(net, body, (x,))  # (n, dim)
+    return F.linear(features, head["weight"], head["bias"])
 
 
-def _entropy(scores: Tensor) -> Tensor:
-    """The mean entropy of the predictions, `(m, ways)`, in nats."""
+def mean_entropy(scores: Tensor) -> Tensor:
+    """Return the mean entropy in nats of predictions with these scores, `(m, ways)`."""
     return -(scores.softmax(-1) * scores.log_softmax(-1)).sum(-1).mean()
+
+
+def _tuners(tuner: str, lr: float) -> tuple[Any, Any]:
+    """Return the optimisers of the backbone and of the head."""
+    if tuner == "adam":
+        return Adam(lr), Adam(lr)
+    return SGD(lr), SGD(lr, momentum=0.9, dampening=0.9, weight_decay=0.001)

@@ -1,4 +1,4 @@
-"""What the heads that are fitted step by step share.
+"""Helpers for methods that fit a head step by step.
 
 Letters: n support examples, ways, dim of a feature.
 """
@@ -14,35 +14,43 @@ from torch import Tensor
 def first_rows(
     ways: int, columns: int, bound: float, random: torch.Generator, like: Tensor
 ) -> Tensor:
-    """First weights `(ways, columns)`, uniform in -bound .. bound, as torch begins a linear layer."""
+    """Return initial weights `(ways, columns)`, uniform in -bound .. bound, as torch draws them."""
     return (torch.rand(ways, columns, generator=random) * 2 - 1).to(like) * bound
 
 
 def shuffled(
     random: torch.Generator, epochs: int, size: int, *tables: Tensor
 ) -> Iterator[tuple[Tensor, ...]]:
-    """Batches of up to `size` rows, `epochs` times through all of them: their numbers, and these rows of each table."""
+    """Yield batches of up to `size` rows in a new random order per epoch.
+
+    A batch is a tuple: the row numbers, then these rows of each table.
+    """
     for _ in range(epochs):
         order = torch.randperm(len(tables[0]), generator=random).to(tables[0].device)
-        yield from zip(
-            order.split(size), *(table[order].split(size) for table in tables), strict=True
-        )
+        columns = [order.split(size)]
+        for table in tables:
+            columns.append(table[order].split(size))
+        yield from zip(*columns, strict=True)
 
 
 def errors(scores: Tensor, labels: Tensor) -> Tensor:
-    """The gradient of the summed cross-entropy by the scores, `(n, ways)`: softmax - label.
+    """Return the gradient of the summed cross-entropy by the scores, `(n, ways)`: softmax - label.
 
-    Written out, because torch's softmax takes twice as long over a handful of classes.
+    Written out because torch's softmax takes twice as long for a handful of classes.
     """
     powers = (scores - scores.amax(-1, keepdim=True)).exp()
     return powers / powers.sum(-1, keepdim=True) - labels
 
 
 def in_span(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows `(n, dim)` as coordinates `(n, r)` in an orthonormal basis `(r, dim)` of their span, r = min(n, dim).
+    """Express rows `(n, dim)` in an orthonormal basis of their span.
 
-    Lengths and angles stay, so a gradient descent that begins with combinations of these rows, and whose gradients
-    are combinations of them, is the same in these coordinates, of which there are few.
+    Lengths and angles do not change. So gradient descent gives the same result in these coordinates
+    if it starts from combinations of the rows and all its gradients are combinations of them. There
+    are only r = min(n, dim) coordinates.
+
+    Returns:
+        The coordinates `(n, r)` and the basis `(r, dim)`.
     """
     basis, coordinates = torch.linalg.qr(rows.mT)  # (dim, r), (r, n)
     return coordinates.mT, basis.mT

@@ -1,11 +1,14 @@
-"""Nearest neighbours: the class of the support images nearest to a query, by pixels or by features.
+"""Nearest neighbours: predict the class of the support images nearest to a query, by pixels or by
+features.
 
-Cover, Hart: Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13, 1967. In
-pixels it learns nothing, and is the floor of a table; in features of a trained classifier it is the first
-baseline of Ravi, Larochelle: Optimization as a Model for Few-Shot Learning, ICLR 2017.
+Cover, Hart: Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13,
+1967. On pixels it learns nothing and is the lower bound of a table. On features of a trained
+classifier it is the first baseline of Ravi, Larochelle: Optimization as a Model for Few-Shot
+Learning, ICLR 2017.
 
-Each of the k nearest has one vote. A tie goes to the class of the nearer ones: the r-th adds 2^-r to its
-vote, which all together stay below one vote. Scores are votes, so their softmax says nothing of certainty.
+Each of the k nearest images has one vote. Ties go to the class whose images are nearer: the r-th
+nearest adds 2^-r to its vote, and all of these together stay below one vote. Scores are votes, so
+their softmax is not a measure of confidence.
 """
 
 from __future__ import annotations
@@ -32,9 +35,9 @@ class NearestNeighbor(Learner):
         *,
         space: Annotated[Literal["features", "pixels"], "what is compared"] = "features",
         distance: Annotated[
-            Literal["euclidean", "cosine"], "by distance, or by angle"
+            Literal["euclidean", "cosine"], "Euclidean distance, or cosine distance"
         ] = "euclidean",
-        neighbors: Annotated[int, "how many of the nearest vote", AtLeast(1)] = 1,
+        neighbors: Annotated[int, "k, how many of the nearest images vote", AtLeast(1)] = 1,
     ):
         super().__init__()
         self.backbone = backbone
@@ -43,22 +46,26 @@ class NearestNeighbor(Learner):
         self.neighbors = neighbors
 
     def embed(self, images: Tensor) -> Tensor:
-        return self.backbone(images) if self.space == "features" else images.flatten(1)  # (n, dim)
+        if self.space == "pixels":
+            return images.flatten(1)  # (n, channels * height * width)
+        return self.backbone(images)  # (n, dim)
 
     def adapt(self, support: Examples) -> Predictor:
-        nearest = min(self.neighbors, len(support.x))
-        votes = 1 + 0.5 ** torch.arange(1, nearest + 1, device=support.x.device)  # (nearest,)
+        k = min(self.neighbors, len(support.x))
+        votes = 1 + 0.5 ** torch.arange(1, k + 1, device=support.x.device)  # (k,)
 
         def predict(x: Tensor) -> Tensor:
-            near = (
-                cosines(x, support.x)
-                if self.distance == "cosine"
-                else -squared_distances(x, support.x)
-            )  # (m, n)
-            classes = support.y[near.topk(nearest).indices]  # (m, nearest)
-            return votes.to(x) @ one_hot(classes, support.ways).to(x)  # (m, ways)
+            nearest = self.similarities(x, support.x).topk(k).indices  # (m, k)
+            classes = one_hot(support.y[nearest], support.ways).to(x)  # (m, k, ways)
+            return votes.to(x) @ classes  # (m, ways)
 
         return predict
 
-    def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002 - the backbone is trained already
+    def similarities(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return a number `(m, n)` for each pair that is larger the nearer the two are."""
+        if self.distance == "cosine":
+            return cosines(x, y)
+        return -squared_distances(x, y)
+
+    def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002 - nothing is trained here
         return iter(())

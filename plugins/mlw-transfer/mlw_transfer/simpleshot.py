@@ -1,14 +1,14 @@
 """SimpleShot: nearest class mean of transformed features of a trained classifier.
 
-Wang, Chao, Weinberger, van der Maaten: SimpleShot: Revisiting Nearest-Neighbor Classification for Few-Shot
-Learning, 2019, arXiv 1911.04623.
+Wang, Chao, Weinberger, van der Maaten: SimpleShot: Revisiting Nearest-Neighbor Classification for
+Few-Shot Learning, 2019, arXiv 1911.04623.
 
     UN:    z                           (unnormalised)
     L2N:   z / |z|
-    CL2N:  (z - mean) / |z - mean|     mean of all training images' features
+    CL2N:  (z - mean) / |z - mean|     mean of the features of all training images
 
-A query belongs to the class whose mean, of its transformed support features, is nearest by Euclidean distance.
-Scores are negative squared distances; the paper only compares them.
+A query gets the class whose mean, computed from its transformed support features, is nearest by
+Euclidean distance. Scores are negative squared distances; the paper only compares them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SimpleShot(Learner):
         *,
         transform: Annotated[
             Literal["un", "l2n", "cl2n"],
-            "features as they are, of length 1, or centred and then of length 1",
+            "un: features as they are; l2n: of length 1; cl2n: centred, then of length 1",
         ] = "cl2n",
     ):
         super().__init__()
@@ -49,16 +49,20 @@ class SimpleShot(Learner):
         z = self.backbone(images)  # (n, dim)
         if self.transform == "un":
             return z
-        return F.normalize(z - self.base_mean if self.transform == "cl2n" else z, dim=-1)
+        if self.transform == "cl2n":
+            z = z - self.base_mean
+        return F.normalize(z, dim=-1)
 
     def adapt(self, support: Examples) -> Predictor:
         centroids = class_means(support)  # (ways, dim)
-        return lambda x: -squared_distances(x, centroids)  # (n, ways)
+        return lambda x: -squared_distances(x, centroids)  # (m, ways)
 
     @torch.no_grad()
     def losses(self, source: Source) -> Iterator[Tensor]:
-        self.eval()  # the mean is of the features that tests will meet
-        total, count = torch.zeros_like(self.base_mean), 0
+        """Compute the mean of all training features. The backbone is already trained."""
+        self.eval()  # the features must be those of test time
+        total = torch.zeros_like(self.base_mean)
+        count = 0
         for x, _ in source.sweep():
             total += self.backbone(x).sum(0)
             count += len(x)

@@ -16,35 +16,52 @@ from workbench.functional import Weights
 
 
 def last_blocks(net: nn.Module, blocks: int | None) -> list[str]:
-    """The names of the parameters of the last blocks."""
-    names, weights = zip(*net.named_parameters(), strict=True)
-    begins = [place for place, weight in enumerate(weights) if weight.dim() > 1]
-    if blocks is not None and not 1 <= blocks <= len(begins):
+    """Return the names of the parameters of the last blocks; of all parameters if `blocks` is None.
+
+    A block begins with each parameter of two or more dimensions. Raises `UsageError` if there are
+    not so many blocks.
+    """
+    names = []
+    begins = []
+    for number, (name, weight) in enumerate(net.named_parameters()):
+        names.append(name)
+        if weight.dim() > 1:
+            begins.append(number)
+    if blocks is None:
+        return names
+    if not 1 <= blocks <= len(begins):
         raise UsageError(
-            f"blocks={blocks} cannot be: this network has {len(begins)}; to tune none of them is baseline"
+            f"Invalid value blocks={blocks}: must be from 1 to {len(begins)}, the number of blocks "
+            "of this network. To tune none of them, use baseline."
         )
-    return list(names if blocks is None else names[begins[-blocks] :])
+    return names[begins[-blocks] :]
 
 
 def normalises(net: nn.Module) -> bool:
-    """Whether any part keeps running averages, or the statistics of a batch."""
+    """Return whether any part is a batch normalisation of torch."""
     return any(isinstance(part, _BatchNorm) for part in net.modules())
 
 
 def by_batch(net: nn.Module, noted: Weights) -> nn.Module:
-    """A copy that normalises by the batch's own statistics, and notes them; one value has none, so by the averages.
+    """Return a copy of a network that normalises by the batch's own statistics and notes them.
 
-    Torch would go on with its averages in place, which `torch.func` refuses.
+    A channel with a single value has no variance; there the running averages are used. Torch would
+    also update its running averages in place, which `torch.func` does not allow.
+
+    Args:
+        noted: filled with the means and variances of the last batch, named as the running averages
+            are.
     """
 
     def note(name: str, norm: nn.Module, inputs: tuple[Tensor]) -> None:
         x = inputs[0].transpose(0, 1).flatten(1)  # (channels, values)
         norm.train(x.shape[1] > 1)
-        for moment, of in (("running_mean", Tensor.mean), ("running_var", Tensor.var)):
-            if norm.training:
-                noted[f"{name}.{moment}"] = of(x, 1)
-            else:
-                noted.pop(f"{name}.{moment}", None)
+        if norm.training:
+            noted[f"{name}.running_mean"] = x.mean(1)
+            noted[f"{name}.running_var"] = x.var(1)
+        else:
+            noted.pop(f"{name}.running_mean", None)
+            noted.pop(f"{name}.running_var", None)
 
     net = copy.deepcopy(net)
     for name, part in net.named_modules():
@@ -55,18 +72,20 @@ def by_batch(net: nn.Module, noted: Weights) -> nn.Module:
 
 
 def crop_and_flip(x: Tensor, random: torch.Generator) -> Tensor:
-    """A random part of each image `(n, channels, height, width)`, enlarged to the whole, half of them mirrored.
+    """Crop each image `(n, channels, height, width)` at random, resize the crop, and mirror half of
+    them.
 
-    As `augment=crop+flip` draws them: 8 to 100% of the area, 3:4 to 4:3 in shape.
+    The crops are those of `augment=crop+flip`: 8 to 100% of the area, with aspect ratios 3:4 to
+    4:3.
     """
     area, shape, side, left, top = torch.rand(len(x), 5, generator=random).to(x).unbind(1)
-    area, shape = 0.08 + 0.92 * area, (math.log(4 / 3) * (2 * shape - 1)).exp()
-    wide, high = (
-        (area * shape).sqrt().clamp_max(1),
-        (area / shape).sqrt().clamp_max(1),
-    )  # of the image's own
-    mirrored, none = torch.where(side < 0.5, -wide, wide), torch.zeros_like(wide)
-    across = torch.stack([mirrored, none, (2 * left - 1) * (1 - wide)], 1)
-    down = torch.stack([none, high, (2 * top - 1) * (1 - high)], 1)
-    places = F.affine_grid(torch.stack([across, down], 1), list(x.shape), align_corners=False)
-    return F.grid_sample(x, places, padding_mode="border", align_corners=False)
+    area = 0.08 + 0.92 * area
+    ratio = (math.log(4 / 3) * (2 * shape - 1)).exp()
+    wide = (area * ratio).sqrt().clamp_max(1)  # as a part of the image's width
+    high = (area / ratio).sqrt().clamp_max(1)
+    mirrored = torch.where(side < 0.5, -wide, wide)
+    zero = torch.zeros_like(wide)
+    across = torch.stack([mirrored, zero, (2 * left - 1) * (1 - wide)], 1)
+    down = torch.stack([zero, high, (2 * top - 1) * (1 - high)], 1)
+    grid = F.affine_grid(torch.stack([across, down], 1), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
