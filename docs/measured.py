@@ -35,7 +35,7 @@ from workbench.plugin.recipes import (
     ways_and_shots,
 )
 from workbench.plugin.registry import registry
-from workbench.results.figures import COLOURS
+from workbench.results.style import COLOURS
 from workbench.results.frame import read_tasks
 from workbench.results.marks import common_signs, signs
 from workbench.results.summary import summary, trainings
