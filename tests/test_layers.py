@@ -28,15 +28,15 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 ROOMS = {
     "workbench": "errors lazy progress storage plugin data tasks functional learning results experiments testing cli",
     "workbench.plugin": "hookspecs options registry recipes",
-    "workbench.data": "cache files dataset prepared image_folder download catalog opening inventory",
-    "workbench.data.files": "pickles decode containers archive checksum",
+    "workbench.data": "cache files dataset tables prepared image_folder download catalog opening inventory verification",
+    "workbench.data.files": "pickles decode file_state members containers scratch archive checksum",
     "workbench.data.image_folder": "record layout dataset register",
-    "workbench.data.download": "manifest provenance transfer local_files mirrors fetch",
-    "workbench.tasks": "task sampling protocols source splits",
+    "workbench.data.download": "entry manifest_file manifest provenance learnt transfer local_files mirrors fetch",
+    "workbench.tasks": "task sampling protocols source splits settings",
     "workbench.tasks.protocols": "way_shot within_group unbalanced stream prequential listed meta_dataset build",
     "workbench.learning": "device augment settings learner training evaluation",
-    "workbench.results": "frame wording published marks summary figures heatmap html",
-    "workbench.experiments": "plan build fingerprint run train_run evaluate_run compare",
+    "workbench.results": "frame wording grouping published marks paired baselines summary matrix style figures heatmap html",
+    "workbench.experiments": "workspace plan manifest run build fingerprint train_run evaluate_run cells compare",
     "workbench.cli": "_show _lists _results compare download evaluate info list_ plugins report train main",
 }
 PLACE = {
@@ -46,13 +46,14 @@ PLACE = {
 }
 
 # What answers before torch, pandas and matplotlib are imported; and what needs no torch.
-LIGHT = ("errors", "lazy", "storage", "plugin.", "cli.", "experiments.compare")
+LIGHT = ("errors", "lazy", "storage", "plugin.", "cli.", "experiments.workspace")
 WITHOUT_TORCH = (
     "data.",
     "results.",
     "tasks.sampling",
     "tasks.protocols",
     "experiments.run",
+    "learning.augment",
     "learning.settings",
 )
 

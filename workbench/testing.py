@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 
 from workbench.data.dataset import SPLITS, Dataset
-from workbench.data.prepared import Table
+from workbench.data.opening import OpenDataset, open_dataset
+from workbench.data.tables import Table
 from workbench.experiments.build import build_backbone, build_learner
-from workbench.experiments.plan import Plan, make_plan
+from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.learning.learner import Learner, scores
 from workbench.learning.settings import settings_options
 from workbench.plugin.options import filled_parameters, option_text, options_of, parse_spec
@@ -30,7 +31,7 @@ from workbench.plugin.recipes import published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.source import Source
-from workbench.tasks.splits import Data
+from workbench.tasks.splits import TrainingData
 from workbench.tasks.task import Examples, Task
 
 __all__ = [
@@ -47,7 +48,9 @@ SHAPE = (1, 16, 16)
 FILLED = {"backbone", "ways", "classes", "domains", "image_shape", "teachers", "seen"}
 
 
-def tiny_data(shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: int = 12) -> Data:
+def tiny_data(
+    shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: int = 12
+) -> TrainingData:
     """A data set of noise around a random picture for each class, with three splits."""
     random = np.random.default_rng(0)
     starts = np.arange(0, classes * images + 1, images)
@@ -62,7 +65,7 @@ def tiny_data(shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: 
         tables[split] = Table(
             rows, tuple(f"{split}{number}" for number in range(classes)), starts, "tiny"
         )
-    return Data("tiny", "tiny", tables)
+    return TrainingData((OpenDataset("tiny", "tiny", tables),))
 
 
 def tiny_source(
@@ -84,7 +87,7 @@ def check_learner(spec: str, *, backbone: str | None = None) -> None:
     check_constructor("algorithms", parse_spec(spec).name)
     with _float64():
         data = tiny_data()
-        plan = make_plan(spec, data, ways=3, shots=2, backbone=backbone)
+        plan = make_plan(spec, data, TrainingRequest(ways=3, shots=2, backbone=backbone))
         teachers = [
             build_learner(first, data).eval() for first in plan.teachers if isinstance(first, Plan)
         ]
@@ -121,12 +124,10 @@ def check_backbone(spec: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None
 
 def check_dataset(spec: str) -> None:
     """Check that a data set's splits share no class and hold uint8 images of one shape."""
-    from workbench.tasks.splits import open_data
-
     check_constructor("datasets", parse_spec(spec).name)
     target = registry().find("datasets", parse_spec(spec).name).load()
     assert issubclass(target, Dataset), f"{spec} must be a subclass of workbench.Dataset"
-    data = open_data(spec)
+    data = open_dataset(spec)
     names = [name for table in data.tables.values() for name in table.names]
     assert len(names) == len(set(names)), f"{spec} has a class in two splits"
     shapes = {table.images.shape[1:] for table in data.tables.values()}

@@ -1,12 +1,13 @@
-"""Options that take several words, which Typer does not know: `--shots 1 5`, `--on omniglot glyphs`.
+"""Options that take several words: `--shots 1 5`, `--on omniglot glyphs`. Typer has none.
 
-`widen` repeats the flag before each word, the form that Typer takes. Integer lists take the integers
-that follow, `1,5` too; name lists take the words up to the next flag, so algorithms come before them.
+`widen` repeats the flag before each word, which Typer takes. Lists of integers take the integers
+that follow, also as `1,5`. Lists of names take the words up to the next flag, so algorithms come
+first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from workbench.errors import UsageError
 
@@ -17,69 +18,80 @@ NAMES = {
     "train": {"--on"},
     "report": {"--baseline"},
 }
-ALIASES = {"compare": {"--test-on": "--on"}, "eval": {"--test-on": "--on"}}
+# other names of a flag
+ALIASES = {
+    "compare": {"--test-on": "--on"},
+    "eval": {"--test-on": "--on"},
+    "train": {"--train-on": "--on"},
+}
 
 
 def widen(words: Sequence[str]) -> list[str]:
-    """The words of a command line with each list spelt out.
+    """Return the words of a command line with a flag before each word of a list.
 
     Raises:
-        UsageError: a list flag without a value, an integer list with something else, or a flag under two names.
+        UsageError: a list without values, a list of integers with something else, or one flag
+            under two names.
     """
-    command = next((word for word in words if not word.startswith("-")), "")
-    integers, names = INTEGERS.get(command, set()), NAMES.get(command, set())
+    command = _command(words)
+    integers = INTEGERS.get(command, set())
+    names = NAMES.get(command, set())
     aliases = ALIASES.get(command, {})
     wide: list[str] = []
-    met: dict[str, str] = {}  # the name under which a flag came
+    used: dict[str, str] = {}  # by flag, the name under which it came
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        typed, equals, value = word.partition("=")
         if word == "--":
             return [*wide, word, *rest]
+        typed, equals, value = word.partition("=")
         flag = aliases.get(typed, typed)
-        if met.setdefault(flag, typed) != typed and flag in aliases.values():
-            raise UsageError(
-                f"{met[flag]} and {typed} are two names of one thing; give one of them"
-            )
-        if flag in integers:
-            values = list(
-                _integers(flag, value, rest) if equals else _following_integers(flag, rest)
-            )
-        elif flag in names:
-            values = [value] if equals and value else _following_names(rest)
-        else:
+        if flag not in integers | names:
             wide.append(word)
             continue
+        _check_name(flag, typed, used)
+        given = [value] if equals and value else []
+        if flag in integers:
+            values = _integers(flag, given, rest)
+            example = "1 5"
+        else:
+            values = given or _names(rest)
+            example = "omniglot"
         if not values:
-            example = "1 5" if flag in integers else "omniglot"
-            raise UsageError(f"{typed} needs a value; write for instance {typed} {example}")
-        for value in values:
-            wide += [flag, value]
+            raise UsageError(f"{typed} needs a value, for instance: {typed} {example}")
+        for each in values:
+            wide += [flag, each]
     return wide
 
 
-def _integers(flag: str, value: str, rest: list[str]) -> Iterator[str]:
-    yield from _split(flag, value)
-    yield from _following_integers(flag, rest)
+def _command(words: Sequence[str]) -> str:
+    for word in words:
+        if not word.startswith("-"):
+            return word
+    return ""
 
 
-def _following_integers(flag: str, rest: list[str]) -> Iterator[str]:
+def _check_name(flag: str, typed: str, used: dict[str, str]) -> None:
+    before = used.setdefault(flag, typed)
+    if before != typed:
+        raise UsageError(f"{before} and {typed} are two names of one option; give one of them")
+
+
+def _integers(flag: str, given: list[str], rest: list[str]) -> list[str]:
+    """Return the integers given with "=", and take those at the beginning of `rest`."""
+    words = list(given)
     while rest and rest[0][:1].isdigit():
-        yield from _split(flag, rest.pop(0))
+        words.append(rest.pop(0))
+    values = [part for part in ",".join(words).split(",") if part]
+    for value in values:
+        if not value.isdigit():
+            raise UsageError(f"{flag} takes whole numbers, not {value!r}; for instance: {flag} 1 5")
+    return values
 
 
-def _following_names(rest: list[str]) -> list[str]:
+def _names(rest: list[str]) -> list[str]:
+    """Take the words before the next flag."""
     names = []
     while rest and not rest[0].startswith("-"):
         names.append(rest.pop(0))
     return names
-
-
-def _split(flag: str, value: str) -> list[str]:
-    parts = [part for part in value.split(",") if part]
-    if wrong := [part for part in parts if not part.isdigit()]:
-        raise UsageError(
-            f"{flag} takes whole numbers, not {wrong[0]!r}; write for instance {flag} 1 5"
-        )
-    return parts

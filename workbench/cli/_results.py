@@ -3,187 +3,241 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli import _show
-from workbench.plugin.recipes import ways_and_shots
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Cell = Mapping[str, Any]  # a row of the summary
+
+# columns of the list, where their values differ
+IF_SEVERAL = ("backbone", "train_on", "test_on", "split", "protocol", "queries", "instance")
+# columns of the list, where there is a value
+IF_KNOWN = {"published": "published", "seed sd": "seed_sd"}
+
 
 def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -> None:
-    """Print the summary of a tasks frame, one row a cell; with where published numbers come from if asked."""
+    """Print the summary of a tasks frame, one row per cell.
+
+    Args:
+        json: print JSON instead.
+        published: say where published numbers come from.
+    """
+    from workbench.results.frame import for_json
     from workbench.results.marks import legend
-    from workbench.results.summary import is_matrix, summary, trainings
+    from workbench.results.matrix import is_matrix
+    from workbench.results.summary import summary
     from workbench.results.wording import parts
 
     cells = summary(frame)
     if json:
-        _show.as_json([{k: _plain(v) for k, v in row.items()} for row in cells.to_dict("records")])
+        _show.as_json(for_json(cells))
         return
-    tasks = sorted(set(cells["episodes"]))
-    title = (
-        f"accuracy in %, mean and 95% interval over {' or '.join(f'{n:,}' for n in tasks)} tasks"
-    )
     if is_matrix(cells):
-        _print_matrix(title, cells)
+        _print_matrix(cells)
     else:
-        _print_list(title, cells)
+        _print_list(cells)
     for line in legend(cells):
         _show.out(line)
-    if len(found := trainings(frame)):
-        columns = {"algorithm": "left", "test data": "left", "ways": "right", "shots": "right"}
-        columns |= {"trained on": "left", "rather than on": "left", "difference": "right"}
-        names = ["method", "test_on", "ways", "shots", "train_on", "other"]
-        by = [
-            f"{100 * row['difference']:+.2f} ± {100 * row['interval']:.2f}"
-            for row in found.to_dict("records")
-        ]
-        rows = [
-            [*map(str, row), text] for row, text in zip(found[names].to_numpy(), by, strict=True)
-        ]
-        _show.table("what other training data do, in points, on the same tasks", columns, rows)
+    _print_trainings(frame)
     if published:
         _print_published(cells)
     for part in parts(frame):
-        _show.out(f"only a part of what is published: {part}")
+        _show.out(f"only a part of the published images is available: {part}")
 
 
-def _print_list(title: str, cells: pd.DataFrame) -> None:
-    """One row a cell, where all have one test data set."""
-    several = [
-        name
-        for name in ("train_on", "test_on", "split", "protocol", "queries", "instance")
-        if cells[name].nunique() > 1
-    ]
-    columns = {"algorithm": "left"} | (
-        {"backbone": "left"} if cells["backbone"].nunique() > 1 else {}
-    )
-    columns |= dict.fromkeys(several, "left") | {
-        "ways": "right",
-        "shots": "right",
-        "accuracy": "right",
-    }
-    columns |= {"difference to best": "right"}
-    columns |= {"published": "right"} if cells["published"].notna().any() else {}
-    columns |= {"seed sd": "right"} if cells["seed_sd"].notna().any() else {}
-    columns |= {"training": "right"}
-    _show.table(title, columns, [_row(cell, columns, several) for cell in cells.to_dict("records")])
+def _title(cells: pd.DataFrame) -> str:
+    episodes = sorted(set(cells["episodes"]))
+    counts = " or ".join(f"{count:,}" for count in episodes)
+    return f"accuracy in %, mean and 95% interval over {counts} tasks"
 
 
-def _print_matrix(title: str, cells: pd.DataFrame) -> None:
-    """Methods by test data sets: accuracy, and below it the paired difference to the best of the column."""
+# --- one row per cell
+
+
+def _print_list(cells: pd.DataFrame) -> None:
+    """Print one row per cell, where all have one test data set."""
+    from workbench.results.frame import records
+
+    several = [name for name in IF_SEVERAL if cells[name].nunique(dropna=False) > 1]
+    known = [heading for heading, name in IF_KNOWN.items() if cells[name].notna().any()]
+    columns = {"algorithm": "left", **dict.fromkeys(several, "left")}
+    for heading in ("ways", "shots", "accuracy", "difference to best", *known, "training"):
+        columns[heading] = "right"
+    rows = []
+    for cell in records(cells):
+        texts = _texts(cell)
+        rows.append([texts[heading] for heading in columns])
+    _show.table(_title(cells), columns, rows)
+
+
+def _texts(cell: Cell) -> dict[str, str]:
+    """Return what is printed of a cell, by heading."""
+    from workbench.results.marks import signs
+    from workbench.results.wording import as_published, plus_minus
+
+    texts = {name: str(cell[name]) for name in IF_SEVERAL}
+    options = ""
+    if cell["options"]:
+        options = f":{cell['options']}"
+    texts["algorithm"] = f"{cell['algorithm']}{options} {signs(cell)}".rstrip()
+    for name in ("ways", "shots", "queries"):
+        texts[name] = "vary" if cell[name] is None else str(cell[name])
+    texts["accuracy"] = plus_minus(100 * cell["accuracy"], 100 * cell["interval"])
+    texts["difference to best"] = _difference(cell)
+    texts["published"] = ""
+    if not math.isnan(cell["published"]):
+        texts["published"] = as_published(cell["published"], cell["published_interval"])
+    texts["seed sd"] = _seed_sd(cell)
+    texts["training"] = _show.duration(cell["train_seconds"])
+    return texts
+
+
+def _difference(cell: Cell) -> str:
+    from workbench.results.summary import is_best
+    from workbench.results.wording import plus_minus
+
+    if is_best(cell):
+        return "best"
+    difference = 100 * cell["difference"]
+    return plus_minus(difference, 100 * cell["difference_interval"], signed=True)
+
+
+def _seed_sd(cell: Cell) -> str:
+    if math.isnan(cell["seed_sd"]):
+        return ""
+    return f"{100 * cell['seed_sd']:.2f}"
+
+
+# --- methods by test data sets
+
+
+def _print_matrix(cells: pd.DataFrame) -> None:
+    """Print methods by test data sets: accuracy, and below it the difference to the best."""
     from workbench.results.marks import common_signs
-    from workbench.results.summary import blocks, training_words
+    from workbench.results.matrix import blocks, training_words
     from workbench.results.wording import broken
 
     shared = common_signs(cells)
-    names = {
-        method: broken(f"{method} {shared[method]}".rstrip(), 18 if _show.width() < 100 else 32)
-        for method in shared
-    }
-    known = ", and in brackets the published number" if cells["published"].notna().any() else ""
-    _show.out(f"{title}; below it the paired difference to the best of the column{known}")
-    if trained := training_words(cells):
+    narrow = _show.width() < 100
+    names = {}
+    for method, common in shared.items():
+        names[method] = broken(f"{method} {common}".rstrip(), 18 if narrow else 32)
+    title = f"{_title(cells)}; below it the paired difference to the best of the column"
+    if cells["published"].notna().any():
+        title += ", and in brackets the published number"
+    _show.out(title)
+    trained = training_words(cells)
+    if trained:
         _show.out(f"all {trained}")
     for block, part in blocks(cells):
-        columns = {}
-        for place, rows in part.groupby("test_on", sort=False):
-            results = {
-                cell["method"]: _result(cell, shared[cell["method"]])
-                for cell in rows.to_dict("records")
-            }
-            columns[broken(str(place), 16)] = results
-        for some in _abreast(columns, _width(names.values())):
-            table = [
-                [names[method], *(columns[each].get(method, "") for each in some)]
-                for method in names
-            ]
-            justified = {"method": "left"} | dict.fromkeys(some, "right")
-            _show.table(
-                block.replace("\n", ", "), justified, [row for row in table if any(row[1:])]
-            )
+        _print_block(block.replace("\n", ", "), _columns(part, shared), names)
 
 
-def _abreast(columns: dict[str, dict[str, str]], names: int) -> list[list[str]]:
-    """The columns of a matrix for as many tables as the terminal's width needs, about as many in each."""
-    widest = max(_width([heading, *results.values()]) for heading, results in columns.items())
-    fitting = max(1, (_show.width() - names - 4) // (widest + 3))
-    tables = math.ceil(len(columns) / fitting)
-    each = math.ceil(len(columns) / tables)
+def _columns(part: pd.DataFrame, shared: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the columns of a block by heading, each with its results by method."""
+    from workbench.results.frame import records
+    from workbench.results.wording import broken
+
+    columns = {}
+    for place, rows in part.groupby("test_on", sort=False):
+        results = {}
+        for cell in records(rows):
+            results[cell["method"]] = _result(cell, shared[cell["method"]])
+        columns[broken(str(place), 16)] = results
+    return columns
+
+
+def _print_block(
+    title: str, columns: Mapping[str, Mapping[str, str]], names: Mapping[str, str]
+) -> None:
+    """Print a block, as several tables where the terminal is too narrow for one."""
+    for headings in _side_by_side(columns, _width(names.values())):
+        rows = []
+        for method, name in names.items():
+            results = [columns[heading].get(method, "") for heading in headings]
+            if any(results):
+                rows.append([name, *results])
+        justified = {"method": "left", **dict.fromkeys(headings, "right")}
+        _show.table(title, justified, rows)
+
+
+def _side_by_side(columns: Mapping[str, Mapping[str, str]], names: int) -> list[list[str]]:
+    """Divide headings among as many tables as the terminal's width needs, evenly."""
     headings = list(columns)
+    widest = max(_width([heading, *columns[heading].values()]) for heading in headings)
+    fitting = max(1, (_show.width() - names - 4) // (widest + 3))
+    tables = math.ceil(len(headings) / fitting)
+    each = math.ceil(len(headings) / tables)
     return [headings[start : start + each] for start in range(0, len(headings), each)]
 
 
 def _width(texts: Iterable[str]) -> int:
+    """Return the length of the longest line."""
     return max(len(line) for text in texts for line in text.split("\n"))
 
 
-def _result(cell: dict[Any, Any], shared: str) -> str:
-    """A cell of the matrix, a line each: accuracy, difference, and where known what is published and the seeds' sd."""
-    from workbench.results.marks import signs
+def _result(cell: Cell, shared: str) -> str:
+    """Return the lines of a matrix cell: accuracy, difference, published number, seeds' sd."""
+    from workbench.results.marks import own_signs
 
-    own = "".join(sign for sign in signs(cell) if sign not in shared)
-    lines = [f"{percent(cell['accuracy'], cell['interval'])} {own}".rstrip(), _difference(cell)]
-    lines += [] if math.isnan(cell["published"]) else [f"({_published(cell)})"]
-    lines += [] if math.isnan(cell["seed_sd"]) else [f"seed sd {100 * cell['seed_sd']:.2f}"]
+    texts = _texts(cell)
+    lines = [f"{texts['accuracy']} {own_signs(cell, shared)}".rstrip(), texts["difference to best"]]
+    if texts["published"]:
+        lines.append(f"({texts['published']})")
+    if texts["seed sd"]:
+        lines.append(f"seed sd {texts['seed sd']}")
     return "\n".join(lines)
 
 
+# --- below the table
+
+
+def _print_trainings(frame: pd.DataFrame) -> None:
+    """Print the effect of other training data, where a method was trained on several."""
+    from workbench.results.frame import records
+    from workbench.results.summary import trainings
+    from workbench.results.wording import plus_minus
+
+    found = trainings(frame)
+    if found.empty:
+        return
+    columns = {
+        "algorithm": "left",
+        "test data": "left",
+        "ways": "right",
+        "shots": "right",
+        "trained on": "left",
+        "rather than on": "left",
+        "difference": "right",
+    }
+    rows = []
+    for row in records(found):
+        names = ("method", "test_on", "ways", "shots", "train_on", "other")
+        texts = ["vary" if row[name] is None else str(row[name]) for name in names]
+        texts.append(plus_minus(100 * row["difference"], 100 * row["interval"], signed=True))
+        rows.append(texts)
+    _show.table("effect of the training data, in points, on the same tasks", columns, rows)
+
+
 def _print_published(cells: pd.DataFrame) -> None:
-    """Where the published numbers come from, and in what their protocol differs."""
+    """Print where published numbers come from, and how far the measured ones are from them."""
+    from workbench.plugin.recipes import ways_and_shots
+    from workbench.results.frame import records
+    from workbench.results.wording import as_published, decimal
 
     known = cells[cells["published"].notna()]
     if known.empty:
         _show.out(
-            "no number is published, that we know of, for these data, ways, shots and backbones; see: mlw info"
+            "no published number is known for these data, ways, shots and backbones; "
+            "see: mlw info NAME"
         )
-    for cell in known.drop_duplicates(["method", "test_on", "ways", "shots"]).to_dict("records"):
+    different: Sequence[str] = ["method", "test_on", "ways", "shots"]
+    for cell in records(known.drop_duplicates(different)):
         place = f"{cell['method']}, {cell['test_on']} {ways_and_shots(cell['ways'], cell['shots'])}"
-        gap = 100 * cell["accuracy"] - cell["published"]
-        _show.out(
-            f"{place}: measured {gap:+.2f} to {_published(cell)} of {cell['published_source']}"
-        )
-
-
-def _row(cell: dict[Any, Any], columns: dict[str, str], several: list[str]) -> list[str]:
-    from workbench.results.marks import signs
-
-    options = f":{cell['options']}" if cell["options"] else ""
-    values = {
-        "algorithm": f"{cell['algorithm']}{options} {signs(cell)}".rstrip(),
-        "backbone": cell["backbone"],
-        **{name: str(cell[name]) for name in several},
-        "ways": str(cell["ways"] or "vary"),
-        "shots": str(cell["shots"] or "vary"),
-        "accuracy": percent(cell["accuracy"], cell["interval"]),
-        "difference to best": _difference(cell),
-        "published": "" if math.isnan(cell["published"]) else _published(cell),
-        "seed sd": "" if math.isnan(cell["seed_sd"]) else f"{100 * cell['seed_sd']:.2f}",
-        "training": _show.duration(cell["train_seconds"]),
-    }
-    return [values[name] for name in columns]
-
-
-def percent(value: float, interval: float) -> str:
-    """A share and its interval as `98.12 ± 0.21`."""
-    return f"{100 * value:.2f} ± {100 * interval:.2f}"
-
-
-def _difference(cell: dict[Any, Any]) -> str:
-    if math.isnan(cell["difference_interval"]):
-        return "best"
-    return f"{100 * cell['difference']:+.2f} ± {100 * cell['difference_interval']:.2f}"
-
-
-def _published(cell: dict[Any, Any]) -> str:
-    interval = cell["published_interval"]
-    return f"{cell['published']:g}" + ("" if math.isnan(interval) else f" ± {interval:g}")
-
-
-def _plain(value: Any) -> Any:
-    """numpy's numbers as Python's, and no NaN: JSON has none."""
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and math.isnan(value) else value
+        gap = decimal(100 * cell["accuracy"] - cell["published"], 2, signed=True)
+        number = as_published(cell["published"], cell["published_interval"])
+        _show.out(f"{place}: measured {gap} to {number} of {cell['published_source']}")

@@ -1,22 +1,22 @@
-"""`mlw download NAME`: fetch, verify, prepare; and what is here, whether it is whole, and away with it."""
+"""`mlw download NAME`: fetch, verify and prepare data sets; list, verify and remove them."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import _show
+from workbench.cli._progress import progress_bars
 from workbench.errors import DataError, UnknownName, UsageError, WorkbenchError
 from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from workbench.data.dataset import Dataset
 
 
 def download(
@@ -29,50 +29,61 @@ def download(
         typer.Option(
             "--from",
             metavar="FOLDER|FILE|URL",
-            help="Take the files from a folder, an archive, or addresses that begin so. With a new name: make your "
-            "own images a data set, in class folders, below train/val/test too, or with a CSV.",
+            help="Take the files from a folder, an archive, or addresses that begin like this. "
+            "With a new name: make your own images a data set. They lie in class folders, also "
+            "inside train, val and test folders, or are listed in a CSV file.",
         ),
     ] = None,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Take an archive with a part of the images.")
+        bool, typer.Option("--partial", help="Accept an archive with a part of the images.")
     ] = False,
-    here: Annotated[
-        bool, typer.Option("--list", help="List what is here, its size and its state.")
+    available: Annotated[
+        bool, typer.Option("--list", help="List downloaded data sets with sizes and states.")
     ] = False,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Remove what was downloaded and prepared.")
+        bool, typer.Option("--remove", help="Remove downloaded and prepared files.")
     ] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare all bytes with what is recorded.")
+        bool, typer.Option("--verify", help="Compare all files with their recorded checksums.")
     ] = False,
 ) -> None:
-    """Fetch data sets, verify them, and prepare their images once."""
-    if here + remove + verify > 1 or ((source or partial) and (here or remove or verify)):
-        raise UsageError(
-            "--list, --remove and --verify are three things; give one of them, and no --from or --partial"
-        )
-    if here:
+    """Download data sets, verify them, and prepare their images once."""
+    _refuse_together(available, remove, verify, fetching=bool(source or partial))
+    if available:
         _list(names or [])
         return
     if not names:
         raise UsageError(
-            "say which data set, for instance: mlw download omniglot; what is here: mlw download --list"
+            "name a data set, for instance: mlw download omniglot; "
+            "to list downloaded data sets: mlw download --list"
         )
-    if remove or verify:
-        _each(names, _remove if remove else _verify)
-        return
-    _each(names, lambda name: _download(name, source, partial))
+    if remove:
+        _each(names, _remove)
+    elif verify:
+        _each(names, _verify)
+    else:
+        _each(names, lambda name: _download(name, source, partial))
+
+
+def _refuse_together(available: bool, remove: bool, verify: bool, *, fetching: bool) -> None:
+    asked = [available, remove, verify, fetching]
+    if asked.count(True) > 1:
+        raise UsageError(
+            "--list, --remove and --verify do different things; give one of them, "
+            "without --from and --partial"
+        )
 
 
 def _each(names: list[str], do: Callable[[str], None]) -> None:
-    """Do all of several even if one fails."""
+    """Do all, even if one fails."""
+    if len(names) == 1:
+        do(names[0])
+        return
     failed = 0
     for name in names:
         try:
             do(name)
         except WorkbenchError as error:
-            if len(names) == 1:
-                raise
             failed += 1
             _show.note(f"mlw: {error}")
     if failed:
@@ -80,68 +91,79 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
         raise typer.Exit(1)
 
 
+# --- downloading
+
+
 def _download(text: str, source: str | None, partial: bool) -> None:
     from workbench.data.catalog import find_dataset
-    from workbench.data.download.fetch import fetch
-    from workbench.data.download.manifest import entry_of
-    from workbench.data.download.transfer import progress_bar
-    from workbench.data.image_folder.dataset import ImageFolder
     from workbench.data.image_folder.record import folder_names
-    from workbench.data.opening import open_dataset, part_here
+    from workbench.data.opening import open_dataset
 
     name = parse_spec(text).name
-    known = registry().knows("datasets", name)
-    if source is not None and (name in folder_names() or not known):
+    own = name in folder_names() or not registry().knows("datasets", name)
+    if own and source is not None:
         _add(text, name, source)
     try:
-        choice = find_dataset(text)
+        chosen = find_dataset(text)
     except UnknownName as error:
         raise UsageError(
             f"{error}; for images of your own: mlw download {name} --from FOLDER"
         ) from None
-    dataset = choice.dataset
-    if dataset.manifest:
-        with progress_bar() as bar:
-            _show.out(
-                str(
-                    fetch(entry_of(dataset), source, partial=partial, progress=bar, note=_show.note)
-                )
-            )
-    elif not isinstance(dataset, ImageFolder):
-        _show.out(f"{choice.name} is made here and needs no download")
+    if not own:
+        _fetch(chosen.name, chosen.dataset, source, partial)
     _show.note(f"preparing {text} ...")
-    with _counting() as progress:
-        tables = open_dataset(choice.name, dataset, progress=progress)
-    for split, table in tables.items():
-        size = " x ".join(map(str, table.images.shape[1:]))
-        _show.out(
-            f"{split:>5}: {len(table.names):,} classes, {len(table.images):,} images of {size}"
+    with progress_bars() as report:
+        dataset = open_dataset(text, report=report)
+    for split, table in dataset.tables.items():
+        size = " x ".join(str(length) for length in table.images.shape[1:])
+        classes = f"{len(table.names):,} classes"
+        _show.out(f"{split:>5}: {classes}, {len(table.images):,} images of {size}")
+    if dataset.part:
+        _show.note(f"this is a part, {dataset.part}; results measured on it say so")
+
+
+def _fetch(name: str, dataset: Dataset, source: str | None, partial: bool) -> None:
+    """Download a published data set, or say that there is nothing to download."""
+    from workbench.data.download.fetch import fetch
+    from workbench.data.download.manifest import entry_of
+
+    if not dataset.manifest:
+        _show.out(f"{name} is generated and needs no download")
+        return
+    with progress_bars() as report:
+        fetched = fetch(
+            entry_of(dataset), source, partial=partial, report=report, note=_show.note
         )
-    if part := part_here(dataset):
-        _show.note(f"this is a part, {part}; results measured on it say so")
+    _show.out(str(fetched))
 
 
 def _add(text: str, name: str, source: str) -> None:
     """Make the user's own images a data set."""
-    from workbench.data.image_folder.record import read_record
+    from workbench.data.image_folder.record import FolderRecord, read_record
     from workbench.data.image_folder.register import add_folder
     from workbench.data.inventory import remove_prepared
 
-    before = None
-    with suppress(DataError):  # a record that cannot be read is written anew
+    before: FolderRecord | None = None
+    with suppress(DataError):  # a record that cannot be read is written again
         before = read_record(name)
     if before is None:
-        nearest = get_close_matches(name, registry().entries("datasets"), n=1, cutoff=0.75)
-        guess = f" (did you mean {nearest[0]}?)" if nearest else ""
-        _show.note(f"{name} is a new name{guess}: {source} is read as images of your own ...")
-    with _counting() as progress:
-        record = add_folder(text, source, progress=progress)
-    if before and before.content != record.content:
+        _show.note(f"{name} is a new name{_guess(name)}: reading {source} as your own images ...")
+    with progress_bars() as report:
+        record = add_folder(text, source, report=report)
+    if before is not None and before.content != record.content:
         remove_prepared(name)
-        _show.note(
-            f"{name} was {before.origin} as it was then; what was prepared from it is removed"
-        )
+        _show.note(f"{name} was {before.origin} as it was then; its prepared images are removed")
     _show.out(str(record))
+
+
+def _guess(name: str) -> str:
+    nearest = get_close_matches(name, registry().entries("datasets"), n=1, cutoff=0.75)
+    if nearest:
+        return f" (did you mean {nearest[0]}?)"
+    return ""
+
+
+# --- listing, removing, verifying
 
 
 def _list(names: list[str]) -> None:
@@ -149,17 +171,19 @@ def _list(names: list[str]) -> None:
     from workbench.data.download.provenance import megabytes
     from workbench.data.inventory import inventory, occupied
 
-    items = [item for item in inventory() if not names or item.name in names]
-    rows = [
-        [
-            item.name,
-            ", ".join(item.files) if len(item.files) < 4 else f"{len(item.files)} files",
-            megabytes(item.downloaded) if item.downloaded else "",
-            megabytes(item.prepared) if item.prepared else "",
-            item.state,
-        ]
-        for item in items
-    ]
+    rows = []
+    for item in inventory():
+        if names and item.name not in names:
+            continue
+        files = ", ".join(item.files)
+        if len(item.files) > 3:
+            files = f"{len(item.files)} files"
+        downloaded = megabytes(item.downloaded) if item.downloaded else ""
+        prepared = megabytes(item.prepared) if item.prepared else ""
+        rows.append([item.name, files, downloaded, prepared, item.state])
+    if not rows:
+        _show.out(f"nothing of {', '.join(names) or 'any data set'} is in {cache_folder()}")
+        return
     columns = {
         "name": "left",
         "files": "left",
@@ -167,53 +191,25 @@ def _list(names: list[str]) -> None:
         "prepared": "right",
         "state": "left",
     }
-    if rows:
-        _show.table("", columns, rows)
-        _show.out(f"{megabytes(occupied())} in {cache_folder()}")
-    else:
-        _show.out(f"nothing of {', '.join(names) or 'any data set'} is in {cache_folder()}")
+    _show.table("", columns, rows)
+    _show.out(f"{megabytes(occupied())} in {cache_folder()}")
 
 
 def _remove(name: str) -> None:
     from workbench.data.inventory import remove
 
-    _show.out(remove(_plain(name)))
+    _show.out(remove(_without_options(name)))
 
 
 def _verify(name: str) -> None:
-    from workbench.data.inventory import verify
+    from workbench.data.verification import verify
 
-    verify(_plain(name), lambda line: _show.out(f"{name}: {line}"))
+    verify(_without_options(name), lambda line: _show.out(f"{name}: {line}"))
 
 
-def _plain(text: str) -> str:
-    """A name without options: what is removed and verified is all of a data set."""
+def _without_options(text: str) -> str:
+    """Return a name: removing and verifying concern all of a data set, whatever its options."""
     spec = parse_spec(text)
     if spec.options:
-        raise UsageError(f"{text}: give the name alone, {spec.name}")
+        raise UsageError(f"{text}: give the name without options, {spec.name}")
     return spec.name
-
-
-@contextmanager
-def _counting() -> Iterator[Callable[[str, int], None] | None]:
-    """Give a progress that counts on standard error; None when that is not a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description} {task.completed:,}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(label: str, done: int) -> None:
-            if label not in tasks:
-                tasks[label] = bars.add_task(label)
-            bars.update(tasks[label], completed=done)
-
-        yield show

@@ -1,25 +1,23 @@
-"""`mlw info NAME`: all that is known of one thing."""
+"""`mlw info NAME`: all that is known of one algorithm, backbone or data set."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workbench.cli import _show
+from workbench.cli._options import Json
 from workbench.errors import DataError, UnknownName
-from workbench.plugin.options import option_text, options_of
-from workbench.plugin.recipes import (
-    RECIPES,
-    published_numbers,
-    recipe_place,
-    recipe_tables,
-    ways_and_shots,
-)
+from workbench.plugin import recipes
+from workbench.plugin.options import option_text, options_of, options_text
 from workbench.plugin.registry import KINDS, Registration, registry
+
+if TYPE_CHECKING:
+    from workbench.experiments.run import Run
 
 
 def info(
@@ -27,26 +25,19 @@ def info(
     out: Annotated[
         Path, typer.Option(help="Folder of the run folders whose results are shown.")
     ] = Path("runs"),
-    json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
+    json: Json = False,
 ) -> None:
-    """Show what a thing is: its paper, options, recipes, published and own results, or its files and licence."""
+    """Show paper, options, recipes and results of a method; files and licence of a data set."""
     from workbench.data.image_folder.record import folder_names
 
-    known = {each: kind for kind in KINDS for each in registry().entries(kind)}
-    if name in folder_names():
-        known[name] = "datasets"
-    kinds = []
-    for kind in KINDS:
-        try:
-            registry().find(kind, name)
-        except UnknownName:
-            continue
-        kinds.append(kind)
-    if not kinds and name not in folder_names():
-        raise UnknownName("algorithm, backbone or data set", name, known)
-    facts = [_facts(registry().find(kind, name), out) for kind in kinds]
+    facts = [_facts(registration, out) for registration in _registered(name)]
     if name in folder_names():
         facts.append(_own_facts(name))
+    if not facts:
+        known = set(folder_names())
+        for kind in KINDS:
+            known.update(registry().entries(kind))
+        raise UnknownName("algorithm, backbone or data set", name, known)
     if json:
         _show.as_json(facts)
         return
@@ -54,41 +45,50 @@ def info(
         _print(fact)
 
 
-def _facts(entry: Registration, out: Path) -> dict[str, Any]:
-    target = entry.load()
+def _registered(name: str) -> list[Registration]:
+    """Return what plugins registered under a name, of any kind."""
+    found = []
+    for kind in KINDS:
+        try:
+            found.append(registry().find(kind, name))
+        except UnknownName:
+            continue
+    return found
+
+
+# --- facts
+
+
+def _facts(registration: Registration, out: Path) -> dict[str, Any]:
+    target = registration.load()
     facts: dict[str, Any] = {
-        "name": entry.name,
-        "kind": KINDS[entry.kind],
-        "plugin": entry.distribution,
+        "name": registration.name,
+        "kind": KINDS[registration.kind],
+        "plugin": registration.distribution,
         "summary": inspect.getdoc(target) or "",
         "about": inspect.getdoc(inspect.getmodule(target)) or "",
-        "options": _options(target, entry.preset),
+        "options": _options(target, registration.preset),
     }
-    if entry.base:
-        facts["alias"] = f"{entry.base}:" + ",".join(
-            f"{k}={option_text(v)}" for k, v in entry.preset.items()
-        )
-    if entry.kind == "algorithms":
-        tables = recipe_tables(entry)
-        facts["recipes"] = [
-            {"for": recipe_place(table), "recipe": name, "settings": table[name]}
-            for name in RECIPES
-            for table in tables
-            if name in table
-        ]
-        facts["published"] = [number._asdict() for number in published_numbers(entry)]
-        facts["measured"] = _measured(entry.name, out)
-    if entry.kind == "datasets" and target.manifest:
+    if registration.base:
+        facts["alias"] = f"{registration.base}:{options_text(registration.preset)}"
+    if registration.kind == "algorithms":
+        published = recipes.published_numbers(registration)
+        facts["recipes"] = _recipes(registration)
+        facts["published"] = [number._asdict() for number in published]
+        facts["measured"] = _measured(registration.name, out)
+    if registration.kind == "datasets" and target.manifest:
         facts["files"] = _files(target)
     return facts
 
 
 def _options(target: type, preset: Mapping[str, Any]) -> list[dict[str, str]]:
     rows = []
+    selects = getattr(target, "selects", {})
     for option in options_of(target).values():
         text = option.help
-        if values := getattr(target, "selects", {}).get(option.name):
-            text += f"; if not given, the best of {', '.join(map(option_text, values))} on validation tasks"
+        if option.name in selects:
+            values = ", ".join(option_text(value) for value in selects[option.name])
+            text += f"; if omitted, the best of {values} on validation tasks"
         default = option_text(preset.get(option.name, option.default))
         rows.append(
             {"name": option.name, "type": option.type_name, "default": default, "help": text}
@@ -96,35 +96,53 @@ def _options(target: type, preset: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
+def _recipes(registration: Registration) -> list[dict[str, Any]]:
+    rows = []
+    for recipe in recipes.RECIPES:
+        for table in recipes.recipe_tables(registration):
+            if recipe in table:
+                place = recipes.recipe_place(table)
+                rows.append({"for": place, "recipe": recipe, "settings": table[recipe]})
+    return rows
+
+
 def _measured(name: str, out: Path) -> list[dict[str, str]]:
-    """The evaluations of an algorithm's finished runs in a folder, by run and condition."""
+    """Return the evaluations of an algorithm's finished runs in a folder."""
+    from workbench.experiments.run import find_runs
+
     if not any(out.glob("*/run.toml")):
         return []
-    from workbench.cli._results import percent
-    from workbench.experiments.run import find_runs
-    from workbench.results.summary import summary
-    from workbench.results.wording import condition_title
-
     rows = []
     for run in find_runs([out]):
-        if not run.finished or run.about["plan"]["algorithm"] != name:
-            continue
-        frame = run.evaluations()
-        for cell in summary(frame).to_dict("records") if len(frame) else []:
-            rows.append(
-                {
-                    "task": condition_title(cell),
-                    "options": cell["options"],
-                    "accuracy": percent(cell["accuracy"], cell["interval"]),
-                    "tasks": str(cell["episodes"]),
-                    "run": run.folder.name,
-                }
-            )
+        if run.finished and run.plan.algorithm == name:
+            rows += _results(run)
+    return rows
+
+
+def _results(run: Run) -> list[dict[str, str]]:
+    from workbench.results.frame import records
+    from workbench.results.summary import summary
+    from workbench.results.wording import condition_title, plus_minus
+
+    frame = run.evaluations()
+    if frame.empty:
+        return []
+    rows = []
+    for cell in records(summary(frame)):
+        rows.append(
+            {
+                "task": condition_title(cell),
+                "options": cell["options"],
+                "accuracy": plus_minus(100 * cell["accuracy"], 100 * cell["interval"]),
+                "tasks": str(cell["episodes"]),
+                "run": run.folder.name,
+            }
+        )
     return rows
 
 
 def _own_facts(name: str) -> dict[str, Any]:
-    """What is known of a user's own folder of images."""
+    """Return what is known of a user's own folder of images."""
     from workbench.data.image_folder.dataset import ImageFolder
     from workbench.data.image_folder.record import read_record, record_path
 
@@ -145,110 +163,132 @@ def _files(target: Any) -> dict[str, Any]:
     from workbench.data.download.manifest import entry_of
     from workbench.data.download.provenance import downloaded
 
-    manifest = entry_of(target)
+    entry = entry_of(target)
     try:
-        here = str(downloaded(manifest)[0].path.parent)
+        here = str(downloaded(entry)[0].path.parent)
     except DataError as error:
         here = str(error)
     return {
-        "homepage": manifest.homepage,
-        "licence": manifest.licence,
-        "citation": manifest.citation,
-        "access": manifest.access,
-        "steps": manifest.steps,
+        "homepage": entry.homepage,
+        "licence": entry.licence,
+        "citation": entry.citation,
+        "access": entry.access,
+        "steps": entry.steps,
         "here": here,
-        "files": [
-            {
-                "name": file.name,
-                "form": file.form,
-                "urls": list(file.urls),
-                "megabytes": round(file.size / 1e6, 1),
-                "checksum": "sha256" if file.sha256 else "md5" if file.md5 else "",
-                "counts": file.counts,
-            }
-            for file in manifest.files
-        ],
+        "files": [_file(file) for file in entry.files],
     }
+
+
+def _file(file: Any) -> dict[str, Any]:
+    checksum = ""
+    if file.md5:
+        checksum = "md5"
+    if file.sha256:
+        checksum = "sha256"
+    return {
+        "name": file.name,
+        "form": file.form,
+        "urls": list(file.urls),
+        "megabytes": round(file.size / 1e6, 1),
+        "checksum": checksum,
+        "counts": file.counts,
+    }
+
+
+# --- printing
 
 
 def _print(facts: dict[str, Any]) -> None:
     from rich.markup import escape
 
-    _show.out(
-        f"[bold]{escape(facts['name'])}[/] · {facts['kind']} from {escape(facts['plugin'])}\n",
-        markup=True,
-    )
+    name = facts["name"]
+    plugin = escape(facts["plugin"])
+    _show.out(f"[bold]{escape(name)}[/] · {facts['kind']} from {plugin}\n", markup=True)
     _show.out((facts["about"] or facts["summary"]) + "\n")
     if "alias" in facts:
-        _show.out(
-            f"{facts['name']} is a name for {facts['alias']}; its recipes begin with those of the latter.\n"
-        )
+        _show.out(f"{name} is a name for {facts['alias']}; it begins with the same recipes.\n")
+    _print_options(name, facts["options"])
+    _print_recipes(facts.get("recipes", []))
+    _print_published(facts.get("published", []))
+    _print_measured(facts.get("measured", []))
+    _print_classes(facts.get("classes", {}))
+    if "files" in facts:
+        _print_files(facts["files"])
+
+
+def _print_options(name: str, options: list[dict[str, str]]) -> None:
+    if not options:
+        return
+    first = options[0]
+    title = f"options, for instance {name}:{first['name']}={first['default']}"
     columns = {"option": "left", "type": "left", "default": "left", "": "left"}
-    rows = [[o["name"], o["type"], o["default"], o["help"]] for o in facts["options"]]
-    if rows:
-        _show.table(
-            f"options, for instance {facts['name']}:{rows[0][0]}={rows[0][2]}", columns, rows
-        )
-    if recipe_rows := [
-        [
-            r["recipe"],
-            r["for"],
-            ", ".join(f"{k}={option_text(v)}" for k, v in r["settings"].items()),
-        ]
-        for r in facts.get("recipes", [])
-    ]:
-        _show.table("recipes", {"recipe": "left", "for": "left", "settings": "left"}, recipe_rows)
-    if published := [
-        [
-            f"{p['data']} {ways_and_shots(p['ways'], p['shots'])}",
-            f"{p['accuracy']}" + (f" ± {p['interval']}" if p["interval"] is not None else ""),
-            p["backbone"],
-            "; ".join(filter(None, [_given(p), p["source"], p["protocol"]])),
-        ]
-        for p in facts.get("published", [])
-    ]:
-        _show.table(
-            "published",
-            {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"},
-            published,
-        )
-    if measured := [list(m.values()) for m in facts.get("measured", [])]:
-        columns = {
-            "task": "left",
-            "options": "left",
-            "accuracy, %": "right",
-            "tasks": "right",
-            "run": "left",
-        }
-        _show.table("measured here", columns, measured)
-    if facts.get("classes"):
-        rows = [
-            [split, ", ".join(f"{name} ({count})" for name, count in classes.items())]
-            for split, classes in facts["classes"].items()
-        ]
-        _show.table("classes and their images", {"split": "left", "classes": "left"}, rows)
-    if files := facts.get("files"):
-        _print_files(files)
+    _show.table(title, columns, [list(option.values()) for option in options])
 
 
-def _given(published: dict[str, Any]) -> str:
-    """What was chosen for a published number beside way and shot."""
-    options = [f"{key}={value}" for key, value in published["options"].items()]
-    trained = (
-        [f"trained on {published['train_on']}"]
-        if published["train_on"] != published["data"]
-        else []
-    )
-    return ", ".join(options + trained)
+def _print_recipes(found: list[dict[str, Any]]) -> None:
+    if not found:
+        return
+    rows = []
+    for recipe in found:
+        settings = []
+        for key, value in recipe["settings"].items():
+            settings.append(f"{key}={option_text(value)}")
+        rows.append([recipe["recipe"], recipe["for"], ", ".join(settings)])
+    _show.table("recipes", {"recipe": "left", "for": "left", "settings": "left"}, rows)
+
+
+def _print_published(numbers: list[dict[str, Any]]) -> None:
+    from workbench.results.wording import as_published
+
+    if not numbers:
+        return
+    rows = []
+    for number in numbers:
+        task = f"{number['data']} {recipes.ways_and_shots(number['ways'], number['shots'])}"
+        accuracy = as_published(number["accuracy"], number["interval"])
+        rows.append([task, accuracy, number["backbone"], "; ".join(_source(number))])
+    columns = {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}
+    _show.table("published", columns, rows)
+
+
+def _source(number: dict[str, Any]) -> list[str]:
+    """Return the settings of a published number beside way and shot, its source and protocol."""
+    words = [f"{key}={value}" for key, value in number["options"].items()]
+    if number["trained_on"] != (number["data"],):
+        words.append(f"trained on {' + '.join(number['trained_on'])}")
+    words = [", ".join(words), number["source"], number["protocol"]]
+    return [word for word in words if word]
+
+
+def _print_measured(results: list[dict[str, str]]) -> None:
+    if not results:
+        return
+    columns = {
+        "task": "left",
+        "options": "left",
+        "accuracy, %": "right",
+        "tasks": "right",
+        "run": "left",
+    }
+    _show.table("measured here", columns, [list(result.values()) for result in results])
+
+
+def _print_classes(splits: dict[str, dict[str, int]]) -> None:
+    if not splits:
+        return
+    rows = []
+    for split, classes in splits.items():
+        counted = [f"{name} ({count})" for name, count in classes.items()]
+        rows.append([split, ", ".join(counted)])
+    _show.table("classes and their images", {"split": "left", "classes": "left"}, rows)
 
 
 def _print_files(files: dict[str, Any]) -> None:
     from workbench.data.download.provenance import counts_text
 
     keys = ("homepage", "licence", "citation", "access", "steps", "here")
-    _show.table(
-        "data", {"": "left", " ": "left"}, [[key, files[key]] for key in keys if files[key]]
-    )
+    about = [[key, files[key]] for key in keys if files[key]]
+    _show.table("data", {"": "left", " ": "left"}, about)
     columns = {
         "file": "left",
         "form": "left",
@@ -257,19 +297,18 @@ def _print_files(files: dict[str, Any]) -> None:
         "holds": "left",
         "from": "left",
     }
-    forms = any(file["form"] for file in files["files"])
-    rows = [
-        [
-            file["name"],
-            file["form"],
-            f"{file['megabytes']:,} MB" if file["megabytes"] else "not known",
-            file["checksum"] or "learnt at the first download",
-            counts_text(file["counts"]),
-            "\n".join(file["urls"]) or "by hand",
-        ]
-        for file in files["files"]
-    ]
-    if not forms:
+    rows = []
+    for file in files["files"]:
+        rows.append(
+            {
+                "file": file["name"],
+                "form": file["form"],
+                "size": f"{file['megabytes']:,} MB" if file["megabytes"] else "unknown",
+                "checksum": file["checksum"] or "learned at the first download",
+                "holds": counts_text(file["counts"]),
+                "from": "\n".join(file["urls"]) or "by hand",
+            }
+        )
+    if not any(row["form"] for row in rows):
         del columns["form"]
-        rows = [[*row[:1], *row[2:]] for row in rows]
-    _show.table("files", columns, rows)
+    _show.table("files", columns, [[row[name] for name in columns] for row in rows])

@@ -1,20 +1,20 @@
-"""`mlw list`: what is here."""
+"""`mlw list`: the algorithms, backbones and data sets that are available."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-from workbench.cli._show import as_json, note, table
+from workbench.cli import _show
+from workbench.cli._options import Json
 from workbench.errors import DataError
-from workbench.plugin.options import option_text
+from workbench.plugin.options import options_text
 from workbench.plugin.registry import KINDS, Registration, registry
 
 
@@ -26,74 +26,83 @@ class Kind(StrEnum):
     datasets = "datasets"
 
 
+class _Row(NamedTuple):
+    kind: str
+    name: str
+    plugin: str
+    about: str
+
+
 def list_(
-    kind: Annotated[Kind | None, typer.Argument(help="Only these.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
+    kind: Annotated[Kind | None, typer.Argument(help="List only these.")] = None,
+    json: Json = False,
 ) -> None:
     """List algorithms, backbones and data sets."""
     kinds = [kind.value] if kind else list(KINDS)
-    rows = [
-        {"kind": each, "name": name, "plugin": entry.distribution, "about": _about(entry)}
-        for each in kinds
-        for name, entry in registry().entries(each).items()
-    ]
+    rows = []
+    for each in kinds:
+        for name, registration in registry().entries(each).items():
+            rows.append(_Row(each, name, registration.distribution, _about(registration)))
     if "datasets" in kinds:
-        rows += [
-            {"kind": "datasets", "name": n, "plugin": "your own", "about": a}
-            for n, a in _own_folders()
-        ]
+        rows += _own_folders()
     if json:
-        as_json(rows)
+        _show.as_json([row._asdict() for row in rows])
         return
     for each in kinds:
-        chosen = [[row["name"], row["about"], row["plugin"]] for row in rows if row["kind"] == each]
-        table(each, {"name": "left", "": "left", "plugin": "left"}, chosen)
-    if broken := [plugin.name for plugin in registry().plugins if plugin.error]:
-        note(f"{', '.join(broken)} did not load; see: mlw plugins")
+        chosen = [(row.name, row.about, row.plugin) for row in rows if row.kind == each]
+        _show.table(each, {"name": "left", "": "left", "plugin": "left"}, chosen)
+    broken = [plugin.name for plugin in registry().plugins if plugin.error]
+    if broken:
+        _show.note(f"{', '.join(broken)} did not load; see: mlw plugins")
 
 
-def _own_folders() -> Iterator[tuple[str, str]]:
-    """The user's own folders of images, and what is in each."""
+def _own_folders() -> list[_Row]:
+    """Return the user's own folders of images."""
     from workbench.data.image_folder.record import folder_names, read_record
 
+    rows = []
     for name in folder_names():
         try:
             record = read_record(name)
         except DataError as error:
-            yield name, str(error)
+            about = str(error)
         else:
-            yield name, f"{record.classes:,} classes, {record.count:,} images from {record.origin}."
+            about = f"{record.classes:,} classes, {record.count:,} images from {record.origin}."
+        rows.append(_Row("datasets", name, "your own", about))
+    return rows
 
 
-def _about(entry: Registration) -> str:
-    if entry.base:
-        return f"{entry.base}:" + ",".join(
-            f"{key}={option_text(value)}" for key, value in entry.preset.items()
-        )
-    return _first_line(entry)
+def _about(registration: Registration) -> str:
+    if registration.base:
+        return f"{registration.base}:{options_text(registration.preset)}"
+    return _first_line(registration)
 
 
-def _first_line(entry: Registration) -> str:
-    """The first line of the class's docstring, read from its source: nothing is imported for a list."""
-    if isinstance(entry.target, type):
-        return (entry.target.__doc__ or "").strip().partition("\n")[0]
-    module, _, name = entry.target.partition(":")
+def _first_line(registration: Registration) -> str:
+    """Return the first line of the class's docstring.
+
+    It is read from the source, because importing all plugins takes seconds.
+    """
+    target = registration.target
+    if isinstance(target, type):
+        return (target.__doc__ or "").strip().partition("\n")[0]
+    module, _, name = target.partition(":")
     try:
-        return _docstrings(module).get(name, "").partition("\n")[0]
-    except (
-        Exception,
-        SystemExit,
-    ):  # finding a module imports the package that it is in, and that is a plugin's
-        return f"cannot be read; see: mlw info {entry.full_name}"
+        docstring = _docstrings(module).get(name, "")
+    except (Exception, SystemExit):  # finding a module imports the package that it is in
+        return f"cannot be read; see: mlw info {registration.full_name}"
+    return docstring.partition("\n")[0]
 
 
 @cache
 def _docstrings(module: str) -> dict[str, str]:
-    """The docstrings of a module's classes."""
+    """Return the docstrings of a module's classes."""
     spec = find_spec(module)
-    tree = ast.parse(Path(spec.origin if spec and spec.origin else "").read_text(encoding="utf-8"))
-    return {
-        node.name: ast.get_docstring(node) or ""
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
-    }
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(module)
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            found[node.name] = ast.get_docstring(node) or ""
+    return found

@@ -1,7 +1,7 @@
 """The command `mlw`: its commands, and what becomes of errors.
 
-Nothing here or in the command files imports torch, pandas or matplotlib at module level: `mlw --help`
-answers at once.
+Nothing here or in the command files imports torch, pandas or matplotlib at module level, so that
+`mlw --help` answers at once.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ app.command("report")(report.report)
 
 @app.callback()
 def mlw(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Train, evaluate and fairly compare few-shot and meta-learning methods."""
 
 
 def run() -> None:
-    """Entry point of `mlw`: 0 when all went well, 2 for what was typed wrongly, 1 for the rest."""
+    """Run `mlw`. Exit codes: 0 for success, 2 for wrong usage, 1 for other errors."""
     words = sys.argv[1:]
     debug = "--debug" in words
     if debug:
@@ -63,7 +63,7 @@ def run() -> None:
         print(f"mlw: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("mlw: stopped; type the same command again to go on", file=sys.stderr)
+        print("mlw: stopped; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone, for instance `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,53 +1,49 @@
-"""`mlw plugins`: who brings what, and how they are."""
+"""`mlw plugins`: what each plugin registers, and what is wrong with a broken one."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
+from workbench.cli import _show
+from workbench.cli._options import Json
+from workbench.plugin.registry import KINDS, Plugin, registry
 
-from workbench.cli._show import as_json, table
-from workbench.plugin.registry import KINDS, registry
 
-
-def plugins(
-    json: Annotated[bool, typer.Option("--json", help="Print for a program to read.")] = False,
-) -> None:
-    """List plugins, what each registers, and what is wrong with a broken one."""
+def plugins(json: Json = False) -> None:
+    """List plugins, what they register, and errors."""
     found = registry().plugins
     if json:
-        rows = [
-            {
-                "name": plugin.name,
-                "distribution": plugin.distribution,
-                "version": plugin.version,
-                **{
-                    kind: [entry.name for entry in plugin.entries if entry.kind == kind]
-                    for kind in KINDS
-                },
-                "error": plugin.error,
-            }
-            for plugin in found
-        ]
-        as_json(rows)
+        _show.as_json([_as_row(plugin) for plugin in found])
         return
-    columns = {
-        "plugin": "left",
-        "distribution": "left",
-        "version": "left",
-        "registers": "left",
-        "error": "left",
-    }
-    lines = []
+    columns = dict.fromkeys(("plugin", "distribution", "version", "registers", "error"), "left")
+    rows = []
     for plugin in found:
-        parts = [
-            ", ".join(entry.name for entry in plugin.entries if entry.kind == kind)
-            for kind in KINDS
-        ]
-        registers = "; ".join(
-            f"{kind}: {names}" for kind, names in zip(KINDS, parts, strict=True) if names
-        )
-        lines.append(
-            [plugin.name, plugin.distribution, plugin.version, registers, plugin.error or "-"]
-        )
-    table("", columns, lines)
+        error = plugin.error or "-"
+        rows.append([plugin.name, plugin.distribution, plugin.version, _registered(plugin), error])
+    _show.table("", columns, rows)
+
+
+def _names(plugin: Plugin, kind: str) -> list[str]:
+    return [entry.name for entry in plugin.entries if entry.kind == kind]
+
+
+def _registered(plugin: Plugin) -> str:
+    """Return "algorithms: maml, reptile; backbones: conv4"."""
+    words = []
+    for kind in KINDS:
+        names = _names(plugin, kind)
+        if names:
+            words.append(f"{kind}: {', '.join(names)}")
+    return "; ".join(words)
+
+
+def _as_row(plugin: Plugin) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+    }
+    for kind in KINDS:
+        row[kind] = _names(plugin, kind)
+    row["error"] = plugin.error
+    return row

@@ -3,83 +3,88 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import _show
-from workbench.plugin.recipes import ways_and_shots
+from workbench.cli._options import DeviceOptions, Out, TrainingOptions, flat
+from workbench.cli._progress import progress_bars
 from workbench.plugin.registry import DEFAULT_DATASET
 
+if TYPE_CHECKING:
+    from workbench.experiments.run import Run
 
+
+@flat
 def train(
     algorithm: Annotated[
         str, typer.Argument(help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.")
     ],
-    on: Annotated[list[str] | None, typer.Option(help="Data sets, several at once.")] = None,
-    ways: Annotated[int, typer.Option(min=2, help="Ways at test.")] = 5,
-    shots: Annotated[int, typer.Option(min=1, help="Shots at test.")] = 1,
-    queries: Annotated[int | None, typer.Option(min=1, help="Queries a class in training.")] = None,
-    train_ways: Annotated[int | None, typer.Option(min=2, help="Ways in training.")] = None,
-    train_shots: Annotated[int | None, typer.Option(min=1, help="Shots in training.")] = None,
+    *,
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", "--train-on", help="Data sets to train on, all at once."),
+    ] = None,
+    ways: Annotated[int, typer.Option(min=2, help="Classes per test task.")] = 5,
+    shots: Annotated[int, typer.Option(min=1, help="Support images per class of a test task.")] = 1,
     backbone: Annotated[
         str | None, typer.Option(help="Backbone, with options: conv4:width=32.")
     ] = None,
-    recipe: Annotated[
-        str, typer.Option(help="quick (minutes on two cores) or paper (what the authors did).")
-    ] = "quick",
-    steps: Annotated[int | None, typer.Option(min=0, help="Optimiser steps.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of first weights, tasks and batches.")] = 0,
+    training: TrainingOptions,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed for initial weights, tasks and batches.")
+    ] = 0,
     init: Annotated[
         str | None,
-        typer.Option(
-            help="Whose weights to start from: a run folder, or an algorithm to train first."
-        ),
+        typer.Option(help="Initial weights: a run folder, or an algorithm to train first."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train anew what is finished.")] = False,
+    out: Out = Path("runs"),
+    place: DeviceOptions,
 ) -> None:
-    """Train one method into a run folder; again, it goes on where it stopped."""
-    from workbench.experiments.plan import make_plan
+    """Train one method. Run the command again to resume."""
+    from workbench.experiments.plan import TrainingRequest, make_plan
     from workbench.experiments.train_run import train_run
-    from workbench.learning.device import select_device
-    from workbench.plugin.options import TOGETHER
-    from workbench.tasks.splits import open_data
+    from workbench.experiments.workspace import Workspace
+    from workbench.tasks.splits import open_training_data
 
-    chosen = select_device(device)
-    flags = {
-        "steps": steps,
-        "lr": lr,
-        "precision": precision,
-        "train_ways": train_ways,
-        "train_shots": train_shots,
-    }
-    flags |= {"train_queries": queries, "init": init}
-    data = open_data(TOGETHER.join(on or [DEFAULT_DATASET]))
-    plan = make_plan(
-        algorithm,
-        data,
+    settings = training.flags()
+    if init is not None:
+        settings["init"] = init
+    request = TrainingRequest(
         ways=ways,
         shots=shots,
         backbone=backbone,
-        recipe=recipe,
+        recipe=training.recipe,
         seed=seed,
-        settings={key: value for key, value in flags.items() if value is not None},
+        settings=settings,
     )
-    run = train_run(plan, data, out, device=chosen, fresh=fresh, watch=_show.watch)
-    result = run.about["result"]
-    if left := result["not_initialised"]:
-        _show.note(f"not in {plan.settings.init}, so trained from the start: {', '.join(left)}")
-    took = f"{result['steps']} steps in {_show.duration(result['seconds'])}"
-    if drawn := plan.protocol:
-        took += f" on tasks of {ways_and_shots(drawn.ways, plan.settings.train_shots or 0)}"
-    if "best_val_accuracy" in result:
-        took += f", {result['kept']} weights kept"
-        took += f", validation accuracy {100 * result['best_val_accuracy']:.1f}% at step {result['best_step']}"
-    else:
-        took += ", last weights kept: there was no validation"
-    _show.note(f"{took}; next: mlw eval {run.folder}")
+    data = open_training_data(on or [DEFAULT_DATASET])
+    plan = make_plan(algorithm, data, request)
+    with progress_bars() as report:
+        run = train_run(plan, data, Workspace(out, place.device, place.fresh, report))
+    _show.note(f"{_told(run)}; next: mlw eval {run.folder}")
     _show.out(str(run.folder))
+
+
+def _told(run: Run) -> str:
+    """Return how the training went, in words."""
+    from workbench.plugin.recipes import ways_and_shots
+
+    plan = run.plan
+    result = run.manifest.result
+    assert result is not None  # the run is finished
+    if result.not_initialised:
+        names = ", ".join(result.not_initialised)
+        _show.note(f"not in {plan.settings.init}, so trained from random weights: {names}")
+    told = f"{result.steps} steps in {_show.duration(result.seconds)}"
+    protocol = plan.protocol
+    if protocol is not None:
+        told += f" on tasks of {ways_and_shots(protocol.ways, plan.settings.train_shots)}"
+    if result.best_val_accuracy is None:
+        return f"{told}, last weights kept: there was no validation"
+    accuracy = f"{100 * result.best_val_accuracy:.1f}%"
+    return (
+        f"{told}, {result.kept} weights kept, validation accuracy {accuracy} "
+        f"at step {result.best_step}"
+    )

@@ -1,15 +1,15 @@
-"""Which data set a spec names: a plugin's, or a folder of the user's own."""
+"""Which data set a spec names: one that a plugin registers, or a folder of the user's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from workbench.data.dataset import Dataset
 from workbench.data.image_folder.dataset import ImageFolder
-from workbench.data.image_folder.record import FolderRecord, folder_names, read_record
+from workbench.data.image_folder.record import folder_names, read_record
 from workbench.errors import UnknownName, UsageError
-from workbench.plugin.options import Option, convert_options, options_of, parse_spec
+from workbench.plugin.options import Option, canonical_spec, convert_options, options_of, parse_spec
 from workbench.plugin.registry import KINDS, registry
 
 
@@ -17,41 +17,71 @@ class ChosenDataset(NamedTuple):
     """A data set with its options chosen."""
 
     name: str
-    options: dict[str, Any]  # as typed
-    known: dict[str, Option]
+    options: Mapping[str, Any]  # those that were typed
+    known: Mapping[str, Option]  # those that there are
     dataset: Dataset
+
+    @property
+    def label(self) -> str:
+        """The canonical spec: options at their defaults are omitted."""
+        return canonical_spec(self.name, self.options, self.known)
+
+    @property
+    def label_of_whole(self) -> str:
+        """The spec with which all classes are training classes; "" if there is no such option."""
+        split = self.known.get("split")
+        if split is None or "train" not in get_args(split.type):
+            return ""
+        return canonical_spec(self.name, {**self.options, "split": "train"}, self.known)
+
+
+class _Found(NamedTuple):
+    """What a name stands for, before its options are chosen."""
+
+    target: type[Dataset]
+    filled: tuple[Any, ...]  # what the workbench passes to the constructor
+    preset: Mapping[str, Any]  # options that the name itself sets
 
 
 def find_dataset(text: str) -> ChosenDataset:
-    """Return the data set of a spec: one that a plugin registers, or a folder of the user's.
+    """Return the data set that a spec names.
 
     Raises:
-        UsageError: an unknown name or option, or a name that a plugin and a folder of the user's have.
+        UsageError: the name or an option is unknown, or a plugin and a folder of the user's
+            have the same name.
     """
     spec = parse_spec(text)
-    target, fill, preset = _target(spec.name)
-    known = options_of(target)
+    found = _find(spec.name)
+    known = options_of(found.target)
     options = convert_options(spec.name, spec.options, known)
-    return ChosenDataset(spec.name, options, known, target(*fill, **{**preset, **options}))
+    dataset = found.target(*found.filled, **{**found.preset, **options})
+    return ChosenDataset(spec.name, options, known, dataset)
 
 
-def _target(name: str) -> tuple[type[Dataset], tuple[FolderRecord, ...], Mapping[str, Any]]:
-    """The class, what its constructor is filled with, and the options that the name itself sets."""
-    own = folder_names()
-    if name not in own:
-        try:
-            entry = registry().find("datasets", name)
-        except UnknownName:
-            if not own:
-                raise
-            known = [*registry().entries("datasets"), *own]
-            raise UnknownName(
-                KINDS["datasets"], name, known, registry()._hint("datasets")
-            ) from None
-        return entry.load(), (), entry.preset
+def _find(name: str) -> _Found:
+    if name in folder_names():
+        return _find_folder(name)
+    try:
+        registration = registry().find("datasets", name)
+    except UnknownName as error:
+        raise _with_folders(error, name) from None
+    return _Found(registration.load(), (), registration.preset)
+
+
+def _find_folder(name: str) -> _Found:
     if registry().knows("datasets", name):
         other = registry().find("datasets", name).full_name
         raise UsageError(
-            f"{name!r} is a folder of yours and {other}; use {other}, or type: mlw download {name} --remove"
+            f"{name!r} is both a folder of yours and {other}; use {other}, "
+            f"or run: mlw download {name} --remove"
         )
-    return ImageFolder, (read_record(name),), {}
+    return _Found(ImageFolder, (read_record(name),), {})
+
+
+def _with_folders(error: UnknownName, name: str) -> UnknownName:
+    """Return the error with the user's own folders among the known names."""
+    own = folder_names()
+    if not own:
+        return error
+    known = [*registry().entries("datasets"), *own]
+    return UnknownName(KINDS["datasets"], name, known, registry().hint("datasets"))

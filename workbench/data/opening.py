@@ -2,39 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
+from workbench.data.catalog import find_dataset
 from workbench.data.dataset import Dataset
-from workbench.data.download.manifest import entry_of
-from workbench.data.download.provenance import (
-    downloaded,
-    part_of,
-)
+from workbench.data.download.manifest import entry_of, overlaps_of
+from workbench.data.download.provenance import downloaded, part_of
 from workbench.data.image_folder.dataset import ImageFolder, open_folder
-from workbench.data.prepared import Table, prepare
+from workbench.data.prepared import prepare
+from workbench.data.tables import Table
+from workbench.errors import DataError
+from workbench.progress import Report
 
 
-def open_dataset(
-    name: str, dataset: Dataset, *, progress: Callable[[str, int], None] | None = None
-) -> dict[str, Table]:
-    """Return the splits of a data set as memory-mapped tables, prepared on first use.
+@dataclass(frozen=True, eq=False)  # equal only to itself: it holds large arrays
+class OpenDataset:
+    """A data set with its options chosen, its images ready to be read."""
 
-    `name` is what the user calls it: it goes into the prepared folder's name and into messages. A split
-    without classes is absent. Raises `DataError` when the files are not downloaded or damaged.
+    label: str  # its spec, without options at their defaults: "omniglot:split=lake"
+    name: str
+    tables: Mapping[str, Table]  # by split
+    part: str = ""  # "4,000 of 27,000 images", where not all that is published is available
+    overlaps: Mapping[str, bool] = field(default_factory=dict)  # with data of pre-trained weights
+    label_of_whole: str = ""  # the spec with which all its classes are training classes
+
+    @property
+    def fingerprint(self) -> str:
+        """A checksum of the content of all splits."""
+        return next(iter(self.tables.values())).fingerprint
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        _, channels, height, width = next(iter(self.tables.values())).images.shape
+        return channels, height, width
+
+    def table(self, split: str) -> Table:
+        """Return the images of a split.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        if split in self.tables:
+            return self.tables[split]
+        splits = ", ".join(self.tables)
+        raise DataError(
+            f"{self.label} has no {split} classes; its splits: {splits}{self._hint(split)}"
+        )
+
+    def _hint(self, split: str) -> str:
+        """What else to run when a split is missing."""
+        if split == "train":
+            other = f"; train on another: mlw compare ALGORITHM --train-on NAME --on {self.label}"
+            if self.label_of_whole:
+                other += f"; or train on all its classes and test elsewhere: {self.label_of_whole}"
+            return other
+        if split == "test" and list(self.tables) == ["train"]:
+            return "; all its classes are training classes, so test on another data set"
+        return ""
+
+
+def open_dataset(text: str, *, report: Report | None = None) -> OpenDataset:
+    """Open the data set that a spec names, and prepare it if that has not been done.
+
+    Raises:
+        UsageError: an unknown name or option.
+        DataError: it is not downloaded, or damaged; the message says what to run.
     """
-    if isinstance(dataset, ImageFolder):
-        return open_folder(dataset, progress=progress)
-    if not dataset.manifest:
-        return prepare(name, dataset, {}, {}, progress=progress)
-    files = downloaded(entry_of(dataset), name)
-    paths = {file.path.name: file.path for file in files}
-    return prepare(
-        name, dataset, paths, {file.path.name: file.sha256 for file in files}, progress=progress
+    chosen = find_dataset(text)
+    return OpenDataset(
+        label=chosen.label,
+        name=chosen.name,
+        tables=open_tables(chosen.name, chosen.dataset, report=report),
+        part=part_here(chosen.dataset),
+        overlaps=overlaps_of(chosen.dataset),
+        label_of_whole=chosen.label_of_whole,
     )
 
 
+def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
+    """Open several data sets. Two specs of one data set give the same object."""
+    by_label: dict[str, OpenDataset] = {}
+    opened = []
+    for text in texts:
+        dataset = open_dataset(text)
+        opened.append(by_label.setdefault(dataset.label, dataset))
+    return opened
+
+
+def open_tables(name: str, dataset: Dataset, *, report: Report | None = None) -> dict[str, Table]:
+    """Return the splits of a data set as memory-mapped tables, prepared on first use.
+
+    Args:
+        name: what the user calls it, for the prepared folder's name and for messages.
+
+    Raises:
+        DataError: the files are not downloaded, or damaged.
+    """
+    if isinstance(dataset, ImageFolder):
+        return open_folder(dataset, report=report)
+    if not dataset.manifest:
+        return prepare(name, dataset, {}, {}, report=report)
+    paths = {}
+    checksums = {}
+    for file in downloaded(entry_of(dataset), name):
+        paths[file.path.name] = file.path
+        checksums[file.path.name] = file.sha256
+    return prepare(name, dataset, paths, checksums, report=report)
+
+
 def part_here(dataset: Dataset) -> str:
-    """Say what part of a downloaded data set is here, "4,000 of 27,000 images"; nothing if all of it is."""
+    """Return which part of the published images is available: "4,000 of 27,000 images".
+
+    "" if all of them are.
+    """
     if isinstance(dataset, ImageFolder) or not dataset.manifest:
         return ""
     entry = entry_of(dataset)

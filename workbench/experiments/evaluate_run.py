@@ -1,14 +1,15 @@
-"""Judge a run: one row a test task, beside the run.
+"""Evaluate a run: one row per test task, kept beside the run.
 
-That is done once: what was judged before is read.
+That is done once: what was evaluated before is read.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,228 +18,146 @@ import torch
 
 from workbench.data.download.manifest import overlap
 from workbench.errors import UsageError
-from workbench.experiments.fingerprint import RESULTS_VERSION, sources
-from workbench.experiments.run import Run, training_data_of, writable
+from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
+from workbench.experiments.run import EVALUATIONS, Run, training_data_of
+from workbench.experiments.workspace import Workspace, writable
 from workbench.learning.device import keep_freed_memory
-from workbench.learning.evaluation import evaluate
-from workbench.plugin.options import TOGETHER, option_text, parse_spec
+from workbench.learning.evaluation import Evaluation, evaluate
+from workbench.learning.learner import Learner
+from workbench.plugin.options import options_text, parse_spec
+from workbench.results.frame import RECORDED, SCHEMA, read_tasks, typed, write_tasks
 from workbench.results.published import with_published
-from workbench.storage import write_file, write_toml
-from workbench.tasks.protocols.build import DEFAULT_PROTOCOL, build_protocol
+from workbench.storage import write_toml
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol
+from workbench.tasks.settings import EvaluationTasks
 from workbench.tasks.source import Source
-from workbench.tasks.splits import Data, open_data, refuse_leak, require_same_shape
+from workbench.tasks.splits import (
+    TrainingData,
+    domain,
+    open_training_data,
+    parts_of,
+    refuse_leak,
+    require_same_shape,
+)
 
 
 def evaluate_run(
     run: Run,
-    data: Data,
+    tasks: EvaluationTasks,
+    workspace: Workspace,
     *,
-    ways: int,
-    shots: int,
-    queries: int = 15,
-    protocol: str = DEFAULT_PROTOCOL,
-    episodes: int = 600,
-    split: str = "test",
-    seed: int = 0,
-    device: torch.device,
-    fresh: bool = False,
+    trained_on: TrainingData | None = None,
 ) -> pd.DataFrame:
-    """Evaluate a run on tasks 0 to episodes - 1 of (data, split, protocol, seed); one row a task.
+    """Evaluate a run on test tasks; one row per task.
 
-    Where the protocol asks several times within a task, one row an `instance`. What was judged before
-    is read, not computed. `data` is the data set of the test tasks.
+    Where the protocol asks several times within a task, there is one row per `instance`.
+
+    Args:
+        trained_on: the run's training data, if they are open already.
 
     Raises:
-        UsageError: the learner has another number of ways, or was trained on images of another shape.
-        DataError: the data set cannot give such tasks.
+        UsageError: the learner has another number of ways, was trained on images of another
+            shape, or has learned from test classes.
     """
-    about = run.about
-    plan = about["plan"]
-    drawn_by = build_protocol(protocol, ways, shots, queries)
-    if not drawn_by.ways:
-        ways = shots = queries = 0  # they vary
-    if plan.get("ways") not in (None, drawn_by.ways):
-        raise UsageError(
-            f"{run.folder.name} was trained for {plan['ways']} ways and cannot judge {ways or 'any number of them'}; "
-            f"type: mlw train {run.label} --on {plan['data']} --ways {ways or 5}"
-        )
-    trained_on = open_data(plan["data"])
-    if split == "test":
-        refuse_leak(trained_on, data, earlier=training_data_of(run.plan(), run.folder.parent))
-    require_same_shape(
-        f"{run.folder.name} was trained on images of", about["data"]["image_shape"], data
-    )
-    asked: dict[str, Any] = {
-        "data": data.label,
-        "fingerprint": data.fingerprint,
-        "split": split,
-        "protocol": protocol,
-    }
-    asked |= {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "seed": seed}
-    # old weights under changed code are another answer
-    covered = asked | {
-        "results": RESULTS_VERSION,
-        "sources": sources(run.plan()),
-        "columns": COLUMNS,
-    }
-    digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
-    form = f"{ways}w{shots}s" if ways else parse_spec(protocol).name
-    path = (
-        run.folder
-        / "eval"
-        / f"{data.name.replace('/', '-')}-{split}-{form}-{episodes}-{digest}.parquet"
-    )
-    if path.is_file() and not fresh:
-        return with_published(pd.read_parquet(path))
-    seen = data.name in (each.name for each in trained_on.each)
-    options, selection = select_options(run, ways, shots, seen=seen, device=device)
-    judged = _judged(run, data, drawn_by, episodes, split, seed, device, seen=seen, options=options)
-    frame = judged.assign(**_columns(run, data, asked))
-    frame["selection"] = frame["selection"].where(frame["selection"] != "", selection)
-    frame = frame[COLUMNS]
+    _check_ways(run, tasks)
+    if trained_on is None:
+        trained_on = open_training_data(run.plan.data)
+    dataset = tasks.dataset
+    if tasks.settings.split == "test":
+        refuse_leak(trained_on, dataset, training_data_of(run.plan, run.folder.parent))
+    whose = f"{run.folder.name} was trained on images of"
+    require_same_shape(whose, run.manifest.image_shape, dataset)
+    sources = source_checksums(run.plan)  # old weights with changed code are another answer
+    covered = {**_question(tasks), "results": RESULTS_VERSION, "schema": SCHEMA, "sources": sources}
+    path = _path(run, tasks, covered)
+    if path.is_file() and not workspace.fresh:
+        cached = read_tasks(path)
+        if cached is not None:
+            return with_published(cached)
+    seen = dataset.name in [member.name for member in trained_on.members]
+    trained = _Trained(run, trained_on, seen, workspace.torch_device)
+    frame = _evaluate(trained, tasks, sources)
     with writable(path.parent):
         write_toml(path.with_suffix(".toml"), covered)
-        write_file(path, lambda part: frame.to_parquet(part, index=False))
+        write_tasks(frame, path)
     return with_published(frame)
 
 
-COLUMNS = [
-    *(
-        "algorithm",
-        "options",
-        "all_options",
-        "backbone",
-        "train_on",
-        "test_on",
-        "domain",
-        "split",
-        "protocol",
-    ),
-    *(
-        "ways",
-        "shots",
-        "queries",
-        "train_seed",
-        "task_seed",
-        "task",
-        "instance",
-        "task_ways",
-        "support",
-    ),
-    *("accuracy", "loss", "adapt_seconds", "episodic", "transductive", "selection"),
-    *(
-        "pretrained_on",
-        "overlap",
-        "calibration_error",
-        "train_seconds",
-        "eval_seconds",
-        "parameters",
-        "run",
-        "part",
-    ),
-]
+def _check_ways(run: Run, tasks: EvaluationTasks) -> None:
+    fixed = run.plan.ways
+    if fixed is None or fixed == tasks.ways:
+        return
+    wanted = "tasks of any number of ways"
+    if tasks.ways is not None:
+        wanted = f"{tasks.ways}-way tasks"
+    raise UsageError(
+        f"{run.folder.name} was trained for {fixed} ways and cannot be evaluated on {wanted}; "
+        f"run: mlw train {run.label} --on {' '.join(run.plan.data)} --ways {tasks.ways or 5}"
+    )
 
 
-def select_options(
-    run: Run, ways: int, shots: int, *, seen: bool, device: torch.device
-) -> tuple[dict[str, Any], str]:
-    """Choose what a method leaves to be chosen at test: by its accuracy on validation tasks of such ways and shots.
-
-    Never by test tasks: the validation classes are those of the data that it was trained on. Done once for a form of
-    tasks, and kept beside the evaluations.
-
-    Returns:
-        The options, and in words what was chosen on what.
-    """
-    plan = run.plan()
-    if not plan.selects:
-        return {}, ""
-    data = open_data(plan.data)
-    if run.learner(data, device, seen=seen).oracle:  # it knows already
-        return {}, ""
-    if not data.validates:
-        return {}, "defaults: no validation classes"
-    protocol = WayShot(*data.validation(ways, shots)) if ways else plan.val_protocol
-    tasks = plan.settings.validate_tasks
-    covered = {"selects": plan.selects, "protocol": repr(protocol), "tasks": tasks, "seen": seen}
-    covered |= {"results": RESULTS_VERSION, "sources": sources(plan)}
-    digest = hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()[:8]
-    path = run.folder / "eval" / f"selection-{digest}.toml"
-    if not path.is_file():
-        source = Source(data.domains("val"), protocol, device=device)
-        candidates = [
-            dict(zip(plan.selects, values, strict=True))
-            for values in product(*plan.selects.values())
-        ]
-        accuracies = []
-        for options in candidates:
-            learner = run.learner(data, device, seen=seen, options=options)
-            accuracies.append(
-                float(
-                    evaluate(
-                        learner, source, tasks, precision=plan.settings.precision
-                    ).accuracy.mean()
-                )
-            )
-        best = candidates[int(np.argmax(accuracies))]
-        tried = [
-            candidate | {"accuracy": value}
-            for candidate, value in zip(candidates, accuracies, strict=True)
-        ]
-        with writable(path.parent):
-            write_toml(path, {"options": best, "tried": tried} | covered)
-    chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
-    words = ", ".join(f"{name}={option_text(value)}" for name, value in chosen.items())
-    validated = TOGETHER.join(each.label for each in data.each if "val" in each.tables)
-    return chosen, f"{words} on validation classes of {validated}"
-
-
-def _columns(run: Run, data: Data, asked: dict[str, Any]) -> dict[str, Any]:
-    """What all rows of an evaluation share."""
-    plan = run.plan()
-    pretrained_on = run.about.get("pretrained_on", "")
+def _question(tasks: EvaluationTasks) -> dict[str, Any]:
+    """Return what decides which tasks are met, in plain values."""
+    settings = tasks.settings
     return {
-        "algorithm": plan.algorithm,
-        "options": plan.typed,
-        "all_options": ",".join(
-            f"{name}={option_text(value)}" for name, value in sorted(plan.options.items())
-        ),
-        "backbone": plan.backbone,
-        "train_on": plan.data,
-        "test_on": data.label,
-        "domain": data.label,
-        **{name: asked[name] for name in ("split", "protocol", "ways", "shots", "queries")},
-        "train_seed": plan.seed,
-        "episodic": plan.episodic,
-        "pretrained_on": pretrained_on,
-        "overlap": overlap(data.overlaps, pretrained_on) if pretrained_on else "",
-        "task_seed": asked["seed"],
-        "train_seconds": run.about["result"]["seconds"]
-        + run.about["result"].get("seconds_before", 0.0),
-        "run": run.folder.name,
-        "part": "; ".join(dict.fromkeys([*open_data(plan.data).parts, *data.parts])),
+        "data": tasks.dataset.label,
+        "fingerprint": tasks.dataset.fingerprint,
+        "split": settings.split,
+        "protocol": settings.protocol,
+        "ways": tasks.ways,
+        "shots": tasks.shots,
+        "queries": tasks.queries,
+        "episodes": settings.episodes,
+        "seed": settings.task_seed,
     }
 
 
-def _judged(
-    run: Run,
-    data: Data,
-    protocol: TaskProtocol,
-    episodes: int,
-    split: str,
-    seed: int,
-    device: torch.device,
-    **at_test: Any,
+def _path(run: Run, tasks: EvaluationTasks, covered: Mapping[str, Any]) -> Path:
+    drawn = parse_spec(tasks.settings.protocol).name
+    if tasks.ways is not None:
+        drawn = f"{tasks.ways}w{tasks.shots}s"
+    parts = [
+        tasks.dataset.name.replace("/", "-"),
+        tasks.settings.split,
+        drawn,
+        str(tasks.settings.episodes),
+        digest(covered),
+    ]
+    return run.folder / EVALUATIONS / ("-".join(parts) + ".parquet")
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A trained learner, and what the workbench knows of it at test."""
+
+    run: Run
+    data: TrainingData
+    seen: bool  # whether the tasks are of a data set that it was trained on
+    device: torch.device
+
+    def learner(self, options: Mapping[str, Any] | None = None) -> Learner:
+        return self.run.learner(self.data, self.device, seen=self.seen, options=options)
+
+    def evaluate(self, learner: Learner, source: Source, episodes: int) -> Evaluation:
+        return evaluate(learner, source, episodes, precision=self.run.plan.settings.precision)
+
+
+def _evaluate(
+    trained: _Trained, tasks: EvaluationTasks, sources: Mapping[str, str]
 ) -> pd.DataFrame:
+    selection = select_options(trained, tasks, sources)
     keep_freed_memory()
-    plan = run.plan()
-    protocol.check(data.classes(split), f"the {split} classes of {data.label}")
-    source = Source(data.domains(split), protocol, seed=seed, device=device)
-    learner = run.learner(open_data(plan.data), device, **at_test)
-    result = evaluate(learner, source, episodes, precision=plan.settings.precision)
-    return pd.DataFrame(
+    settings = tasks.settings
+    source = Source(
+        [domain(tasks.dataset, settings.split)],
+        tasks.protocol,
+        seed=settings.task_seed,
+        device=trained.device,
+    )
+    learner = trained.learner(selection.options)
+    result = trained.evaluate(learner, source, settings.episodes)
+    measured = pd.DataFrame(
         {
             "task": result.task,
             "instance": result.instance,
@@ -247,10 +166,140 @@ def _judged(
             "accuracy": result.accuracy,
             "loss": result.loss,
             "adapt_seconds": result.adapt_seconds,
-            "transductive": learner.transductive,
-            "selection": "oracle" if learner.oracle else "",
-            "calibration_error": result.calibration_error,
-            "eval_seconds": result.seconds,
-            "parameters": sum(parameter.numel() for parameter in learner.parameters()),
         }
     )
+    shared = {
+        **_plan_columns(trained),
+        **_task_columns(tasks),
+        **_provenance_columns(trained, tasks),
+        "transductive": learner.transductive,
+        "oracle": learner.oracle,
+        "selected": selection.selected,
+        "selected_on": selection.selected_on,
+        "calibration_error": result.calibration_error,
+        "eval_seconds": result.seconds,
+        "parameters": sum(parameter.numel() for parameter in learner.parameters()),
+    }
+    return _in_all_rows(measured, shared)
+
+
+def _in_all_rows(measured: pd.DataFrame, shared: Mapping[str, Any]) -> pd.DataFrame:
+    """Add columns whose value is the same in all rows."""
+    columns = {name: [value] * len(measured) for name, value in shared.items()}
+    return typed(measured.assign(**columns), RECORDED)
+
+
+def _plan_columns(trained: _Trained) -> dict[str, Any]:
+    plan = trained.run.plan
+    return {
+        "algorithm": plan.algorithm,
+        "options": options_text(plan.typed),
+        "all_options": options_text(dict(sorted(plan.options.items()))),
+        "backbone": plan.backbone,
+        "train_on": plan.data_label,
+        "train_sets": plan.data,
+        "train_seed": plan.seed,
+        "episodic": plan.episodic,
+    }
+
+
+def _task_columns(tasks: EvaluationTasks) -> dict[str, Any]:
+    return {
+        "test_on": tasks.dataset.label,
+        "split": tasks.settings.split,
+        "protocol": tasks.settings.protocol,
+        "ways": tasks.ways,
+        "shots": tasks.shots,
+        "queries": tasks.queries,
+        "task_seed": tasks.settings.task_seed,
+    }
+
+
+def _provenance_columns(trained: _Trained, tasks: EvaluationTasks) -> dict[str, Any]:
+    manifest = trained.run.manifest
+    overlapping = ""
+    if manifest.pretrained_on:
+        overlapping = overlap(tasks.dataset.overlaps, manifest.pretrained_on)
+    seconds = 0.0
+    if manifest.result is not None:
+        seconds = manifest.result.all_seconds
+    parts = [*trained.data.parts, *parts_of([tasks.dataset])]
+    return {
+        "pretrained_on": manifest.pretrained_on,
+        "overlap": overlapping,
+        "train_seconds": seconds,
+        "run": trained.run.folder.name,
+        "parts": tuple(dict.fromkeys(parts)),
+    }
+
+
+# --- options that are chosen at test
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The options that were chosen at test, on validation tasks."""
+
+    options: Mapping[str, Any]
+    selected: str = ""  # "tune_lr=0.01"; "" where nothing was to choose
+    selected_on: tuple[
+        str, ...
+    ] = ()  # the data sets whose validation classes chose; () for defaults
+
+
+def select_options(
+    trained: _Trained, tasks: EvaluationTasks, sources: Mapping[str, str]
+) -> Selection:
+    """Choose what a method leaves open until test, by accuracy on validation tasks.
+
+    Test tasks choose nothing: the validation classes are those of the training data. The choice is
+    made once for each shape of tasks, and kept beside the evaluations.
+    """
+    plan = trained.run.plan
+    if not plan.selects or trained.learner().oracle:  # an oracle knows already
+        return Selection({})
+    if not trained.data.validated_on:
+        defaults = {name: plan.options[name] for name in plan.selects}
+        return Selection({}, options_text(defaults))
+    protocol = _validation_protocol(trained, tasks)
+    covered = {
+        "selects": plan.selects,
+        "protocol": repr(protocol),
+        "tasks": plan.settings.validate_tasks,
+        "seen": trained.seen,
+        "results": RESULTS_VERSION,
+        "sources": sources,
+    }
+    path = trained.run.folder / EVALUATIONS / f"selection-{digest(covered)}.toml"
+    if not path.is_file():
+        best, tried = _try_all(trained, protocol)
+        with writable(path.parent):
+            write_toml(path, {"options": best, "tried": tried, **covered})
+    chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
+    return Selection(chosen, options_text(chosen), trained.data.validated_on)
+
+
+def _validation_protocol(trained: _Trained, tasks: EvaluationTasks) -> TaskProtocol:
+    if tasks.ways is None:
+        return trained.run.plan.val_protocol
+    ways, shots, queries = trained.data.validation_shape(tasks.ways, tasks.settings.shots)
+    return WayShot(ways, shots, queries)
+
+
+def _try_all(
+    trained: _Trained, protocol: TaskProtocol
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the best combination of values, and the accuracy of each on validation tasks."""
+    plan = trained.run.plan
+    source = Source(trained.data.domains("val"), protocol, device=trained.device)
+    candidates = []
+    tried = []
+    accuracies = []
+    for values in product(*plan.selects.values()):
+        options = dict(zip(plan.selects, values, strict=True))
+        result = trained.evaluate(trained.learner(options), source, plan.settings.validate_tasks)
+        accuracy = float(result.accuracy.mean())
+        candidates.append(options)
+        accuracies.append(accuracy)
+        tried.append({**options, "accuracy": accuracy})
+    return candidates[int(np.argmax(accuracies))], tried

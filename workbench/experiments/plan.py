@@ -1,31 +1,32 @@
 """From what was typed to what will be trained: a `Plan`, complete and in plain values.
 
-Precedence: the spec's own keys, then flags, then the recipe, then the defaults.
+Precedence: the keys of the spec, then flags, then the recipe, then the defaults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.errors import UsageError
-from workbench.learning.learner import Learner
 from workbench.learning.settings import TrainSettings, settings_options
+from workbench.plugin import recipes
 from workbench.plugin.options import (
+    Option,
+    Spec,
     canonical_spec,
     convert_options,
-    filled_of,
+    filled_parameters,
     option_text,
     options_of,
     parse_spec,
 )
-from workbench.plugin.recipes import recipe_settings
 from workbench.plugin.registry import Registration, registry
 from workbench.tasks.protocols.build import TRAINING_PROTOCOLS, build_protocol
 from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import ClassIndex, TaskProtocol
-from workbench.tasks.splits import Data, scarcest
+from workbench.tasks.sampling import TaskProtocol
+from workbench.tasks.splits import TrainingData, smallest
 
 NONE = "none"  # of a setting that names runs
 
@@ -36,9 +37,9 @@ class Plan:
 
     algorithm: str
     options: dict[str, Any]  # all of the algorithm's, defaults too
-    typed: str  # those that the user typed behind the name, canonically: "first_order=true"
-    backbone: str  # a spec of what differs from the defaults, or "" where the algorithm takes none
-    data: str
+    typed: dict[str, str]  # those that the user typed after the name, settings too
+    backbone: str  # the spec without defaults; "" where the algorithm takes no backbone
+    data: tuple[str, ...]  # the specs of the training data sets
     settings: TrainSettings
     ways: int | None  # of the learner itself, where it has a fixed number
     val_ways: int
@@ -47,9 +48,17 @@ class Plan:
     seed: int
     init: Plan | str = ""  # whose weights it starts from: what is trained first, or a run folder
     teachers: tuple[Plan | str, ...] = ()  # trained first, one for each training data set
-    selects: dict[str, Any] = field(
-        default_factory=dict
-    )  # options of the test, and the values to choose among
+    selects: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # values to choose among
+
+    @property
+    def label(self) -> str:
+        """The algorithm as typed: "maml:first_order=true"."""
+        return str(Spec(self.algorithm, self.typed))
+
+    @property
+    def data_label(self) -> str:
+        """The training data for people: "aircraft + dtd"."""
+        return " + ".join(self.data)
 
     @property
     def episodic(self) -> bool:
@@ -58,185 +67,286 @@ class Plan:
 
     @property
     def protocol(self) -> TaskProtocol | None:
-        """How training tasks are drawn; None where there are none."""
+        """How training tasks are drawn; None where training draws none."""
         settings = self.settings
         if settings.train_ways is None or settings.train_shots is None:
             return None
-        numbers = settings.train_ways, settings.train_shots, settings.train_queries
-        return build_protocol(settings.train_protocol, *numbers)
+        return build_protocol(
+            settings.train_protocol,
+            settings.train_ways,
+            settings.train_shots,
+            settings.train_queries,
+        )
 
     @property
     def val_protocol(self) -> TaskProtocol:
-        """How validation tasks are drawn: as those of the test, unless training tasks have no fixed form."""
-        if self.protocol is not None and self.protocol.ways == 0:
-            return self.protocol
+        """How validation tasks are drawn: as test tasks, unless training tasks vary in shape."""
+        drawn = self.protocol
+        if drawn is not None and drawn.ways is None:
+            return drawn
         return WayShot(self.val_ways, self.val_shots, self.val_queries)
 
 
-def make_plan(
-    algorithm: str,
-    data: Data,
-    *,
-    ways: int,
-    shots: int,
-    backbone: str | None = None,
-    recipe: str = "quick",
-    seed: int = 0,
-    settings: Mapping[str, Any] | None = None,
-    spelled_out: bool = False,
-) -> Plan:
-    """Plan a training for evaluation at `ways` and `shots`.
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What a user asks of a training, beside the algorithm and the data."""
+
+    ways: int = 5  # of test tasks
+    shots: int = 1  # of test tasks
+    backbone: str | None = None  # None: the recipe's
+    recipe: str = "quick"
+    seed: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)  # training settings given as flags
+    recipe_optional: bool = False  # the spec says all that matters, so no recipe is needed
+
+
+class _Known:
+    """An algorithm, and the options and settings that a spec of it may set."""
+
+    def __init__(self, name: str):
+        self.registration = registry().find("algorithms", name)
+        self.target = self.registration.load()
+        self.options = options_of(self.target)
+        self.settings = settings_options()
+        self.filled = filled_parameters(self.target)
+
+    @property
+    def all(self) -> dict[str, Option]:
+        return {**self.options, **self.settings}
+
+
+def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> Plan:
+    """Plan a training for evaluation at the ways and shots of a request.
 
     Args:
         algorithm: a spec, `maml:inner_steps=5,lr=1e-4`; keys are options and training settings.
-        settings: training settings given as flags.
-        spelled_out: whether `algorithm` says all that matters, so that its plugin need have no such recipe.
 
     Raises:
-        UsageError: a name, key or value that cannot be.
+        UsageError: an unknown name, key or value.
         DataError: the data has no training classes, or too few of anything.
     """
     spec = parse_spec(algorithm)
-    entry = registry().find("algorithms", spec.name)
-    target = entry.load()
-    options, training = options_of(target), settings_options()
-    typed = convert_options(spec.name, spec.options, options | training)
-    flags = convert_options("", settings or {}, training)
-    from_recipe = dict(
-        recipe_settings(entry, recipe, data.name, ways, shots, spelled_out=spelled_out)
-    )
-    recipe_backbone = from_recipe.pop("backbone", None)
-    from_recipe = convert_options(
-        f"the {recipe} recipe of {spec.name}", from_recipe, options | training
-    )
-    chosen = from_recipe | flags | typed
-    defaults = {name: option.default for name, option in options.items()}
-    train = [domain.classes for domain in data.domains("train")]
-    plan_settings = TrainSettings(
-        **{key: value for key, value in chosen.items() if key in training}
-    )
-    fitted = _fit(plan_settings, target, train, ways, shots, given=flags | typed, name=spec.name)
-    val_ways, val_shots, val_queries = data.validation(
-        *(ways, shots) if target.episodic else (5, 5)
-    )
-    network = _backbone(entry, target, backbone, recipe_backbone)
-
-    def first(algorithm: str, data: Data) -> Plan | str:
-        """What is trained before, with the same flags and the same backbone; or the run folder that it is."""
-        if not registry().knows("algorithms", parse_spec(algorithm).name):
-            return algorithm
-        passed = {
-            key: value for key, value in (settings or {}).items() if key not in ("init", "teachers")
-        }
-        asked: dict[str, Any] = {
-            "ways": ways,
-            "shots": shots,
-            "recipe": recipe,
-            "seed": seed,
-            "settings": passed,
-        }
-        asked["spelled_out"] = bool(parse_spec(algorithm).options)
-        return make_plan(algorithm, data, backbone=network or None, **asked)
-
+    known = _Known(spec.name)
+    typed = convert_options(spec.name, spec.options, known.all)
+    flags = convert_options("", request.settings, known.settings)
+    recipe, recipe_backbone = _recipe(known, data, request)
+    chosen = {**recipe, **flags, **typed}
+    settings = _fit(known, chosen, {**flags, **typed}, data, request)
+    backbone = _backbone(known, request.backbone, recipe_backbone)
+    before = replace(request, backbone=backbone or None)
+    val_ways, val_shots, val_queries = _validation_shape(known, data, request)
     plan = Plan(
         algorithm=spec.name,
-        options=defaults | {key: value for key, value in chosen.items() if key in options},
-        typed=",".join(f"{key}={option_text(typed[key])}" for key in sorted(typed)),
-        backbone=network,
-        data=data.label,
-        settings=fitted,
-        ways=ways if "ways" in filled_of(target) else None,
+        options=_all_options(known, chosen),
+        typed={key: option_text(typed[key]) for key in sorted(typed)},
+        backbone=backbone,
+        data=data.labels,
+        settings=settings,
+        ways=request.ways if "ways" in known.filled else None,
         val_ways=val_ways,
         val_shots=val_shots,
         val_queries=val_queries,
-        seed=seed,
-        init="" if fitted.init == NONE else first(fitted.init, data),
-        teachers=_teachers(fitted.teachers, data, first),
-        selects={key: values for key, values in target.selects.items() if key not in chosen},
+        seed=request.seed,
+        init=_init(settings.init, data, before),
+        teachers=_teachers(settings.teachers, data, before),
+        selects=_selects(known, chosen),
     )
-    if plan.protocol:
-        for name, _, classes in data.domains("train"):
-            plan.protocol.check(classes, f"the training classes of {name}")
+    _check_training_tasks(plan, data)
     return plan
 
 
-def _teachers(
-    text: str, data: Data, first: Callable[[str, Data], Plan | str]
-) -> tuple[Plan | str, ...]:
-    """A teacher for each data set: one algorithm trained on each alone, or a run folder each."""
-    given = [] if text == NONE else text.split("+")
-    if len(given) == 1 and registry().knows("algorithms", parse_spec(text).name):
-        given *= len(data.each)
-    if given and len(given) != len(data.each):
-        raise UsageError(
-            f"teachers={text} names {len(given)} runs for {len(data.each)} training data sets, {data.label}; "
-            "name one for each, joined by +, or one algorithm"
+def _recipe(
+    known: _Known, data: TrainingData, request: TrainingRequest
+) -> tuple[dict[str, Any], str | None]:
+    """Return what the recipe sets, and its backbone."""
+    given = dict(
+        recipes.recipe_settings(
+            known.registration,
+            request.recipe,
+            data.name,
+            request.ways,
+            request.shots,
+            optional=request.recipe_optional,
         )
-    return tuple(first(teacher, member) for teacher, member in zip(given, data.each, strict=False))
+    )
+    backbone = given.pop("backbone", None)
+    owner = f"the {request.recipe} recipe of {known.registration.name}"
+    return convert_options(owner, given, known.all), backbone
 
 
-def _backbone(entry: Registration, target: type, typed: str | None, recipe: str | None) -> str:
-    """The backbone's spec, canonically: what the recipe says for it, and what the user says over that."""
-    if "backbone" not in filled_of(target):
+def _all_options(known: _Known, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for name, option in known.options.items():
+        values[name] = chosen.get(name, option.default)
+    return values
+
+
+def _selects(known: _Known, chosen: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Return the options that are still to be chosen at test, and their values."""
+    selects = {}
+    for name, values in known.target.selects.items():
+        if name not in chosen:
+            selects[name] = tuple(values)
+    return selects
+
+
+def _validation_shape(
+    known: _Known, data: TrainingData, request: TrainingRequest
+) -> tuple[int, int, int]:
+    if known.target.episodic:
+        return data.validation_shape(request.ways, request.shots)
+    return data.validation_shape(5, 5)  # one training serves all ways and shots
+
+
+def _check_training_tasks(plan: Plan, data: TrainingData) -> None:
+    protocol = plan.protocol
+    if protocol is None:
+        return
+    for domain in data.domains("train"):
+        protocol.check(domain.classes, f"the training classes of {domain.name}")
+
+
+# --- what is trained first
+
+
+def _first(algorithm: str, data: TrainingData, request: TrainingRequest) -> Plan | str:
+    """Plan what is trained first, with the same flags; or return the run folder that is named."""
+    spec = parse_spec(algorithm)
+    if not registry().knows("algorithms", spec.name):
+        return algorithm
+    settings = dict(request.settings)
+    settings.pop("init", None)
+    settings.pop("teachers", None)
+    passed = replace(request, settings=settings, recipe_optional=bool(spec.options))
+    return make_plan(algorithm, data, passed)
+
+
+def _init(text: str, data: TrainingData, request: TrainingRequest) -> Plan | str:
+    if text == NONE:
         return ""
-    if typed is None and recipe is None:
+    return _first(text, data, request)
+
+
+def _teachers(text: str, data: TrainingData, request: TrainingRequest) -> tuple[Plan | str, ...]:
+    """Return a teacher for each data set: one algorithm trained on each, or a run folder each."""
+    if text == NONE:
+        return ()
+    given = text.split("+")
+    count = len(data.members)
+    if len(given) == 1 and registry().knows("algorithms", parse_spec(text).name):
+        given = given * count
+    if len(given) != count:
         raise UsageError(
-            f"{entry.name} has no recipe that names a backbone; add --backbone NAME, see: mlw list backbones"
+            f"teachers={text} names {len(given)} runs for {count} training data sets, "
+            f"{data.label}; name one for each, joined by +, or one algorithm"
         )
-    given, default = parse_spec(typed or recipe or ""), parse_spec(recipe or typed or "")
-    backbone = registry().find("backbones", given.name).load()
-    known = options_of(backbone)
-    options = default.options | given.options if default.name == given.name else given.options
-    resolved = convert_options(given.name, options, known)
-    return canonical_spec(given.name, resolved, known)
+    teachers = []
+    for name, member in zip(given, data.members, strict=True):
+        teachers.append(_first(name, TrainingData((member,)), request))
+    return tuple(teachers)
+
+
+# --- the backbone
+
+
+def _backbone(known: _Known, typed: str | None, recipe: str | None) -> str:
+    """Return the canonical spec: what the recipe says for a backbone, and over that the user."""
+    if "backbone" not in known.filled:
+        return ""
+    wanted = typed or recipe
+    if wanted is None:
+        raise UsageError(
+            f"{known.registration.name} has no recipe that names a backbone; "
+            "add --backbone NAME, see: mlw list backbones"
+        )
+    given = parse_spec(wanted)
+    options = dict(given.options)
+    if recipe is not None and parse_spec(recipe).name == given.name:
+        options = {**parse_spec(recipe).options, **options}
+    options_known = options_of(registry().find("backbones", given.name).load())
+    resolved = convert_options(given.name, options, options_known)
+    return canonical_spec(given.name, resolved, options_known)
+
+
+# --- training tasks that the data can give
 
 
 def _fit(
-    settings: TrainSettings,
-    target: type[Learner],
-    train: Sequence[ClassIndex],
-    ways: int,
-    shots: int,
-    *,
+    known: _Known,
+    chosen: Mapping[str, Any],
     given: Mapping[str, Any],
-    name: str,
+    data: TrainingData,
+    request: TrainingRequest,
 ) -> TrainSettings:
-    """Resolve "as at test", and fit what a recipe (not the user) asks of too small a data set to it."""
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    if not target.episodic:
-        return TrainSettings(**values | {"train_ways": None, "train_shots": None})
-    form = build_protocol(settings.train_protocol, 5, 1, 1)
-    if parse_spec(settings.train_protocol).name not in TRAINING_PROTOCOLS:
+    """Resolve "as at test", and fit what a recipe asks for to data that are too small for it.
+
+    Args:
+        chosen: options and settings, those of the recipe too.
+        given: those that the user gave; they are not changed.
+    """
+    training = {key: value for key, value in chosen.items() if key in known.settings}
+    settings = TrainSettings(**training)
+    if not known.target.episodic:
+        return replace(settings, train_ways=None, train_shots=None)
+    varies = _check_protocol(known.registration, settings, known.filled)
+    indices = [domain.classes for domain in data.domains("train")]
+    fewest_classes, fewest_images = smallest(indices)
+    stack = settings.stack
+    if varies or len(indices) > 1:
+        stack = 1  # few tasks have the same shape or come from the same data set
+    ways = _training_ways(known, settings, given, request.ways, fewest_classes)
+    shots, queries = _training_images(settings, given, request.shots, fewest_images)
+    return replace(settings, stack=stack, train_ways=ways, train_shots=shots, train_queries=queries)
+
+
+def _check_protocol(
+    registration: Registration, settings: TrainSettings, filled: tuple[str, ...]
+) -> bool:
+    """Refuse a protocol that cannot train this algorithm; return whether its tasks vary."""
+    name = settings.train_protocol
+    varies = build_protocol(name, 5, 1, 1).ways is None
+    if parse_spec(name).name not in TRAINING_PROTOCOLS:
         raise UsageError(
-            f"train_protocol={settings.train_protocol} is for tests; train by {', '.join(TRAINING_PROTOCOLS)}"
+            f"train_protocol={name} is for tests only; train with {', '.join(TRAINING_PROTOCOLS)}"
         )
-    if form.ways == 0 and "ways" in filled_of(target):
+    if varies and "ways" in filled:
         raise UsageError(
-            f"{name} has a fixed number of ways, and {settings.train_protocol} draws tasks of any number"
+            f"{registration.name} has a fixed number of ways, and {name} draws tasks of any number"
         )
-    if form.ways == 0 or len(train) > 1:
-        values["stack"] = 1  # hardly two tasks have one form, or come from one data set
-    if "ways" in filled_of(target):
-        if given.get("train_ways") not in (None, ways):
+    return varies
+
+
+def _training_ways(
+    known: _Known,
+    settings: TrainSettings,
+    given: Mapping[str, Any],
+    test_ways: int,
+    fewest_classes: int,
+) -> int:
+    if "ways" in known.filled:
+        if given.get("train_ways") not in (None, test_ways):
             raise UsageError(
-                f"{name} has a fixed number of ways: it cannot train at {given['train_ways']} ways for {ways} at test"
+                f"{known.registration.name} has a fixed number of ways: it cannot train at "
+                f"{given['train_ways']} ways for {test_ways} at test"
             )
-        values["train_ways"] = ways
-    fewest, least = scarcest(train)
-    values["train_ways"] = values["train_ways"] or ways
-    if "train_ways" not in given:
-        values["train_ways"] = min(values["train_ways"], max(fewest, ways))
-    if (
-        values["train_shots"] is None
-    ):  # as at test, but of classes too small for these shots half are queries
-        kept = (
-            values["train_queries"]
-            if "train_queries" in given
-            else min(values["train_queries"], least // 2)
-        )
-        values["train_shots"] = min(shots, max(least - kept, 1))
-    if "train_queries" not in given:
-        values["train_queries"] = min(
-            values["train_queries"], max(least - values["train_shots"], 1)
-        )
-    return TrainSettings(**values)
+        wanted = test_ways
+    else:
+        wanted = settings.train_ways or test_ways
+    if "train_ways" in given:
+        return wanted
+    return min(wanted, max(fewest_classes, test_ways))
+
+
+def _training_images(
+    settings: TrainSettings, given: Mapping[str, Any], test_shots: int, fewest_images: int
+) -> tuple[int, int]:
+    """Return shots and queries of training tasks."""
+    shots = settings.train_shots
+    queries = settings.train_queries
+    fixed = "train_queries" in given
+    if shots is None:  # as at test; if classes are too small for that, half of them are queries
+        kept = queries if fixed else min(queries, fewest_images // 2)
+        shots = min(test_shots, max(fewest_images - kept, 1))
+    if not fixed:
+        queries = min(queries, max(fewest_images - shots, 1))
+    return shots, queries

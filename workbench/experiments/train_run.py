@@ -1,7 +1,7 @@
 """Train a plan into its run folder.
 
-That is done once: what is finished is read, and a training that was interrupted goes on from its last
-saved state, bit for bit. `judging` does the other job of the workbench.
+That is done once: a finished run is read, and an interrupted training resumes from its last saved
+state, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,153 +25,106 @@ from workbench import __version__
 from workbench.errors import RunError
 from workbench.experiments.build import build_learner
 from workbench.experiments.fingerprint import RESULTS_VERSION, run_folder
+from workbench.experiments.manifest import RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
-from workbench.experiments.run import FORMAT, Run, finished_run, writable
+from workbench.experiments.run import CURVE, WEIGHTS, Run, finished_run
+from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner, backbones
 from workbench.learning.training import StepReport, Training
-from workbench.storage import write_file, write_toml
+from workbench.progress import Progress, Report
+from workbench.storage import write_file
 from workbench.tasks.source import Source
-from workbench.tasks.splits import Data, open_data
+from workbench.tasks.splits import TrainingData, open_training_data
 
+STATE = "state.pt"
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
 CURVE_ROWS = 200  # rows of train.csv beside those with a validation
 
-Watch = Callable[[Iterator[StepReport], str, int, int], Iterator[StepReport]]
-"""Passes records on and shows them: (records, label, steps in all, steps done)."""
 
-
-def unwatched(records: Iterator[StepReport], *_: object) -> Iterator[StepReport]:
-    """A `Watch` that shows nothing."""
-    return records
-
-
-def train_run(
-    plan: Plan,
-    data: Data,
-    out: Path,
-    *,
-    device: torch.device,
-    fresh: bool = False,
-    watch: Watch = unwatched,
-) -> Run:
-    """Train a plan into its run folder, go on where it was interrupted, or return what is finished.
+def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
+    """Train a plan into its run folder, resume an interrupted training, or return a finished run.
 
     Raises:
         TrainingError: the loss is not a number; what was saved before stays.
         RunError: the folder cannot be written.
     """
+    out = workspace.out
     folder = run_folder(plan, data, out)
     with writable(out), FileLock(out / f".{folder.name}.lock"):
-        if fresh and folder.exists():
+        if workspace.fresh and folder.exists():
             shutil.rmtree(folder)
         run = Run(folder)
-        if run.finished and run.about:
+        if run.finished and run.manifest.result:
             return run
         folder.mkdir(exist_ok=True)
-        _train(plan, data, run, device, watch)
-    return Run(folder)
+        _train(plan, data, run, workspace)
+    return Run(folder)  # what the other object has read is out of date
 
 
-def _train(plan: Plan, data: Data, run: Run, device: torch.device, watch: Watch) -> None:
+def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace) -> None:
     keep_freed_memory()
-    begin = _Before(plan, data, run.folder.parent, device, watch)
-    learner = build_learner(plan, data, teachers=begin.teachers()).to(device)
-    if begin.init is None:
-        for backbone in backbones(learner):
-            backbone.first_weights()
-    not_initialised = _initialise(learner, begin.init) if begin.init else []
+    device = workspace.torch_device
+    before = _train_first(plan, data, workspace)
+    learner = build_learner(plan, data, teachers=before.load_teachers(device)).to(device)
+    not_initialised = _load_first_weights(learner, before.init)
     training = Training(
         learner,
         _training_source(plan, data, device),
         plan.settings,
         _validation(plan, data, learner, device),
     )
-    log = _Log(plan.settings.steps)
-    state = run.folder / "state.pt"
-    if state.is_file():
-        _go_on(training, log, state, device)
-    about = _about(plan, data, learner, device) | {"pretrained_on": begin.pretrained_on(learner)}
-    write_toml(run.folder / "run.toml", about)
-    saved = time.monotonic()
-    for record in watch(
-        training.records(), _short_label(plan), plan.settings.steps, training.steps_done
-    ):
-        log.add(record)
-        if time.monotonic() - saved > SAVE_EVERY and record.step < plan.settings.steps:
-            now = {"training": training.state_dict(), "rows": log.rows, "since": log.since}
-            write_file(state, partial(torch.save, now))
-            write_file(run.folder / "train.csv", log.write)
-            saved = time.monotonic()
-    write_file(run.folder / "train.csv", log.write)
-    if (
-        begin.init
-        and not training.steps_done
-        and (left := {*not_initialised} & dict(learner.named_parameters()).keys())
-    ):
-        raise RunError(
-            f"{plan.algorithm} is not trained here, and what it starts from ({begin.init.folder.name}) leaves "
-            f"{', '.join(sorted(left))} as drawn at random; name a start that has it: init=RUN_FOLDER"
-        )
-    validated = training.best_accuracy is not None
-    result = {
-        "steps": training.steps_done,
-        "seconds": training.seconds,
-        "seconds_before": begin.seconds,
-        "kept": "best" if plan.settings.keep == "best" and validated else "last",
-        "best_step": training.best_step,
-        "best_val_accuracy": training.best_accuracy,
-        "not_initialised": not_initialised,
-    }
-    write_toml(run.folder / "run.toml", about | {"result": result})
+    curve = _Curve(plan.settings.steps)
+    _resume(training, curve, run.folder / STATE, device)
+    manifest = _manifest(plan, data, learner, before, device)
+    write_manifest(run.folder, manifest)
+    _steps(training, curve, run.folder, workspace.report, _progress_label(plan))
+    if before.init is not None and training.steps_done == 0:
+        _refuse_random_weights(plan, learner, before.init, not_initialised)
+    result = _result(plan, training, before, not_initialised)
+    write_manifest(run.folder, replace(manifest, result=result))
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
-    write_file(
-        run.folder / "weights.safetensors", partial(save_file, weights)
-    )  # from here on the run is finished
-    state.unlink(missing_ok=True)
+    # with this file the run is finished
+    write_file(run.folder / WEIGHTS, partial(save_file, weights))
+    (run.folder / STATE).unlink(missing_ok=True)
 
 
-class _Before:
-    """The runs that a training builds on, trained first where that is not done.
-
-    Raises:
-        RunError: a run folder is not there, or not finished.
-    """
-
-    def __init__(self, plan: Plan, data: Data, out: Path, device: torch.device, watch: Watch):
-        self.out, self.device, self.watch = out, device, watch
-        self.data = {each.label: each for each in (data, *data.each)}
-        self.init = self._run(plan.init) if plan.init else None
-        self.taught_by = [self._run(teacher) for teacher in plan.teachers]
-        self.runs = [*([self.init] if self.init else []), *self.taught_by]
-        results = [run.about["result"] for run in self.runs]
-        self.seconds = sum(
-            float(result["seconds"] + result.get("seconds_before", 0)) for result in results
-        )
-
-    def pretrained_on(self, learner: Learner) -> str:
-        """What its own weights, and those of the runs before, were trained on elsewhere: "imagenet+instagram"."""
-        stated = [backbone.pretrained_on for backbone in backbones(learner)]
-        stated += [run.about.get("pretrained_on", "") for run in self.runs]
-        return "+".join(sorted({name for text in stated for name in text.split("+") if name}))
-
-    def teachers(self) -> list[Learner]:
-        """The trained teachers, which learn no more."""
-        return [
-            run.learner(open_data(run.plan().data), self.device).requires_grad_(requires_grad=False)
-            for run in self.taught_by
-        ]
-
-    def _run(self, first: Plan | str) -> Run:
-        if isinstance(first, Plan):
-            data = self.data.get(first.data) or open_data(first.data)
-            return train_run(first, data, self.out, device=self.device, watch=self.watch)
-        return finished_run(first, self.out)
+def _steps(
+    training: Training, curve: _Curve, folder: Path, report: Report | None, label: str
+) -> None:
+    """Train to the end; save the state every `SAVE_EVERY` seconds."""
+    total = training.settings.steps
+    saved = time.monotonic()
+    detail = _Detail()
+    for step in training.steps():
+        curve.add(step)
+        if report is not None:
+            report(Progress(label, step.step, total, "steps", detail.of(step)))
+        if time.monotonic() - saved > SAVE_EVERY and step.step < total:
+            state = {"training": training.state_dict(), "curve": curve.state_dict()}
+            write_file(folder / STATE, partial(torch.save, state))
+            write_file(folder / CURVE, curve.write)
+            saved = time.monotonic()
+    write_file(folder / CURVE, curve.write)
 
 
-def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
+def _resume(training: Training, curve: _Curve, path: Path, device: torch.device) -> None:
+    """Continue from the saved state, if there is one."""
+    if not path.is_file():
+        return
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many; we wrote the file, so it is damaged
+        raise RunError(
+            f"{path} is damaged ({type(error).__name__}); train again with --fresh"
+        ) from error
+    training.load_state_dict(state["training"])
+    curve.load_state_dict(state["curve"])
+
+
+def _training_source(plan: Plan, data: TrainingData, device: torch.device) -> Source:
     settings = plan.settings
     return Source(
         data.domains("train"),
@@ -185,104 +138,234 @@ def _training_source(plan: Plan, data: Data, device: torch.device) -> Source:
 
 
 def _validation(
-    plan: Plan, data: Data, learner: Learner, device: torch.device
+    plan: Plan, data: TrainingData, learner: Learner, device: torch.device
 ) -> Callable[[], float] | None:
-    """The learner's accuracy on tasks of the validation classes; None where there are none."""
-    if not data.validates:
+    """Return what measures accuracy on validation tasks; None without validation classes."""
+    if not data.validated_on:
         return None
     source = Source(data.domains("val"), plan.val_protocol, device=device)
     settings = plan.settings
-    return lambda: float(
-        evaluate(
-            learner, source, settings.validate_tasks, precision=settings.precision
-        ).accuracy.mean()
-    )
+
+    def validate() -> float:
+        result = evaluate(learner, source, settings.validate_tasks, precision=settings.precision)
+        return float(result.accuracy.mean())
+
+    return validate
 
 
-def _go_on(training: Training, log: _Log, path: Path, device: torch.device) -> None:
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many; the file is ours, so this is damage
+# --- what is trained first
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The finished runs that a training builds on."""
+
+    init: Run | None  # whose weights it starts from
+    teachers: tuple[Run, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        if self.init is None:
+            return list(self.teachers)
+        return [self.init, *self.teachers]
+
+    @property
+    def seconds(self) -> float:
+        """Training time of these runs and of those that they build on."""
+        total = 0.0
+        for run in self.runs:
+            if run.manifest.result is not None:
+                total += run.manifest.result.all_seconds
+        return total
+
+    def load_teachers(self, device: torch.device) -> list[Learner]:
+        """Return the trained teachers. They learn no more."""
+        learners = []
+        for run in self.teachers:
+            learner = run.learner(open_training_data(run.plan.data), device)
+            learners.append(learner.requires_grad_(requires_grad=False))
+        return learners
+
+
+def _train_first(plan: Plan, data: TrainingData, workspace: Workspace) -> _Before:
+    """Train what a plan builds on, or read it where it is finished.
+
+    Raises:
+        RunError: a run folder that the plan names does not exist or is not finished.
+    """
+    workspace = replace(workspace, fresh=False)
+    init = None
+    if plan.init:
+        init = _first_run(plan.init, data, workspace)
+    teachers = [_first_run(teacher, data, workspace) for teacher in plan.teachers]
+    return _Before(init, tuple(teachers))
+
+
+def _first_run(first: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
+    if not isinstance(first, Plan):
+        return finished_run(first, workspace.out)
+    members = [member for member in data.members if member.label in first.data]
+    return train_run(first, TrainingData(tuple(members)), workspace)
+
+
+def _load_first_weights(learner: Learner, init: Run | None) -> tuple[str, ...]:
+    """Load pre-trained weights, or those of a run; return the names of what the run lacks.
+
+    Raises:
+        RunError: the run has another backbone.
+    """
+    if init is None:
+        for backbone in backbones(learner):
+            backbone.first_weights()
+        return ()
+    given = load_file(init.folder / WEIGHTS)
+    fitting = {}
+    missing = []
+    for name, own in learner.state_dict().items():
+        if name in given and given[name].shape == own.shape:
+            fitting[name] = given[name]
+        else:
+            missing.append(name)
+    for name in missing:
+        if name.startswith("backbone."):
+            raise RunError(
+                f"{init.folder.name} has no weights for {name} of this shape; "
+                "use the backbone that it was trained with"
+            )
+    learner.load_state_dict(fitting, strict=False)
+    return tuple(missing)
+
+
+def _refuse_random_weights(
+    plan: Plan, learner: Learner, init: Run, not_initialised: tuple[str, ...]
+) -> None:
+    """Refuse a method that is not trained here and whose start lacks some of its weights."""
+    parameters = dict(learner.named_parameters())
+    random = sorted(name for name in not_initialised if name in parameters)
+    if random:
         raise RunError(
-            f"{path} is damaged ({type(error).__name__}); train again with --fresh"
-        ) from error
-    training.load_state_dict(state["training"])
-    log.rows, log.since = state["rows"], state["since"]
+            f"{plan.algorithm} is not trained here, and the run that it starts from, "
+            f"{init.folder.name}, leaves {', '.join(random)} at random; "
+            "name a start that has these weights: init=RUN_FOLDER"
+        )
 
 
-class _Log:
+# --- what is written of a training
+
+
+class _Curve:
     """The rows of train.csv: those with a validation, and about CURVE_ROWS more."""
 
     def __init__(self, steps: int):
         self.every = max(1, steps // CURVE_ROWS)
         self.rows: list[list[float | None]] = []
-        self.since = [0.0, 0.0]  # sum and number of losses since the last row
+        self.loss_sum = 0.0  # since the last row
+        self.losses = 0
 
-    def add(self, record: StepReport) -> None:
-        self.since = [self.since[0] + record.loss, self.since[1] + 1]
-        if record.step % self.every == 0 or record.val_accuracy is not None:
-            mean = self.since[0] / self.since[1]
-            self.rows.append([record.step, mean, record.lr, record.seconds, record.val_accuracy])
-            self.since = [0.0, 0.0]
+    def add(self, step: StepReport) -> None:
+        self.loss_sum += step.loss
+        self.losses += 1
+        if step.step % self.every == 0 or step.val_accuracy is not None:
+            mean = self.loss_sum / self.losses
+            self.rows.append([step.step, mean, step.lr, step.seconds, step.val_accuracy])
+            self.loss_sum = 0.0
+            self.losses = 0
 
     def write(self, path: Path) -> None:
-        lines = [
-            ",".join("" if value is None else repr(value) for value in row) for row in self.rows
-        ]
-        path.write_text(
-            "\n".join(["step,loss,lr,seconds,val_accuracy", *lines, ""]), encoding="utf-8"
-        )
+        lines = ["step,loss,lr,seconds,val_accuracy"]
+        for row in self.rows:
+            cells = ["" if value is None else repr(value) for value in row]
+            lines.append(",".join(cells))
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "loss_sum": self.loss_sum, "losses": self.losses}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows = state["rows"]
+        self.loss_sum = state["loss_sum"]
+        self.losses = state["losses"]
 
 
-def _initialise(learner: Learner, first: Run) -> list[str]:
-    """Load what fits by name and shape from another run; return the names of what did not.
+class _Detail:
+    """The words beside a progress bar: smoothed loss and the last validation."""
 
-    Raises:
-        RunError: its backbone does not fit.
-    """
-    given, own = load_file(first.folder / "weights.safetensors"), learner.state_dict()
-    fitting = {
-        name: value
-        for name, value in given.items()
-        if name in own and own[name].shape == value.shape
-    }
-    missing = [name for name in own if name not in fitting]
-    if wrong := [name for name in missing if name.startswith("backbone.")]:
-        raise RunError(
-            f"{first.folder.name} has no weights for {wrong[0]} of this shape; "
-            "use the backbone that it was trained with"
-        )
-    learner.load_state_dict(fitting, strict=False)
-    return missing
+    def __init__(self) -> None:
+        self.loss: float | None = None
+        self.validation = ""
+
+    def of(self, step: StepReport) -> str:
+        if self.loss is None:
+            self.loss = step.loss
+        self.loss = 0.95 * self.loss + 0.05 * step.loss
+        if step.val_accuracy is not None:
+            self.validation = f", validation {100 * step.val_accuracy:.1f}%"
+        return f"loss {self.loss:.3f}{self.validation}"
 
 
-def _about(plan: Plan, data: Data, learner: Learner, device: torch.device) -> dict[str, Any]:
-    hardware = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else platform.processor() or "cpu"
-    )
-    return {
-        "format": FORMAT,
-        "results_version": RESULTS_VERSION,
-        "command": shlex.join(["mlw", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "mlw" else "",
-        "plan": asdict(plan),
-        "data": {
-            "fingerprint": data.fingerprint,
-            "image_shape": list(data.image_shape),
-            "parts": data.parts,
-        },
-        "parameters": sum(parameter.numel() for parameter in learner.parameters()),
-        "versions": {
+def _manifest(
+    plan: Plan, data: TrainingData, learner: Learner, before: _Before, device: torch.device
+) -> RunManifest:
+    command = ""
+    if Path(sys.argv[0]).stem == "mlw":
+        command = shlex.join(["mlw", *sys.argv[1:]])
+    return RunManifest(
+        plan=plan,
+        fingerprint=data.fingerprint,
+        image_shape=data.image_shape,
+        parts=data.parts,
+        pretrained_on=_pretrained_on(learner, before),
+        parameters=sum(parameter.numel() for parameter in learner.parameters()),
+        results_version=RESULTS_VERSION,
+        command=command,
+        versions={
             "workbench": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
-        "hardware": {"device": str(device), "name": hardware, "threads": torch.get_num_threads()},
-    }
+        hardware={
+            "device": str(device),
+            "name": _hardware(device),
+            "threads": torch.get_num_threads(),
+        },
+    )
 
 
-def _short_label(plan: Plan) -> str:
-    typed = f":{plan.typed}" if plan.typed else ""
-    way = f" {plan.val_ways}-way {plan.val_shots}-shot" if plan.episodic else ""
-    return f"{plan.algorithm}{typed} on {plan.data}{way}"
+def _pretrained_on(learner: Learner, before: _Before) -> tuple[str, ...]:
+    """Return what its own first weights, and those of the runs before, saw elsewhere."""
+    names: set[str] = set()
+    for backbone in backbones(learner):
+        names.update(backbone.pretrained_on)
+    for run in before.runs:
+        names.update(run.manifest.pretrained_on)
+    return tuple(sorted(names))
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or "cpu"
+
+
+def _result(
+    plan: Plan, training: Training, before: _Before, not_initialised: tuple[str, ...]
+) -> TrainingResult:
+    kept = "last"
+    if plan.settings.keep == "best" and training.best_accuracy is not None:
+        kept = "best"
+    return TrainingResult(
+        steps=training.steps_done,
+        seconds=training.seconds,
+        seconds_before=before.seconds,
+        kept=kept,
+        best_step=training.best_step,
+        best_val_accuracy=training.best_accuracy,
+        not_initialised=not_initialised,
+    )
+
+
+def _progress_label(plan: Plan) -> str:
+    label = f"{plan.label} on {plan.data_label}"
+    if plan.episodic:
+        label += f" {plan.val_ways}-way {plan.val_shots}-shot"
+    return label

@@ -1,0 +1,174 @@
+"""Options that commands share, each written once, in groups.
+
+A command takes groups as parameters:
+
+    @flat
+    def evaluate(run: ..., *, tasks: TaskOptions, place: DeviceOptions) -> None: ...
+
+`flat` shows Typer one parameter for each field of a group.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
+from functools import wraps
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from workbench.tasks.settings import EvaluationSettings
+
+# --- single options
+
+On = Annotated[
+    list[str] | None,
+    typer.Option("--on", "--test-on", help="Data sets, with options: omniglot:split=lake."),
+]
+Baseline = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Baselines; each column of the heat map is compared with the best of them. If "
+        "omitted: the methods that draw no tasks in training, are not transductive and use no "
+        "oracle."
+    ),
+]
+Published = Annotated[
+    bool,
+    typer.Option("--published", help="Say where published numbers come from and how they differ."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+
+
+# --- groups
+
+
+@dataclass
+class TaskOptions:
+    """Which test tasks."""
+
+    ways: Annotated[
+        list[int] | None, typer.Option(help="Classes per test task, one or several: 5 20.")
+    ] = None
+    shots: Annotated[
+        list[int] | None, typer.Option(help="Support images per class, one or several: 1 5.")
+    ] = None
+    queries: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Query images per class of a test task. If omitted: 15, or what the shots leave.",
+        ),
+    ] = None
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="How test tasks are drawn: way-shot, within-group, unbalanced[:alpha=2], "
+            "meta-dataset, prequential, stream, listed."
+        ),
+    ] = "way-shot"
+    episodes: Annotated[int, typer.Option(min=2, help="Test tasks, the same for all.")] = 600
+    task_seed: Annotated[int, typer.Option(min=0, help="Seed for the test tasks.")] = 0
+
+    def settings(self, ways: int | None, shots: int, split: str) -> list[EvaluationSettings]:
+        """Return one evaluation for each of the ways and shots, by default those given here."""
+        from workbench.tasks.settings import EvaluationSettings
+
+        all_ways: list[int] | list[None] | list[int | None] = self.ways or [ways]
+        found = []
+        for way, shot in product(all_ways, self.shots or [shots]):
+            settings = EvaluationSettings(
+                way, shot, self.queries, self.protocol, self.episodes, self.task_seed, split
+            )
+            found.append(settings)
+        return found
+
+
+@dataclass
+class TrainingOptions:
+    """How to train."""
+
+    recipe: Annotated[
+        str, typer.Option(help="quick (minutes on two cores) or paper (as the authors trained).")
+    ] = "quick"
+    steps: Annotated[int | None, typer.Option(min=0, help="Optimizer steps.")] = None
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
+    precision: Annotated[
+        str | None, typer.Option(help="Precision of networks: float32 or bfloat16.")
+    ] = None
+    train_ways: Annotated[int | None, typer.Option(min=2, help="Classes per training task.")] = None
+    train_shots: Annotated[
+        int | None, typer.Option(min=1, help="Support images per class of a training task.")
+    ] = None
+    train_queries: Annotated[
+        int | None, typer.Option(min=1, help="Query images per class of a training task.")
+    ] = None
+
+    def flags(self) -> dict[str, Any]:
+        """Return the training settings that were given."""
+        given = {key: value for key, value in asdict(self).items() if value is not None}
+        del given["recipe"]
+        return given
+
+
+@dataclass
+class DeviceOptions:
+    """Where to compute."""
+
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto"
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ignore cached results and recompute.")] = (
+        False
+    )
+
+
+@dataclass
+class OutputOptions:
+    """What to print."""
+
+    published: Published = False
+    json: Json = False
+
+
+# --- groups as parameters
+
+
+def flat(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose groups are shown as single parameters."""
+    signature = inspect.signature(command)
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {}
+    shown: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+            shown += _parameters(hints[name])
+        else:
+            shown.append(parameter.replace(annotation=hints[name], kind=parameter.KEYWORD_ONLY))
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            values = {field.name: given.pop(field.name) for field in fields(group)}
+            given[name] = group(**values)
+        command(**given)
+
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    return run
+
+
+def _parameters(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [_parameter(field, hints[field.name]) for field in fields(group)]
+
+
+def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint
+    )

@@ -1,0 +1,149 @@
+"""`run.toml`: what was trained, on what, with which versions, and with what result.
+
+Reading it imports no torch.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import RunError, UsageError
+from workbench.experiments.plan import Plan
+from workbench.learning.settings import TrainSettings, settings_options
+from workbench.storage import write_toml
+
+MANIFEST = "run.toml"
+FORMAT = 2  # of the run folder
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a finished training went."""
+
+    steps: int
+    seconds: float
+    seconds_before: float  # of the trainings that this one builds on
+    kept: str  # which weights: "best" on validation, or "last"
+    best_step: int
+    best_val_accuracy: float | None = None  # in 0..1; None without validation
+    not_initialised: tuple[str, ...] = ()  # parameters that the run it starts from does not have
+
+    @property
+    def all_seconds(self) -> float:
+        """Seconds of this training and of those that it builds on."""
+        return self.seconds + self.seconds_before
+
+
+@dataclass(frozen=True)
+class RunManifest:
+    """All that `run.toml` says."""
+
+    plan: Plan
+    fingerprint: str  # of the training data's content
+    image_shape: tuple[int, int, int]  # (channels, height, width)
+    parts: tuple[str, ...]  # training data that were available in part only
+    pretrained_on: tuple[str, ...]  # what the first weights saw elsewhere: ("imagenet",)
+    parameters: int
+    results_version: int
+    command: str = ""  # "" where the training was started from Python
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    result: TrainingResult | None = None  # None while training is not finished
+
+
+def read_manifest(folder: Path) -> RunManifest:
+    """Read the manifest of a run folder.
+
+    Raises:
+        RunError: there is none, it is damaged, or it has another format.
+    """
+    path = folder / MANIFEST
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder} is not a run folder: it has no {MANIFEST}; see: mlw train --help"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    written = table.get("format")
+    if written != FORMAT:
+        version = table.get("versions", {}).get("workbench", "?")
+        raise RunError(
+            f"{folder} was written in format {written} by workbench {version}, and this version "
+            f"reads format {FORMAT}; train again, or use the version that wrote it"
+        )
+    try:
+        return _from_table(table)
+    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+        raise _unreadable(path, error) from error
+
+
+def write_manifest(folder: Path, manifest: RunManifest) -> None:
+    """Write the manifest of a run folder, whole or not at all."""
+    table = {"format": FORMAT, **asdict(manifest)}
+    table["plan"] = _plan_table(manifest.plan)
+    write_toml(folder / MANIFEST, table)
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} could not be read ({error}); train again with --fresh")
+
+
+def _from_table(table: Mapping[str, Any]) -> RunManifest:
+    given = {each.name: table[each.name] for each in fields(RunManifest) if each.name in table}
+    given["plan"] = _read_plan(table["plan"])
+    channels, height, width = table["image_shape"]
+    given["image_shape"] = (channels, height, width)
+    given["parts"] = tuple(table["parts"])
+    given["pretrained_on"] = tuple(table["pretrained_on"])
+    if "result" in table:
+        result = dict(table["result"])
+        result["not_initialised"] = tuple(result["not_initialised"])
+        given["result"] = TrainingResult(**result)
+    return RunManifest(**given)
+
+
+# --- plans as tables
+#
+# TOML has no null. An absent key stands for None; `options_none` lists the options that are None,
+# because only a plugin knows their names.
+
+
+def _plan_table(plan: Plan) -> dict[str, Any]:
+    table = asdict(plan)
+    table["options_none"] = [name for name, value in plan.options.items() if value is None]
+    table["init"] = _first_table(plan.init)
+    table["teachers"] = [_first_table(teacher) for teacher in plan.teachers]
+    return table
+
+
+def _first_table(first: Plan | str) -> dict[str, Any] | str:
+    if isinstance(first, Plan):
+        return _plan_table(first)
+    return first
+
+
+def _read_plan(table: Mapping[str, Any]) -> Plan:
+    values = dict(table)
+    options = dict(table["options"])
+    options.update(dict.fromkeys(values.pop("options_none")))
+    settings = {**dict.fromkeys(settings_options()), **table["settings"]}
+    values["options"] = options
+    values["settings"] = TrainSettings(**settings)
+    values["data"] = tuple(table["data"])
+    values["ways"] = table.get("ways")
+    values["init"] = _read_first(table["init"])
+    values["teachers"] = tuple(_read_first(teacher) for teacher in table["teachers"])
+    values["selects"] = {name: tuple(choices) for name, choices in table["selects"].items()}
+    return Plan(**values)
+
+
+def _read_first(given: Mapping[str, Any] | str) -> Plan | str:
+    if isinstance(given, str):
+        return given
+    return _read_plan(given)

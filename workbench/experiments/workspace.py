@@ -1,0 +1,51 @@
+"""Where runs are kept and computed, and who is told how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import RunError
+from workbench.progress import Report
+
+if TYPE_CHECKING:
+    import torch
+
+
+def say_nothing(_: str) -> None:
+    """Ignore a note."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder of runs and a device to compute on."""
+
+    out: Path = Path("runs")
+    device: str = "auto"
+    fresh: bool = False  # ignore cached results and recompute
+    report: Report | None = None  # shows the progress of trainings
+    note: Callable[[str], None] = say_nothing  # is told what happens, a line at a time
+
+    @cached_property
+    def torch_device(self) -> torch.device:
+        """The device. Raises `UsageError` if it is not available."""
+        from workbench.learning.device import select_device
+
+        return select_device(self.device)
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Make a folder, and turn an error of the disk below it into one sentence."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}; "
+            "choose another folder with --out"
+        ) from error
