@@ -1,11 +1,11 @@
-"""The conformance tests, for plugin authors and for our own plugins alike.
+"""Conformance tests, for the plugins of others and for our own.
 
     from workbench.testing import check_learner
 
     def test_my_method():
         check_learner("my-method")
 
-Each check raises `AssertionError` with one sentence on what the contract asks.
+Each check raises `AssertionError` with a sentence that says what the contract asks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from workbench.data.opening import OpenDataset, open_dataset
 from workbench.data.tables import Table
 from workbench.experiments.build import build_backbone, build_learner
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
-from workbench.learning.learner import Learner, scores
+from workbench.learning.learner import Learner, scores, uses_batch_statistics
 from workbench.learning.settings import settings_options
 from workbench.plugin.options import filled_parameters, option_text, options_of, parse_spec
 from workbench.plugin.recipes import published_numbers
@@ -32,7 +32,7 @@ from workbench.plugin.registry import registry
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData
-from workbench.tasks.task import Examples, Task
+from workbench.tasks.task import Examples, Predictor, Task
 
 __all__ = [
     "check_backbone",
@@ -48,33 +48,44 @@ SHAPE = (1, 16, 16)
 FILLED = {"backbone", "ways", "classes", "domains", "image_shape", "teachers", "seen"}
 
 
+# --- tiny data
+
+
 def tiny_data(
-    shape: tuple[int, int, int] = SHAPE, *, classes: int = 8, images: int = 12
+    shape: tuple[int, int, int] = SHAPE,
+    *,
+    classes: int = 8,
+    images: int = 12,
+    name: str = "tiny",
 ) -> TrainingData:
-    """A data set of noise around a random picture for each class, with three splits."""
+    """Return a data set of noise around a random picture for each class, with three splits.
+
+    Args:
+        shape: (channels, height, width) of its images.
+        classes: per split.
+        images: per class.
+    """
     random = np.random.default_rng(0)
     starts = np.arange(0, classes * images + 1, images)
     tables = {}
     for split in SPLITS:
         centres = random.integers(0, 200, (classes, 1, *shape))
-        rows = (
-            (centres + random.integers(0, 55, (classes, images, *shape)))
-            .astype(np.uint8)
-            .reshape(-1, *shape)
-        )
-        tables[split] = Table(
-            rows, tuple(f"{split}{number}" for number in range(classes)), starts, "tiny"
-        )
-    return TrainingData((OpenDataset("tiny", "tiny", tables),))
+        noise = random.integers(0, 55, (classes, images, *shape))
+        rows = (centres + noise).astype(np.uint8).reshape(-1, *shape)
+        names = tuple(f"{split}{number}" for number in range(classes))
+        tables[split] = Table(rows, names, starts, name)
+    return TrainingData((OpenDataset(name, name, tables),))
 
 
 def tiny_source(
     ways: int = 3, shots: int = 2, queries: int = 4, *, stack: int = 3, split: str = "train"
 ) -> Source:
-    """Tasks of `tiny_data`."""
-    return Source(
-        tiny_data().domains(split), WayShot(ways, shots, queries), stack=stack, batch_size=16
-    )
+    """Return a source of tasks of `tiny_data`, `stack` at once, and of batches of 16 images."""
+    protocol = WayShot(ways, shots, queries)
+    return Source(tiny_data().domains(split), protocol, stack=stack, batch_size=16)
+
+
+# --- checks
 
 
 def check_learner(spec: str, *, backbone: str | None = None) -> None:
@@ -82,16 +93,13 @@ def check_learner(spec: str, *, backbone: str | None = None) -> None:
 
     Args:
         spec: as on the command line: `maml:inner_steps=2`.
-        backbone: a spec; the recipe's, if left out.
+        backbone: a spec; by default the recipe's.
     """
     check_constructor("algorithms", parse_spec(spec).name)
     with _float64():
         data = tiny_data()
         plan = make_plan(spec, data, TrainingRequest(ways=3, shots=2, backbone=backbone))
-        teachers = [
-            build_learner(first, data).eval() for first in plan.teachers if isinstance(first, Plan)
-        ]
-        learner = build_learner(plan, data, teachers=teachers)
+        learner = build_learner(plan, data, teachers=_untrained_teachers(plan, data))
         check_stored(learner, plan.options)
         _check_selects(learner, plan)
         _check_losses(learner, tiny_source())
@@ -105,57 +113,71 @@ def check_learner(spec: str, *, backbone: str | None = None) -> None:
 
 
 def check_backbone(spec: str, shape: tuple[int, int, int] = (1, 28, 28)) -> None:
-    """Check that a backbone turns images `(n, *shape)` into features `(n, dim)` and states its `dim`."""
+    """Check that a backbone turns images `(n, *shape)` into features `(n, dim)`, each alone."""
     check_constructor("backbones", parse_spec(spec).name)
     module = build_backbone(spec, shape).eval()
-    features = module(torch.rand(5, *shape))
-    assert hasattr(module, "dim"), f"{spec} must have an attribute dim, the length of its features"
+    images = torch.rand(5, *shape, generator=torch.Generator().manual_seed(0))
+    features = module(images)
     assert features.shape == (5, module.dim), (
-        f"{spec} must return (n, dim) = (5, {module.dim}), not {features.shape}"
+        f"{spec} must return features (n, dim), here (5, {module.dim}), not {tuple(features.shape)}"
     )
-    apart = torch.cat([module(image[None]) for image in torch.rand(5, *shape, generator=_seeded())])
-    together = module(torch.rand(5, *shape, generator=_seeded()))
-    declared = any(getattr(part, "batch_statistics", False) for part in module.modules())
-    same = torch.allclose(apart, together, atol=1e-5)
-    assert same or declared, (
-        f"{spec} mixes the images of a batch in eval mode: declare batch_statistics = True"
+    apart = torch.cat([module(image[None]) for image in images])
+    if not torch.allclose(apart, features, atol=1e-5):
+        assert uses_batch_statistics(module), (
+            f"in eval mode, the features of an image depend on the other images in the batch; "
+            f"the part of {spec} that mixes them must declare batch_statistics = True"
+        )
+    pretrained_on = getattr(module, "pretrained_on", ())
+    assert isinstance(pretrained_on, tuple), (
+        f"{spec} must give pretrained_on as a tuple of names, not {pretrained_on!r}"
     )
 
 
 def check_dataset(spec: str) -> None:
-    """Check that a data set's splits share no class and hold uint8 images of one shape."""
-    check_constructor("datasets", parse_spec(spec).name)
-    target = registry().find("datasets", parse_spec(spec).name).load()
+    """Check that the splits of a data set share no class and hold uint8 images of one shape."""
+    name = parse_spec(spec).name
+    check_constructor("datasets", name)
+    target = registry().find("datasets", name).load()
     assert issubclass(target, Dataset), f"{spec} must be a subclass of workbench.Dataset"
-    data = open_dataset(spec)
-    names = [name for table in data.tables.values() for name in table.names]
-    assert len(names) == len(set(names)), f"{spec} has a class in two splits"
-    shapes = {table.images.shape[1:] for table in data.tables.values()}
-    assert len(shapes) == 1, f"{spec} has images of several shapes: {shapes}"
-    for split, table in data.tables.items():
-        assert table.images.dtype == np.uint8, (
-            f"{spec} must hold uint8 images, not {table.images.dtype}"
-        )
-        assert (np.diff(table.starts) > 0).all(), f"{spec} has a class without images in {split}"
+    tables = open_dataset(spec).tables
+    names: list[str] = []
+    for table in tables.values():
+        names += table.names
+    assert len(names) == len(set(names)), f"no class of {spec} may be in two splits"
+    shapes = {table.images.shape[1:] for table in tables.values()}
+    assert len(shapes) == 1, f"all images of {spec} must have the same shape, not {shapes}"
+    for split, table in tables.items():
+        dtype = table.images.dtype
+        assert dtype == np.uint8, f"the images of {spec} must be uint8, not {dtype}"
+        counts = np.diff(table.starts)
+        assert counts.min() > 0, f"every class of {spec} must have images; one in {split} has none"
 
 
 def check_constructor(kind: str, name: str) -> None:
-    """Check that options are annotated, readable as text, and clash with no training setting."""
-    entry = registry().find(kind, name)
-    target = entry.load()
-    options = options_of(target)  # raises where an annotation, a help or a default is missing
-    strange = set(filled_parameters(target)) - FILLED
-    assert not strange, f"{name} asks the workbench to fill {strange}; it fills {sorted(FILLED)}"
+    """Check that options are annotated, can be written as text, and clash with no setting.
+
+    Args:
+        kind: "algorithms", "backbones" or "datasets".
+    """
+    registration = registry().find(kind, name)
+    target = registration.load()
+    options = options_of(target)  # raises if an annotation, a help text or a default is missing
+    unknown = set(filled_parameters(target)) - FILLED
+    assert not unknown, (
+        f"{name} asks the workbench to fill in {sorted(unknown)}, and it can fill in "
+        f"{sorted(FILLED)}; options come after a * in the constructor"
+    )
     for option in options.values():
         text = option_text(option.default)
         assert option.convert(text, name) == option.default, (
-            f"{name}:{option.name}={text} does not give the default"
+            f"the default of an option must be readable from text, and "
+            f"{name}:{option.name}={text} gives another value"
         )
     if kind == "algorithms":
         assert issubclass(target, Learner), f"{name} must be a subclass of workbench.Learner"
         clash = options.keys() & settings_options().keys()
-        assert not clash, f"{name} has options with names of training settings: {sorted(clash)}"
-        published_numbers(entry)  # raises where an entry is incomplete
+        assert not clash, f"{name} may not name its options like training settings: {sorted(clash)}"
+        published_numbers(registration)  # raises if an entry is incomplete
 
 
 def check_stored(instance: Any, options: Mapping[str, Any]) -> None:
@@ -165,87 +187,122 @@ def check_stored(instance: Any, options: Mapping[str, Any]) -> None:
         assert stored, f"{type(instance).__name__} must store its option {name!r} unchanged"
 
 
+# --- the parts of check_learner
+
+
+def _untrained_teachers(plan: Plan, data: TrainingData) -> list[Learner]:
+    teachers = []
+    for first in plan.teachers:
+        if isinstance(first, Plan):
+            teachers.append(build_learner(first, data).eval())
+    return teachers
+
+
 def _check_selects(learner: Learner, plan: Plan) -> None:
     for name, values in learner.selects.items():
-        assert name in plan.options, f"selects names {name!r}, which is no option"
-        assert values, f"selects gives no values for {name!r}"
+        assert name in plan.options, f"selects may only name options, and {name!r} is none"
+        assert values, f"selects must give at least one value for {name!r}"
 
 
 def _check_losses(learner: Learner, source: Source) -> None:
     learner.train()
     for loss in islice(learner.losses(source), 2):
         assert loss.shape == (), f"losses must yield scalars, not {tuple(loss.shape)}"
-        assert torch.isfinite(loss), "a first loss is not finite"
+        assert torch.isfinite(loss), f"losses must be finite at the start, not {loss.item()}"
         loss.backward()
-    consumed = source.tasks_drawn > 0
-    assert consumed <= learner.episodic, "a learner with episodic = False must draw no tasks"
+    if not learner.episodic:
+        assert source.tasks_drawn == 0, "a learner that draws tasks must not set episodic = False"
 
 
 def _check_embed(learner: Learner, task: Task) -> Task:
-    both = torch.cat([task.support.x, task.query.x], 1)  # (tasks, n + m, ...)
-    embedded = learner.embed(both.flatten(0, 1))
-    apart = torch.cat([learner.embed(image[None]) for image in both.flatten(0, 1)])
-    assert torch.allclose(embedded, apart, atol=1e-9), "embed must work row by row in eval mode"
-    stacked, n = embedded.unflatten(0, both.shape[:2]), task.support.x.shape[1]
-    return task._replace(
-        support=task.support._replace(x=stacked[:, :n]), query=task.query._replace(x=stacked[:, n:])
+    """Check `embed`; return the task with embedded images."""
+    both = torch.cat([task.support.x, task.query.x], dim=1)  # (tasks, n + m, ...)
+    images = both.flatten(0, 1)
+    embedded = learner.embed(images)
+    apart = torch.cat([learner.embed(image[None]) for image in images])
+    assert torch.allclose(embedded, apart, atol=1e-9), (
+        "in eval mode, embed must work row by row: embed(x)[i] == embed(x[i : i + 1])"
     )
+    stacked = embedded.unflatten(0, both.shape[:2])
+    n = task.support.x.shape[1]
+    support = task.support._replace(x=stacked[:, :n])
+    query = task.query._replace(x=stacked[:, n:])
+    return task._replace(support=support, query=query)
 
 
 def _check_adapt(learner: Learner, task: Task) -> None:
-    support = Examples(task.support.x[0], task.support.y[0], task.support.ways)
+    support, queries = _single(task, 0)
     before = {name: value.clone() for name, value in learner.state_dict().items()}
+    predicted = _check_scores(learner, support, queries)
+    _check_unmet_class(learner, support, queries, predicted)
+    for name, value in learner.state_dict().items():
+        assert torch.equal(before[name], value), (
+            f"adapt must leave the learner unchanged, and it changed {name}"
+        )
+
+
+def _check_scores(learner: Learner, support: Examples, queries: Tensor) -> Tensor:
     torch.manual_seed(1)
-    first = learner.adapt(support)(task.query.x[0])
+    first = learner.adapt(support)(queries)
     torch.manual_seed(2)
-    second = learner.adapt(support)(task.query.x[0])
-    assert first.shape == (len(task.query.x[0]), support.ways), (
-        f"scores must be (n, ways), not {tuple(first.shape)}"
+    second = learner.adapt(support)(queries)
+    wanted = (len(queries), support.ways)
+    assert first.shape == wanted, (
+        f"a predictor must return scores (n, ways), here {wanted}, not {tuple(first.shape)}"
     )
     assert torch.equal(first, second), (
-        "adapt must be deterministic: draw from a torch.Generator made inside it"
+        "adapt must be deterministic: draw random numbers from a torch.Generator made inside it"
     )
-    assert not first.requires_grad, "under no_grad, adapt must build no graph"
-    met = support.y < support.ways - 1  # the last class has not come yet, as in a stream
-    partly = learner.adapt(Examples(support.x[met], support.y[met], support.ways))(task.query.x[0])
-    assert partly.shape == first.shape, "a class that the support lacks must have its column too"
-    assert not partly[:, :-1].isnan().any(), (
-        "a class that the support lacks must not spoil the others' scores"
+    assert not first.requires_grad, "under torch.no_grad, adapt must build no graph"
+    return first
+
+
+def _check_unmet_class(
+    learner: Learner, support: Examples, queries: Tensor, predicted: Tensor
+) -> None:
+    """Check a support set without the last class, which in a stream has not come yet."""
+    met = support.y < support.ways - 1
+    partial = Examples(support.x[met], support.y[met], support.ways)
+    scores_of_partial = learner.adapt(partial)(queries)
+    assert scores_of_partial.shape == predicted.shape, (
+        "a predictor must return a column for every class, also for one without support images"
     )
-    same = all(torch.equal(before[name], value) for name, value in learner.state_dict().items())
-    assert same, "adapt must leave the learner as it was"
+    assert not scores_of_partial[:, :-1].isnan().any(), (
+        "a class without support images must not make the scores of the other classes NaN"
+    )
 
 
 def _check_batched(learner: Learner, task: Task) -> None:
     if not learner.batched:
         return
     stacked = scores(learner, task.support, task.query.x)
-    alone = torch.cat([_alone(learner, task, number) for number in range(len(stacked))])
-    assert torch.allclose(stacked, alone, atol=1e-5), (
-        "stacked and one by one, adapt must give the same to 1e-5"
+    alone = []
+    for number in range(len(stacked)):
+        support, queries = _single(task, number)
+        alone.append(learner.adapt(support)(queries))
+    assert torch.allclose(stacked, torch.stack(alone), atol=1e-5), (
+        "with batched = True, adapt must give the same for stacked tasks as for each alone, to 1e-5"
     )
-
-
-def _alone(learner: Learner, task: Task, number: int) -> Tensor:
-    support = Examples(task.support.x[number], task.support.y[number], task.support.ways)
-    return learner.adapt(support)(task.query.x[number])[None]
 
 
 def _check_transductive(learner: Learner, task: Task) -> None:
-    predictor = learner.adapt(Examples(task.support.x[0], task.support.y[0], task.support.ways))
-    together = predictor(task.query.x[0])
-    apart = torch.cat([predictor(query[None]) for query in task.query.x[0]])
-    same = torch.allclose(together, apart, atol=1e-6)
-    assert same or learner.transductive, (
-        "a prediction depends on the other queries: declare transductive = True"
-    )
-    assert not (same and learner.transductive), (
-        "transductive is declared, and no prediction depends on other queries"
-    )
+    support, queries = _single(task, 0)
+    predictor: Predictor = learner.adapt(support)
+    together = predictor(queries)
+    apart = torch.cat([predictor(query[None]) for query in queries])
+    independent = torch.allclose(together, apart, atol=1e-6)
+    if learner.transductive:
+        assert not independent, (
+            "transductive = True is declared, but no prediction depends on the other queries"
+        )
+    else:
+        assert independent, "a prediction depends on the other queries: declare transductive = True"
 
 
-def _seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+def _single(task: Task, number: int) -> tuple[Examples, Tensor]:
+    """Return support set and queries of one task of a stack."""
+    support = Examples(task.support.x[number], task.support.y[number], task.support.ways)
+    return support, task.query.x[number]
 
 
 @contextmanager

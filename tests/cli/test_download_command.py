@@ -26,7 +26,7 @@ PLUGIN = """
 import numpy as np
 from workbench import hookimpl
 from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, ImageClass
+from workbench.data.dataset import Dataset, ImageClass
 
 class Tiny(Dataset):
     "Drawings."

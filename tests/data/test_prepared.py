@@ -1,90 +1,28 @@
-"""Preparing once, whatever happens meanwhile."""
+"""Images are prepared once, whatever happens meanwhile."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tarfile
-import tracemalloc
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from given_classes import Given, some
 
-from workbench.data import prepared as images
-from workbench.data.dataset import Dataset, Groups, ImageClass
+from workbench.data import prepared, tables
+from workbench.data.dataset import SPLITS, Dataset, ImageClass
 from workbench.data.files.archive import Archive
 from workbench.data.prepared import prepare
 from workbench.errors import DataError
 
-few = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-# --- preparing
-
-
-class Given(Dataset):
-    """Yields the classes that it was given; counts how often it was asked for the training split."""
-
-    def __init__(self, content: dict[str, list[ImageClass]], *, option: int = 1):
-        self.content = content
-        self.option = option
-        self.times = 0
-
-    def classes(self, split, files):
-        self.times += split == "train"
-        yield from self.content.get(split, [])
-
-
-def some(name: str, images: int = 2, side: int = 3) -> ImageClass:
-    return ImageClass(name, np.full((images, 1, side, side), len(name), np.uint8))
-
-
-@few
-@given(
-    st.dictionaries(
-        st.sampled_from(images.SPLITS), st.dictionaries(st.text(), st.integers(1, 4), min_size=1)
-    )
-)
-def test_tables_hold_what_the_classes_yield(tmp_path_factory, content):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLW_CACHE", str(tmp_path_factory.mktemp("cache")))
-        random = np.random.default_rng(0)
-        classes = {
-            split: [
-                ImageClass(name, random.integers(0, 256, (n, 3, 2, 5), np.uint8))
-                for name, n in sizes.items()
-            ]
-            for split, sizes in content.items()
-        }
-        if not classes:
-            with pytest.raises(DataError, match="it has no classes in any split"):
-                prepare("it", Given(classes), {})
-            return
-        tables = prepare("it", Given(classes), {})
-    assert tables.keys() == classes.keys()
-    for split, table in tables.items():
-        assert table.names == tuple(one.name for one in classes[split])
-        assert np.diff(table.starts).tolist() == [len(one.images) for one in classes[split]]
-        for (_, pixels), start in zip(classes[split], table.starts[:-1], strict=True):
-            assert (table.images[start : start + len(pixels)] == pixels).all()
+# --- when images are prepared again
 
 
 def test_prepared_once_and_mapped(cache):
@@ -100,7 +38,7 @@ def test_prepared_once_and_mapped(cache):
     assert (np.load(folder / "train.npy") == first["train"].images).all()  # a plain .npy file
 
 
-def test_what_is_prepared_anew(cache, tmp_path, monkeypatch):
+def test_what_is_prepared_again(cache, tmp_path, monkeypatch):
     content = {"train": [some("a")]}
 
     def times(name: str = "it", option: int = 1, **files: Path) -> int:
@@ -116,17 +54,16 @@ def test_what_is_prepared_anew(cache, tmp_path, monkeypatch):
     assert [times(file=file), times(file=file)] == [1, 0]
     file.write_text("2")
     assert [times(file=file), times(file=file)] == [1, 0]
-    monkeypatch.setattr(images.inspect, "getsource", lambda of: "a changed line")
+    monkeypatch.setattr(prepared.inspect, "getsource", lambda of: "a changed line")
     assert [times(), times()] == [1, 0]
 
 
 def test_files_beside_the_module_count_as_its_text(cache, tmp_path, monkeypatch):
     (tmp_path / "module_of_test.py").write_text(
-        "from test_prepared import Given\nclass It(Given):\n    sources = ('split.toml',)\n"
+        "from given_classes import Given\nclass It(Given):\n    sources = ('split.toml',)\n"
     )
     (tmp_path / "split.toml").write_text("1")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(sys.modules, "test_prepared", sys.modules[__name__])
     from module_of_test import It
 
     for text, times in (("1", 1), ("1", 0), ("2", 1)):
@@ -136,142 +73,7 @@ def test_files_beside_the_module_count_as_its_text(cache, tmp_path, monkeypatch)
         assert dataset.times == times
 
 
-def test_fingerprint_is_of_content(cache):
-    numbers = count()
-
-    def fingerprint(**content: list[ImageClass]) -> str:
-        return prepare(f"it{next(numbers)}", Given(content), {})["train"].fingerprint
-
-    kinds = [
-        fingerprint(train=[some("a")]),
-        fingerprint(train=[some("b")]),
-        fingerprint(train=[some("a", 3)]),
-        fingerprint(train=[some("a"), some("b")]),
-        fingerprint(train=[some("a")], test=[some("b")]),
-    ]
-    assert len(set(kinds)) == len(kinds)
-    assert prepare("other name", Given({"train": [some("a")]}), {})["train"].fingerprint == kinds[0]
-
-
-@pytest.mark.parametrize("damage", ["cut", "missing", "index", "header"])
-def test_damaged_folder_is_made_again(cache, damage):
-    dataset = Given({"train": [some("a")], "test": [some("b")]})
-    prepare("it", dataset, {})
-    (folder,) = (cache / "prepared").glob("it-*")
-    if damage == "cut":
-        (folder / "test.npy").write_bytes((folder / "test.npy").read_bytes()[:-1])
-    elif damage == "missing":
-        (folder / "train.npy").unlink()
-    elif damage == "index":
-        (folder / "index.json").write_text(json.dumps({"splits": []}))
-    else:
-        (folder / "train.npy").write_bytes(bytes((folder / "train.npy").stat().st_size))
-    tables = prepare("it", dataset, {})
-    assert dataset.times == 2
-    assert sorted(tables) == ["test", "train"]
-
-
-@pytest.mark.parametrize(
-    ("classes", "message"),
-    [
-        ([some("a"), some("a")], "The class a is twice in the train split"),
-        (
-            [some("a"), some("b", side=4)],
-            r"b has images of shape \(1, 4, 4\), those before it \(1, 3, 3\)",
-        ),
-        ([some("a", 0)], "a must be uint8 images"),
-        ([ImageClass("a", np.zeros((1, 1, 2, 2)))], r"not float64 \(1, 1, 2, 2\)"),
-    ],
-)
-def test_data_set_that_breaks_the_contract(cache, classes, message):
-    with pytest.raises(DataError, match=message):
-        prepare("it", Given({"train": classes}), {})
-    assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
-
-
-def test_progress_is_told_after_each_class(cache):
-    told: list[tuple[str, int]] = []
-    dataset = Given({"train": [some("a", 2), some("b", 3)], "test": [some("c", 4)]})
-    prepare("it", dataset, {}, progress=lambda *what: told.append(what))
-    assert told == [("it, train", 2), ("it, train", 5), ("it, test", 4)]
-    prepare("it", dataset, {}, progress=lambda *what: told.append(what))
-    assert len(told) == 3  # nothing was made
-
-
-def test_few_classes_are_in_memory_at_once(cache):
-    class Large(Dataset):
-        def classes(self, split, files):
-            if split == "train":
-                yield from (
-                    ImageClass(f"{i}", np.full((100, 3, 84, 84), i, np.uint8)) for i in range(20)
-                )  # 2 MB each
-
-    tracemalloc.start()
-    prepare("large", Large(), {})
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 4 * 2_116_800
-
-
-def test_array_that_is_yielded_again_and_again(cache):
-    class Reused(Dataset):
-        def classes(self, split, files):
-            images = np.empty((100, 3, 84, 84), np.uint8)
-            for i in range(20 if split == "train" else 0):
-                images[:] = i
-                yield ImageClass(f"{i}", images)
-
-    table = prepare("reused", Reused(), {})["train"]
-    assert (table.images == np.repeat(np.arange(20), 100)[:, None, None, None]).all()
-
-
-# --- groups
-
-
-class Grouped(Given):
-    def __init__(self, content, given):
-        super().__init__(content)
-        self.given = given
-
-    def groups(self, split):
-        return self.given.get(split)
-
-
-def test_groups_come_back(cache):
-    content = {"train": [some("a"), some("bb"), some("ä/c")], "test": [some("d")]}
-    groups = Groups((("a", "ä/c"), ("bb", "a")), whole=True)
-    for _ in range(2):
-        tables = prepare("it", Grouped(content, {"train": groups}), {})
-        assert tables["train"].groups == groups
-        assert tables["test"].groups is None
-
-
-def test_groups_are_content(cache):
-    content = {"train": [some("a"), some("bb")]}
-    kinds = [
-        None,
-        Groups((("a",),), True),
-        Groups((("a",),), False),
-        Groups((("bb",),), True),
-        Groups((), True),
-    ]
-    numbers = count()
-    prints = {
-        prepare(f"it{next(numbers)}", Grouped(content, {"train": k}), {})["train"].fingerprint
-        for k in kinds
-    }
-    assert len(prints) == len(kinds)
-
-
-def test_group_of_what_is_no_class(cache):
-    dataset = Grouped({"train": [some("a")]}, {"train": Groups((("a", "b"),), True)})
-    with pytest.raises(
-        DataError, match="A group of the train split holds b, which is none of its 1 classes"
-    ):
-        prepare("it", dataset, {})
-
-
-# --- the disk and other processes
+# --- the disk
 
 
 @pytest.mark.parametrize("where", ["_append", "_npy_header"])
@@ -279,7 +81,7 @@ def test_full_disk(cache, monkeypatch, where):
     def full(*what):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(images, where, full)
+    monkeypatch.setattr(tables, where, full)
     with pytest.raises(
         DataError, match=r"The disk that holds .* is full; free some space or set MLW_CACHE"
     ):
@@ -296,8 +98,11 @@ def test_cache_that_cannot_be_a_folder(tmp_path, monkeypatch):
         prepare("it", Given({"train": [some("a")]}), {})
 
 
+# --- files that change
+
+
 class Packed(Dataset):
-    """The files of an archive, each of one byte, as classes of one image; the splits share them all."""
+    """The files of an archive, one byte each, as classes of one image; the same in each split."""
 
     def __init__(self, meanwhile=None):
         self.meanwhile = meanwhile or (lambda split: None)
@@ -344,7 +149,7 @@ def test_archive_is_decompressed_once_for_all_splits(cache, packed):
 
 
 @pytest.mark.parametrize("how", ["written", "replaced"])
-@pytest.mark.parametrize("when", images.SPLITS)
+@pytest.mark.parametrize("when", SPLITS)
 def test_file_that_changes_while_it_is_prepared(cache, packed, how, when):
     def change(split):
         if split == when and how == "written":
@@ -358,6 +163,9 @@ def test_file_that_changes_while_it_is_prepared(cache, packed, how, when):
         prepare("it", Packed(change), {"x.tar.gz": packed}, {"x.tar.gz": "known"})
     assert sorted(tables := prepare("it", Packed(), {"x.tar.gz": packed}, {"x.tar.gz": "known"}))
     assert len(tables) == 3  # what was made of the changing file was not kept
+
+
+# --- other processes
 
 
 def test_cache_removed_while_it_is_prepared(cache):
@@ -385,9 +193,7 @@ def test_what_killed_processes_left_is_swept(cache):
     prepared = cache / "prepared"
     for name in ("dead", "alive"):
         (prepared / f".{name}-0123.part" / "scratch").mkdir(parents=True)
-    (
-        prepared / ".dead-0123.lock"
-    ).touch()  # a lock is what a process holds, not that its file is there
+    (prepared / ".dead-0123.lock").touch()  # a lock file alone is no lock
     with FileLock(prepared / ".alive-0123.lock"):
         prepare("it", Given({"train": [some("a")]}), {})
         assert [path.name for path in prepared.glob(".*.part")] == [".alive-0123.part"]
@@ -397,7 +203,8 @@ SLOW = """
 import os, sys, time
 import numpy as np
 from workbench.data.files.archive import Archive
-from workbench.data.prepared import Dataset, Groups, ImageClass, prepare
+from workbench.data.dataset import Dataset, ImageClass
+from workbench.data.prepared import prepare
 
 class Slow(Dataset):
     def classes(self, split, files):

@@ -1,4 +1,4 @@
-"""Archives of every kind, made for the tests that read them."""
+"""Archives of every kind, written for the tests that read them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-GZIP = partial(gzip.compress, mtime=0)  # no clock in what comes out
+GZIP = partial(gzip.compress, mtime=0)  # no time in the result
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "gz": GZIP,
     "bz2": bz2.compress,
@@ -52,14 +52,14 @@ def tar_bytes(*members: Member, layout: int = tarfile.PAX_FORMAT) -> bytes:
 
 
 def write_tar(path: Path, *members: Member, layout: int = tarfile.PAX_FORMAT) -> Path:
-    """A tar, compressed as the name of the path says."""
+    """Write a tar, compressed as the suffix of the path says; return the path."""
     content = tar_bytes(*members, layout=layout)
     path.write_bytes(COMPRESS.get(path.suffix[1:], bytes)(content))
     return path
 
 
 def write(kind: str, folder: Path, *members: Member) -> Path:
-    """Members as an archive of one of KINDS in a folder."""
+    """Write members to an archive of one of KINDS in a folder; return its path."""
     if kind == "zip":
         return write_zip(folder / "x.zip", *members)
     if kind in TARS:

@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
 from workbench.data.opening import open_dataset
-from workbench.data.prepared import Table
+from workbench.data.tables import Table
 from workbench.errors import DataError
 
 ARCHIVE = SHARED / "all_runs.zip"

@@ -1,4 +1,4 @@
-"""Where downloads, prepared data and notes of a user's own images are kept."""
+"""The cache folder: downloads, prepared images, and records of a user's own images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from pathlib import Path
 
 from workbench.errors import DataError
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
 
 def cache_folder() -> Path:
-    """Return the folder for downloads and prepared data: `MLW_CACHE`, else the platform's."""
-    if given := os.environ.get("MLW_CACHE"):
-        return Path(given).expanduser().absolute()
+    """Return the cache folder: `MLW_CACHE` if it is set, otherwise the platform's own."""
+    chosen = os.environ.get("MLW_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
     from platformdirs import user_cache_path
 
     return user_cache_path("mlw")
@@ -22,18 +26,18 @@ def cache_folder() -> Path:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn an error of the disk below `folder` into one sentence, a `DataError`."""
+    """Turn an error of the disk below `folder` into a `DataError` that says what to do."""
     try:
         yield
     except OSError as error:
-        hint = "set MLW_CACHE to another folder and try again"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(
-                f"The disk that holds {folder} is full; free some space or {hint}."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise DataError(f"{folder} cannot be written ({error.strerror}); {hint}.") from error
-        where = error.filename or folder
-        raise DataError(
-            f"{where} could not be read or written: {error.strerror or error}."
-        ) from error
+        raise DataError(_disk_error(folder, error)) from error
+
+
+def _disk_error(folder: Path, error: OSError) -> str:
+    elsewhere = "set MLW_CACHE to another folder and try again"
+    if error.errno in DISK_FULL:
+        return f"The disk that holds {folder} is full; free some space or {elsewhere}."
+    if error.errno in NOT_WRITABLE:
+        return f"{folder} cannot be written ({error.strerror}); {elsewhere}."
+    where = error.filename or folder
+    return f"{where} could not be read or written: {error.strerror or error}."

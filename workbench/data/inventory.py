@@ -1,263 +1,274 @@
-"""What is in the cache: listed, verified against its records, and removed."""
+"""The data sets in the cache: list them and remove them."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.data.cache import cache_folder, disk_errors
-from workbench.data.download.fetch import ignore
-from workbench.data.download.manifest import ManifestEntry, entry_of
+from workbench.data.download.entry import ManifestEntry
+from workbench.data.download.manifest import entry_of
 from workbench.data.download.provenance import (
-    LEARNT,
-    downloads,
+    FetchedFile,
+    downloads_folder,
     megabytes,
     part_of,
     read_provenance,
 )
-from workbench.data.files.checksum import checksum
-from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.image_folder.record import folder_names, read_record, record_path
-from workbench.data.prepared import fingerprint_of, load_prepared
+from workbench.data.prepared import prepared_folder
+from workbench.data.tables import INDEX, load_tables
 from workbench.errors import DataError, WorkbenchError
 from workbench.plugin.registry import registry
+
+# How files were verified, the least reliable first; files with a published checksum come last.
+VERIFIED = {"count": "checked by count", "given": "accepted as given", "learnt": "learnt"}
 
 
 class Item(NamedTuple):
     """A data set of which something is in the cache."""
 
     name: str
-    files: tuple[str, ...]  # downloaded, or the folder of the user's
+    files: tuple[str, ...]  # the names of downloaded files, or the path of the user's own images
     downloaded: int  # bytes
     prepared: int  # bytes
-    state: str
+    state: str  # "verified", "learnt", "part: 8 of 12 images", "damaged: ..."
+
+
+# --- list
 
 
 def inventory() -> list[Item]:
-    """List the data sets of which anything is here, by name."""
+    """Return the data sets of which anything is in the cache, by name."""
     entries = _entries()
-    made = _prepared()
+    prepared = _prepared()
     own = folder_names()
-    here = {path.name for path in downloads(LEARNT).parent.glob("*") if path.is_dir()}
-    orphans = here - {entry.name for entry in entries.values()}
-    fetched = {name for name, entry in entries.items() if entry.name in here and "/" not in name}
-    names = fetched | orphans | made.keys() | set(own)
-    return [
-        _own(name, made) if name in own else _item(name, entries.get(name), made)
-        for name in sorted(names)
-    ]
+    names = {*_downloaded(entries), *prepared, *own}
+    items = []
+    for name in sorted(names):
+        folders = prepared.get(name, [])
+        if name in own:
+            items.append(_own_images(name, folders))
+        else:
+            items.append(_published_images(name, entries.get(name), folders))
+    return items
 
 
 def occupied() -> int:
-    """Return how many bytes downloads and prepared data take."""
-    return _size(cache_folder() / "downloads") + _size(cache_folder() / "prepared")
+    """Return how many bytes downloaded and prepared data take."""
+    return _size(downloads_folder()) + _size(prepared_folder())
 
 
-def verify(name: str, note: Callable[[str], None] = ignore) -> None:
-    """Compare all bytes of a data set with what is recorded of them; what is right is told to `note`.
+def _downloaded(entries: Mapping[str, ManifestEntry]) -> set[str]:
+    """Return the names of data sets with a folder of downloads.
 
-    Raises:
-        DataError: nothing of it is here, or something is not as it was; the message says what to type.
+    A folder that belongs to no data set any more, because its plugin was removed, gives its name.
     """
-    wrong, right = [], 0
-    checks = _checks_of_folder(name) if name in folder_names() else _checks_of_files(name)
-    for what, fault in (*checks, *_checks_of_prepared(name)):
-        right += not fault
-        wrong += [f"{what} {fault}"] if fault else []
-        if not fault:
-            note(f"{what} is as it was")
-    if wrong:
-        raise DataError(f"{name}: {'; '.join(wrong)}")
-    if not right:
-        raise DataError(f"Nothing of {name} is here; type: mlw download {name}")
+    folders = {path.name for path in downloads_folder().glob("*") if path.is_dir()}
+    names = folders - {entry.name for entry in entries.values()}
+    for name, entry in entries.items():
+        if entry.name in folders and "/" not in name:
+            names.add(name)
+    return names
+
+
+def _published_images(name: str, entry: ManifestEntry | None, prepared: list[Path]) -> Item:
+    folder = downloads_folder() / _folder_name(name, entry)
+    files = read_provenance(folder)
+    if _any_damaged(prepared):
+        state = _damaged(name)
+    elif not folder.is_dir():
+        state = "not downloaded" if entry else "needs no download"
+    else:
+        state = _state(name, entry, files)
+    return Item(name, tuple(sorted(files)), _size(folder), _size(*prepared), state)
+
+
+def _own_images(name: str, prepared: list[Path]) -> Item:
+    size = _size(*prepared)
+    try:
+        origin = read_record(name).origin
+    except DataError as error:
+        return Item(name, (), 0, size, f"damaged: {error}")
+    state = "your own"
+    if _any_damaged(prepared):
+        state = _damaged(name)
+    elif not Path(origin).exists():
+        state = "your own, which is gone"
+    return Item(name, (origin,), 0, size, state)
+
+
+def _any_damaged(prepared: list[Path]) -> bool:
+    return any(load_tables(folder) is None for folder in prepared)
+
+
+def _damaged(name: str) -> str:
+    return f"damaged; run: mlw download {name} --verify"
+
+
+def _state(name: str, entry: ManifestEntry | None, files: Mapping[str, FetchedFile]) -> str:
+    """Return how reliable the downloaded files are; the worst of them decides."""
+    for file in files.values():
+        if not file.path.is_file() or file.path.stat().st_size != file.size:
+            return f"damaged: {file.path.name}; run: mlw download {name}"
+    expected = _expected(entry, files)
+    if not _complete(entry, files):
+        present = len(files.keys() & expected)
+        return f"incomplete: {present} of {len(expected)} files; run: mlw download {name}"
+    found = {file.verified for file in files.values()}
+    if "part" in found and entry:
+        published = [file for file in entry.files if file.name in files]
+        return f"part: {part_of(files.values(), published)}"
+    for verified, words in VERIFIED.items():
+        if verified in found:
+            return words
+    return "verified"
+
+
+def _expected(entry: ManifestEntry | None, files: Mapping[str, FetchedFile]) -> set[str]:
+    if entry is None:
+        return set(files)
+    return {file.name for file in entry.files}
+
+
+def _complete(entry: ManifestEntry | None, files: Mapping[str, FetchedFile]) -> bool:
+    """Return whether all files of one form of the data set are there."""
+    if entry is None:
+        return bool(files)
+    return any(files.keys() >= {file.name for file in form} for form in entry.forms.values())
+
+
+# --- remove
 
 
 def remove(name: str) -> str:
-    """Remove what was downloaded and prepared of a data set, and say what that was.
+    """Remove the downloaded and prepared files of a data set, and say what was removed.
 
-    A user's folder is forgotten, its images stay. Learnt checksums are kept.
+    A folder of the user's own is forgotten; its images stay. Learnt checksums are kept.
     """
-    told = []
+    prepared = _size(*prepared_folders(name))
+    notes = []
+    if prepared:
+        notes.append(f"removed prepared images ({megabytes(prepared)})")
     with disk_errors(cache_folder()):
         if name in folder_names():
-            with suppress(DataError):
-                told.append(f"the images in {read_record(name).origin} are not touched")
-            record_path(name).unlink()
-        elif (folder := _fetched(name)) is not None:
-            told.append(f"removed what was downloaded ({megabytes(_size(folder))})")
-            _remove_fetched(folder)
-            users = {
-                each.rpartition("/")[2]
-                for each, entry in _entries().items()
-                if downloads(entry) == folder
-            }
-            others = sorted(users - {name.rpartition("/")[2]})
-            told += [f"{', '.join(others)} used the same files"] if others else []
-    if prepared := _prepared().get(name, []):
-        told.insert(0, f"removed what was prepared ({megabytes(sum(map(_size, prepared)))})")
-        remove_prepared(name)
-    return f"{name}: {'; '.join(told) or 'nothing is here'}"
-
-
-def _remove_fetched(folder: Path) -> None:
-    """Remove downloaded files once no other process is fetching them."""
-    from filelock import FileLock
-
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        shutil.rmtree(folder, ignore_errors=not folder.exists())
+            notes += _forget_own_images(name)
+        else:
+            notes += _remove_files(name)
+    remove_prepared(name)
+    return f"{name}: {'; '.join(notes) or 'nothing to remove'}"
 
 
 def remove_prepared(name: str) -> None:
-    """Remove what was prepared of a data set; it is made anew when it is asked for."""
+    """Remove the prepared images of a data set; they are prepared again when they are needed."""
     with disk_errors(cache_folder()):
-        for path in _prepared().get(name, []):
-            shutil.rmtree(path)
+        for folder in prepared_folders(name):
+            shutil.rmtree(folder)
 
 
-def _fetched(name: str) -> Path | None:
-    """The folder of a data set's files, or one that a data set of this name left when its plugin went."""
-    entry = _entries().get(name)
-    wanted = entry.name if entry else name
-    return next(
-        (
-            path
-            for path in downloads(LEARNT).parent.glob("*")
-            if path.is_dir() and path.name == wanted
-        ),
-        None,
-    )
+def _forget_own_images(name: str) -> list[str]:
+    notes = []
+    with suppress(DataError):
+        notes.append(f"the images in {read_record(name).origin} are not touched")
+    record_path(name).unlink()
+    return notes
+
+
+def _remove_files(name: str) -> list[str]:
+    """Remove downloaded files once no other process is fetching them."""
+    from filelock import FileLock
+
+    folder = files_folder(name)
+    if folder is None:
+        return []
+    notes = [f"removed downloaded files ({megabytes(_size(folder))})"]
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        shutil.rmtree(folder, ignore_errors=not folder.exists())
+    others = _users_of(folder) - {name.rpartition("/")[2]}
+    if others:
+        notes.append(f"{', '.join(sorted(others))} used the same files")
+    return notes
+
+
+def _users_of(folder: Path) -> set[str]:
+    """Return the names of the data sets whose files are in a folder."""
+    users = set()
+    for name, entry in _entries().items():
+        if entry.name == folder.name:
+            users.add(name.rpartition("/")[2])
+    return users
+
+
+# --- where things are
 
 
 def _entries() -> dict[str, ManifestEntry]:
-    """The manifest entries of all data sets that have one; a plugin's fault is no concern of a list."""
+    """Return the manifest entries of all data sets that have one, by short and full name.
+
+    Broken plugins are left out, because a list of what is in the cache does not need them.
+    """
     found = {}
-    for name, each in registry().entries("datasets").items():
+    for name, registration in registry().entries("datasets").items():
         with suppress(WorkbenchError):
-            target = each.load()
+            target = registration.load()
             if target.manifest:
-                found[name] = found[each.full_name] = entry_of(target)
+                found[name] = found[registration.full_name] = entry_of(target)
     return found
 
 
-# --- what was prepared
+def _folder_name(name: str, entry: ManifestEntry | None) -> str:
+    """Return the name of the folder of downloads, also for a data set whose plugin was removed."""
+    if entry is None:
+        return name
+    return entry.name
+
+
+def files_folder(name: str) -> Path | None:
+    """Return the folder of a data set's downloads if there is one.
+
+    It is looked up among the existing folders, so that a name like "../x" reaches nothing else.
+    """
+    wanted = _folder_name(name, _entries().get(name))
+    for path in downloads_folder().glob("*"):
+        if path.name == wanted and path.is_dir():
+            return path
+    return None
+
+
+def prepared_folders(name: str) -> list[Path]:
+    """Return the prepared folders of a data set, one for each choice of options."""
+    return _prepared().get(name, [])
 
 
 def _prepared() -> dict[str, list[Path]]:
-    """The prepared folders by the data set's name."""
+    """Return the prepared folders by the name of their data set."""
     found: dict[str, list[Path]] = {}
-    for index in sorted((cache_folder() / "prepared").glob("*/index.json")):
-        if not index.parent.name.startswith("."):
-            found.setdefault(_index(index.parent).get("name", index.parent.name), []).append(
-                index.parent
-            )
+    for index in sorted(prepared_folder().glob(f"*/{INDEX}")):
+        folder = index.parent
+        if not folder.name.startswith("."):
+            name = str(_read_index(index).get("name", folder.name))
+            found.setdefault(name, []).append(folder)
     return found
 
 
-def _index(folder: Path) -> dict[str, Any]:
+def _read_index(path: Path) -> dict[str, Any]:
+    """Return the index of a prepared folder; an empty one if it is damaged."""
     with suppress(OSError, ValueError):
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        return index if isinstance(index, dict) else {}
+        index = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(index, dict):
+            return index
     return {}
 
 
-def _checks_of_prepared(name: str) -> Iterator[tuple[str, str]]:
-    for folder in _prepared().get(name, []):
-        tables = load_prepared(folder)
-        if tables is None or fingerprint_of(tables) != next(iter(tables.values())).fingerprint:
-            yield (
-                f"what was prepared in {folder}",
-                f"is damaged; delete that folder and type: mlw download {name}",
-            )
-        else:
-            yield f"what was prepared in {folder.name}", ""
-
-
-# --- what was downloaded
-
-
-def _item(name: str, entry: ManifestEntry | None, made: dict[str, list[Path]]) -> Item:
-    folder = downloads(entry or name)
-    files = tuple(sorted(read_provenance(folder)))
-    prepared = sum(map(_size, made.get(name, [])))
-    if any(load_prepared(path) is None for path in made.get(name, [])):
-        return Item(
-            name, files, _size(folder), prepared, f"damaged; type: mlw download {name} --verify"
-        )
-    return Item(name, files, _size(folder), prepared, _state(name, entry, folder))
-
-
-def _state(name: str, entry: ManifestEntry | None, folder: Path) -> str:
-    """How far the files can be relied on, the worst of them."""
-    if not folder.is_dir():
-        return "not downloaded" if entry else "made here"
-    records = read_provenance(folder)
-    for file in records.values():
-        if not file.path.is_file() or file.path.stat().st_size != file.size:
-            return f"damaged: {file.path.name}; type: mlw download {name}"
-    names = {file.name for file in entry.files} if entry else records.keys()
-    whole = (
-        any(all(file.name in records for file in form) for form in entry.forms.values())
-        if entry
-        else bool(records)
-    )
-    if not whole:
-        return f"incomplete: {len(records.keys() & names)} of {len(names)} files; type: mlw download {name}"
-    how = {file.verified for file in records.values()}
-    if "part" in how and entry:
-        return f"part: {part_of(records.values(), [file for file in entry.files if file.name in records])}"
-    words = {"count": "checked by count", "given": "taken as given", "learnt": "learnt"}
-    return next((words[each] for each in words if each in how), "verified")
-
-
-def _checks_of_files(name: str) -> Iterator[tuple[str, str]]:
-    folder = _fetched(name)
-    for file in read_provenance(folder).values() if folder else ():
-        if not file.path.is_file():
-            yield file.path.name, f"is not there; type: mlw download {name}"
-        elif (digest := checksum(file.path)) != file.sha256:
-            wrong = f"sha256 {digest[:12]}... instead of {file.sha256[:12]}..."
-            yield file.path.name, f"is damaged ({wrong}); type: mlw download {name}"
-        else:
-            yield file.path.name, ""
-
-
-# --- a user's folder
-
-
-def _own(name: str, made: dict[str, list[Path]]) -> Item:
-    prepared = sum(map(_size, made.get(name, [])))
-    try:
-        record = read_record(name)
-    except DataError as error:
-        return Item(name, (), 0, prepared, f"damaged: {error}")
-    if any(load_prepared(path) is None for path in made.get(name, [])):
-        return Item(
-            name, (record.origin,), 0, prepared, f"damaged; type: mlw download {name} --verify"
-        )
-    gone = "" if Path(record.origin).exists() else ", which is gone"
-    return Item(name, (record.origin,), 0, prepared, f"your own{gone}")
-
-
-def _checks_of_folder(name: str) -> Iterator[tuple[str, str]]:
-    record = read_record(name)
-    what = f"what is in {record.origin}"
-    if not Path(record.origin).exists():
-        return  # what is prepared goes on working
-    try:
-        ImageFolder(record).check()
-    except DataError as error:
-        yield what, f"is not as it was ({error})"
-    else:
-        yield what, ""
-
-
-# --- the disk
-
-
-def _size(path: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+def _size(*folders: Path) -> int:
+    """Return the bytes of all files in some folders."""
+    total = 0
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                total += path.stat().st_size
+    return total

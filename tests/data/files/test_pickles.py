@@ -237,12 +237,12 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
             "asks for _codecs.encode.__globals",
         ),
         # the class of arrays is only an argument: it can be neither called nor made anew
-        (b"cnumpy\nndarray\n(I9\ntR.", "damaged pickle"),
-        (b"\x80\x02cnumpy\nndarray\nI9\n\x85\x81.", "damaged pickle"),
+        (b"cnumpy\nndarray\n(I9\ntR.", "not a pickle, or it is damaged"),
+        (b"\x80\x02cnumpy\nndarray\nI9\n\x85\x81.", "not a pickle, or it is damaged"),
         # an array of another class
         (
             b"cnumpy.core.multiarray\n_reconstruct\n(c__builtin__\nset\n(I0\ntS'b'\ntR.",
-            "none of numpy's own",
+            "an array of a class other than numpy.ndarray",
         ),
         # codecs that unpack
         (b"c_codecs\nencode\n(VQ\nVzlib_codec\ntR.", "asks for the codec 'zlib_codec'"),
@@ -252,13 +252,13 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
         (b"c__builtin__\ncomplex\n}Vx\nI1\nsb.", "sets the state of a type"),
         (b"(lVx\nb.", "sets the state of a list"),
         # what lies outside
-        (b"Pname\n.", "refers to something outside"),
-        (b"\x80\x02Vname\nQ.", "refers to something outside"),
+        (b"Pname\n.", "refers to something outside of it"),
+        (b"\x80\x02Vname\nQ.", "refers to something outside of it"),
         (b"\x80\x02\x82\x01.", "asks for the extension 1"),
-        (b"\x80\x05\x97.", "damaged pickle"),
+        (b"\x80\x05\x97.", "not a pickle, or it is damaged"),
         # records, dates and whatever else numpy has
-        (pickle.dumps(np.zeros(2, [("a", "u1"), ("b", "O")]), 2), "holds an array of 'V9'"),
-        (pickle.dumps(np.zeros(2, "M8[s]"), 2), "holds an array of 'M8'"),
+        (pickle.dumps(np.zeros(2, [("a", "u1"), ("b", "O")]), 2), "contains an array of 'V9'"),
+        (pickle.dumps(np.zeros(2, "M8[s]"), 2), "contains an array of 'M8'"),
         (pickle.dumps(np.ma.zeros(2), 2), r"asks for numpy\.ma"),
         (pickle.dumps(np.random.default_rng(0), 2), r"asks for numpy\.random"),
     ],
@@ -315,7 +315,7 @@ def test_arrays_that_are_none(dumped):
 
 
 def test_flags_of_a_type_are_not_believed():
-    """A type of numbers whose flags say that they are objects: numpy would follow them as pointers."""
+    """Numbers whose type has the flags of objects: numpy would follow them as pointers."""
     state = b"(I3\nS'|'\nNNNI-1\nI-1\nI63\nt"
     found = load_pickle(array_pickle(b"(I8\nt", b"u1", state, b"S'abcdefgh'\n"), encoding="latin1")
     assert found.dtype == np.uint8
@@ -368,7 +368,7 @@ def test_copying_is_named():
         + b"cbuiltins\nbytearray\nh\x00\x85R" * 400
         + b"."
     )
-    with pytest.raises(DataError, match=r"copies what it holds until there are [0-9,]+ bytes"):
+    with pytest.raises(DataError, match=r"copies its content until there are [0-9,]+ bytes"):
         load_pickle(dumped)
 
 
@@ -405,8 +405,15 @@ def test_no_bytes_at_all_do_more_than_one_sentence(content):
 
 def test_reading_pickles_imports_nothing_that_they_name():
     dumped = b"cwebbrowser\nopen\n(Vx\ntR."
-    code = f"import sys\nfrom workbench.data import load_pickle\ntry: load_pickle({dumped!r})\nexcept Exception as e: print(e)\n"
-    code += "print('webbrowser' in sys.modules)"
+    code = f"""
+import sys
+from workbench.data import load_pickle
+try:
+    load_pickle({dumped!r})
+except Exception as error:
+    print(error)
+print('webbrowser' in sys.modules)
+"""
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert "asks for webbrowser.open" in out
     assert out.splitlines()[-1] == "False"

@@ -21,7 +21,7 @@ from workbench.data.catalog import find_dataset
 from workbench.data.image_folder.record import folder_names, read_record, record_path
 from workbench.data.image_folder.register import add_folder, split_classes
 from workbench.data.opening import open_dataset, part_here
-from workbench.data.prepared import Table
+from workbench.data.tables import Table
 from workbench.errors import DataError, UnknownName, UsageError
 
 

@@ -1,4 +1,4 @@
-"""Files in archives and folders, read safely, and image files to pixels.
+"""Safe reading of files in archives and folders, and decoding of image files.
 
 Nothing here knows a data set or a name that a user gave.
 """

@@ -1,25 +1,20 @@
-"""Images in an archive or a folder: listed, checked, read and decoded; nothing is unpacked under its own name.
+"""Files and images in an archive or a folder: listed, checked, read and decoded.
 
-A zip and a tar are read where they are. A compressed tar cannot be: it is decompressed once, into the
-folder that `scratch` names or a temporary file. Everything that an archive says about itself is checked
-before anything is read out of it.
+Everything that an archive says about itself is checked before any of its files is read, and no file
+is written under the name that the archive gives it. A zip and a plain tar are read in place. A
+compressed tar is decompressed first; see `scratch`.
 """
 
 from __future__ import annotations
 
 import bz2
-import errno
 import gzip
-import hashlib
 import io
 import lzma
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from tarfile import BLOCKSIZE
 from typing import BinaryIO, Self, cast
@@ -27,70 +22,47 @@ from typing import BinaryIO, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.files.containers import (
-    DAMAGE,
-    Container,
-    FileState,
-    FolderFiles,
-    TarFiles,
-    ZipFiles,
-    changed,
-    is_tar,
-    printable,
-    reading,
-    tar_index,
-)
+from workbench.data.files.containers import Container, FolderFiles, TarFiles, ZipFiles, is_tar
 from workbench.data.files.decode import Crop, decode
+from workbench.data.files.file_state import FileState, changed
+from workbench.data.files.members import printable, reading
+from workbench.data.files.scratch import CHUNK, decompressed
 from workbench.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 READ_LIMIT = 2**30  # bytes of a member that `read` returns
-EXPANSION_LIMIT = 200  # times the archive's own size, all members together; images hardly shrink
-EXPANSION_FLOOR = 2**20  # bytes that any archive may expand to: a tar is padded with zeros
-SCRATCH_LIMIT = (
-    16 * 2**30
-)  # bytes kept to be read again: Fungi takes 13 GB, ChestX 45 GB in twelve archives
-CHUNK = 2**20  # bytes at a time, copying
+EXPANSION_LIMIT = 200  # times the archive's own size, for all members; images hardly compress
+EXPANSION_FLOOR = 2**20  # bytes that any archive may expand to, because tars are padded with zeros
 BUFFER = 2**16  # bytes of an open member
-PORTION = 16  # images that a thread decodes in turn
-COMPRESSIONS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {  # by how they begin
+PORTION = 16  # images that a thread decodes in a row
+COMPRESSIONS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {  # by their first bytes
     b"\x1f\x8b": lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file)),
     b"BZh": lambda file: cast(BinaryIO, bz2.BZ2File(file)),
-    b"\xfd7zXZ\x00": lambda file: cast(BinaryIO, lzma.LZMAFile(file)),  # noqa: SIM115 - closed with the file below it
+    # closed with the file below it
+    b"\xfd7zXZ\x00": lambda file: cast(BinaryIO, lzma.LZMAFile(file)),  # noqa: SIM115
 }
-
-_scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
-
-
-@contextmanager
-def scratch(folder: Path) -> Iterator[None]:
-    """Keep what must be decompressed in a new folder, for all archives opened meanwhile; it is removed at the end.
-
-    When it is more than `SCRATCH_LIMIT`, what was kept longest goes.
-    """
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
-    folder.mkdir()
-    token = _scratch.set(folder)
-    try:
-        yield
-    finally:
-        _scratch.reset(token)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Archive:
-    """Read-only view of the files in an archive or a folder, by name, sorted.
+    """Read-only view of the files in an archive or a folder, by name.
 
-    An archive is a zip, or a tar that may be compressed by gzip, bzip2 or xz, told by its content. Hidden
-    files and what macOS adds to an archive are left out.
+    An archive is a zip, or a tar that may be compressed by gzip, bzip2 or xz; its content tells
+    which, not its name. Hidden files and files that macOS adds to an archive are left out. Archives
+    are context managers.
 
-    `file` is where the bytes are, if not at `path`, which is then what messages call them; it is closed with
-    the archive. `limit` is how many bytes they may expand to, if that is not for them to say.
+    Args:
+        path: the archive or folder.
+        file: an open file with the bytes of the archive, if they are not at `path`, which is then
+            only what messages call them. The archive closes it.
+        limit: how many bytes the archive may expand to; by default, 200 times its own size.
+
+    Attributes:
+        names: the names of all files, sorted.
 
     Raises:
-        DataError: the archive is absent, empty, damaged, cut off or encrypted; a member would lie outside it,
-            is there twice, is a link or a device; or it would expand to more than any set of images does.
-            When closed: it changed meanwhile.
+        DataError: the archive is absent, empty, damaged, cut off or encrypted; a file in it lies
+            outside of it, appears twice, or is a link or a device; or it would expand to more than
+            any set of images does. When it is closed: the archive changed while it was open.
     """
 
     def __init__(self, path: Path, *, file: BinaryIO | None = None, limit: int = 0):
@@ -98,21 +70,21 @@ class Archive:
         self._limit = limit
         self._before: FileState | None = None
         with ExitStack() as opened:
-            self._store = self._opened(file, opened)
-            self.names = tuple(sorted(self._store.names()))
+            self._container = self._open_container(file, opened)
+            self.names = tuple(sorted(self._container.names()))
             if not self.names:
-                raise DataError(f"{path} holds no files.")
+                raise DataError(f"{path} contains no files.")
             self._close = opened.pop_all().close
 
-    def _opened(self, file: BinaryIO | None, opened: ExitStack) -> Container:
+    def _open_container(self, file: BinaryIO | None, opened: ExitStack) -> Container:
         if file is None and self.path.is_dir():
             return FolderFiles(self.path)
-        self._file = opened.enter_context(file or _open(self.path))
+        self._file = opened.enter_context(file or _open_file(self.path))
         if file is None:
             self._before = FileState.of(os.fstat(self._file.fileno()))
         packed = self._file.seek(0, os.SEEK_END)
         self._limit = self._limit or max(EXPANSION_LIMIT * packed, EXPANSION_FLOOR)
-        return _store(self._file, self.path, self._limit, opened)
+        return _container(self._file, self.path, self._limit, opened)
 
     def __enter__(self) -> Self:
         return self
@@ -120,65 +92,79 @@ class Archive:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None or issubclass(kind, Exception):
             self.close()
-        else:  # somebody wants to stop; this is no time to complain
+        else:  # the user interrupts; a message about the archive would hide that
             self._close()
 
     def close(self) -> None:
-        """Close the archive; reading from it is over. Raises `DataError` if it changed since it was opened."""
-        before, self._before = self._before, None  # asked once, however often it is closed
-        now = FileState.of(os.fstat(self._file.fileno())) if before else None
+        """Close the archive. Raises `DataError` if it changed since it was opened."""
+        before = self._before
+        if before is None:  # a folder, an archive in another one, or closed already
+            self._close()
+            return
+        self._before = None
+        now = FileState.of(os.fstat(self._file.fileno()))
         self._close()
         if now != before:
             raise DataError(changed(self.path))
 
     def images(self) -> Iterator[str]:
-        """Yield the names that end like an image's."""
+        """Yield the names of the images, told by their suffixes."""
         return (name for name in self.names if name.lower().endswith(SUFFIXES))
 
     def read(self, name: str) -> bytes:
-        """Return the content of a member; its size, and in a zip its CRC, are checked. Raises `DataError`."""
+        """Return the content of a file. Its size is checked, and in a zip its CRC.
+
+        Raises:
+            DataError: there is no such file, it is damaged, or it has more than `READ_LIMIT` bytes.
+        """
         with reading(name, self.path):
-            size = self._store.size(name)
+            size = self._container.size(name)
             if size > READ_LIMIT:
                 raise DataError(
-                    f"{printable(name)} in {self.path} has {size:,} bytes, more than {READ_LIMIT:,} at once."
+                    f"{printable(name)} in {self.path} has {size:,} bytes, "
+                    f"more than the {READ_LIMIT:,} that can be read at once."
                 )
-            with self._store.raw(name) as member:
+            with self._container.raw(name) as member:
                 data = member.read(size)
                 more = member.read(1)
         if more or len(data) != size:
             raise DataError(
-                f"{printable(name)} in {self.path} is damaged: it has not the {size:,} bytes that it should."
+                f"{printable(name)} in {self.path} is damaged: "
+                f"it does not have the {size:,} bytes that the archive declares."
             )
         return data
 
     def open(self, name: str) -> BinaryIO:
-        """Open a member as a seekable stream, for what is too big to be read at once. Raises `DataError`.
+        """Open a file as a seekable stream, for files that are too big to read at once.
 
-        So does reading from the stream; it must be closed before the archive is.
+        Close the stream before the archive. Opening it and reading from it raise `DataError`.
         """
         with reading(name, self.path):
-            return cast(
-                BinaryIO, io.BufferedReader(_Member(self._store.raw(name), name, self.path), BUFFER)
-            )
+            member = _Member(self._container.raw(name), name, self.path)
+            return cast(BinaryIO, io.BufferedReader(member, BUFFER))
 
     def inner(self, name: str) -> Archive:
-        """Open an archive inside this one; close it before this one. Raises `DataError`.
+        """Open an archive inside this one. Close it before this one.
 
-        It may expand to no more than this one could.
+        It may expand to no more bytes than this one may. Raises `DataError`.
         """
         label = self.path / name
         with self.open(name) as packed:
-            if isinstance(self._store, FolderFiles):
+            if isinstance(self._container, FolderFiles):
                 return Archive(label)
-            if isinstance(self._store, TarFiles):
-                return Archive(label, file=self._store.raw(name), limit=self._limit)
-            return Archive(label, file=_spilled(packed, label, self._limit), limit=self._limit)
+            if isinstance(self._container, TarFiles):
+                return Archive(label, file=self._container.raw(name), limit=self._limit)
+            plain = decompressed(packed, label, self._limit)
+            return Archive(label, file=plain, limit=self._limit)
 
     def image(
         self, name: str, *, size: int | None = None, channels: int = 3, crop: Crop | None = None
     ) -> NDArray[np.uint8]:
-        """Return the decoded image `(channels, height, width)`; see `decode`. Raises `DataError`."""
+        """Return an image `(channels, height, width)`; see `decode`.
+
+        Raises:
+            DataError: there is no such file, or it cannot be decoded.
+        """
         label = f"{printable(name)} in {self.path}"
         return decode(self.read(name), size=size, channels=channels, crop=crop, name=label)
 
@@ -190,16 +176,19 @@ class Archive:
         channels: int = 3,
         crops: Sequence[Crop | None] | None = None,
     ) -> NDArray[np.uint8]:
-        """Return images in the order of `names`, `(n, channels, size, size)`, decoded by as many threads as cores.
+        """Return decoded images `(n, channels, size, size)` in the order of `names`.
 
-        Raises `DataError` for the first that cannot be decoded.
+        They are decoded by as many threads as there are cores. Raises `DataError` for the first
+        image that cannot be decoded.
         """
         images = np.empty((len(names), channels, size, size), np.uint8)
+        if crops is None:
+            crops = [None] * len(names)
 
         def fill(start: int) -> None:
             for row in range(start, min(start + PORTION, len(names))):
-                crop = None if crops is None else crops[row]
-                images[row] = self.image(names[row], size=size, channels=channels, crop=crop)
+                name, crop = names[row], crops[row]
+                images[row] = self.image(name, size=size, channels=channels, crop=crop)
 
         with ThreadPoolExecutor(_cores()) as pool:
             for _ in pool.map(fill, range(0, len(names), PORTION)):
@@ -207,13 +196,13 @@ class Archive:
         return images
 
     def counts(self) -> tuple[int, int, int]:
-        """Return how many images there are, in how many folders, in how many folders of those."""
+        """Return the numbers of images, of their folders, and of the folders of these."""
         images = [PurePosixPath(name) for name in self.images()]
         folders = {image.parent for image in images}
         return len(images), len(folders), len({folder.parent for folder in folders})
 
     def test(self) -> None:
-        """Read every member and check it. Raises `DataError` at the first that is damaged."""
+        """Read and check every file. Raises `DataError` for the first that is damaged."""
         for name in self.names:
             with self.open(name) as member:
                 while member.read(CHUNK):
@@ -221,10 +210,12 @@ class Archive:
 
 
 class _Member(io.RawIOBase):
-    """A member as a stream whose errors are sentences, and which asks for no more than is wanted."""
+    """A file in an archive as a stream that raises `DataError` and reads no more than asked."""
 
     def __init__(self, member: BinaryIO, name: str, label: Path):
-        self._member, self._name, self._label = member, name, label
+        self._member = member
+        self._name = name
+        self._label = label
 
     def readable(self) -> bool:
         return True
@@ -248,29 +239,33 @@ class _Member(io.RawIOBase):
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _open(path: Path) -> BinaryIO:
+def _open_file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _store(file: BinaryIO, label: Path, limit: int, opened: ExitStack) -> Container:
-    """Tell what a file is by how it begins; what else is opened for it goes into `opened`."""
+def _container(file: BinaryIO, label: Path, limit: int, opened: ExitStack) -> Container:
+    """Tell the kind of an archive by its first bytes and open it; what it opens is in `opened`."""
     head = _head(file)
     if not head:
         raise DataError(f"{label} is empty (0 bytes).")
     for magic, decompress in COMPRESSIONS.items():
         if head.startswith(magic):
-            plain = opened.enter_context(_spilled(decompress(file), label, limit))
+            plain = opened.enter_context(decompressed(decompress(file), label, limit))
             if not is_tar(_head(plain)):
-                raise DataError(f"{label} is compressed, but what comes out is no tar archive.")
-            return TarFiles(plain, tar_index(plain, label))
-    return TarFiles(file, tar_index(file, label)) if is_tar(head) else ZipFiles(file, label, limit)
+                raise DataError(f"{label} is compressed, but its content is not a tar archive.")
+            return TarFiles(plain, label)
+    if is_tar(head):
+        return TarFiles(file, label)
+    return ZipFiles(file, label, limit)
 
 
 def _head(file: BinaryIO) -> bytes:
@@ -278,54 +273,3 @@ def _head(file: BinaryIO) -> bytes:
     head = file.read(BLOCKSIZE)
     file.seek(0)
     return head
-
-
-def _spilled(source: BinaryIO, label: Path, limit: int) -> BinaryIO:
-    """Copy a stream to where it can be read at random, at most `limit` bytes; within `scratch` only once."""
-    folder = _scratch.get()
-    if folder is None:
-        return _copied(source, cast(BinaryIO, tempfile.TemporaryFile()), label, limit)
-    place = (
-        folder / hashlib.sha256(f"{type(source).__name__} {label.absolute()}".encode()).hexdigest()
-    )
-    if not place.exists():
-        part = place.with_suffix(".part")
-        _copied(source, part.open("w+b"), label, limit).close()
-        part.rename(place)
-        _trim(folder, place)
-    return place.open("rb")
-
-
-def _trim(folder: Path, newest: Path) -> None:
-    kept = sorted(folder.iterdir(), key=lambda place: place.stat().st_mtime_ns)
-    total = sum(place.stat().st_size for place in kept)
-    for place in kept:
-        if total > SCRATCH_LIMIT and place != newest:
-            total -= place.stat().st_size
-            with suppress(OSError):  # Windows keeps what is open
-                place.unlink()
-
-
-def _copied(source: BinaryIO, sink: BinaryIO, label: Path, limit: int) -> BinaryIO:
-    """Fill a new file from a stream and return it; it is closed if that fails."""
-    total = 0
-    try:
-        while chunk := source.read(CHUNK):
-            total += len(chunk)
-            if total > limit:
-                raise DataError(
-                    f"{label} would expand to more than {limit:,} bytes; it is refused."
-                )
-            sink.write(chunk)
-        sink.flush()
-    except BaseException as error:
-        sink.close()
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f"{_scratch.get() or tempfile.gettempdir()} is full; {label} must be decompressed there"
-            raise DataError(
-                f"The disk that holds {where}: free some space or set TMPDIR to another folder."
-            ) from error
-        if isinstance(error, (*DAMAGE, OSError)):
-            raise DataError(f"{label} is damaged or cut off: {error}.") from error
-        raise
-    return sink

@@ -1,83 +1,49 @@
-"""The kinds of place that files come from: a zip, parts of one file (a tar), a folder.
+"""Containers of files: a zip archive, a tar archive, a folder.
 
-Each lists its regular files after checking everything that it says about itself, and opens one of them
-for reading as a stream that ends where it was said to. Nothing here decides where a file would be written, for
-nothing is: names are keys.
+Each lists its regular files after it has checked everything that the container says about itself,
+and opens one of them as a stream that ends where the container said it would.
 """
 
 from __future__ import annotations
 
 import io
-import lzma
 import os
 import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, NamedTuple, Protocol, Self, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
+from workbench.data.files.file_state import FileState, changed
+from workbench.data.files.members import (
+    DAMAGE,
+    checked_name,
+    is_hidden,
+    refuse_duplicate,
+    refuse_special,
+)
 from workbench.errors import DataError
 
-# what readers raise on a damaged archive, found by changing bytes at random
-DAMAGE = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    IndexError,
-    ValueError,
-    RuntimeError,
-)
-# others are not needed, and Python unpacks those at once, whatever size was declared
+# No data set needs others, and Python unpacks those at once, whatever size was declared.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-class FileState(NamedTuple):
-    """What differs when a file was written to or put in another's place."""
-
-    size: int
-    modified: int  # nanoseconds
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Self:
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
-
-
 class Container(Protocol):
-    """Files by name, in some place."""
+    """Files by name."""
 
     def names(self) -> Iterable[str]:
         """Return the names of the files, without hidden ones."""
 
     def size(self, name: str) -> int:
-        """Return the bytes that a file is said to have. Raises `KeyError`."""
+        """Return the size in bytes that the container declares. Raises `KeyError`."""
 
     def raw(self, name: str) -> BinaryIO:
-        """Open a file as a seekable stream, for reading never more at once than asked for. Raises `KeyError`."""
+        """Open a file as a seekable stream that reads no more than asked. Raises `KeyError`."""
 
 
-@contextmanager
-def reading(name: str, label: Path) -> Iterator[None]:
-    """Turn what readers raise about a member into one sentence, a `DataError`."""
-    try:
-        yield
-    except KeyError:
-        raise DataError(f"{label} holds no {printable(name)}.") from None
-    except (*DAMAGE, OSError) as error:
-        raise DataError(f"{printable(name)} in {label} is damaged: {error}.") from error
-
-
-def printable(name: str) -> str:
-    """Return a name as it can stand in a sentence."""
-    return name if name.isprintable() else repr(name)
+# --- zip
 
 
 class ZipFiles:
@@ -88,8 +54,9 @@ class ZipFiles:
         try:
             self._zip = zipfile.ZipFile(file)
         except (*DAMAGE, OSError) as error:
-            damaged = "is not a zip archive, nor a tar, or it is damaged"
-            raise DataError(f"{label} {damaged} ({packed:,} bytes).") from error
+            raise DataError(
+                f"{label} ({packed:,} bytes) is not a zip or tar archive, or it is damaged."
+            ) from error
         self._members = dict(_zip_members(self._zip, label))
         total = sum(member.file_size for member in self._zip.infolist())
         if total > limit:
@@ -111,44 +78,62 @@ def _zip_members(archive: zipfile.ZipFile, label: Path) -> Iterator[tuple[str, z
     seen: set[str] = set()
     for member in archive.infolist():
         name = checked_name(member.filename, label)
-        mode = stat.S_IFMT(member.external_attr >> 16)  # 0 where the archive is not from Unix
-        refuse_special(
-            name, label, link=mode == stat.S_IFLNK, regular=mode in (0, stat.S_IFREG, stat.S_IFDIR)
+        mode = stat.S_IFMT(member.external_attr >> 16)  # 0 if the archive is not from Unix
+        regular = mode in (0, stat.S_IFREG, stat.S_IFDIR)
+        refuse_special(name, label, link=mode == stat.S_IFLNK, regular=regular)
+        _refuse_unreadable(member, name, label)
+        if member.is_dir():
+            continue
+        refuse_duplicate(name, label, seen)
+        if not is_hidden(name):
+            yield name, member
+
+
+def _refuse_unreadable(member: zipfile.ZipInfo, name: str, label: Path) -> None:
+    if member.flag_bits & 1:
+        raise DataError(f"{label} contains {name!r}, which is encrypted; it is refused.")
+    if member.compress_type not in METHODS:
+        raise DataError(
+            f"{label} contains {name!r}, compressed by method {member.compress_type}, "
+            "neither stored nor deflated; it is refused."
         )
-        if member.flag_bits & 1:
-            raise DataError(f"{label} holds {name!r}, which is encrypted; it is refused.")
-        if member.compress_type not in METHODS:
-            how = f"compressed by method {member.compress_type}, neither stored nor deflated"
-            raise DataError(f"{label} holds {name!r}, {how}; it is refused.")
-        if not member.is_dir():
-            refuse_twice(name, label, seen)
-            if not hidden(name):
-                yield name, member
+
+
+# --- tar
+
+
+class TarMember(NamedTuple):
+    """Where the bytes of a file in a tar archive are."""
+
+    start: int
+    size: int
 
 
 class TarFiles:
-    """Files that are parts of one file: `index` has for each name where it begins and its bytes."""
+    """The files of a tar archive that is not compressed."""
 
-    def __init__(self, file: BinaryIO, index: Iterable[tuple[str, int, int]]):
+    def __init__(self, file: BinaryIO, label: Path):
         self._file = file
         self._lock = Lock()
-        self._index = {name: (start, size) for name, start, size in index}
+        self._members = dict(_tar_members(file, label))
 
     def names(self) -> Iterable[str]:
-        return self._index
+        return self._members
 
     def size(self, name: str) -> int:
-        return self._index[name][1]
+        return self._members[name].size
 
     def raw(self, name: str) -> BinaryIO:
-        return cast(BinaryIO, _Slice(self._file, self._lock, *self._index[name]))
+        return cast(BinaryIO, _Slice(self._file, self._lock, self._members[name]))
 
 
 class _Slice(io.RawIOBase):
     """A part of a file as a file of its own; threads may read several at once."""
 
-    def __init__(self, file: BinaryIO, lock: Lock, start: int, size: int):
-        self._file, self._lock, self._start, self._size = file, lock, start, size
+    def __init__(self, file: BinaryIO, lock: Lock, member: TarMember):
+        self._file = file
+        self._lock = lock
+        self._start, self._size = member
         self._at = 0
 
     def readable(self) -> bool:
@@ -158,7 +143,8 @@ class _Slice(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = max(0, offset + (0, self._at, self._size)[whence])
+        origins = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}
+        self._at = max(0, origins[whence] + offset)
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
@@ -172,7 +158,10 @@ class _Slice(io.RawIOBase):
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell from its first 512 bytes whether a file is a tar; one of zeros only is a tar without members."""
+    """Return whether a file that begins with these 512 bytes is a tar.
+
+    A block of zeros is a tar without members.
+    """
     if len(head) < tarfile.BLOCKSIZE:
         return False
     try:
@@ -182,8 +171,7 @@ def is_tar(head: bytes) -> bool:
     return True
 
 
-def tar_index(file: BinaryIO, label: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield name, first byte and size of each file in a plain tar."""
+def _tar_members(file: BinaryIO, label: Path) -> Iterator[tuple[str, TarMember]]:
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     seen: set[str] = set()
@@ -191,30 +179,47 @@ def tar_index(file: BinaryIO, label: Path) -> Iterator[tuple[str, int, int]]:
         with tarfile.open(
             fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
         ) as tar:
-            before = -1
-            while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # or it would keep them all
+            for member in _tar_headers(tar, label, end):
                 name = checked_name(member.name, label)
-                if (
-                    member.offset <= before
-                    or member.size < 0
-                    or member.offset_data + member.size > end
-                ):
-                    raise DataError(f"{label} is cut off or damaged at {name!r} ({end:,} bytes).")
-                before = member.offset
                 plain = (member.isreg() or member.isdir()) and not member.issparse()
                 refuse_special(name, label, link=member.issym() or member.islnk(), regular=plain)
-                if member.isreg():
-                    refuse_twice(name, label, seen)
-                    if not hidden(name):
-                        yield name, member.offset_data, member.size
+                if not member.isreg():
+                    continue
+                refuse_duplicate(name, label, seen)
+                if not is_hidden(name):
+                    yield name, TarMember(member.offset_data, member.size)
             last = tar.offset
     except (*DAMAGE, OSError) as error:
-        raise DataError(f"{label} is not a whole tar archive ({end:,} bytes): {error}.") from error
+        raise DataError(
+            f"{label} is not a complete tar archive ({end:,} bytes): {error}."
+        ) from error
+    _check_end_mark(file, label, last, end)
+
+
+def _tar_headers(tar: tarfile.TarFile, label: Path, end: int) -> Iterator[tarfile.TarInfo]:
+    """Yield the headers of a tar of `end` bytes, in order and inside of it."""
+    before = -1
+    member = tar.next()
+    while member is not None:
+        tar.members.clear()  # type: ignore[attr-defined]  # otherwise it keeps them all
+        inside = member.size >= 0 and member.offset_data + member.size <= end
+        if member.offset <= before or not inside:
+            name = checked_name(member.name, label)
+            raise DataError(f"{label} is cut off or damaged at {name!r} ({end:,} bytes).")
+        before = member.offset
+        yield member
+        member = tar.next()
+
+
+def _check_end_mark(file: BinaryIO, label: Path, last: int, end: int) -> None:
+    """Raise `DataError` if no block of zeros follows the last member; tarfile does not look."""
     file.seek(last)
     block = file.read(tarfile.BLOCKSIZE)
-    if len(block) < tarfile.BLOCKSIZE or any(block):  # tarfile takes any end for the end
+    if len(block) < tarfile.BLOCKSIZE or any(block):
         raise DataError(f"{label} is cut off or damaged at byte {last:,} of {end:,}.")
+
+
+# --- folder
 
 
 class FolderFiles:
@@ -244,74 +249,15 @@ def _folder_members(path: Path) -> Iterator[tuple[str, FileState]]:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.")
 
     for root, folders, files in os.walk(path, onerror=stop):
-        folders[:] = [name for name in folders if not hidden(name)]
+        folders[:] = [name for name in folders if not is_hidden(name)]
         for name in (*folders, *files):
-            if hidden(name):
+            if is_hidden(name):
                 continue
             place = Path(root, name)
             status = place.lstat()
             inside = checked_name(place.relative_to(path).as_posix(), path)
             kind = stat.S_IFMT(status.st_mode)
-            refuse_special(
-                inside,
-                path,
-                link=kind == stat.S_IFLNK,
-                regular=kind in (stat.S_IFREG, stat.S_IFDIR),
-            )
+            regular = kind in (stat.S_IFREG, stat.S_IFDIR)
+            refuse_special(inside, path, link=kind == stat.S_IFLNK, regular=regular)
             if kind == stat.S_IFREG:
                 yield inside, FileState.of(status)
-
-
-# --- what is refused, wherever it is
-
-
-def checked_name(name: str, label: Path) -> str:
-    """Return a member's name without "." and doubled "/". Raises `DataError` if it could lie elsewhere."""
-    drive = name[1:2] == ":" and name[0].isalpha()
-    if name.startswith("/") or "\\" in name or drive or ".." in name.split("/"):
-        raise DataError(f"{label} holds {name!r}, which would lie outside it; it is refused.")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{label} holds {name!r}, which is not UTF-8; rename it.") from None
-    if not name:
-        raise DataError(f"{label} holds a file without a name; it is damaged.")
-    return str(PurePosixPath(name))
-
-
-def refuse_special(name: str, label: Path, *, link: bool, regular: bool) -> None:
-    """Raise `DataError` for a member that is a link, or neither a regular file nor a folder."""
-    if link:
-        raise DataError(f"{label} holds the link {name!r}; it is refused.")
-    if not regular:
-        raise DataError(f"{label} holds {name!r}, neither a file nor a folder; it is refused.")
-
-
-def refuse_twice(name: str, label: Path, seen: set[str]) -> None:
-    """Raise `DataError` if the name was seen, and add it."""
-    if name in seen:
-        raise DataError(f"{label} holds {name!r} twice; it is refused.")
-    seen.add(name)
-
-
-def hidden(name: str) -> bool:
-    """Tell whether a file is of no interest: hidden, in a hidden folder, or added by macOS."""
-    return name.startswith((".", "__MACOSX/")) or name == "__MACOSX" or "/." in name
-
-
-# --- what changes meanwhile
-
-
-@contextmanager
-def steady(*paths: Path) -> Iterator[None]:
-    """Watch files that are read in the block. Raises `DataError` at its end if one changed, or is another."""
-    before = [FileState.of(path.stat()) for path in paths]
-    yield
-    for path, state in zip(paths, before, strict=True):
-        if FileState.of(path.stat()) != state:
-            raise DataError(changed(path))
-
-
-def changed(path: Path) -> str:
-    """Say that a file is not what it was."""
-    return f"{path} changed while it was read; wait until nothing writes to it and type the same command again."

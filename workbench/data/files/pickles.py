@@ -1,8 +1,9 @@
-"""Pickles read as data: arrays, numbers, strings and plain containers, never a program.
+"""Pickles read as data: arrays, numbers, strings and plain containers, never code.
 
-A pickle is a list of instructions, some of which call what the pickle names. Here it may name only what
-numpy's arrays and Python's containers are made of, each stood in for by a function of this module that
-makes that and nothing else, and it may set the state of nothing but an array or the type of one.
+A pickle is a list of instructions, some of which call functions by name. Here a pickle may name
+only the functions that make numpy arrays and Python containers, and each is replaced by a function
+of this module that makes such a value and nothing else. A pickle may set the state of arrays and
+their types only.
 """
 
 from __future__ import annotations
@@ -21,41 +22,44 @@ from numpy.typing import NDArray
 
 from workbench.errors import DataError
 
-DTYPE = re.compile(
-    r"[<>|=]?[biufcSUO?][0-9]*"
-)  # numbers, strings and objects: no records, no dates
-NDARRAY = "numpy.ndarray"  # stands for the class, which only ever is an argument
-COPIES = 8  # bytes that calls may copy for each byte read; without a limit a small pickle fills the memory
-ENTRY = 64  # bytes of an entry of a container, or so
-FREE = 2**26  # bytes that they may copy in any case
+# numbers, strings and objects; no records and no dates
+DTYPE = re.compile(r"[<>|=]?[biufcSUO?][0-9]*")
+NDARRAY = "numpy.ndarray"  # stands for the class, which is never called, only passed as an argument
+# Calls may copy COPIES bytes for each byte read, and FREE bytes in any case. Without a limit, a
+# small pickle could fill the memory.
+COPIES = 8
+FREE = 2**26
+ENTRY = 64  # bytes of an entry of a container, roughly
 
 
 def load_pickle(
     data: bytes | BinaryIO, *, encoding: str = "ASCII", name: str = "the pickle"
 ) -> Any:
-    """Return what a pickle holds.
+    """Return the content of a pickle.
 
     Args:
-        data: its bytes, or a stream that stands where it begins.
-        encoding: of the strings of Python 2: "latin1" if there are arrays among them, "bytes" to keep them.
-        name: what messages call it.
+        data: the bytes of the pickle, or a stream positioned at its beginning.
+        encoding: of strings written by Python 2; "latin1" if it wrote arrays, "bytes" to leave the
+            strings as bytes.
+        name: what messages call the pickle.
 
     Raises:
-        DataError: it is damaged, copies its content too often, or asks for anything but arrays, numbers,
-            strings and plain containers; the message says for what.
+        DataError: the pickle is damaged, copies its content too often, or asks for anything but
+            arrays, numbers, strings and plain containers; the message says for what.
     """
-    stream = io.BytesIO(data) if isinstance(data, bytes) else data
+    if isinstance(data, bytes):
+        data = io.BytesIO(data)
     try:
-        return _Reader(stream, encoding, name).load()
+        return _Reader(data, encoding, name).load()
     except DataError:
         raise
     except Exception as error:  # instructions in the wrong order raise anything
         found = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise DataError(f"{name} is a damaged pickle, or none ({found}).") from error
+        raise DataError(f"{name} is not a pickle, or it is damaged ({found}).") from error
 
 
 class _Counted:
-    """A stream that counts what was read of it, and never gives less than it was asked for."""
+    """A stream that counts the bytes read, and raises `EOFError` if it ends early."""
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
@@ -75,10 +79,10 @@ class _Counted:
 
 
 class _Reader(pickle._Unpickler):
-    """An unpickler with a closed list of what may be called.
+    """An unpickler that calls only the functions of a closed list.
 
-    Python's own in Python: the one in C fills the memory for a large number of a memo, and shows nobody
-    the states that it sets.
+    It extends Python's unpickler that is written in Python. The one written in C fills the memory
+    if the pickle gives a large memo number, and it cannot be made to check the states that it sets.
     """
 
     stack: list[Any]
@@ -98,20 +102,21 @@ class _Reader(pickle._Unpickler):
             "_codecs.encode": self._encoded,
             "collections.OrderedDict": self._copying(OrderedDict),
             "builtins.bytearray": self._bytearray,
-            "builtins.bytes": lambda: b"",  # written out otherwise unless empty
+            "builtins.bytes": lambda: b"",  # named for empty bytes only
             "builtins.set": self._copying(set),
             "builtins.frozenset": self._copying(frozenset),
             "builtins.complex": complex,
         }
 
     def find_class(self, module: str, name: str) -> Any:
-        modern = module.replace("__builtin__", "builtins").replace("numpy._core", "numpy.core")
-        if f"{modern}.{name}" not in self._known:
+        module_here = module.replace("__builtin__", "builtins").replace("numpy._core", "numpy.core")
+        wanted = f"{module_here}.{name}"
+        if wanted not in self._known:
             self._refuse(f"asks for {module}.{name}")
-        return self._known[f"{modern}.{name}"]
+        return self._known[wanted]
 
     def persistent_load(self, pid: Any) -> NoReturn:  # noqa: ARG002
-        self._refuse("refers to something outside it")
+        self._refuse("refers to something outside of it")
 
     def get_extension(self, code: int) -> NoReturn:
         self._refuse(f"asks for the extension {code}")
@@ -124,30 +129,38 @@ class _Reader(pickle._Unpickler):
     # --- instructions
 
     def load_build(self) -> None:
-        """Set the state of an array or of its type, once it was looked at."""
+        """Set the state of an array or of its type, after checking it."""
         state = self.stack.pop()
         target = self.stack[-1]
         if isinstance(target, np.dtype):
-            _, order, *inner = state[:5]
-            if inner != [None, None, None]:
-                self._refuse("holds records")
-            # in place, because the pickle may mean this one again; numpy would believe any state
-            state = target.newbyteorder(_text(order)).__reduce__()[2]  # type: ignore[arg-type]
-            target.__setstate__(state)  # type: ignore[attr-defined]
+            self._set_dtype(target, state)
         elif type(target) is np.ndarray and target.shape == (0,):
-            _, shape, dtype, _, content = state
-            size = math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize)
-            if min(shape, default=0) < 0 or size != len(
-                content
-            ):  # numpy takes the memory before it looks
-                raise ValueError(f"{len(content):,} bytes or items in an array of {size:,}")
-            self._spend(len(content))
-            target.__setstate__(state)
+            self._set_array(target, state)
         else:
             self._refuse(f"sets the state of a {type(target).__name__}")
 
+    def _set_dtype(self, target: np.dtype[Any], state: Any) -> None:
+        _, order, *inner = state[:5]
+        if inner != [None, None, None]:
+            self._refuse("contains records")
+        # In place, because the pickle may refer to this type again. Only the byte order is taken
+        # from the pickle, because numpy would believe any state.
+        checked = target.newbyteorder(_text(order)).__reduce__()[2]  # type: ignore[arg-type]
+        target.__setstate__(checked)  # type: ignore[attr-defined]
+
+    def _set_array(self, target: NDArray[Any], state: Any) -> None:
+        _, shape, dtype, _, content = state
+        size = math.prod(shape)
+        if not dtype.hasobject:
+            size *= dtype.itemsize
+        # checked here, because numpy allocates the memory before it compares
+        if min(shape, default=0) < 0 or size != len(content):
+            raise ValueError(f"{len(content):,} bytes or items in an array of {size:,}")
+        self._spend(len(content))
+        target.__setstate__(state)
+
     def load_bytearray8(self) -> None:
-        """Read before memory is taken, not after."""
+        """Read the bytes before allocating memory for them, not after."""
         (size,) = struct.unpack("<Q", self.read(8))
         self.stack.append(bytearray(self.read(size)))
 
@@ -157,12 +170,12 @@ class _Reader(pickle._Unpickler):
         pickle.BYTEARRAY8[0]: load_bytearray8,
     }
 
-    # --- what stands for the functions that a pickle may name
+    # --- replacements of the functions that a pickle may name
 
     def _spend(self, size: int) -> None:
         self._copied += size
         if self._copied > COPIES * self._counted.count + FREE:
-            self._refuse(f"copies what it holds until there are {self._copied:,} bytes")
+            self._refuse(f"copies its content until there are {self._copied:,} bytes")
 
     def _copying(self, kind: Callable[..., Any]) -> Callable[..., Any]:
         def make(items: Sized = ()) -> Any:
@@ -173,12 +186,12 @@ class _Reader(pickle._Unpickler):
 
     def _dtype(self, text: str | bytes, *_: object) -> np.dtype[Any]:
         if not DTYPE.fullmatch(_text(text)):
-            self._refuse(f"holds an array of {text!r}")
+            self._refuse(f"contains an array of {text!r}")
         return np.dtype(_text(text), copy=True)
 
     def _empty(self, kind: object, *_: object) -> NDArray[Any]:
         if kind is not NDARRAY:
-            self._refuse("holds an array that is none of numpy's own")
+            self._refuse("contains an array of a class other than numpy.ndarray")
         return np.empty(0, np.int8)
 
     def _array(
@@ -190,13 +203,14 @@ class _Reader(pickle._Unpickler):
         axes: tuple[int, ...] = (),
     ) -> NDArray[Any]:
         flat = np.frombuffer(buffer, dtype)
-        if order == "K":  # its axes in another order in memory, which `axes` tells
+        if order == "K":  # `axes` is the order of the axes in memory
             return flat.reshape(shape).transpose(axes)
         return flat.reshape(shape, order=order)
 
     def _scalar(self, dtype: np.dtype[Any], content: bytes | str) -> Any:
-        raw = content.encode("latin1") if isinstance(content, str) else content
-        return np.frombuffer(raw, dtype, 1)[0]
+        if isinstance(content, str):
+            content = content.encode("latin1")
+        return np.frombuffer(content, dtype, 1)[0]
 
     def _encoded(self, text: str, encoding: str = "latin1") -> bytes:
         if encoding not in ("latin1", "latin-1"):
@@ -205,14 +219,15 @@ class _Reader(pickle._Unpickler):
         return text.encode("latin1")
 
     def _bytearray(self, content: bytes | str = b"", *encoding: str) -> bytearray:
-        raw = (
-            self._encoded(content, *encoding)
-            if isinstance(content, str)
-            else bytes(memoryview(content))
-        )
+        if isinstance(content, str):
+            raw = self._encoded(content, *encoding)
+        else:
+            raw = bytes(memoryview(content))  # refuses a number, which would allocate as many bytes
         self._spend(len(raw))
         return bytearray(raw)
 
 
 def _text(text: str | bytes) -> str:
-    return text.decode() if isinstance(text, bytes) else text
+    if isinstance(text, bytes):
+        return text.decode()
+    return text

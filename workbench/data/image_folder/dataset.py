@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,11 +16,11 @@ from workbench.data.dataset import Dataset, ImageClass, chosen_options
 from workbench.data.files.archive import Archive
 from workbench.data.image_folder.layout import ImagesByClass, find_layout, plain
 from workbench.data.image_folder.record import FolderRecord
-from workbench.data.prepared import Table, prepare
+from workbench.data.prepared import prepare
+from workbench.data.tables import Table
 from workbench.errors import DataError, UsageError
 from workbench.plugin.options import option_text
-
-Progress = Callable[[str, int], None]  # what is being done, how much of it is done
+from workbench.progress import Report
 
 
 class ImageFolder(Dataset):
@@ -90,10 +90,10 @@ class ImageFolder(Dataset):
         return f"{again} (or use it as {name}:{text})" if options != chosen_options(self) else again
 
 
-def open_folder(dataset: ImageFolder, *, progress: Progress | None = None) -> dict[str, Table]:
+def open_folder(dataset: ImageFolder, *, report: Report | None = None) -> dict[str, Table]:
     """Return the splits of a user's folder as tables, prepared on first use."""
     return prepare(
-        dataset.record.name, dataset, {}, dict(dataset.record.content), progress=progress
+        dataset.record.name, dataset, {}, dict(dataset.record.content), report=report
     )
 
 

@@ -1,0 +1,47 @@
+"""Names and members of archives that are refused."""
+
+from __future__ import annotations
+
+import tarfile
+
+import pytest
+from archive_kinds import (
+    TARS,
+    sentence,
+    write,
+    write_tar,
+)
+
+from workbench.data.files.archive import Archive
+from workbench.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("/etc/passwd", "lies outside of it"),
+        ("a/../../b", "lies outside of it"),
+        ("C:/windows", "lies outside of it"),
+        ("a\\..\\b", "lies outside of it"),
+        ("..", "lies outside of it"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["zip", *TARS])
+def test_hostile_name_is_refused(tmp_path, kind, name, message):
+    with pytest.raises(DataError, match=message) as caught:
+        Archive(write(kind, tmp_path, ("fine.png", b"fine"), (name, b"/etc")))
+    sentence(caught.value)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", ["zip", *TARS])
+@pytest.mark.parametrize("again", ["b/a", "./b/a", "b//a", "b/./a"])
+def test_member_twice_is_refused(tmp_path, kind, again):
+    with pytest.raises(DataError, match="contains 'b/a' twice"):
+        Archive(write(kind, tmp_path, ("b/a", b"1"), (again, b"2")))
+
+
+def test_name_that_is_no_text_is_refused(tmp_path):
+    with pytest.raises(DataError, match="is not UTF-8; rename it"):
+        Archive(write_tar(tmp_path / "x.tar", ("\udce4.png", b"1"), layout=tarfile.GNU_FORMAT))

@@ -1,0 +1,215 @@
+"""Tables: the images of the splits of a data set, as files in a folder and as memory-mapped arrays.
+
+A folder contains one `.npy` file per split and an `index.json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.data.dataset import SPLITS, Dataset, Groups, ImageClass
+from workbench.errors import DataError
+from workbench.progress import Progress, Report
+
+INDEX = "index.json"
+HEADER = 128  # bytes before the rows of a .npy file as written here
+
+
+class Table(NamedTuple):
+    """The images of one split as rows, class after class."""
+
+    images: NDArray[np.uint8]  # (rows, channels, height, width), memory-mapped
+    names: tuple[str, ...]  # of the classes
+    starts: NDArray[np.int64]  # (classes + 1,): class c is rows starts[c] to starts[c + 1]
+    fingerprint: str  # of the content of the whole data set, all splits
+    groups: Groups | None = None  # of the split's classes
+
+
+# --- writing
+
+
+def write_tables(
+    folder: Path,
+    dataset: Dataset,
+    files: Mapping[str, Path],
+    name: str,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Write the .npy files of all splits; a split without classes gets none.
+
+    Returns:
+        What the index says of the tables: their fingerprint, and each split's classes and groups.
+
+    Raises:
+        DataError: the data set breaks the contract.
+    """
+    content = hashlib.sha256()
+    splits = {}
+    for split in SPLITS:
+        classes = dataset.classes(split, files)
+        if report is not None:
+            classes = _reported(classes, f"{name}, {split}", report)
+        entry = _write_split(folder / f"{split}.npy", split, classes, content)
+        if not entry["names"]:
+            continue
+        groups = dataset.groups(split)
+        if groups is not None:
+            _check_groups(groups, split, entry["names"])
+            content.update(_groups_content(split, groups))
+            entry["groups"] = groups._asdict()
+        splits[split] = entry
+    return {"fingerprint": content.hexdigest(), "splits": splits}
+
+
+def write_index(folder: Path, index: Mapping[str, Any]) -> None:
+    """Write the index, which completes the folder. Values that JSON lacks are written as text."""
+    (folder / INDEX).write_text(json.dumps(index, default=str), encoding="utf-8")
+
+
+def _reported(classes: Iterator[ImageClass], label: str, report: Report) -> Iterator[ImageClass]:
+    done = 0
+    for image_class in classes:
+        yield image_class
+        done += len(image_class.images)
+        report(Progress(label, done, unit="images"))
+
+
+def _write_split(
+    path: Path, split: str, classes: Iterator[ImageClass], content: Any
+) -> dict[str, Any]:
+    """Write the classes of a split to a .npy file and return the split's entry in the index.
+
+    A class is written and hashed in the background while the next one is made.
+    """
+    names: dict[str, None] = {}  # a dict, to find a name at once and to keep the order
+    starts = [0]
+    shape: tuple[int, ...] = ()
+    with path.open("wb") as file, ThreadPoolExecutor(1) as background:
+        writing = background.submit(file.write, bytes(HEADER))
+        for name, images in classes:
+            if name in names:
+                raise DataError(f"The {split} split has two classes named {name}.")
+            _check_images(name, images, shape)
+            shape = images.shape[1:]
+            names[name] = None
+            starts.append(starts[-1] + len(images))
+            writing.result()
+            rows = np.array(images, order="C")  # a copy: a data set may yield one array repeatedly
+            writing = background.submit(_append, file, content, split, name, rows)
+        writing.result()
+        whole = (starts[-1], *shape)
+        file.seek(0)
+        file.write(_npy_header(whole))
+    if not names:
+        path.unlink()
+    return {"names": list(names), "starts": starts, "shape": whole}
+
+
+def _check_images(name: str, images: NDArray[Any], shape: tuple[int, ...]) -> None:
+    """Raise `DataError` for images of a class that break the contract; `shape`: of those before."""
+    if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
+        raise DataError(
+            f"The images of class {name} must be uint8 of shape (n > 0, channels, height, width), "
+            f"not {images.dtype} {images.shape}."
+        )
+    if shape and images.shape[1:] != shape:
+        raise DataError(
+            f"The images of class {name} have shape {images.shape[1:]}, "
+            f"those of the classes before it {shape}."
+        )
+
+
+def _check_groups(groups: Groups, split: str, names: list[str]) -> None:
+    known = set(names)
+    for group in groups.members:
+        for member in group:
+            if member not in known:
+                raise DataError(
+                    f"A group of the {split} split contains {member}, "
+                    f"which is not one of the {len(names)} classes of the split."
+                )
+
+
+def _append(file: BinaryIO, content: Any, split: str, name: str, rows: NDArray[np.uint8]) -> int:
+    content.update(_heading(split, name, rows))
+    content.update(rows.data)
+    return file.write(rows.data)
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    # not written by numpy, because its length must be known before the number of rows is
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    magic = b"\x93NUMPY\x01\x00" + struct.pack("<H", HEADER - 10)
+    return magic + f"{text:<{HEADER - 11}}\n".encode()
+
+
+# --- the fingerprint: a hash of each class and, because tasks depend on them, of the groups
+
+
+def _heading(split: str, name: str, images: NDArray[np.uint8]) -> bytes:
+    return f"{split}\0{name}\0{images.shape}\0".encode()
+
+
+def _groups_content(split: str, groups: Groups) -> bytes:
+    return f"{split}\0groups\0{json.dumps(groups)}\0".encode()
+
+
+def fingerprint_of(tables: Mapping[str, Table]) -> str:
+    """Return the fingerprint of the images that the tables contain now.
+
+    It differs from the recorded `fingerprint` if the files were changed after they were written.
+    """
+    content = hashlib.sha256()
+    for split, table in tables.items():
+        for number, name in enumerate(table.names):
+            images = table.images[table.starts[number] : table.starts[number + 1]]
+            content.update(_heading(split, name, images) + images.tobytes())
+        if table.groups is not None:
+            content.update(_groups_content(split, table.groups))
+    return content.hexdigest()
+
+
+# --- reading
+
+
+def load_tables(folder: Path) -> dict[str, Table] | None:
+    """Open the tables in a folder; return None if they are absent, incomplete or damaged.
+
+    Damage is told by sizes and shapes only; see `fingerprint_of` for the content.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        tables = {}
+        for split, entry in index["splits"].items():
+            table = _load_split(folder / f"{split}.npy", entry, index["fingerprint"])
+            if table is None:
+                return None
+            tables[split] = table
+        return tables or None
+    return None
+
+
+def _load_split(path: Path, entry: Mapping[str, Any], fingerprint: str) -> Table | None:
+    shape = tuple(entry["shape"])
+    if path.stat().st_size != HEADER + int(np.prod(shape)):
+        return None
+    # copy on write: the file stays as it is, and torch does not warn about a read-only array
+    images = np.load(path, mmap_mode="c")
+    starts = np.asarray(entry["starts"], dtype=np.int64)
+    if images.shape != shape or images.dtype != np.uint8 or starts[-1] != len(images):
+        return None
+    groups = None
+    if entry.get("groups"):
+        members = tuple(tuple(group) for group in entry["groups"]["members"])
+        groups = Groups(members, entry["groups"]["whole"])
+    return Table(images, tuple(entry["names"]), starts, fingerprint, groups)
