@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from frames import cell, frame_of
 
+from workbench.errors import WorkbenchError
 from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
 from workbench.results.summary import summary
 
 
 def bars(container, axis):
-    """Points and half-widths that an error bar container shows; widths are None where it has no bars."""
+    """Return the points and half-widths of an error bar container; None where it has no bars."""
     line, _, collections = container
     points = np.column_stack(line.get_data(orig=False))
     if not collections:
@@ -122,17 +123,28 @@ class TestFigures:
     def test_long_losses_are_smoothed(self):
         step = np.arange(300)
         loss = 1 + (-1.0) ** step
-        columns = {"run": "a", "label": "a", "step": step, "loss": loss, "val_accuracy": np.nan}
+        columns = {"run": "a", "label": "a", "step": step, "loss": loss, "lr": 0.1, "seconds": 1.0}
+        columns["val_accuracy"] = np.nan
         left, right = curves_figure(pd.DataFrame(columns)).axes
         raw, smooth = right.lines
         assert raw.get_ydata().tolist() == loss.tolist()
         assert abs(np.asarray(smooth.get_ydata())[20:-20] - 1).max() < 0.11
-        assert [text.get_text() for text in left.texts] == ["none was recorded"]
+        assert [text.get_text() for text in left.texts] == ["not recorded"]
+
+    def test_a_frame_without_runs_is_refused(self, curves):
+        with pytest.raises(WorkbenchError, match="has no column run"):
+            curves_figure(curves.drop(columns="run"))
+
+    def test_varying_shots_are_named(self):
+        varying = {"protocol": "meta-dataset", "ways": None, "shots": None, "queries": None}
+        (axis,) = accuracy_figure(cell("a", [0.5, 0.6], **varying)).axes
+        assert axis.get_title() == "glyphs, meta-dataset, varying ways"
+        assert [text.get_text() for text in axis.get_xticklabels()] == ["varying"]
 
     def test_runs_without_a_step_are_no_error(self, frame, curves):
         for figure in (curves_figure(curves.iloc[:0]), curves_figure(curves.iloc[:0], frame)):
             assert {text.get_text() for axis in figure.axes for text in axis.texts} == {
-                "none was recorded"
+                "not recorded"
             }
 
     def test_a_single_task_is_drawn(self):

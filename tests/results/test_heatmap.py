@@ -9,17 +9,20 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from workbench.errors import WorkbenchError
-from workbench.results import figures
 from workbench.results.heatmap import heatmap_figure
 from workbench.results.html import html_page
+from workbench.results.style import SOFT
 from workbench.results.summary import summary
-from workbench.results.wording import plus_minus
+from workbench.results.wording import MINUS, plus_minus
 
 LONG = "omniglot:split=alphabets,rotations=none,size=84,channels=3"
 
 
 def matrix(methods, places, shots, **given):
-    """Accuracies over tasks whose difficulty all methods share; the method's number decides, and the place's."""
+    """Return accuracies on tasks whose difficulty all methods share.
+
+    They grow with the method's number at one place, and fall at the next.
+    """
     chance = np.random.default_rng(0)
     cells = []
     for i, place in enumerate(places):
@@ -64,7 +67,7 @@ def test_cells_are_the_summary():
         assert plus_minus(100 * row["accuracy"], 100 * row["interval"]) in shown
         if row["method"] == row["baseline"]:
             continue
-        below = plus_minus(100 * row["to_baseline"], np.nan, sign=True)
+        below = plus_minus(100 * row["to_baseline"], np.nan, signed=True)
         told = abs(row["to_baseline"]) > row["to_baseline_interval"]
         assert (below if told else f"≈ {below}") in shown
     assert shown.count("baseline") == 4
@@ -99,11 +102,14 @@ def test_what_the_tasks_do_not_tell_apart_says_so():
         for place, values in (("x", other), ("y", [0.1, 0.3, 0.2, 0.0]))
     ]
     (axis,), _ = drawn(figure := heatmap_figure(frame_of(*cells)))
-    assert [word for word in words(axis) if word.startswith(("≈", "−"))] == ["≈ +2.5", "−40.0"]  # noqa: RUF001
+    assert [word for word in words(axis) if word.startswith(("≈", MINUS))] == [
+        "≈ +2.5",
+        f"{MINUS}40.0",
+    ]
     said = " ".join(" ".join(text.get_text() for text in figure.texts).split())
     assert "≈: the 95% interval of the difference includes 0" in said
     assert "Chance: 20%." in said
-    assert "All trained on glyphs." in said
+    assert "All methods are trained on glyphs." in said
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_what_the_tasks_do_not_tell_apart_says_so():
 )
 def test_all_words_are_on_the_picture_and_none_covers_another(methods, places, shots):
     figure = heatmap_figure(
-        matrix(methods, places, shots, selection="lr=0.1 on validation classes of mini")
+        matrix(methods, places, shots, selected="lr=0.1", selected_on=("mini",))
     )
     axes, bar = drawn(figure)
     whole = figure.bbox
@@ -148,7 +154,7 @@ def test_only_a_baseline_that_won_its_column_is_favoured():
         named: heatmap_figure(frame, named).texts[0].get_text() for named in ((), ("baseline",))
     }
     assert "which favours it" in said[()]
-    assert "framed: baseline." in said["baseline",]
+    assert "Framed, the baseline of the column: baseline." in said["baseline",]
     assert "favours" not in said["baseline",]
 
 
@@ -168,7 +174,7 @@ def test_each_domain_left_out_once_is_one_block():
     figure = heatmap_figure(frame)
     (axis,), _ = drawn(figure)
     assert [word for word in words(axis) if "way" in word] == ["5-way 1-shot"]
-    assert "All trained on y for x; x for y." in figure.texts[0].get_text()
+    assert "All methods are trained on y for x; x for y." in figure.texts[0].get_text()
 
 
 def test_a_condition_without_a_baseline_is_grey():
@@ -176,15 +182,13 @@ def test_a_condition_without_a_baseline_is_grey():
     (axis,), _ = drawn(
         figure := heatmap_figure(frame[(frame["algorithm"] == "a") | (frame["test_on"] == "x")])
     )
-    grey = [
-        patch for patch in axis.patches if to_rgb(patch.get_facecolor()) == to_rgb(figures.SOFT)
-    ]
+    grey = [patch for patch in axis.patches if to_rgb(patch.get_facecolor()) == to_rgb(SOFT)]
     assert len(grey) == 1
-    assert "Grey: no baseline was judged there." in figure.texts[0].get_text()
+    assert "Grey: no baseline was evaluated there." in figure.texts[0].get_text()
 
 
 def test_one_data_set_is_no_matrix():
-    with pytest.raises(WorkbenchError, match="needs several test data sets"):
+    with pytest.raises(WorkbenchError, match="needs several test or training data sets"):
         heatmap_figure(matrix(["a", "b"], ["x"], [1, 5]))
 
 

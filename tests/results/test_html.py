@@ -11,7 +11,7 @@ from frames import Page, cell, frame_of
 
 from workbench.results.html import _duration, html_page
 from workbench.results.summary import summary
-from workbench.results.wording import NONE
+from workbench.results.wording import NO_VALUE
 
 
 class TestPage:
@@ -35,9 +35,9 @@ class TestPage:
             "ahead of maml:lr=0.1 by",
             "98.8 ± 0.4",
             "Snell et al. 2017",
-            "40 test tasks (episodes) of split test, 15 queries a class, task seed 0",
+            "40 test tasks (episodes) from split test, 15 queries per class, task seed 0",
             "training seed 0",
-            "together, not each alone: maml:lr=0.1.",
+            "together, not one by one: maml:lr=0.1.",
             "1.96 standard errors",
             "paired",
         ):
@@ -49,8 +49,8 @@ class TestPage:
             Page(html_page(frame_of(cell("a", [0.5, 0.6, 0.4]), cell("b", [0.4, 0.7, 0.39])))).words
         )
         assert (
-            "a reaches 50.00 ± 11.32%; b is not told apart from it (0.33 ± 11.33 percentage points)"
-            in words
+            "a reaches 50.00 ± 11.32%; "
+            "b cannot be told apart from it (0.33 ± 11.33 percentage points behind)" in words
         )
 
     def test_escapes_hostile_names(self, frame, curves):
@@ -74,7 +74,7 @@ class TestPage:
             (90, "90.0 s"),
             (99.99, "1.7 min"),
             (7200, "2.0 h"),
-            (math.nan, NONE),
+            (math.nan, NO_VALUE),
         ],
     )
     def test_durations(self, seconds, words):

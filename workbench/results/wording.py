@@ -78,15 +78,16 @@ def task_form(condition: Mapping[Any, Any]) -> str:
     Args:
         condition: `protocol`, `ways` and `shots`. Without `shots`, only the ways are named.
     """
-    protocol = str(condition["protocol"])
-    named = [] if protocol == DEFAULT_PROTOCOL else [protocol]
+    with_shots = "shots" in condition
     if condition["ways"] is None:
-        varied = "varying ways and shots" if "shots" in condition else "varying ways"
-        return ", ".join([*named, varied])
-    sizes = [f"{condition['ways']}-way"]
-    if "shots" in condition:
-        sizes.append(f"{condition['shots']}-shot")
-    return " ".join([*named, *sizes])
+        sizes = "varying ways and shots" if with_shots else "varying ways"
+    else:
+        sizes = f"{condition['ways']}-way"
+        if with_shots:
+            sizes += f" {condition['shots']}-shot"
+    if condition["protocol"] == DEFAULT_PROTOCOL:
+        return sizes
+    return f"{condition['protocol']}, {sizes}"
 
 
 _DETAILS = {

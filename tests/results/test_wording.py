@@ -1,0 +1,135 @@
+"""How numbers, names and conditions are written."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from frames import cell, frame_of
+
+from workbench.results.wording import (
+    MINUS,
+    NO_VALUE,
+    as_published,
+    broken,
+    condition_title,
+    decimal,
+    enumerated,
+    parts,
+    plus_minus,
+    task_form,
+)
+
+CONDITION = {
+    "train_on": "glyphs",
+    "test_on": "glyphs",
+    "split": "test",
+    "protocol": "way-shot",
+    "ways": 5,
+    "shots": 1,
+    "queries": 15,
+    "instance": 0,
+    "task_seed": 0,
+}
+VARYING = {"protocol": "meta-dataset", "ways": None, "shots": None, "queries": None}
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "signed", "text"),
+    [
+        (97.834, 0.206, False, "97.83 ± 0.21"),
+        (97.834, math.nan, False, "97.8"),
+        (-3.456, 0.5, False, f"{MINUS}3.46 ± 0.50"),
+        (3.456, 0.5, True, "+3.46 ± 0.50"),
+        (-3.456, math.nan, True, f"{MINUS}3.5"),
+        (math.nan, 0.5, False, NO_VALUE),
+        (math.nan, math.nan, True, NO_VALUE),
+    ],
+)
+def test_plus_minus(value, spread, signed, text):
+    assert plus_minus(value, spread, signed=signed) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "text"),
+    [
+        (98.7, 0.4, "98.7 ± 0.4"),
+        (49.42, 0.78, "49.42 ± 0.78"),
+        (98.7, None, "98.7"),
+        (98.0, math.nan, "98"),
+        (math.nan, math.nan, NO_VALUE),
+    ],
+)
+def test_a_published_number_has_its_papers_decimals(value, interval, text):
+    assert as_published(value, interval) == text
+
+
+def test_signs_are_true_minus_signs():
+    assert MINUS == "\N{MINUS SIGN}"
+    assert decimal(-1.25, 1) == "\N{MINUS SIGN}1.2"
+    assert decimal(math.nan, 1) == NO_VALUE
+
+
+def test_enumerated():
+    assert [enumerated(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "title"),
+    [
+        ({}, "glyphs, 5-way 1-shot"),
+        ({"train_on": "aircraft + dtd"}, "aircraft + dtd → glyphs, 5-way 1-shot"),
+        ({"protocol": "unbalanced:alpha=5"}, "glyphs, unbalanced:alpha=5, 5-way 1-shot"),
+        (VARYING, "glyphs, meta-dataset, varying ways and shots"),
+    ],
+)
+def test_titles_of_conditions(change, title):
+    assert condition_title(CONDITION | change) == title
+
+
+def test_details_are_named_where_they_vary():
+    varying = ["split", "queries", "task_seed"]
+    title = condition_title(CONDITION, varying)
+    assert title == "glyphs, 5-way 1-shot, split test, 15 queries, task seed 0"
+    assert condition_title(CONDITION | VARYING, ["queries"]).endswith("varying queries")
+
+
+def test_without_shots_only_the_ways_are_named():
+    assert task_form({"protocol": "way-shot", "ways": 5}) == "5-way"
+    assert task_form({"protocol": "meta-dataset", "ways": None}) == "meta-dataset, varying ways"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "lines"),
+    [
+        (
+            "finetune:head=random,tune_epochs=50 †",
+            34,
+            ["finetune:head=random,", "tune_epochs=50 †"],
+        ),
+        (
+            "finetune:head=random,tune_epochs=50 †",
+            18,
+            ["finetune:", "head=random,", "tune_epochs=50 †"],
+        ),
+        ("nearest_neighbor", 18, ["nearest_neighbor"]),
+        ("nearest_neighbor:neighbors=3", 12, ["nearest_", "neighbor:", "neighbors=3"]),
+        ("x" * 20, 16, ["x" * 16, "x" * 4]),
+    ],
+)
+def test_names_break_between_options_before_they_break_within_one(name, width, lines):
+    assert broken(name, width).split("\n") == lines
+
+
+def test_parts_are_named_once():
+    eurosat, isic = "eurosat: 4,000 of 27,000 images", "isic: 10 of 10,015 images"
+    frame = frame_of(
+        cell("a", [0.5, 0.6], parts=(isic, eurosat)),
+        cell("b", [0.5, 0.6], parts=(eurosat,)),
+        cell("c", [0.5, 0.6]),
+    )
+    assert parts(frame) == [eurosat, isic]
