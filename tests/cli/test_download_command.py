@@ -197,7 +197,7 @@ def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
     mlw("download tiny")
     code, output, _ = mlw("download tiny --verify")
     assert code == 0
-    assert output.count("is as it was") == 2
+    assert output.count("is unchanged") == 2
     (prepared,) = (tmp_path / "cache" / "prepared").glob("tiny-*/test.npy")
     content = bytearray(prepared.read_bytes())
     content[-1] ^= 1
@@ -205,7 +205,7 @@ def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
     code, _, errors = mlw("download tiny --verify")
     assert code == 1
     assert (
-        f"{prepared.parent} is damaged; delete that folder and type: mlw download tiny"
+        f"{prepared.parent} is damaged; delete that folder and run: mlw download tiny"
         in sentence(errors)
     )
     archive = tmp_path / "cache" / "downloads" / "tiny" / "tiny.zip"
@@ -216,7 +216,7 @@ def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
     assert code == 1
     assert "tiny.zip is damaged (sha256 " in sentence(errors)
     archive.unlink()
-    assert "tiny.zip is not there; type: mlw download tiny" in sentence(
+    assert "tiny.zip is missing; run: mlw download tiny" in sentence(
         mlw("download tiny --verify")[2]
     )
     assert "damaged: tiny.zip" in mlw("download --list")[1]
@@ -225,8 +225,8 @@ def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
 def test_verify_and_remove_of_what_is_not_here(mlw, server):
     code, _, errors = mlw("download tiny --verify")
     assert code == 1
-    assert "Nothing of tiny is here; type: mlw download tiny" in sentence(errors)
-    assert mlw("download tiny --remove")[:2] == (0, "tiny: nothing is here\n")
+    assert "tiny is neither downloaded nor prepared; run: mlw download tiny" in sentence(errors)
+    assert mlw("download tiny --remove")[:2] == (0, "tiny: nothing to remove\n")
 
 
 @pytest.mark.parametrize("name", [".", "..", "../..", "../precious", "learnt.toml"])
@@ -234,7 +234,7 @@ def test_remove_reaches_nothing_else(mlw, server, tmp_path, name):
     mlw("download tiny")
     (tmp_path / "cache" / "precious").mkdir()
     before = sorted(tmp_path.rglob("*"))
-    assert mlw(f"download {name} --remove")[:2] == (0, f"{name}: nothing is here\n")
+    assert mlw(f"download {name} --remove")[:2] == (0, f"{name}: nothing to remove\n")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -291,7 +291,7 @@ def test_a_folder_of_one_s_own_works_everywhere(mlw, tmp_path):
     assert "your own" in mlw("download --list")[1]
     code, output, _ = mlw("download my-birds --verify")
     assert code == 0
-    assert output.count("is as it was") == 2
+    assert output.count("is unchanged") == 2
     code, output, errors = mlw("download my-birds:size=20,channels=1")
     assert code == 0, errors
     assert " test: 3 classes, 12 images of 1 x 20 x 20" in output
