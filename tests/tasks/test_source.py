@@ -1,4 +1,4 @@
-"""Tasks: the same for the same seed everywhere, and what the protocol says."""
+"""Tasks and batches: the same for the same seed, of one or several domains."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbench.errors import DataError
 from workbench.tasks.protocols.meta_dataset import MetaDataset
 from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import ClassIndex, Rows, smallest
+from workbench.tasks.sampling import ClassIndex, Rows
 from workbench.tasks.source import Domain, Source
 from workbench.testing import tiny_data, tiny_source
 
@@ -32,7 +32,7 @@ def rows_of(drawn, first, count):
 
 
 def test_golden_tasks():
-    """These rows may never change without RESULTS_VERSION: every published comparison rests on them."""
+    """These may never change without RESULTS_VERSION: all comparisons depend on them."""
     rows = rows_of(source([20] * 40, WayShot(5, 1, 2), seed=7), 254, 4)
     assert rows.support.tolist() == GOLDEN_SUPPORT
     assert hashlib.sha256(rows.query.astype("<i8").tobytes()).hexdigest()[:16] == GOLDEN_QUERY
@@ -75,7 +75,7 @@ def test_a_task_has_its_ways_shots_and_queries_and_no_image_twice(
 
 @given(first=st.integers(0, 700), count=st.integers(1, 300))
 @settings(max_examples=25, deadline=None)
-def test_task_i_does_not_depend_on_how_it_is_asked_for(first, count):
+def test_task_i_does_not_depend_on_the_tasks_drawn_with_it(first, count):
     counts, protocol = [6] * 9, WayShot(4, 1, 2)
     many = rows_of(source(counts, protocol), first, count)
     last = rows_of(source(counts, protocol), first + count - 1, 1)
@@ -104,9 +104,7 @@ def test_classes_and_images_are_drawn_uniformly():
     images = np.bincount(np.concatenate([rows.support, rows.query], 1).ravel(), minlength=80)
     expected = 8192 * 4 / 80
     chi_square = ((images - expected) ** 2 / expected).sum()
-    assert (
-        chi_square < 130
-    )  # 99.9th percentile of chi-square with 79 degrees is 124; the seed is fixed
+    assert chi_square < 130  # 99.9th percentile with 79 degrees of freedom: 124; the seed is fixed
 
 
 def test_labels_follow_the_support_and_images_are_in_0_to_1():
@@ -119,7 +117,7 @@ def test_labels_follow_the_support_and_images_are_in_0_to_1():
     assert task.domain == "tiny"
 
 
-def test_position_goes_on():
+def test_a_source_continues_from_its_state():
     whole, first = tiny_source(), tiny_source()
     tasks, batches = whole.tasks(), whole.batches()
     expected = [next(tasks).query.x for _ in range(4)], [next(batches)[0] for _ in range(9)]
@@ -135,7 +133,7 @@ def test_position_goes_on():
     assert all(torch.equal(next(batches)[0], x) for x in expected[1][4:])
 
 
-def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
+def test_batches_have_every_image_once_per_epoch_with_its_class():
     table = tiny_data().table("train")
     drawn = Source(
         [Domain("tiny", table.images, ClassIndex(table.starts))], WayShot(2, 1, 1), batch_size=16
@@ -164,18 +162,11 @@ def test_batches_pass_over_every_image_once_an_epoch_with_its_class():
         (WayShot(3, 12, 1), ["12 shots", "--shots 11"]),
     ],
 )
-def test_what_the_data_cannot_give_is_said_in_numbers(protocol, words):
+def test_what_the_classes_cannot_give_is_said_in_numbers(protocol, words):
     table = tiny_data().table("test")
     with pytest.raises(DataError) as error:
         Source([Domain("tiny", table.images, ClassIndex(table.starts))], protocol)
     assert all(word in str(error.value) for word in words)
-
-
-@given(st.integers(1, 30), st.integers(31, 60), st.integers(0, 1000))
-@settings(deadline=None)
-def test_sample_is_the_head_of_an_argsort(size, n, seed):
-    words = np.random.default_rng(seed).integers(0, 2**63, (3, n)).astype(np.uint64)
-    assert (smallest(words, size) == np.argsort(words, axis=-1)[:, :size]).all()
 
 
 # --- several domains
@@ -192,7 +183,7 @@ def several(protocol, seed=0, **options):
     return Source(domains, protocol, seed=seed, **options)
 
 
-def test_a_task_comes_from_one_domain_and_all_are_met_equally_often():
+def test_a_task_comes_from_one_domain_and_all_are_drawn_equally_often():
     drawn = several(WayShot(3, 1, 2))
     assert (drawn.domains, drawn.classes) == (("d0", "d1", "d2"), (5, 6, 7))
     tasks, met = drawn.tasks(), []
@@ -207,12 +198,11 @@ def test_a_task_comes_from_one_domain_and_all_are_met_equally_often():
         )
         met.append(task.domain)
     counts = [met.count(name) for name in drawn.domains]
-    assert (
-        sum((count - 300) ** 2 / 300 for count in counts) < 13.8
-    )  # 99.9th percentile of chi-square, 2 degrees
+    chi_square = sum((count - 300) ** 2 / 300 for count in counts)
+    assert chi_square < 13.8  # 99.9th percentile with 2 degrees of freedom
 
 
-def test_a_domain_s_own_tasks_do_not_depend_on_the_others():
+def test_the_tasks_of_a_domain_do_not_depend_on_the_others():
     mixed, alone = several(WayShot(3, 1, 2)), source([6] * 7, WayShot(3, 1, 2))
     (offset,) = {int(mixed.offsets[2])}
     for rows in mixed.stacks(0, 300):
@@ -222,7 +212,7 @@ def test_a_domain_s_own_tasks_do_not_depend_on_the_others():
             assert (rows.query - offset == same.query).all()
 
 
-def test_position_goes_on_in_several_domains():
+def test_a_source_of_several_domains_continues_from_its_state():
     whole = several(MetaDataset(min_ways=2))
     tasks = whole.tasks()
     expected = [next(tasks).query.x for _ in range(6)][3:]
@@ -232,7 +222,7 @@ def test_position_goes_on_in_several_domains():
     assert all(torch.equal(next(tasks).query.x, x) for x in expected)
 
 
-def test_batches_of_several_domains_number_their_classes_through():
+def test_classes_of_several_domains_are_numbered_consecutively():
     batches = several(None, batch_size=36).batches()
     seen = set()
     for _ in range(3):
@@ -246,8 +236,8 @@ def test_batches_of_several_domains_number_their_classes_through():
     }
 
 
-def test_several_domains_come_one_by_one():
-    with pytest.raises(ValueError, match="stack=1"):
+def test_tasks_of_several_domains_come_one_by_one():
+    with pytest.raises(ValueError, match="stack must be 1"):
         several(WayShot(3, 1, 2), stack=4)
 
 
@@ -264,7 +254,7 @@ def two_domains(**options):
     return Source(domains, None, **options)
 
 
-def test_a_sweep_meets_every_image_once_in_order_and_unchanged():
+def test_a_sweep_has_every_image_once_in_order_and_unchanged():
     source = two_domains(batch_size=7, augment=lambda x: x * 0)
     batches = list(source.sweep())
     assert sum(len(x) for x, _ in batches) == 30
@@ -289,7 +279,7 @@ def test_domain_batches_share_the_batch_and_number_labels_from_0():
     assert min(seen[1]) == 0
 
 
-def test_domain_batches_go_on_where_they_were():
+def test_domain_batches_continue_from_the_state():
     source, other = two_domains(batch_size=4), two_domains(batch_size=4)
     batches = source.domain_batches()
     for _ in range(5):
@@ -299,6 +289,6 @@ def test_domain_batches_go_on_where_they_were():
     assert all(torch.equal(a.y, b.y) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_a_domain_smaller_than_its_share_gives_what_it_has():
+def test_a_domain_smaller_than_its_share_gives_all_its_images():
     source = two_domains(batch_size=60)
     assert [len(each.x) for each in next(source.domain_batches())] == [12, 18]

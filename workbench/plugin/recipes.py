@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 
 from workbench.errors import PluginError, UsageError
 from workbench.plugin.options import option_text, parse_options, parse_spec
-from workbench.plugin.registry import Registration
+from workbench.plugin.registry import DEFAULT_PROTOCOL, Registration
 
 Table = dict[str, Any]  # one [[algorithm]] of a recipes.toml
 
@@ -219,7 +219,7 @@ def _read_published(registration: Registration, table: Table) -> Published:
         protocol=given.get("protocol", ""),
         options=parse_options(given.get("options", "")),
         trained_on=tuple(trained_on),
-        drawn=given.get("drawn", "way-shot"),
+        drawn=given.get("drawn", DEFAULT_PROTOCOL),
     )
 
 

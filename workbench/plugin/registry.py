@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = {"algorithms": "algorithm", "backbones": "backbone", "datasets": "data set"}
 DEFAULT_DATASET = "glyphs"  # needs no download
+DEFAULT_PROTOCOL = "way-shot"
 
 
 @dataclass(frozen=True)

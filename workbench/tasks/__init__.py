@@ -1,4 +1,5 @@
-"""Few-shot tasks: how they are drawn from the classes of a split, and the source that supplies them.
+"""Few-shot tasks: how they are drawn from the classes of a split, and the source that yields them.
 
-Nothing here learns. This file stays empty of imports: reading results needs protocols and no torch.
+Nothing here learns. `sampling` and `protocols` do not import torch, which reading results does not
+need.
 """

@@ -1,8 +1,8 @@
-"""What protocols draw with: classes to draw from, stacks of tasks as rows, and random words.
+"""What protocols share: the classes of a split, stacks of tasks as row numbers, and random words.
 
-Tasks are drawn in blocks of 256 from Philox keyed by (seed, block), as raw 64-bit words, because numpy
-does not promise its distributions across versions; a sample without replacement is the first entries
-of an argsort of words.
+Tasks are drawn in blocks of 256. A block is drawn from the raw 64-bit words of Philox with the key
+(seed, block), because numpy does not promise the same distributions in all versions. A sample
+without replacement is the first entries of an argsort of words.
 """
 
 from __future__ import annotations
@@ -15,32 +15,30 @@ from numpy.typing import NDArray
 
 from workbench.errors import DataError
 
-BLOCK = 256  # tasks drawn at once; part of what task i is
-MOST = np.iinfo(np.uint64).max
+BLOCK = 256  # tasks that are drawn at once; another number gives other tasks
+LARGEST_WORD = np.iinfo(np.uint64).max
 
 Numbers = NDArray[np.int64]
 
 
 class ClassIndex(NamedTuple):
-    """What is drawn from: the classes of a split, as rows, and how they are related."""
+    """The classes of a split as rows, and how they are grouped."""
 
-    starts: Numbers  # (classes + 1,): class c is rows starts[c] to starts[c + 1]
-    groups: tuple[
-        Numbers, ...
-    ] = ()  # numbers of classes that belong together: an alphabet, a node of WordNet
-    whole: bool = False  # whether a task takes all classes of a group, or some
+    starts: Numbers  # (classes + 1,): class c has the rows starts[c] to starts[c + 1] - 1
+    groups: tuple[Numbers, ...] = ()  # the classes of each group: an alphabet, a node of WordNet
+    whole: bool = False  # whether a task of a group takes all its classes
 
     @property
     def counts(self) -> Numbers:
-        """Images of each class."""
+        """Images of each class, `(classes,)`."""
         return np.diff(self.starts)
 
 
 class Rows(NamedTuple):
-    """A stack of tasks of one form, as row numbers and labels.
+    """A stack of tasks of the same form, as row numbers and labels.
 
-    Where a protocol asks several times within a task, the stack holds one question of each task, and
-    `instance` tells the questions apart.
+    If a protocol asks several times within a task, a stack has one question of each task, and
+    `instance` distinguishes the questions.
     """
 
     support: Numbers  # (tasks, n)
@@ -49,27 +47,33 @@ class Rows(NamedTuple):
     query_y: Numbers  # (tasks, m)
     ways: int
     task: Numbers  # (tasks,), the number of each task
-    instance: Numbers  # (tasks,), 0 where a task asks once
-    domain: int = 0  # which of several data sets they come from
+    instance: Numbers  # (tasks,), 0 if a task asks once
+    domain: int = 0  # which of several data sets the tasks come from
 
     @classmethod
-    def of(cls, support: Numbers, query: Numbers, first: int) -> Rows:
-        """Tasks from number `first` on, from rows by class: `(tasks, ways, shots)` and `(tasks, ways, queries)`."""
+    def by_class(cls, support: Numbers, query: Numbers, first: int) -> Rows:
+        """Return tasks in which the images of a class follow one another.
+
+        Args:
+            support: rows, `(tasks, ways, shots)`.
+            query: rows, `(tasks, ways, queries)`.
+            first: the number of the first task.
+        """
         tasks, ways, _ = support.shape
         y = np.arange(ways)[:, None]
         return cls(
-            support.reshape(tasks, -1),
-            query.reshape(tasks, -1),
-            np.broadcast_to(y, support.shape).reshape(tasks, -1),
-            np.broadcast_to(y, query.shape).reshape(tasks, -1),
-            ways,
-            first + np.arange(tasks),
-            np.zeros(tasks, np.int64),
+            support=support.reshape(tasks, -1),
+            query=query.reshape(tasks, -1),
+            support_y=np.broadcast_to(y, support.shape).reshape(tasks, -1),
+            query_y=np.broadcast_to(y, query.shape).reshape(tasks, -1),
+            ways=ways,
+            task=first + np.arange(tasks),
+            instance=np.zeros(tasks, np.int64),
         )
 
     @classmethod
     def join(cls, stacks: Sequence[Rows]) -> Rows:
-        """One stack of several of the same form."""
+        """Return stacks of the same form as one stack."""
         if len(stacks) == 1:
             return stacks[0]
 
@@ -86,111 +90,152 @@ class Rows(NamedTuple):
         )
 
     def part(self, chosen: NDArray[np.bool_] | slice) -> Rows:
-        """Some of the tasks."""
-        s, q, sy, qy, ways, task, instance, domain = self
+        """Return some of the tasks."""
         return Rows(
-            s[chosen],
-            q[chosen],
-            sy[chosen],
-            qy[chosen],
-            ways,
-            task[chosen],
-            instance[chosen],
-            domain,
+            self.support[chosen],
+            self.query[chosen],
+            self.support_y[chosen],
+            self.query_y[chosen],
+            self.ways,
+            self.task[chosen],
+            self.instance[chosen],
+            self.domain,
         )
 
 
 class TaskProtocol(Protocol):
-    """What every protocol has."""
+    """How tasks are drawn from the classes of a split."""
 
     @property
-    def ways(self) -> int:
-        """Classes of a task; 0 where they vary."""
+    def ways(self) -> int | None:
+        """Classes of a task; None if they vary."""
 
     def check(self, classes: ClassIndex, where: str) -> None:
-        """Raise `DataError`, with the numbers involved, where the classes cannot give such tasks."""
+        """Raise `DataError`, with the numbers involved, if the classes cannot give such tasks.
+
+        Args:
+            where: what the classes are called in the message.
+        """
 
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
-        """Tasks 256 * block to 256 * block + 255, in stacks."""
+        """Return tasks 256 * block to 256 * block + 255, in stacks."""
 
 
 class Words:
-    """Draws from the raw words of Philox."""
+    """Random numbers from the raw words of Philox."""
 
     def __init__(self, seed: int, block: int):
         self.raw = np.random.Philox(key=[seed, block], counter=[0, 0, 0, 0]).random_raw
 
     def uniform(self, size: int) -> NDArray[np.float64]:
-        """Numbers in 0..1, 1 left out."""
+        """Return numbers in 0..1, without 1."""
         return (self.raw(size) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def integer(self, low: int, high: int) -> int:
-        """A whole number from low to high, both among them."""
+        """Return an integer from low to high, inclusive."""
         return low + int(self.uniform(1)[0] * (high - low + 1))
 
     def sample(self, n: int, size: int) -> Numbers:
-        """`size` of the numbers below n, in random order, none twice."""
+        """Return `size` of the numbers below n in random order, without replacement."""
         return smallest(self.raw(n), size)
 
 
 def smallest(words: NDArray[np.uint64], size: int) -> Numbers:
-    """The positions of the `size` smallest words along the last axis, smallest first."""
-    if size < words.shape[-1] // 4:  # the same answer as a whole argsort, sooner
-        some = np.argpartition(words, size, axis=-1)[..., :size]
-        order = np.argsort(np.take_along_axis(words, some, -1), axis=-1, kind="stable")
-        return np.take_along_axis(some, order, -1)
-    return np.argsort(words, axis=-1, kind="stable")[..., :size]
+    """Return the positions of the `size` smallest words on the last axis, smallest first."""
+    if size >= words.shape[-1] // 4:
+        return np.argsort(words, axis=-1, kind="stable")[..., :size]
+    # the same result, faster than to sort all words
+    candidates = np.argpartition(words, size, axis=-1)[..., :size]
+    order = np.argsort(np.take_along_axis(words, candidates, -1), axis=-1, kind="stable")
+    return np.take_along_axis(candidates, order, -1)
+
+
+def draw_classes(classes: ClassIndex, ways: int, words: Words) -> Numbers:
+    """Draw the classes of a block of tasks, `(256, ways)`, without replacement within a task."""
+    keys = words.raw(BLOCK * len(classes.counts)).reshape(BLOCK, -1)
+    return smallest(keys, ways)
 
 
 def draw_images(classes: ClassIndex, chosen: Numbers, size: int, words: Words) -> Numbers:
-    """`size` images of each chosen class `(256, ways)`, as rows `(256, ways, size)`, none twice."""
+    """Draw `size` images of each chosen class `(256, ways)`, without replacement.
+
+    Returns:
+        Row numbers, `(256, ways, size)`.
+    """
     counts = classes.counts
     most = int(counts.max())
     keys = words.raw(BLOCK * chosen.shape[1] * most).reshape(BLOCK, -1, most)
-    keys[np.arange(most) >= counts[chosen][..., None]] = (
-        MOST  # an image that a smaller class does not have
-    )
+    missing = np.arange(most) >= counts[chosen][..., None]  # a smaller class has no such image
+    keys[missing] = LARGEST_WORD
     return smallest(keys, size) + classes.starts[chosen][..., None]
 
 
-def shared_out(weights: NDArray[np.float64], total: int, room: Numbers) -> Numbers:
-    """Give out `total` in whole numbers by weight, by largest remainders, no more than there is room for."""
+def draw_examples(
+    classes: ClassIndex, chosen: Numbers, shots: int, queries: int, words: Words, block: int
+) -> Rows:
+    """Draw `shots` and `queries` images of each chosen class `(256, ways)`: a block of tasks."""
+    images = draw_images(classes, chosen, shots + queries, words)  # (256, ways, shots + queries)
+    return Rows.by_class(images[..., :shots], images[..., shots:], block * BLOCK)
+
+
+def apportion(weights: NDArray[np.float64], total: int, limits: Numbers) -> Numbers:
+    """Distribute `total` in integers in proportion to weights, by largest remainders.
+
+    Args:
+        weights: `(n,)`, positive.
+        limits: `(n,)`, the most that each may get. What is above goes to the others.
+    """
     given = np.zeros(len(weights), np.int64)
-    while (left := total - int(given.sum())) > 0:
-        open_ = given < room
-        wanted = left * weights * open_ / (weights * open_).sum()
+    left = total
+    while left > 0:
+        has_room = given < limits
+        wanted = left * weights * has_room / (weights * has_room).sum()
         more = np.floor(wanted).astype(np.int64)
         order = np.argsort(more - wanted, kind="stable")[: left - int(more.sum())]
         more[order] += 1
-        given = np.minimum(given + more * open_, room)
+        given = np.minimum(given + more * has_room, limits)
+        left = total - int(given.sum())
     return given
 
 
-def need_classes(ways: int, there: int, where: str) -> None:
-    """Refuse more ways than classes."""
-    if ways > there:
+def require_classes(ways: int, available: int, where: str) -> None:
+    """Raise `DataError` if there are fewer classes than ways."""
+    if ways > available:
         raise DataError(
-            f"{ways} ways are more than the {there} classes of {where}; take at most {there}"
+            f"{ways} ways are more than the {available} classes of {where}; use at most {available}"
         )
 
 
-def need_images(ways: int, shots: int, queries: int, least: int, where: str) -> None:
-    """Refuse more images a class than the smallest class has, and numbers below 1."""
+def require_images(ways: int, shots: int, queries: int, smallest_class: int, where: str) -> None:
+    """Raise `DataError` if a number is below 1, or a class has fewer images than a task needs.
+
+    Args:
+        smallest_class: images of the smallest class.
+    """
     if min(ways, shots, queries) < 1:
         raise DataError(
-            f"There is no task of {ways} ways, {shots} shots and {queries} queries; take at least 1 of each"
+            f"There is no task of {ways} ways, {shots} shots and {queries} queries; "
+            "use at least 1 of each"
         )
-    if shots + queries > least:
+    if smallest_class <= shots:
         raise DataError(
-            f"{shots} shots + {queries} queries need {shots + queries} images a class, and {where} has a class "
-            f"of {least}; try --queries {least - shots}"
-            if least > shots
-            else f"{shots} shots leave no query in {where}, where a class has {least} images; "
-            f"try --shots {max(least - 1, 1)}"
+            f"{shots} shots leave no query in {where}, where a class has {smallest_class} images; "
+            f"try --shots {max(smallest_class - 1, 1)}"
+        )
+    if smallest_class < shots + queries:
+        raise DataError(
+            f"{shots} shots + {queries} queries need {shots + queries} images per class, and "
+            f"{where} has a class of {smallest_class}; try --queries {smallest_class - shots}"
         )
 
 
-def need_groups(classes: ClassIndex, where: str) -> None:
-    """Refuse data without a hierarchy."""
+def require_way_shot(classes: ClassIndex, ways: int, shots: int, queries: int, where: str) -> None:
+    """Raise `DataError` if the classes cannot give such tasks."""
+    require_classes(ways, len(classes.counts), where)
+    require_images(ways, shots, queries, int(classes.counts.min()), where)
+
+
+def require_groups(classes: ClassIndex, where: str) -> None:
+    """Raise `DataError` if the classes have no groups."""
     if not classes.groups:
-        raise DataError(f"The classes of {where} come in no groups; use --protocol way-shot")
+        raise DataError(f"The classes of {where} have no groups; use --protocol way-shot")

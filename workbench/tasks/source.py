@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +15,12 @@ from workbench.errors import DataError
 from workbench.tasks.sampling import BLOCK, ClassIndex, Numbers, Rows, TaskProtocol
 from workbench.tasks.task import Examples, Task
 
-_BATCHES, _DOMAINS, _DOMAIN_BATCHES = (
-    1,
-    2,
-    3,
-)  # Philox counters, so that what is drawn by one seed is unrelated
-RESIDENT_BYTES = (
-    16 * 2**30
-)  # a larger split stays memory-mapped, and what is drawn goes to the device
+# counters of Philox, so that draws of different kinds with one seed are independent
+_BATCHES = 1
+_DOMAINS = 2
+_DOMAIN_BATCHES = 3  # of the first domain; 4 is for the second, and so on
+
+RESIDENT_BYTES = 16 * 2**30  # larger splits stay memory-mapped; only drawn images go to the device
 
 
 class Domain(NamedTuple):
@@ -36,13 +34,20 @@ class Domain(NamedTuple):
 class Source:
     """Rows of images with an index by class, and an endless supply of tasks and batches.
 
-    `stack` tasks come at once; `batch_size` images make a batch; without a protocol there are no
-    tasks. What was consumed is counted, saved by `state_dict`, and gone on from. Of several domains,
-    each task comes from one, drawn uniformly, and tasks come one by one (`stack=1`); rows and classes are
-    numbered through, a domain after another.
+    The source counts the tasks and batches that it yields. `state_dict` saves the counts, and
+    `load_state_dict` continues from them.
+
+    With several domains, each task comes from one of them, drawn uniformly. The rows of all domains
+    are numbered consecutively, and so are their classes.
 
     Args:
-        augment: what is done to images `(n, channels, height, width)` in 0..1 on their way into tasks and batches.
+        protocol: how tasks are drawn; None if only batches are needed.
+        stack: tasks per stack; 1 if there are several domains.
+        batch_size: images per batch.
+        augment: a random change of training images `(n, channels, height, width)` in 0..1.
+
+    Raises:
+        DataError: the classes cannot give the protocol's tasks.
     """
 
     def __init__(
@@ -57,28 +62,23 @@ class Source:
         augment: Callable[[Tensor], Tensor] | None = None,
     ):
         if protocol and len(domains) > 1 and stack > 1:
-            raise ValueError("tasks of several domains come one by one: stack=1")
+            raise ValueError("tasks of several domains come one by one: stack must be 1")
         if protocol:
-            for name, _, classes in domains:
-                protocol.check(classes, name or "the data")
+            for domain in domains:
+                protocol.check(domain.classes, domain.name or "the data")
         self.device = torch.device(device)
-        self.offsets = np.cumsum(
-            [0, *(len(domain.images) for domain in domains)]
-        )  # rows before each domain
-        self.parts = [
-            torch.from_numpy(domain.images) for domain in domains
-        ]  # (rows, channels, height, width), uint8
-        if sum(domain.images.nbytes for domain in domains) <= RESIDENT_BYTES:
-            self.parts = [part.to(self.device) for part in self.parts]
-        self.drawn_from = [
-            d.classes._replace(starts=d.classes.starts + o)
-            for d, o in zip(domains, self.offsets, strict=False)
-        ]
+        sizes = [len(domain.images) for domain in domains]
+        self.offsets = np.cumsum([0, *sizes])  # (domains + 1,), the first row of each domain
+        self.parts: list[Tensor] = []  # (rows, channels, height, width) of each domain, uint8
+        self.drawn_from: list[ClassIndex] = []  # of each domain, with row numbers of the source
+        resident = sum(domain.images.nbytes for domain in domains) <= RESIDENT_BYTES
+        for domain, offset in zip(domains, self.offsets, strict=False):
+            images = torch.from_numpy(domain.images)
+            self.parts.append(images.to(self.device) if resident else images)
+            self.drawn_from.append(domain.classes._replace(starts=domain.classes.starts + offset))
         self.protocol = protocol
         self.domains = tuple(domain.name for domain in domains)
-        self.classes = tuple(
-            len(domain.classes.counts) for domain in domains
-        )  # aligned with domains
+        self.classes = tuple(len(domain.classes.counts) for domain in domains)
         self.seed = seed
         self.stack = stack
         self.batch_size = batch_size
@@ -88,7 +88,7 @@ class Source:
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def stacks(self, first: int, count: int, stack: int | None = None) -> Iterator[Rows]:
-        """Tasks `first` to `first + count - 1`, up to `stack` of one form at once."""
+        """Yield tasks `first` to `first + count - 1`, up to `stack` of the same form at once."""
         size = stack or self.stack
         for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
             for rows in self._drawn(block):
@@ -99,12 +99,11 @@ class Source:
                     yield wanted.part(slice(start, start + size))
 
     def gather(self, index: Numbers) -> Tensor:
-        """Images by row number, `(n, channels, height, width)` uint8, on the device."""
+        """Return images by row number, `(n, channels, height, width)` uint8, on the device."""
         if len(self.parts) == 1:
             return _rows_of(self.parts[0], index).to(self.device)
-        images = torch.empty(
-            len(index), *self.parts[0].shape[1:], dtype=torch.uint8, device=self.device
-        )
+        shape = (len(index), *self.parts[0].shape[1:])
+        images = torch.empty(shape, dtype=torch.uint8, device=self.device)
         domain = np.searchsorted(self.offsets, index, side="right") - 1
         for number in np.unique(domain):
             here = np.flatnonzero(domain == number)
@@ -113,123 +112,134 @@ class Source:
         return images
 
     def task(self, rows: Rows, table: Tensor | None = None) -> Task:
-        """A stack of tasks, x `(tasks, n, *shape)`: of the images, or of a table with one row an image."""
+        """Return a stack of tasks, with x `(tasks, n, *shape)` and y `(tasks, n)`.
 
-        def examples(index: Numbers, y: Numbers) -> Examples:
-            flat = index.ravel()
-            x = self._images(flat) if table is None else as_floats(_rows_of(table, flat))
-            return Examples(
-                x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), rows.ways
-            )
-
-        support, query = examples(rows.support, rows.support_y), examples(rows.query, rows.query_y)
+        Args:
+            table: what x is taken from, one row per image; None: the images.
+        """
+        support = self._examples(rows.support, rows.support_y, rows.ways, table)
+        query = self._examples(rows.query, rows.query_y, rows.ways, table)
         return Task(support, query, self.domains[rows.domain])
 
     def tasks(self) -> Iterator[Task]:
-        """Stacks of tasks without end, from where the source stands."""
+        """Yield stacks of tasks without end, from the current count on."""
         while True:
             rows = Rows.join(list(self.stacks(self.tasks_drawn, self.stack)))
-            self.tasks_drawn += self.stack  # before the yield: code after it may never run
+            self.tasks_drawn += self.stack  # before the yield: the caller may not come back
             yield self.task(rows)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches without end: images `(batch, channels, height, width)`, y `(batch,)` in 0 .. sum(classes) - 1.
+        """Yield batches without end, from the current count on.
 
-        Every image comes once an epoch, in an order of its own each epoch; an incomplete last batch
-        is left out.
+        Each epoch has every image once, in a new order. An incomplete last batch is dropped.
+
+        Yields:
+            Images `(batch, channels, height, width)` in 0..1, and y `(batch,)` in 0 ..
+            sum(classes) - 1.
         """
         rows, labels = int(self.offsets[-1]), self._labels()
-        epoch_of = lru_cache(maxsize=1)(partial(self._order, rows, _BATCHES))
+        size = min(self.batch_size, rows)
+        order_of = self._epochs(rows, _BATCHES)
         while True:
-            index = _batch(epoch_of, self.batches_drawn, min(self.batch_size, rows), rows)
+            index = _batch(order_of, self.batches_drawn, size, rows)
             self.batches_drawn += 1
             yield self._images(index), labels[torch.from_numpy(index)].to(self.device)
 
     def domain_batches(self) -> Iterator[list[Examples]]:
-        """Batches without end of each domain, aligned with `domains`: its own labels, its number of classes as ways.
+        """Yield lists without end, with a batch of each domain, from the current count on.
 
-        `batch_size` is shared out equally. Every image of a domain comes once in an epoch of that domain.
+        A batch has labels from 0, and the number of classes of its domain as ways. `batch_size` is
+        divided equally. Each epoch of a domain has every image of it once, in a new order.
         """
-        labels, sizes = self._labels(), np.diff(self.offsets)
-        size = max(self.batch_size // len(sizes), 1)
-        epoch_of = [
-            lru_cache(maxsize=1)(partial(self._order, int(rows), _DOMAIN_BATCHES + number))
-            for number, rows in enumerate(sizes)
-        ]
+        labels, domain_rows = self._labels(), [int(rows) for rows in np.diff(self.offsets)]
+        share = max(self.batch_size // len(domain_rows), 1)
         first_class = np.cumsum([0, *self.classes])
+        orders = []
+        for number, rows in enumerate(domain_rows):
+            orders.append(self._epochs(rows, _DOMAIN_BATCHES + number))
         while True:
+            batch = self.batches_drawn
             self.batches_drawn += 1
             examples = []
-            for number, rows in enumerate(sizes):
-                within = _batch(
-                    epoch_of[number], self.batches_drawn - 1, min(size, int(rows)), int(rows)
-                )
+            for number, rows in enumerate(domain_rows):
+                within = _batch(orders[number], batch, min(share, rows), rows)
                 index = within + self.offsets[number]
                 y = labels[torch.from_numpy(index)].to(self.device) - int(first_class[number])
                 examples.append(Examples(self._images(index), y, self.classes[number]))
             yield examples
 
     def sweep(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images once, in their order and as they are: images `(b, channels, height, width)`, y `(b,)`.
+        """Yield all images once, in order, without augmentation and without counting.
 
-        For what is computed from a data set as a whole; nothing is counted.
+        For statistics of a whole data set.
+
+        Yields:
+            Images `(b, channels, height, width)` in 0..1, and y `(b,)`.
         """
-        labels = self._labels()
-        for index in np.array_split(
-            np.arange(self.offsets[-1]), -(-self.offsets[-1] // self.batch_size)
-        ):
+        labels, rows = self._labels(), self.offsets[-1]
+        batches = -(-rows // self.batch_size)  # rounded up
+        for index in np.array_split(np.arange(rows), batches):
             yield as_floats(self.gather(index)), labels[torch.from_numpy(index)].to(self.device)
 
     def state_dict(self) -> dict[str, int]:
-        """What was consumed."""
+        """Return the numbers of tasks and batches that were yielded."""
         return {"tasks_drawn": self.tasks_drawn, "batches_drawn": self.batches_drawn}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from what was consumed; iterators made before are to be made afresh."""
-        self.tasks_drawn, self.batches_drawn = state["tasks_drawn"], state["batches_drawn"]
+        """Continue from saved numbers. Iterators made before must be made again."""
+        self.tasks_drawn = state["tasks_drawn"]
+        self.batches_drawn = state["batches_drawn"]
+
+    def _examples(self, index: Numbers, y: Numbers, ways: int, table: Tensor | None) -> Examples:
+        """Return the examples of a stack from row numbers and labels, `(tasks, n)` each."""
+        flat = index.ravel()
+        x = self._images(flat) if table is None else as_floats(_rows_of(table, flat))
+        return Examples(x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), ways)
 
     def _images(self, index: Numbers) -> Tensor:
-        """Images by row number on their way into training, `(n, channels, height, width)`."""
+        """Return augmented images by row number, `(n, channels, height, width)` in 0..1."""
         x = as_floats(self.gather(index))
         return self.augment(x) if self.augment else x
 
     def _labels(self) -> Tensor:
-        """The class of each row, numbered through."""
+        """Return the class of each row, `(rows,)`, numbered consecutively over the domains."""
         counts = np.concatenate([classes.counts for classes in self.drawn_from])
         return torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
 
-    def _order(self, rows: int, counter: int, epoch: int) -> Numbers:
-        """The order of rows in an epoch."""
-        words = np.random.Philox(key=[self.seed, epoch], counter=[0, 0, 0, counter]).random_raw(
-            rows
-        )
-        return np.argsort(words, kind="stable")
+    def _epochs(self, rows: int, counter: int) -> Callable[[int], Numbers]:
+        """Return a function from an epoch to the order of its rows, which keeps the last order."""
+
+        @lru_cache(maxsize=1)
+        def order_of(epoch: int) -> Numbers:
+            generator = np.random.Philox(key=[self.seed, epoch], counter=[0, 0, 0, counter])
+            return np.argsort(generator.random_raw(rows), kind="stable")
+
+        return order_of
 
     def _draw(self, block: int) -> list[Rows]:
-        """The stacks of a block; of several domains, of each task the stacks of its domain, one by one."""
+        """Return the stacks of a block; with several domains, one stack per task."""
         if self.protocol is None:
             raise DataError(
-                f"{self.domains[0]} has no protocol to draw tasks by: the learner says episodic = False"
+                f"{self.domains[0]} has no protocol to draw tasks, "
+                "because the learner says episodic = False"
             )
         if len(self.domains) == 1:
             return self.protocol.draw(self.drawn_from[0], self.seed, block)
-        words = np.random.Philox(key=[self.seed, block], counter=[0, 0, 0, _DOMAINS]).random_raw(
-            BLOCK
-        )
-        owner = words % np.uint64(len(self.domains))
-        single = [
-            rows.part(slice(place, place + 1))._replace(domain=domain)
-            for domain, classes in enumerate(self.drawn_from)
-            for rows in self.protocol.draw(classes, self.seed, block)
-            for place in np.flatnonzero(owner[rows.task - BLOCK * block] == domain)
-        ]
+        generator = np.random.Philox(key=[self.seed, block], counter=[0, 0, 0, _DOMAINS])
+        owner = generator.random_raw(BLOCK) % np.uint64(len(self.domains))  # the domain of a task
+        single = []
+        for domain, classes in enumerate(self.drawn_from):
+            for rows in self.protocol.draw(classes, self.seed, block):
+                for place in np.flatnonzero(owner[rows.task - BLOCK * block] == domain):
+                    one = rows.part(slice(place, place + 1))
+                    single.append(one._replace(domain=domain))
         return sorted(single, key=lambda rows: int(rows.task[0]))
 
 
-def _batch(epoch_of: Callable[[int], Numbers], number: int, size: int, rows: int) -> Numbers:
-    """Batch `number` of those that the epochs are cut into, an incomplete last one left out."""
+def _batch(order_of: Callable[[int], Numbers], number: int, size: int, rows: int) -> Numbers:
+    """Return the rows of batch `number`, counted over all epochs without incomplete batches."""
     epoch, place = divmod(number, rows // size)
-    return epoch_of(epoch)[place * size : (place + 1) * size]
+    return order_of(epoch)[place * size : (place + 1) * size]
 
 
 def _rows_of(table: Tensor, index: Numbers) -> Tensor:
@@ -237,5 +247,7 @@ def _rows_of(table: Tensor, index: Numbers) -> Tensor:
 
 
 def as_floats(images: Tensor) -> Tensor:
-    """Images as learners meet them: uint8 becomes floats in 0..1, floats stay."""
-    return images.to(torch.get_default_dtype()).div_(255) if images.dtype == torch.uint8 else images
+    """Return images as learners get them: uint8 becomes floats in 0..1, floats stay."""
+    if images.dtype != torch.uint8:
+        return images
+    return images.to(torch.get_default_dtype()).div_(255)

@@ -1,4 +1,4 @@
 """The protocols: one file for each way to draw tasks.
 
-A protocol draws row numbers and reads no image.
+A protocol draws row numbers and reads no images.
 """

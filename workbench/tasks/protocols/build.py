@@ -1,17 +1,17 @@
-"""How the tasks of an evaluation or a training are drawn from the images of a split.
+"""The protocols by name.
 
-A protocol is a small frozen object with `ways` (0: they vary), `check` and `draw`
-(`workbench.drawing.TaskProtocol`). What stands before `*` in its constructor is asked for everywhere;
-what stands behind is an option of its own, typed as for any other thing: `--protocol unbalanced:alpha=5`.
+A protocol is a small frozen object, a `workbench.tasks.sampling.TaskProtocol`. The parameters
+before `*` in its constructor are ways, shots and queries, which every command asks for. Those after
+it are options of the protocol itself: `--protocol unbalanced:alpha=5`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from workbench.errors import UnknownName, UsageError
 from workbench.plugin.options import convert_options, filled_parameters, options_of, parse_spec
+from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.listed import Listed
 from workbench.tasks.protocols.meta_dataset import MetaDataset
 from workbench.tasks.protocols.prequential import Prequential
@@ -19,11 +19,8 @@ from workbench.tasks.protocols.stream import Stream
 from workbench.tasks.protocols.unbalanced import Unbalanced
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.protocols.within_group import WithinGroup
-from workbench.tasks.sampling import (
-    TaskProtocol,
-)
+from workbench.tasks.sampling import TaskProtocol
 
-DEFAULT_PROTOCOL = "way-shot"
 PROTOCOLS: dict[str, Any] = {
     DEFAULT_PROTOCOL: WayShot,
     "within-group": WithinGroup,
@@ -33,31 +30,28 @@ PROTOCOLS: dict[str, Any] = {
     "stream": Stream,
     "listed": Listed,
 }
-TRAINING_PROTOCOLS = (
-    DEFAULT_PROTOCOL,
-    "within-group",
-    "unbalanced",
-    "meta-dataset",
-)  # those that ask once a task
+# those whose tasks are random and ask once
+TRAINING_PROTOCOLS = (DEFAULT_PROTOCOL, "within-group", "unbalanced", "meta-dataset")
 
 
 def build_protocol(text: str, ways: int, shots: int, queries: int) -> TaskProtocol:
-    """The protocol of a spec, `unbalanced:alpha=5`.
+    """Return the protocol of a spec, `unbalanced:alpha=5`.
+
+    Args:
+        queries: query images per class.
 
     Raises:
-        UnknownName, UsageError: no such protocol or option.
+        UnknownName: there is no such protocol.
+        UsageError: an option is unknown or invalid, or `ways` is 1.
     """
     if ways == 1:
-        raise UsageError(
-            "A task of 1 way has one answer, which is always right; type --ways 2 or more"
-        )
+        raise UsageError("A task of 1 way has only one answer; use --ways 2 or more")
     spec = parse_spec(text)
     if spec.name not in PROTOCOLS:
         raise UnknownName("protocol", spec.name, PROTOCOLS)
     target = PROTOCOLS[spec.name]
-    filled = {"ways": ways, "shots": shots, "queries": queries}
-    arguments: Mapping[str, Any] = {name: filled[name] for name in filled_parameters(target)}
-    protocol: TaskProtocol = target(
-        **arguments, **convert_options(spec.name, spec.options, options_of(target))
-    )
+    numbers = {"ways": ways, "shots": shots, "queries": queries}
+    filled = {name: numbers[name] for name in filled_parameters(target)}
+    options = convert_options(spec.name, spec.options, options_of(target))
+    protocol: TaskProtocol = target(**filled, **options)
     return protocol

@@ -1,26 +1,22 @@
-"""The tasks that a data set lists itself."""
+"""Tasks that a data set lists itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
 from workbench.errors import DataError
-from workbench.tasks.sampling import (
-    BLOCK,
-    ClassIndex,
-    Rows,
-    need_groups,
-    need_images,
-)
+from workbench.tasks.sampling import BLOCK, ClassIndex, Rows, require_groups, require_images
 
 
+@final
 @dataclass(frozen=True)
 class Listed:
-    """The tasks that a data set itself lists: group i is task i; a class's first images are its support.
+    """The tasks of a data set that lists them, such as the 20 runs of Lake et al.
 
-    For tests with files of their own, such as the 20 runs of Lake et al.
+    Group i is task i. The first images of a class are its support.
     """
 
     ways: int
@@ -28,17 +24,21 @@ class Listed:
     queries: int = 1
 
     def check(self, classes: ClassIndex, where: str) -> None:
-        """Refuse what the groups cannot give."""
-        need_groups(classes, where)
-        if wrong := {len(group) for group in classes.groups} - {self.ways}:
-            raise DataError(f"The tasks listed in {where} have {wrong.pop()} ways, not {self.ways}")
-        need_images(self.ways, self.shots, self.queries, int(classes.counts.min()), where)
+        """Raise `DataError` if the groups cannot give such tasks."""
+        require_groups(classes, where)
+        for group in classes.groups:
+            if len(group) != self.ways:
+                raise DataError(
+                    f"The tasks listed in {where} have {len(group)} ways, not {self.ways}"
+                )
+        require_images(self.ways, self.shots, self.queries, int(classes.counts.min()), where)
 
-    def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:  # noqa: ARG002 - nothing is left to chance
-        """The listed tasks, in their order; further blocks are empty."""
+    def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:  # noqa: ARG002 - nothing is random
+        """Return the listed tasks of a block, in order; nothing after the last task."""
         groups = classes.groups[block * BLOCK : (block + 1) * BLOCK]
         if not groups:
             return []
         first = classes.starts[np.stack(groups)][..., None]  # (tasks, ways, 1)
-        support, query = first + np.arange(self.shots), first + self.shots + np.arange(self.queries)
-        return [Rows.of(support, query, block * BLOCK)]
+        support = first + np.arange(self.shots)
+        query = first + self.shots + np.arange(self.queries)
+        return [Rows.by_class(support, query, block * BLOCK)]

@@ -1,8 +1,9 @@
-"""Each example is predicted before its label is shown."""
+"""Sequences in which each example is predicted before its label is shown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
@@ -11,55 +12,57 @@ from workbench.tasks.sampling import (
     ClassIndex,
     Rows,
     Words,
+    draw_classes,
     draw_images,
-    need_classes,
-    need_images,
+    require_classes,
+    require_images,
     smallest,
 )
 
 
+@final
 @dataclass(frozen=True)
 class Prequential:
-    """Predict each example before its label is shown; `shots` examples a class in random order.
+    """Predict each example of a sequence before its label is shown.
 
     Santoro, Bartunov, Botvinick, Wierstra, Lillicrap: Meta-learning with memory-augmented neural
-    networks, ICML 2016. Example t is predicted by what was learnt from examples 1 to t - 1. `instance`
-    says which example of its class it is, 1 to shots. The first example of a task is not asked: nothing
-    was seen before it.
+    networks, ICML 2016. A sequence has `shots` examples of each class in random order. Example t is
+    predicted from examples 1 to t - 1. `instance` is its number within its class, 1 to shots. The
+    first example of a task is not predicted, because there is nothing to learn from.
     """
 
     ways: int
     shots: int
-    queries: int = 0  # none: each example is a query once
+    queries: int = 0  # unused: each example is a query once
 
     def check(self, classes: ClassIndex, where: str) -> None:
-        """Refuse what the classes cannot give."""
-        need_classes(self.ways, len(classes.counts), where)
-        need_images(self.ways, self.shots - 1, 1, int(classes.counts.min()), where)
+        """Raise `DataError` if the classes cannot give such tasks."""
+        require_classes(self.ways, len(classes.counts), where)
+        require_images(self.ways, self.shots - 1, 1, int(classes.counts.min()), where)
 
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
-        """A stack for each place in the sequence."""
+        """Return a stack for each position in the sequence."""
         words = Words(seed, block)
-        chosen = smallest(words.raw(BLOCK * len(classes.counts)).reshape(BLOCK, -1), self.ways)
-        images = draw_images(classes, chosen, self.shots, words).reshape(
-            BLOCK, -1
-        )  # (256, ways * shots)
-        length = images.shape[1]
+        chosen = draw_classes(classes, self.ways, words)  # (256, ways)
+        images = draw_images(classes, chosen, self.shots, words).reshape(BLOCK, -1)
+        length = images.shape[1]  # ways * shots
         order = smallest(words.raw(BLOCK * length).reshape(BLOCK, length), length)
-        x = np.take_along_axis(images, order, 1)
-        y = order // self.shots
-        seen = (y[:, :, None] == y[:, None, :]) & np.tri(length, dtype=bool)  # (256, t, earlier)
-        instance = seen.sum(-1)  # (256, t): 1 for the first of its class, 2 for the second
+        x = np.take_along_axis(images, order, 1)  # (256, length)
+        y = order // self.shots  # (256, length)
+        # (256, t, earlier): whether an example up to t is of the class of example t
+        same = (y[:, :, None] == y[:, None, :]) & np.tri(length, dtype=bool)
+        instance = same.sum(-1)  # (256, t): 1 for the first of its class, 2 for the second
         task = block * BLOCK + np.arange(BLOCK)
-        return [
-            Rows(
-                x[:, :t],
-                x[:, t : t + 1],
-                y[:, :t],
-                y[:, t : t + 1],
-                self.ways,
-                task,
-                instance[:, t],
+        stacks = []
+        for t in range(1, length):
+            rows = Rows(
+                support=x[:, :t],
+                query=x[:, t : t + 1],
+                support_y=y[:, :t],
+                query_y=y[:, t : t + 1],
+                ways=self.ways,
+                task=task,
+                instance=instance[:, t],
             )
-            for t in range(1, length)
-        ]
+            stacks.append(rows)
+        return stacks

@@ -1,40 +1,63 @@
-"""Classes that are met one after another."""
+"""Classes that arrive one after another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
-from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import (
     BLOCK,
     ClassIndex,
     Rows,
+    Words,
+    draw_classes,
+    draw_examples,
+    require_way_shot,
 )
 
 
+@final
 @dataclass(frozen=True)
-class Stream(WayShot):
-    """Classes met one after another, each with all its shots; asked again and again while they come.
+class Stream:
+    """Classes arrive one after another, each with all its shots: the continual protocol.
 
-    The continual protocol: after 1, 2, 4, ... and all classes of a stream, the queries of the classes
-    met so far are asked. `instance` is the number of classes met.
+    After 1, 2, 4, ... and all classes, the queries of the classes seen so far are asked. `instance`
+    is the number of classes seen.
     """
 
+    ways: int
+    shots: int
+    queries: int = 15
+
+    def check(self, classes: ClassIndex, where: str) -> None:
+        """Raise `DataError` if the classes cannot give such tasks."""
+        require_way_shot(classes, self.ways, self.shots, self.queries, where)
+
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
-        """A stack for each number of classes met."""
-        (whole,) = super().draw(classes, seed, block)
-        met = sorted(
-            {*(2**k for k in range(self.ways.bit_length()) if 2**k <= self.ways), self.ways}
+        """Return a stack for each number of classes seen."""
+        words = Words(seed, block)
+        chosen = draw_classes(classes, self.ways, words)  # (256, ways)
+        whole = draw_examples(classes, chosen, self.shots, self.queries, words, block)
+        return [self._after(whole, seen) for seen in self._numbers_of_classes()]
+
+    def _numbers_of_classes(self) -> list[int]:
+        """Return 1, 2, 4, ... below the number of ways, and the number of ways."""
+        numbers = []
+        seen = 1
+        while seen < self.ways:
+            numbers.append(seen)
+            seen *= 2
+        return [*numbers, self.ways]
+
+    def _after(self, whole: Rows, seen: int) -> Rows:
+        """Return the question that is asked after the first classes of each task."""
+        n, m = seen * self.shots, seen * self.queries
+        return whole._replace(
+            support=whole.support[:, :n],
+            support_y=whole.support_y[:, :n],
+            query=whole.query[:, :m],
+            query_y=whole.query_y[:, :m],
+            instance=np.full(BLOCK, seen),
         )
-        return [
-            whole._replace(
-                support=whole.support[:, : k * self.shots],
-                support_y=whole.support_y[:, : k * self.shots],
-                query=whole.query[:, : k * self.queries],
-                query_y=whole.query_y[:, : k * self.queries],
-                instance=np.full(BLOCK, k),
-            )
-            for k in met
-        ]

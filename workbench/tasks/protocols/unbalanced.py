@@ -1,60 +1,74 @@
-"""Tasks whose queries fall on the classes unevenly."""
+"""Tasks with different numbers of queries per class."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from workbench.errors import DataError
-from workbench.tasks.protocols.way_shot import WayShot
+from workbench.plugin.options import AtLeast
 from workbench.tasks.sampling import (
     BLOCK,
     ClassIndex,
+    Numbers,
     Rows,
     Words,
+    apportion,
+    draw_classes,
     draw_images,
-    shared_out,
-    smallest,
+    require_way_shot,
 )
 
 
+@final
 @dataclass(frozen=True)
-class Unbalanced(WayShot):
-    """Way and shot as ever, but the queries fall on the classes unevenly.
+class Unbalanced:
+    """N ways, K shots, with queries that are distributed unevenly over the classes.
 
     Veilleux, Boudiaf, Piantanida, Ben Ayed: Realistic evaluation of transductive few-shot learning,
-    NeurIPS 2021, arXiv 2204.11181. The shares of the classes come from a Dirichlet distribution with
-    all parameters alpha; ways * queries queries are given out by largest remainders, and what a class
-    has too few images for goes to the others.
+    NeurIPS 2021, arXiv 2204.11181. The shares of the classes come from a Dirichlet distribution
+    with all parameters alpha. ways * queries queries are distributed by largest remainders. If a
+    class has too few images for its share, the other classes get the rest.
     """
 
+    ways: int
+    shots: int
+    queries: int = 15  # per class on average
     alpha: Annotated[
-        int, "of the Dirichlet distribution of the classes' shares; larger: more even"
+        int, "parameter of the Dirichlet distribution; larger: more even", AtLeast(1)
     ] = field(default=2, kw_only=True)
 
     def check(self, classes: ClassIndex, where: str) -> None:
-        """Refuse what the classes cannot give."""
-        super().check(classes, where)
-        if self.alpha < 1:
-            raise DataError(f"unbalanced:alpha={self.alpha} cannot be: it must be at least 1")
+        """Raise `DataError` if the classes cannot give such tasks."""
+        require_way_shot(classes, self.ways, self.shots, self.queries, where)
 
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
-        """A block in one stack: the number of queries is the same in all tasks, their labels are not."""
-        words, total = Words(seed, block), self.ways * self.queries
-        chosen = smallest(words.raw(BLOCK * len(classes.counts)).reshape(BLOCK, -1), self.ways)
-        # a gamma variable with a whole parameter is a sum of exponential ones
-        exponential = -np.log1p(-words.uniform(BLOCK * self.ways * self.alpha))
-        weights = exponential.reshape(BLOCK, self.ways, self.alpha).sum(-1)
-        room = classes.counts[chosen] - self.shots  # (256, ways)
-        counts = np.stack([shared_out(w, total, r) for w, r in zip(weights, room, strict=True)])
+        """Return a block of tasks in one stack: all have the same total number of queries."""
+        words = Words(seed, block)
+        chosen = draw_classes(classes, self.ways, words)  # (256, ways)
+        counts = self._query_counts(classes.counts[chosen] - self.shots, words)
         images = draw_images(classes, chosen, self.shots + int(counts.max()), words)
-        taken = np.arange(images.shape[-1] - self.shots) < counts[..., None]  # (256, ways, largest)
-        every = Rows.of(images[..., : self.shots], images[..., self.shots :], block * BLOCK)
+        support, candidates = images[..., : self.shots], images[..., self.shots :]
+        rows = Rows.by_class(support, candidates, block * BLOCK)
+        taken = np.arange(candidates.shape[-1]) < counts[..., None]  # (256, ways, candidates)
         flat = taken.reshape(BLOCK, -1)
-        query, query_y = (
-            every.query[flat].reshape(BLOCK, total),
-            every.query_y[flat].reshape(BLOCK, total),
-        )
-        return [every._replace(query=query, query_y=query_y)]
+        query = rows.query[flat].reshape(BLOCK, -1)  # (256, ways * queries)
+        query_y = rows.query_y[flat].reshape(BLOCK, -1)
+        return [rows._replace(query=query, query_y=query_y)]
+
+    def _query_counts(self, limits: Numbers, words: Words) -> Numbers:
+        """Draw the queries of each class, `(256, ways)`, at most the images that are left."""
+        total = self.ways * self.queries
+        counts = []
+        for weights, limit in zip(self._weights(words), limits, strict=True):
+            counts.append(apportion(weights, total, limit))
+        return np.stack(counts)
+
+    def _weights(self, words: Words) -> NDArray[np.float64]:
+        """Draw weights of the classes, `(256, ways)`, whose shares are Dirichlet-distributed."""
+        # a gamma variable with an integer parameter is a sum of exponential variables
+        exponential = -np.log1p(-words.uniform(BLOCK * self.ways * self.alpha))
+        weights: NDArray[np.float64] = exponential.reshape(BLOCK, self.ways, self.alpha).sum(-1)
+        return weights
