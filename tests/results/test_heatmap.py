@@ -102,10 +102,8 @@ def test_what_the_tasks_do_not_tell_apart_says_so():
         for place, values in (("x", other), ("y", [0.1, 0.3, 0.2, 0.0]))
     ]
     (axis,), _ = drawn(figure := heatmap_figure(frame_of(*cells)))
-    assert [word for word in words(axis) if word.startswith(("≈", MINUS))] == [
-        "≈ +2.5",
-        f"{MINUS}40.0",
-    ]
+    below = [word for word in words(axis) if word.startswith(("≈", MINUS))]
+    assert below == ["≈ +2.5", f"{MINUS}40.0"]
     said = " ".join(" ".join(text.get_text() for text in figure.texts).split())
     assert "≈: the 95% interval of the difference includes 0" in said
     assert "Chance: 20%." in said

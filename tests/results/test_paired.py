@@ -33,7 +33,7 @@ class TestRefusals:
     def test_two_runs_of_one_cell(self):
         frame = frame_of(cell("a", [0.5]).assign(run="long"), cell("a", [0.4]).assign(run="short"))
         with pytest.raises(
-            WorkbenchError, match=r"more than one result for task 0 .* Report long and short separately"
+            WorkbenchError, match=r"more than one result for task 0 .* Report long and short"
         ):
             summary(frame)
 
