@@ -31,14 +31,14 @@ def test_prepared_once_and_mapped(cache):
     assert dataset.times == 1
     assert isinstance(second["train"].images, np.memmap)
     assert first["train"].fingerprint == second["train"].fingerprint
-    second["train"].images[0] = 99  # a slip of the hand does not reach the file
+    second["train"].images[0] = 99  # a mistake does not reach the file
     assert (prepare("plugin/it", dataset, {})["train"].images[0] == 1).all()
     (folder,) = (cache / "prepared").glob("[!.]*")
     assert folder.name.startswith("plugin-it-")
     assert (np.load(folder / "train.npy") == first["train"].images).all()  # a plain .npy file
 
 
-def test_what_is_prepared_again(cache, tmp_path, monkeypatch):
+def test_when_images_are_prepared_again(cache, tmp_path, monkeypatch):
     content = {"train": [some("a")]}
 
     def times(name: str = "it", option: int = 1, **files: Path) -> int:
@@ -58,7 +58,7 @@ def test_what_is_prepared_again(cache, tmp_path, monkeypatch):
     assert [times(), times()] == [1, 0]
 
 
-def test_files_beside_the_module_count_as_its_text(cache, tmp_path, monkeypatch):
+def test_sources_count_as_text_of_the_module(cache, tmp_path, monkeypatch):
     (tmp_path / "module_of_test.py").write_text(
         "from given_classes import Given\nclass It(Given):\n    sources = ('split.toml',)\n"
     )
@@ -162,7 +162,7 @@ def test_file_that_changes_while_it_is_prepared(cache, packed, how, when):
     with pytest.raises(DataError, match=r"x\.tar\.gz changed while it was read"):
         prepare("it", Packed(change), {"x.tar.gz": packed}, {"x.tar.gz": "known"})
     assert sorted(tables := prepare("it", Packed(), {"x.tar.gz": packed}, {"x.tar.gz": "known"}))
-    assert len(tables) == 3  # what was made of the changing file was not kept
+    assert len(tables) == 3  # nothing prepared from the changing file was kept
 
 
 # --- other processes
@@ -189,7 +189,7 @@ def test_cache_removed_after_it_was_prepared(cache):
     assert (tables["train"].images == 1).all()
 
 
-def test_what_killed_processes_left_is_swept(cache):
+def test_leftovers_of_killed_processes_are_removed(cache):
     prepared = cache / "prepared"
     for name in ("dead", "alive"):
         (prepared / f".{name}-0123.part" / "scratch").mkdir(parents=True)
@@ -237,7 +237,7 @@ def test_two_processes_at_once_prepare_once(cache, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no kill -9 on Windows")
-def test_killed_half_way_leaves_nothing_half_made(cache, tmp_path):
+def test_a_killed_process_leaves_no_incomplete_folder(cache, tmp_path):
     run = start(tmp_path, 60)
     assert run.stdout is not None
     assert run.stdout.readline() == "half\n"

@@ -29,7 +29,7 @@ few = settings(
         st.sampled_from(SPLITS), st.dictionaries(st.text(), st.integers(1, 4), min_size=1)
     )
 )
-def test_tables_hold_what_the_classes_yield(tmp_path_factory, content):
+def test_tables_contain_what_the_classes_yield(tmp_path_factory, content):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLW_CACHE", str(tmp_path_factory.mktemp("cache")))
         random = np.random.default_rng(0)
@@ -82,7 +82,7 @@ def test_fingerprint_of_changed_images(cache):
     assert fingerprint_of(load_tables(folder)) != recorded
 
 
-def test_fingerprint_is_as_ever(cache):
+def test_fingerprint_never_changes(cache):
     """Results and runs record it, so it must not change from version to version."""
     groups = Groups((("a",), ("a", "ä/b")), whole=False)
     content = {"train": [some("a"), some("ä/b", 3)], "test": [some("c")]}
@@ -121,13 +121,13 @@ def test_a_damaged_folder_is_prepared_again(cache, damage):
         ([ImageClass("a", np.zeros((1, 1, 2, 2)))], r"not float64 \(1, 1, 2, 2\)"),
     ],
 )
-def test_data_set_that_breaks_the_contract(cache, classes, message):
+def test_a_data_set_that_breaks_the_contract(cache, classes, message):
     with pytest.raises(DataError, match=message):
         prepare("it", Given({"train": classes}), {})
     assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
 
 
-def test_progress_is_told_after_each_class(cache):
+def test_progress_is_reported_after_each_class(cache):
     told: list[Progress] = []
     dataset = Given({"train": [some("a", 2), some("b", 3)], "test": [some("c", 4)]})
     prepare("it", dataset, {}, report=told.append)
@@ -155,7 +155,7 @@ def test_few_classes_are_in_memory_at_once(cache):
     assert peak < 4 * 2_116_800
 
 
-def test_array_that_is_yielded_again_and_again(cache):
+def test_an_array_that_is_yielded_repeatedly(cache):
     class Reused(Dataset):
         def classes(self, split, files):
             images = np.empty((100, 3, 84, 84), np.uint8)

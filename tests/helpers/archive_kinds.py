@@ -87,5 +87,5 @@ def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
     return info
 
 
-def sentence(error: Exception) -> None:
+def one_line(error: Exception) -> None:
     assert "\n" not in str(error)

@@ -16,8 +16,8 @@ from archive_kinds import (
     KINDS,
     TARS,
     entry,
+    one_line,
     png,
-    sentence,
     tar_bytes,
     write,
     write_zip,
@@ -94,7 +94,7 @@ def test_any_names_and_bytes_survive_in_every_kind(content):
 
 
 @pytest.mark.parametrize("kind", ["zip", *TARS])
-def test_content_tells_what_it_is_not_the_name(tmp_path, kind):
+def test_the_kind_is_told_by_content_not_by_name(tmp_path, kind):
     path = write(kind, tmp_path, ("a.png", b"1")).rename(tmp_path / "data.bin")
     with Archive(path) as archive:
         assert archive.read("a.png") == b"1"
@@ -161,7 +161,7 @@ def test_file_that_is_no_archive(tmp_path, content, message):
         Archive(tmp_path / "x.zip")
 
 
-def test_nothing_there(tmp_path):
+def test_an_absent_or_empty_archive(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         Archive(tmp_path / "x.zip")
     (tmp_path / "folder").mkdir()
@@ -180,13 +180,13 @@ def test_cut_off_anywhere(tmp_path, kind):
         whole.write_bytes(content[:length])
         with pytest.raises(DataError) as caught:
             Archive(whole)
-        sentence(caught.value)
+        one_line(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["zip", *TARS])
 @few
 @given(data=st.data())
-def test_damage_anywhere_is_one_sentence(tmp_path, kind, data):
+def test_damage_anywhere_gives_one_line(tmp_path, kind, data):
     """Cut or change an archive at random: it is read right, or `DataError` is raised."""
     members = [("a/1.png", png(np.zeros((4, 4), np.uint8))), ("ä/2.png", b"x" * 50)]
     path = write(kind, tmp_path, *members)
@@ -202,7 +202,7 @@ def test_damage_anywhere_is_one_sentence(tmp_path, kind, data):
         with Archive(path) as archive:
             contents = [archive.read(name) for name in archive.names]
     except DataError as error:
-        sentence(error)
+        one_line(error)
     else:
         if kind != "tar":  # a tar has no checksums
             assert set(contents) <= {b"", *(content for _, content in members)}

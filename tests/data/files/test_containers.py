@@ -1,4 +1,4 @@
-"""Zips, tars and folders: what each says about itself is checked."""
+"""Zips, tars and folders: everything that they declare is checked."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_member_longer_than_declared_is_refused(tmp_path, declared):
 
 
 def test_undeclared_expansion_takes_no_memory(tmp_path):
-    """A member that says 100 bytes and would become 300 MB is read for no more than it says."""
+    """A member that declares 100 bytes and would expand to 300 MB is not expanded further."""
     import tracemalloc
 
     content = bytearray(write_zip(tmp_path / "x.zip", ("a", bytes(3 * 10**8))).read_bytes())
@@ -150,7 +150,7 @@ def test_pipe_in_a_folder_is_refused(tmp_path):
         Archive(tmp_path / "x")
 
 
-def test_hidden_folder_is_not_looked_into(tmp_path):
+def test_hidden_folders_are_ignored(tmp_path):
     path = write("folder", tmp_path, ("a.png", b"1"), (".git/config", b""))
     (path / ".git" / "link").symlink_to("/etc")
     with Archive(path) as archive:

@@ -1,4 +1,4 @@
-"""Every kind of image file that people have, and none."""
+"""Image files of every kind, and files that are no images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def photograph(width: int, height: int) -> Image.Image:
-    """Something smooth and something sharp, as in a photograph."""
+    """Return an image with smooth and sharp parts, like a photograph."""
     y, x = np.mgrid[:height, :width]
     x, y = x / width, y / height
     waves = [127 + 100 * np.sin((9 + 3 * c) * x) * np.cos((7 + c) * y) for c in range(3)]
@@ -47,7 +47,7 @@ def pixel(data: bytes, **how: Any) -> tuple[int, ...]:
     return tuple(decode(data, **how)[:, 0, 0].tolist())
 
 
-def sentence(error: Exception) -> None:
+def one_line(error: Exception) -> None:
     assert "\n" not in str(error)
 
 
@@ -56,13 +56,13 @@ def sentence(error: Exception) -> None:
 
 @few
 @given(arrays(np.uint8, (5, 7, 3)))
-def test_rgb_is_as_it_was(pixels):
+def test_rgb_is_unchanged(pixels):
     assert (decode(png(pixels)) == pixels.transpose(2, 0, 1)).all()
 
 
 @few
 @given(arrays(np.uint8, (5, 7)))
-def test_grey_is_as_it_was_and_in_colour_three_times(pixels):
+def test_grey_is_unchanged_and_in_colour_repeated(pixels):
     assert (decode(png(pixels), channels=1) == pixels[None]).all()
     assert (decode(png(pixels)) == np.stack([pixels] * 3)).all()
 
@@ -97,7 +97,7 @@ def test_transparent_shows_white(mode):
     image.putpixel((1, 0), (0, 0, 0, 255))
     data = (
         saved(image, "GIF") if mode == "PA" else saved(image.convert(mode))
-    )  # a palette with one clear entry
+    )  # a palette with a transparent entry
     assert decode(data)[:, 0].tolist() == [[255, 0]] * 3
     assert decode(data, channels=1)[:, 0].tolist() == [[255, 0]]
 
@@ -113,7 +113,7 @@ def test_one_transparent_colour_shows_white(mode, key):
     assert pixel(saved(Image.new(mode, (1, 1)), transparency=key)) == (255, 255, 255)
 
 
-def test_opaque_is_as_without_alpha():
+def test_an_opaque_alpha_channel_changes_nothing():
     image = photograph(20, 20)
     assert (decode(saved(image.convert("RGBA"))) == decode(saved(image))).all()
 
@@ -135,7 +135,7 @@ def test_sixteen_bits_are_scaled_not_cut(kind, values):
     assert decode(saved(image, kind))[1].tolist() == [expected]
 
 
-def test_sixteen_bits_the_other_way_round():
+def test_sixteen_bits_in_big_endian_order():
     image = Image.frombytes("I;16B", (2, 1), np.array([256, 65535], ">u2").tobytes())
     assert decode(saved(image, "TIFF"), channels=1)[0].tolist() == [[1, 255]]
 
@@ -175,7 +175,7 @@ def test_turned_as_exif_says(kind, turn):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_damaged_exif_is_passed_over():
+def test_damaged_exif_is_ignored():
     data = saved(photograph(8, 8), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
     assert decode(data).shape == (3, 8, 8)
 
@@ -188,8 +188,8 @@ def test_first_frame_of_several(kind):
     assert pixel(data) == (255, 0, 0)
 
 
-def test_omniglot_is_as_ever():
-    """Grey drawings of one bit come out as by the plainest way."""
+def test_omniglot_as_decoded_step_by_step():
+    """Drawings of one bit come out as if converted and resized by Pillow, one step at a time."""
     if not (SHARED / "images_background_small1.zip").is_file():
         pytest.skip("no shared/data beside the repository")
     with Archive(SHARED / "images_background_small1.zip") as archive:
@@ -208,8 +208,8 @@ def test_omniglot_is_as_ever():
 @pytest.mark.parametrize(
     ("width", "height"), [(500, 375), (200, 900), (84, 84), (30, 20), (168, 168)]
 )
-def test_resized_as_by_the_plainest_way(kind, width, height):
-    """A large JPEG is decoded at a fraction of its size, which nobody can see."""
+def test_resized_as_by_pillow(kind, width, height):
+    """A large JPEG is decoded at a fraction of its size; the difference is invisible."""
     data = saved(photograph(width, height), kind)
     plain = Image.open(io.BytesIO(data)).convert("RGB").resize((84, 84), Image.Resampling.LANCZOS)
     difference = np.abs(decode(data, size=84).astype(int) - np.asarray(plain).transpose(2, 0, 1))
@@ -255,7 +255,7 @@ def test_crop_that_is_not_inside(crop):
 # --- no image
 
 
-def test_what_is_no_image(monkeypatch):
+def test_a_file_that_is_no_image(monkeypatch):
     with pytest.raises(DataError, match="x is not an image that can be decoded"):
         decode(b"text", name="x")
     whole = png(np.zeros((50, 50), np.uint8))
@@ -306,7 +306,7 @@ def test_decompression_bomb_is_not_decoded():
         b"8BPS\0\1" + bytes(40),
     ],
 )
-def test_formats_that_are_programs_or_nobodys_are_not_tried(data):
+def test_formats_that_are_not_listed_are_not_tried(data):
     with pytest.raises(DataError, match="is not an image that can be decoded"):
         decode(data)
 
@@ -314,13 +314,13 @@ def test_formats_that_are_programs_or_nobodys_are_not_tried(data):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP"])
 @few
 @given(data=st.data())
-def test_damage_is_one_sentence(kind, data):
+def test_damage_gives_one_line(kind, data):
     content = bytearray(saved(photograph(20, 20), kind))
     for position in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3)):
         content[position] = data.draw(st.integers(0, 255))
     try:
         shape = decode(bytes(content), size=8).shape
     except DataError as error:
-        sentence(error)
+        one_line(error)
     else:
         assert shape == (3, 8, 8)

@@ -1,4 +1,4 @@
-"""Names and members of archives that are refused."""
+"""Names that are refused, wherever they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tarfile
 import pytest
 from archive_kinds import (
     TARS,
-    sentence,
+    one_line,
     write,
     write_tar,
 )
@@ -30,7 +30,7 @@ from workbench.errors import DataError
 def test_hostile_name_is_refused(tmp_path, kind, name, message):
     with pytest.raises(DataError, match=message) as caught:
         Archive(write(kind, tmp_path, ("fine.png", b"fine"), (name, b"/etc")))
-    sentence(caught.value)
+    one_line(caught.value)
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -42,6 +42,6 @@ def test_member_twice_is_refused(tmp_path, kind, again):
         Archive(write(kind, tmp_path, ("b/a", b"1"), (again, b"2")))
 
 
-def test_name_that_is_no_text_is_refused(tmp_path):
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
     with pytest.raises(DataError, match="is not UTF-8; rename it"):
         Archive(write_tar(tmp_path / "x.tar", ("\udce4.png", b"1"), layout=tarfile.GNU_FORMAT))

@@ -1,4 +1,4 @@
-"""Pickles of data come back; what would run code, or fill the memory, does not."""
+"""Pickles of data are read; pickles that would run code or fill the memory are refused."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ dtypes = st.sampled_from(
 )
 
 
-def sentence(error: Exception) -> None:
+def one_line(error: Exception) -> None:
     assert str(error).startswith("the pickle ")
     assert "\n" not in str(error)
 
 
-# --- what comes back
+# --- what is read
 
 
 @few
@@ -146,11 +146,11 @@ def test_streams_are_read_from_where_they_stand():
     assert load_pickle(stream) == [1]
 
 
-# --- what does not
+# --- what is refused
 
 
 class Calls:
-    """Pickled as a call of whatever it is given."""
+    """Pickled as a call of the function that it is given."""
 
     def __init__(self, function: Any, *arguments: Any, state: Any = None):
         self.made = (function, arguments, state) if state is not None else (function, arguments)
@@ -160,7 +160,7 @@ class Calls:
 
 
 def call(module: str, name: str, *arguments: str) -> bytes:
-    """A pickle that calls `module.name` with strings."""
+    """Return a pickle that calls `module.name` with strings."""
     text = "".join(f"V{argument}\n" for argument in arguments)
     return f"c{module}\n{name}\n({text}tR.".encode()
 
@@ -199,7 +199,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("wanted", "value"), HOSTILE, ids=[wanted for wanted, _ in HOSTILE])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, value, wrapped):
+def test_functions_are_refused_by_name(tmp_path, monkeypatch, wanted, value, wrapped):
     monkeypatch.chdir(tmp_path)
     if isinstance(value, bytes):
         value = value if not wrapped else b"(l" + value[:-1] + b"a."  # the second item of a list
@@ -222,7 +222,7 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
 @pytest.mark.parametrize(
     ("dumped", "message"),
     [
-        # dotted names, with which protocol 4 reaches through what is allowed
+        # dotted names, with which protocol 4 reaches attributes of allowed functions
         (b"\x80\x04\x8c\x05numpy\x8c\x10ndarray.__reduce\x93.", "asks for numpy.ndarray.__reduce"),
         (
             b"\x80\x04\x8c\x05numpy\x8c\x17core.multiarray.fromfil\x93.",
@@ -236,7 +236,7 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
             b"\x80\x04\x8c\x07_codecs\x8c\x10encode.__globals\x93.",
             "asks for _codecs.encode.__globals",
         ),
-        # the class of arrays is only an argument: it can be neither called nor made anew
+        # the class of arrays is only an argument: it cannot be called or instantiated
         (b"cnumpy\nndarray\n(I9\ntR.", "not a pickle, or it is damaged"),
         (b"\x80\x02cnumpy\nndarray\nI9\n\x85\x81.", "not a pickle, or it is damaged"),
         # an array of another class
@@ -246,17 +246,17 @@ def test_what_would_run_code_is_refused_by_name(tmp_path, monkeypatch, wanted, v
         ),
         # codecs that unpack
         (b"c_codecs\nencode\n(VQ\nVzlib_codec\ntR.", "asks for the codec 'zlib_codec'"),
-        # setting attributes of what may be called
+        # setting attributes of allowed functions
         (b"c_codecs\nencode\n}V__defaults__\nI1\nsb.", "sets the state of a method"),
         (b"ccollections\nOrderedDict\nN}V__class__\nI1\ns\x86b.", "sets the state of a function"),
         (b"c__builtin__\ncomplex\n}Vx\nI1\nsb.", "sets the state of a type"),
         (b"(lVx\nb.", "sets the state of a list"),
-        # what lies outside
+        # references to something outside
         (b"Pname\n.", "refers to something outside of it"),
         (b"\x80\x02Vname\nQ.", "refers to something outside of it"),
         (b"\x80\x02\x82\x01.", "asks for the extension 1"),
         (b"\x80\x05\x97.", "not a pickle, or it is damaged"),
-        # records, dates and whatever else numpy has
+        # records, dates and other types of numpy
         (pickle.dumps(np.zeros(2, [("a", "u1"), ("b", "O")]), 2), "contains an array of 'V9'"),
         (pickle.dumps(np.zeros(2, "M8[s]"), 2), "contains an array of 'M8'"),
         (pickle.dumps(np.ma.zeros(2), 2), r"asks for numpy\.ma"),
@@ -269,7 +269,7 @@ def test_other_tricks_are_refused(dumped, message):
 
 
 def array_pickle(shape: bytes, dtype: bytes, state: bytes, content: bytes) -> bytes:
-    """An array by hand, with a type whose state is given."""
+    """Return the pickle of an array, with a given state of its type."""
     return (
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n"
         + shape
@@ -309,12 +309,12 @@ def test_array_by_hand():
         array_pickle(b"N", b"u1", FINE, b"S'a'\n"),
     ],
 )
-def test_arrays_that_are_none(dumped):
+def test_invalid_arrays_are_refused(dumped):
     with pytest.raises(DataError):
         load_pickle(dumped, encoding="latin1")
 
 
-def test_flags_of_a_type_are_not_believed():
+def test_flags_of_a_type_are_ignored():
     """Numbers whose type has the flags of objects: numpy would follow them as pointers."""
     state = b"(I3\nS'|'\nNNNI-1\nI-1\nI63\nt"
     found = load_pickle(array_pickle(b"(I8\nt", b"u1", state, b"S'abcdefgh'\n"), encoding="latin1")
@@ -323,7 +323,7 @@ def test_flags_of_a_type_are_not_believed():
     assert found.dtype.flags == np.dtype("u1").flags
 
 
-# --- what would fill the memory
+# --- memory
 
 
 def big(number: int) -> bytes:
@@ -354,14 +354,14 @@ def big(number: int) -> bytes:
 )
 def test_small_pickle_takes_little_memory(dumped):
     tracemalloc.start()
-    with suppress(DataError):  # some come to nothing instead
+    with suppress(DataError):  # some are read
         load_pickle(dumped)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10**8
 
 
-def test_copying_is_named():
+def test_the_message_about_copying():
     dumped = (
         pickle.dumps(bytes(10**6), 4)[:-1]
         + b"\x94"
@@ -377,7 +377,7 @@ def test_copying_is_named():
 
 @few
 @given(st.data(), st.sampled_from(PROTOCOLS))
-def test_damage_is_one_sentence(data, protocol):
+def test_damage_gives_one_line(data, protocol):
     value = {
         "data": np.arange(12, dtype=np.float32).reshape(3, 4),
         "labels": [1, 2, "x"],
@@ -391,16 +391,16 @@ def test_damage_is_one_sentence(data, protocol):
     try:
         load_pickle(bytes(broken))
     except DataError as error:
-        sentence(error)
+        one_line(error)
 
 
 @given(st.binary(max_size=60))
 @few
-def test_no_bytes_at_all_do_more_than_one_sentence(content):
+def test_any_bytes_give_at_most_one_line(content):
     try:
         load_pickle(content)
     except DataError as error:
-        sentence(error)
+        one_line(error)
 
 
 def test_reading_pickles_imports_nothing_that_they_name():
