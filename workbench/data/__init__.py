@@ -1,6 +1,6 @@
-"""Data sets on disk: their files, a user's own images, downloads, and images prepared once.
+"""Data sets on disk: their files, downloads, a user's own images, and prepared images.
 
-Nothing here draws a task or knows a learner. The names below are what a plugin may use to read files.
+Nothing here samples tasks or knows a learner. A plugin may use the names below to read files.
 """
 
 from __future__ import annotations
