@@ -6,7 +6,7 @@ import torch
 
 from workbench import Backbone
 from workbench.experiments.build import build_learner
-from workbench.experiments.plan import make_plan
+from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.tasks.task import Examples
 from workbench.testing import tiny_data, tiny_source
 
@@ -17,7 +17,9 @@ GROUPED = "conv4:norm=group,width=16,pooling=stride"
 def build(spec, backbone=NARROW):
     """A learner of 3 ways in training mode, its weights drawn from seed 0."""
     data = tiny_data()
-    return build_learner(make_plan(spec, data, ways=3, shots=2, backbone=backbone), data).train()
+    return build_learner(
+        make_plan(spec, data, TrainingRequest(ways=3, shots=2, backbone=backbone)), data
+    ).train()
 
 
 def stack_of_tasks(count=3):

@@ -18,11 +18,11 @@ from torch import nn
 from workbench import Backbone
 from workbench.errors import UsageError
 from workbench.experiments.build import build_backbone, build_learner
-from workbench.experiments.plan import make_plan
+from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.functional import class_means, cosines
 from workbench.learning.learner import scores
 from workbench.learning.training import Training
-from workbench.plugin.recipes import RECIPES, matching_number, published_numbers
+from workbench.plugin.recipes import RECIPES, Condition, matching_number, published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
@@ -34,7 +34,9 @@ NORMS = [NARROW, "conv4:width=8,norm=batch", "conv4:width=8,norm=group"]
 
 def learner_of(spec, backbone=NARROW):
     data = tiny_data()
-    return build_learner(make_plan(spec, data, ways=3, shots=2, backbone=backbone), data)
+    return build_learner(
+        make_plan(spec, data, TrainingRequest(ways=3, shots=2, backbone=backbone)), data
+    )
 
 
 def moved(learner):
@@ -134,7 +136,7 @@ def test_a_backbone_without_normalised_maps_is_refused():
         def forward(self, images):
             return self.linear(images.flatten(1))
 
-    with pytest.raises(UsageError, match="Flat normalises no maps"):
+    with pytest.raises(UsageError, match="Flat does not normalise maps"):
         Film(Flat(), (3,), SHAPE)
 
 
@@ -283,7 +285,9 @@ def test_the_blender_learns_from_its_own_loss_alone():
 def test_training_teaches_domains_apart():
     learner, source = of_two_domains()
     plan = make_plan(
-        "film:init=none,steps=40,lr=3e-3,keep=last", tiny_data(), ways=3, shots=2, backbone=NARROW
+        "film:init=none,steps=40,lr=3e-3,keep=last",
+        tiny_data(),
+        TrainingRequest(ways=3, shots=2, backbone=NARROW),
     )
     losses = [record.loss for record in Training(learner, source, plan.settings).steps()]
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
@@ -318,7 +322,9 @@ def test_the_backbone_of_cnaps_stays_as_it_was():
     learner = learner_of("cnaps:init=none")
     before = copy.deepcopy(learner.backbone.state_dict())
     plan = make_plan(
-        "cnaps:init=none,steps=5,lr=0.01", tiny_data(), ways=3, shots=2, backbone=NARROW
+        "cnaps:init=none,steps=5,lr=0.01",
+        tiny_data(),
+        TrainingRequest(ways=3, shots=2, backbone=NARROW),
     )
     film = learner.film(a_task().support.x[0])
     list(Training(learner, tiny_source(), plan.settings).steps())
@@ -360,23 +366,13 @@ def test_the_published_numbers_of_meta_dataset_stand_beside_a_run_of_its_protoco
     entry = registry().find("algorithms", name)
     numbers = published_numbers(entry)
     assert len(numbers) == 10
-    domains = "ilsvrc_2012 + omniglot + aircraft + cu_birds + dtd + quickdraw + fungi + vgg_flower"
-    where = {
-        "test_on": "omniglot",
-        "protocol": "meta-dataset",
-        "ways": 0,
-        "shots": 0,
-        "train_on": domains,
-    }
-    found = matching_number(entry, "", where, backbone)
+    domains = "ilsvrc_2012 omniglot aircraft cu_birds dtd quickdraw fungi vgg_flower"
+    condition = Condition(tuple(domains.split()), "omniglot", "meta-dataset", None, None)
+    found = matching_number(entry, {}, condition, backbone)
     assert found
     assert found.accuracy == {"film": 93.2, "cnaps": 91.7}[name]
-    assert (
-        matching_number(
-            entry, "", where | {"protocol": "way-shot", "ways": 5, "shots": 5}, backbone
-        )
-        is None
-    )
+    five_way = condition._replace(protocol="way-shot", ways=5, shots=5)
+    assert matching_number(entry, {}, five_way, backbone) is None
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -384,11 +380,11 @@ def test_recipes_can_be_planned(recipe):
     options = {"film": "film", "cnaps": "cnaps:init=none"}
     data = tiny_data((3, 84, 84), classes=12, images=24)
     plans = {
-        name: make_plan(spec, data, ways=5, shots=5, recipe=recipe)
+        name: make_plan(spec, data, TrainingRequest(ways=5, shots=5, recipe=recipe))
         for name, spec in options.items()
     }
     assert set(plans["film"].selects) == ({"film_lr", "film_steps"} if recipe == "quick" else set())
     assert plans["cnaps"].settings.train_protocol == (
         "way-shot" if recipe == "quick" else "meta-dataset"
     )
-    assert make_plan("cnaps", data, ways=5, shots=5).init.algorithm == "baseline"
+    assert make_plan("cnaps", data, TrainingRequest(ways=5, shots=5)).init.algorithm == "baseline"

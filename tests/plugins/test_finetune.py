@@ -14,7 +14,7 @@ from torch import nn
 from workbench import Backbone
 from workbench.errors import UsageError
 from workbench.experiments.build import build_learner
-from workbench.experiments.plan import make_plan
+from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.learning.learner import scores
 from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source
@@ -37,7 +37,9 @@ FORMS = [
 def built(options, backbone=NARROW):
     """A learner of 3 ways with averages that are not those of the first day."""
     data = tiny_data()
-    plan = make_plan(f"finetune:{options},init=none", data, ways=3, shots=2, backbone=backbone)
+    plan = make_plan(
+        f"finetune:{options},init=none", data, TrainingRequest(ways=3, shots=2, backbone=backbone)
+    )
     learner = build_learner(plan, data)
     with torch.no_grad():
         learner.train()(tiny_task().support.x[0])

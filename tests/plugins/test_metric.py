@@ -1,6 +1,5 @@
 """Siamese, matching, prototypical and relation networks against formulas written anew from their papers."""
 
-from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -15,7 +14,7 @@ from torch import nn
 
 from workbench.errors import UsageError
 from workbench.experiments.build import build_backbone, build_learner
-from workbench.experiments.plan import make_plan
+from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.learning.evaluation import evaluate
 from workbench.learning.training import Training
 from workbench.plugin.recipes import RECIPES, published_numbers
@@ -62,7 +61,9 @@ def waves(*shape):
 
 
 def learner_of(spec, backbone, data):
-    return build_learner(make_plan(spec, data, ways=3, shots=2, backbone=backbone), data)
+    return build_learner(
+        make_plan(spec, data, TrainingRequest(ways=3, shots=2, backbone=backbone)), data
+    )
 
 
 # --- all of them
@@ -106,7 +107,9 @@ def test_training_lowers_the_loss_and_more_ways_can_be_judged(spec, backbone):
     data = tiny_data()
     learner = learner_of(f"{spec},lr=3e-3" if ":" in spec else f"{spec}:lr=3e-3", backbone, data)
     plan = make_plan(
-        f"{spec.partition(':')[0]}:steps=30,lr=3e-3", data, ways=3, shots=2, backbone=backbone
+        f"{spec.partition(':')[0]}:steps=30,lr=3e-3",
+        data,
+        TrainingRequest(ways=3, shots=2, backbone=backbone),
     )
     source = tiny_source(shots=1, stack=2)
     losses = [record.loss for record in Training(learner, source, plan.settings).steps()]
@@ -118,13 +121,17 @@ def test_training_lowers_the_loss_and_more_ways_can_be_judged(spec, backbone):
 @pytest.mark.parametrize("name", ["protonet", "matching", "siamese", "relation"])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_can_be_planned_where_they_say(name, recipe):
-    tiny = tiny_data(classes=20, images=24)
-    for number in published_numbers(registry().find("algorithms", name)):
+    numbers = published_numbers(registry().find("algorithms", name))
+    assert numbers
+    for number in numbers:
         if recipe == "paper" and number.data == "lake_runs":
             continue  # these runs are for test only
-        data = replace(tiny, name=number.data)
-        plan = make_plan(name, data, ways=number.ways, shots=number.shots, recipe=recipe)
-        assert number.backbone in ("", plan.backbone) or recipe == "quick"
+        data = tiny_data(classes=20, images=24, name=number.data)
+        request = TrainingRequest(number.ways, number.shots, recipe=recipe)
+        plan = make_plan(name, data, request)
+        assert plan.algorithm == name
+        if recipe == "paper" and number.backbone:
+            assert plan.backbone == number.backbone
 
 
 # --- protonet
@@ -329,7 +336,7 @@ def test_relations_loss_is_squared_error_to_one_and_zero(float64):
 
 def test_relation_without_room_for_its_convolutions_is_one_sentence():
     data = tiny_data()
-    plan = make_plan("relation:padding=0", data, ways=3, shots=2)
+    plan = make_plan("relation:padding=0", data, TrainingRequest(ways=3, shots=2))
     with pytest.raises(
         UsageError, match=r"relation cannot be built: maps of 2 x 2 need padding=1; see: mlw info"
     ):

@@ -11,7 +11,7 @@ from mlw_transfer.tim import TIM
 from torch import nn
 
 from workbench.experiments.build import build_learner
-from workbench.experiments.plan import make_plan
+from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.learning.learner import scores
 from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source
@@ -31,7 +31,8 @@ class Given(nn.Module):
 def built(spec):
     data = tiny_data()
     return build_learner(
-        make_plan(f"{spec},init=none", data, ways=3, shots=2, backbone=NARROW), data
+        make_plan(f"{spec},init=none", data, TrainingRequest(ways=3, shots=2, backbone=NARROW)),
+        data,
     ).eval()
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from workbench.errors import UsageError
 from workbench.experiments.build import build_backbone, build_learner
-from workbench.experiments.plan import make_plan
+from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.functional import each_task
 from workbench.learning.settings import TrainSettings
 from workbench.learning.training import Training
@@ -100,7 +100,7 @@ def test_the_contract_with_options(spec):
 
 def test_it_starts_from_url_and_its_rates_are_chosen():
     data = tiny_data()
-    plan = make_plan("tsa", data, ways=3, shots=2, backbone=NARROW)
+    plan = make_plan("tsa", data, TrainingRequest(ways=3, shots=2, backbone=NARROW))
     assert plan.init.algorithm == "url"
     assert plan.init.backbone == plan.backbone
     assert set(plan.selects) == {"adapt_lr", "adapter_lr"}
@@ -109,9 +109,10 @@ def test_it_starts_from_url_and_its_rates_are_chosen():
         <= build_learner(plan.init, data).state_dict().keys()
     )
     numbers = published_numbers(registry().find("algorithms", "tsa"))
-    assert {number.train_on for number in numbers if number.data == "mscoco"} == {
-        "ilsvrc_2012",
-        "ilsvrc_2012 + omniglot + aircraft + cu_birds + dtd + quickdraw + fungi + vgg_flower",
+    all_eight = "ilsvrc_2012 omniglot aircraft cu_birds dtd quickdraw fungi vgg_flower"
+    assert {number.trained_on for number in numbers if number.data == "mscoco"} == {
+        ("ilsvrc_2012",),
+        tuple(all_eight.split()),
     }
     assert all(number.options == {"rates": "oracle"} for number in numbers)
 
@@ -125,7 +126,7 @@ def test_nothing_is_trained():
 
 def test_a_backbone_without_such_convolutions_is_refused_in_one_sentence():
     with pytest.raises(
-        UsageError, match="convolutions of 3 x 3, and this backbone has none; type --backbone conv4"
+        UsageError, match="3 x 3 convolutions, and this backbone has none. Use --backbone conv4"
     ):
         TSA(nn.Flatten(), None)
 

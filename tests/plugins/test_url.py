@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -20,7 +19,7 @@ from torch import nn
 
 from workbench.errors import UsageError
 from workbench.experiments.build import build_backbone, build_learner
-from workbench.experiments.plan import make_plan
+from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import scores
 from workbench.learning.settings import TrainSettings
@@ -84,8 +83,8 @@ def test_the_contract(spec):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_can_be_planned(recipe):
-    data = replace(tiny_data(), name="omniglot")  # teachers have a paper's recipe there
-    plan = make_plan("url", data, ways=3, shots=2, recipe=recipe, backbone=NARROW)
+    data = tiny_data(name="omniglot")  # teachers have a paper's recipe there
+    plan = make_plan("url", data, TrainingRequest(ways=3, shots=2, recipe=recipe, backbone=NARROW))
     assert [teacher.algorithm for teacher in plan.teachers] == ["baseline"]
     assert plan.selects == {"adapt_lr": (0.0, 0.1, 1.0)}
 
@@ -340,10 +339,12 @@ def test_a_student_becomes_like_its_teachers_and_can_be_judged():
 
 def test_a_teacher_that_cannot_teach_is_refused_in_one_sentence():
     data = tiny_data()
-    plan = make_plan("url:teachers=protonet", data, ways=3, shots=2, backbone=NARROW)
+    plan = make_plan(
+        "url:teachers=protonet", data, TrainingRequest(ways=3, shots=2, backbone=NARROW)
+    )
     teacher = build_learner(plan.teachers[0], data)
     with pytest.raises(
-        UsageError, match=r"over the 8 classes .* ProtoNet has none; type teachers=baseline"
+        UsageError, match=r"over the 8 classes .* ProtoNet has none. Use teachers=baseline"
     ):
         URL(Given(4), (8,), (teacher,), None)
     few = Baseline(Given(4), (5,))
@@ -361,7 +362,7 @@ def test_the_centroid_of_a_class_is_its_mean(float64):
 
 @pytest.mark.parametrize("name", ["url", "cnaps", "tsa"])
 def test_the_papers_first_training_needs_no_recipe_of_the_baseline(name):
-    plan = make_plan(name, tiny_data(), ways=3, shots=2, recipe="paper")
+    plan = make_plan(name, tiny_data(), TrainingRequest(ways=3, shots=2, recipe="paper"))
     firsts = [plan.init, *plan.teachers, *getattr(plan.init, "teachers", ())]
     (baseline,) = [first for first in firsts if first and first.algorithm == "baseline"]
     assert (baseline.settings.steps, baseline.settings.optimizer, baseline.backbone) == (
