@@ -83,5 +83,5 @@ def test_images_of_the_user(cache, tmp_path):
     verify("birds", notes.append)
     assert notes == [f"{tmp_path / 'birds'} is unchanged"]
     flip(path)
-    with pytest.raises(DataError, match=rf"{tmp_path / 'birds'} has changed \("):
+    with pytest.raises(DataError, match=rf"{tmp_path / 'birds'} differs from its record: "):
         verify("birds")

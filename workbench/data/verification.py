@@ -64,7 +64,7 @@ def _check_own_images(name: str) -> Iterator[Check]:
     try:
         ImageFolder(record).check()
     except DataError as error:
-        yield Check(record.origin, f"has changed ({error})")
+        yield Check(record.origin, f"differs from its record: {error}")
     else:
         yield Check(record.origin)
 
