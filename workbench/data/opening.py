@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from workbench.data.catalog import find_dataset
 from workbench.data.dataset import Dataset
 from workbench.data.download.manifest import entry_of, overlaps_of
 from workbench.data.download.provenance import downloaded, part_of
-from workbench.data.image_folder.dataset import ImageFolder, open_folder
+from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.prepared import prepare
 from workbench.data.tables import Table
 from workbench.errors import DataError
@@ -24,7 +27,7 @@ class OpenDataset:
     name: str
     tables: Mapping[str, Table]  # by split
     part: str = ""  # "4,000 of 27,000 images", where not all that is published is available
-    overlaps: Mapping[str, bool] = field(default_factory=dict)  # with data of pre-trained weights
+    overlaps: Mapping[str, bool] = MappingProxyType({})  # with data of pre-trained weights
     label_of_whole: str = ""  # the spec with which all its classes are training classes
 
     @property
@@ -71,12 +74,13 @@ def open_dataset(text: str, *, report: Report | None = None) -> OpenDataset:
         DataError: it is not downloaded, or damaged; the message says what to run.
     """
     chosen = find_dataset(text)
+    origin = _origin_of(chosen.name, chosen.dataset)
     return OpenDataset(
         label=chosen.label,
         name=chosen.name,
-        tables=open_tables(chosen.name, chosen.dataset, report=report),
-        part=part_here(chosen.dataset),
-        overlaps=overlaps_of(chosen.dataset),
+        tables=prepare(chosen.name, chosen.dataset, origin.files, origin.checksums, report=report),
+        part=origin.part,
+        overlaps=origin.overlaps,
         label_of_whole=chosen.label_of_whole,
     )
 
@@ -91,35 +95,39 @@ def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
     return opened
 
 
-def open_tables(name: str, dataset: Dataset, *, report: Report | None = None) -> dict[str, Table]:
-    """Return the splits of a data set as memory-mapped tables, prepared on first use.
+def open_tables(name: str, dataset: Dataset) -> dict[str, Table]:
+    """Return the splits of a data set that no spec names, prepared on first use.
 
     Args:
-        name: what the user calls it, for the prepared folder's name and for messages.
+        name: for the prepared folder's name and for messages.
 
     Raises:
         DataError: the files are not downloaded, or damaged.
     """
+    origin = _origin_of(name, dataset)
+    return prepare(name, dataset, origin.files, origin.checksums)
+
+
+class _Origin(NamedTuple):
+    """What the images of a data set are read from."""
+
+    files: Mapping[str, Path]  # by the name that the manifest gives them
+    checksums: Mapping[str, str]
+    part: str = ""
+    overlaps: Mapping[str, bool] = MappingProxyType({})
+
+
+def _origin_of(name: str, dataset: Dataset) -> _Origin:
     if isinstance(dataset, ImageFolder):
-        return open_folder(dataset, report=report)
+        return _Origin({}, dataset.record.content)
     if not dataset.manifest:
-        return prepare(name, dataset, {}, {}, report=report)
+        return _Origin({}, {})
+    entry = entry_of(dataset)
     paths = {}
     checksums = {}
-    for file in downloaded(entry_of(dataset), name):
+    files = downloaded(entry, name)
+    for file in files:
         paths[file.path.name] = file.path
         checksums[file.path.name] = file.sha256
-    return prepare(name, dataset, paths, checksums, report=report)
-
-
-def part_here(dataset: Dataset) -> str:
-    """Return which part of the published images is available: "4,000 of 27,000 images".
-
-    "" if all of them are.
-    """
-    if isinstance(dataset, ImageFolder) or not dataset.manifest:
-        return ""
-    entry = entry_of(dataset)
-    files = downloaded(entry)
-    names = {file.path.name for file in files}
-    return part_of(files, [file for file in entry.files if file.name in names])
+    published = [file for file in entry.files if file.name in paths]
+    return _Origin(paths, checksums, part_of(files, published), overlaps_of(entry))

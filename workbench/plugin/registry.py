@@ -98,8 +98,11 @@ class Registry:
                 named[registration.full_name] = registration
         return dict(sorted(named.items()))
 
-    def find(self, kind: str, name: str) -> Registration:
+    def find(self, kind: str, name: str, *, also_known: Iterable[str] = ()) -> Registration:
         """Return the registration with a name or full name.
+
+        Args:
+            also_known: other names of this kind, for the message.
 
         Raises:
             UnknownName: no plugin registered the name.
@@ -107,7 +110,8 @@ class Registry:
         """
         found = self._named(kind, name)
         if not found:
-            raise UnknownName(KINDS[kind], name, self.entries(kind), self.hint(kind))
+            known = [*self.entries(kind), *also_known]
+            raise UnknownName(KINDS[kind], name, known, self._hint(kind))
         if len(found) > 1:
             names = " and ".join(registration.full_name for registration in found)
             raise UsageError(
@@ -119,7 +123,7 @@ class Registry:
         """Return whether `find` would find a name."""
         return len(self._named(kind, name)) == 1
 
-    def hint(self, kind: str) -> str:
+    def _hint(self, kind: str) -> str:
         """Return what to run if a name of a kind is unknown."""
         broken = [plugin.name for plugin in self.plugins if plugin.error]
         if broken:

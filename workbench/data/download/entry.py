@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -82,6 +82,11 @@ class ManifestEntry:
         for name in names:
             forms[name] = tuple(file for file in self.files if file.form in ("", name))
         return forms
+
+
+def names_of(files: Iterable[RemoteFile]) -> list[str]:
+    """Return the names of files."""
+    return [file.name for file in files]
 
 
 def suffix_of(name: str) -> str:

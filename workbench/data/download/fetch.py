@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from workbench.data.cache import disk_errors
-from workbench.data.download.entry import LOCAL_HOSTS, Form, ManifestEntry, RemoteFile
+from workbench.data.download.entry import LOCAL_HOSTS, Form, ManifestEntry, RemoteFile, names_of
 from workbench.data.download.learnt import learn
 from workbench.data.download.local_files import choose_form, count_images, find_local, take_local
 from workbench.data.download.mirrors import download_file
@@ -168,15 +168,15 @@ def _check_url(entry: ManifestEntry, url: str) -> str:
 
 def _fetch_any_form(job: _FetchJob) -> tuple[FetchedFile, ...]:
     """Fetch the first form that is available, the most complete form in the cache before others."""
-    cached = read_provenance(job.folder).keys()
+    cached = set(read_provenance(job.folder))
     forms = list(job.entry.forms.values())
     if isinstance(job.source, Path):
         form = choose_form(job.entry, job.source)
-        _check_no_other_form(job.entry, form, set(cached))
+        _check_no_other_form(job.entry, form, cached)
         return _fetch_form(job, form)
 
     def files_in_cache(form: Form) -> int:
-        return len([file for file in form if file.name in cached])
+        return len(cached & set(names_of(form)))
 
     *others, last = sorted(forms, key=files_in_cache, reverse=True)
     for form in others:
@@ -190,9 +190,9 @@ def _fetch_any_form(job: _FetchJob) -> tuple[FetchedFile, ...]:
 def _check_no_other_form(entry: ManifestEntry, chosen: Form, cached: set[str]) -> None:
     """Raise `DataError` if the cache has a complete form other than the chosen one."""
     for form in entry.forms.values():
-        names = [file.name for file in form]
+        names = names_of(form)
         if form != chosen and cached.issuperset(names):
-            wanted = ", ".join(file.name for file in chosen)
+            wanted = ", ".join(names_of(chosen))
             raise DataError(
                 f"{entry.name} is already in the cache as {', '.join(names)}. To use {wanted} "
                 f"instead, first run: mlw download {entry.name} --remove"
@@ -290,7 +290,7 @@ def _keep(job: _FetchJob, part: Path, fetched: FetchedFile) -> FetchedFile:
 
 
 def _missing_text(entry: ManifestEntry, form: Form, file: RemoteFile, source: Path) -> str:
-    names = ", ".join(each.name for each in form)
+    names = ", ".join(names_of(form))
     if source.is_file():
         return f"{entry.name} also needs {file.name}; use --from with a folder that has {names}."
     return (

@@ -11,7 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from workbench.data.cache import disk_errors
-from workbench.data.download.entry import ARCHIVES, Form, ManifestEntry, RemoteFile, suffix_of
+from workbench.data.download.entry import (
+    ARCHIVES,
+    Form,
+    ManifestEntry,
+    RemoteFile,
+    names_of,
+    suffix_of,
+)
 from workbench.data.download.learnt import with_learnt
 from workbench.data.download.provenance import FetchedFile, counts_text, difference
 from workbench.data.download.transfer import CHUNK, is_html
@@ -30,17 +37,16 @@ def choose_form(entry: ManifestEntry, source: Path) -> Form:
     """
     forms = list(entry.forms.values())
     if source.is_dir():
-        return max(forms, key=lambda form: _files_found(form, source))
+        return max(forms, key=lambda form: len(_found(form, source)))
     nearest = max(forms, key=lambda form: _likeness(form, source))
     if _likeness(nearest, source) == 0:
-        names = ", ".join(file.name for file in entry.files)
+        names = ", ".join(names_of(entry.files))
         raise UsageError(f"{source} is none of the files of {entry.name}: {names}.")
     return nearest
 
 
-def _files_found(form: Form, folder: Path) -> int:
-    found = [file for file in form if find_local(form, file, folder) is not None]
-    return len(found)
+def _found(form: Form, source: Path) -> list[RemoteFile]:
+    return [file for file in form if find_local(form, file, source) is not None]
 
 
 def _likeness(form: Form, source: Path) -> int:
@@ -49,10 +55,10 @@ def _likeness(form: Form, source: Path) -> int:
     3: one of its files has the same name. 2: the same suffix. 1: it is another kind of archive.
     0: it does not fit.
     """
-    fitting = [file for file in form if find_local(form, file, source) is not None]
+    fitting = _found(form, source)
     if not fitting:
         return 0
-    if source.name in [file.name for file in fitting]:
+    if source.name in names_of(fitting):
         return 3
     suffix = suffix_of(source.name).lower()
     if suffix in [file.suffix.lower() for file in fitting]:

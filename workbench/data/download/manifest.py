@@ -45,14 +45,11 @@ def entry_of(dataset: Dataset | type[Dataset]) -> ManifestEntry:
     return find_entry(cls.manifest, cls.__module__.partition(".")[0])
 
 
-def overlaps_of(dataset: Dataset | type[Dataset]) -> dict[str, bool]:
+def overlaps_of(entry: ManifestEntry) -> dict[str, bool]:
     """Return whether a data set shares images or classes with other data, by the name of that data.
 
-    A name that is absent is unknown. A data set without a manifest entry states nothing.
+    A name that is absent is unknown.
     """
-    if not _class_of(dataset).manifest:
-        return {}
-    entry = entry_of(dataset)
     return {**entry.overlaps, entry.name: True}
 
 

@@ -1,4 +1,4 @@
-"""A user's own folder or archive of images, made a data set.
+"""A user's own folder or archive of images as a data set.
 
-Nothing here is downloaded, and no original is changed or copied.
+Nothing in this package downloads anything, and no original is changed or copied.
 """

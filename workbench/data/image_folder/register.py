@@ -1,54 +1,64 @@
-"""Making a folder or an archive of images a data set: looked through, split, and recorded under a name."""
+"""Register a folder or an archive of images: find its classes, split them, and store a record."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-from workbench.data.cache import disk_errors
 from workbench.data.dataset import SPLITS, chosen_options
 from workbench.data.files.archive import Archive
 from workbench.data.files.decode import decode
 from workbench.data.image_folder.dataset import ImageFolder, content_of
-from workbench.data.image_folder.layout import ImagesByClass, find_layout, listing
-from workbench.data.image_folder.record import FolderRecord, counted, record_path
+from workbench.data.image_folder.labels import ImagesByClass, all_images
+from workbench.data.image_folder.layout import find_layout
+from workbench.data.image_folder.record import FolderRecord, counted, listing, write_record
 from workbench.errors import DataError, UsageError
 from workbench.plugin.options import convert_options, options_of, parse_spec
 from workbench.plugin.registry import registry
+from workbench.progress import Progress, Report
 
-LEAST_IMAGES = 2  # of a class: one to learn from, one to be asked about
-LEAST_CLASSES = 15  # to be split: five ways in each of three parts
+LEAST_IMAGES = 2  # per class: one to learn from, one to classify
+LEAST_CLASSES = 15  # for three splits with five ways each
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 BATCH = 64  # images read at a time
 
-Progress = Callable[[str, int], None]  # what is being done, how much of it is done
-
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be the name of a user's folder. Raises `UsageError`."""
-    if any(name == entry.name for entry in registry().entries("datasets").values()):
-        raise UsageError(
-            f"{name!r} is a data set of {registry().find('datasets', name).distribution}; choose another."
-        )
+    """Check that a user may give a data set this name.
+
+    Raises:
+        UsageError: it is the name of a plugin's data set, or contains other characters than
+            letters, digits, - and _.
+    """
+    for registration in registry().entries("datasets").values():
+        if registration.name == name:
+            raise UsageError(
+                f"{name!r} is a data set of {registration.distribution}; choose another name."
+            )
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a data set's name; use letters, digits, - and _.")
 
 
 def add_folder(
-    text: str, source: str | os.PathLike[str], *, progress: Progress | None = None
+    text: str, source: str | os.PathLike[str], *, report: Report | None = None
 ) -> FolderRecord:
-    """Make a folder or an archive of images a data set by the name in the spec `text`, and return its record.
+    """Register a folder or an archive of images as a data set, and return its record.
 
-    Every image is decoded once to find those that cannot be. Nothing is copied; `open_folder` prepares.
+    Every image is decoded once to find unreadable ones. Nothing is copied, and nothing is prepared.
+
+    Args:
+        text: the spec of the data set: its new name, and options.
+        source: the folder or archive.
+        report: shows progress, in images.
 
     Raises:
-        UsageError: a name that a plugin has or that is none, an option that is none, or no such folder.
-        DataError: it cannot be told what is of which class, or too little is left.
+        UsageError: the name or an option is invalid, or there is no such folder.
+        DataError: the classes are ambiguous, or no class has enough images.
     """
     spec = parse_spec(text)
     check_name(spec.name)
@@ -56,68 +66,64 @@ def add_folder(
     origin = Path(source).expanduser().resolve()
     if not origin.exists():
         raise UsageError(
-            f"{source} does not exist; --from takes a folder or an archive of your own images."
+            f"{source} does not exist. --from takes a folder or an archive of your own images."
         )
-    blank = FolderRecord(spec.name, str(origin), "", {}, "", {}, {}, {}, [])
-    options = chosen_options(ImageFolder(blank, **options))  # the defaults too
-    record = replace(_look(spec.name, origin, options["size"], progress), options=options)
-    from filelock import FileLock
-
-    with disk_errors(record_path(spec.name).parent):
-        record_path(spec.name).parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(record_path(spec.name).parent / f".{spec.name}.lock"):
-            _write(record)
+    record = _inspect(spec.name, origin, _with_defaults(options), report)
+    write_record(record)
     return record
 
 
-def _look(name: str, origin: Path, size: int, progress: Progress | None) -> FolderRecord:
-    """Look at every image and decide on classes and splits."""
+def _with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    unused = FolderRecord(
+        name="",
+        origin="",
+        how="",
+        content={},
+        split="",
+        options={},
+        images={},
+        unreadable={},
+        notes=[],
+    )
+    return chosen_options(ImageFolder(unused, **options))
+
+
+def _inspect(
+    name: str, origin: Path, options: dict[str, Any], report: Report | None
+) -> FolderRecord:
+    """Look at every image, and decide on classes and splits."""
     with Archive(origin) as archive:
         layout = find_layout(archive)
-        images = [
-            image
-            for classes in layout.splits.values()
-            for names in classes.values()
-            for image in names
-        ]
-        unreadable = dict(
-            _unreadable(
-                archive, images, size, lambda n: progress and progress(f"looking at {name}", n)
-            )
-        )
-        kept, small = _large_enough(layout.splits, unreadable)
+        images = all_images(layout.splits)
+        unreadable = _unreadable(archive, images, options["size"], name, report)
+        readable = _without(layout.splits, unreadable)
+        kept, small = _large_enough(readable)
         splits, how = split_classes(kept)
         content = {split: content_of(archive, classes) for split, classes in splits.items()}
     notes = [*layout.notes]
     if small:
-        few = [f"{label} ({count})" for label, count in small.items()]
-        left = f"{counted(len(few), 'class', 'classes')} with fewer than {LEAST_IMAGES} images left out"
-        notes.append(f"{left}: {listing(few, 20)}")
+        notes.append(_small_classes(small))
     if not splits:
         raise DataError(
-            f"{origin} holds no class with {LEAST_IMAGES} images or more; {'; '.join(notes)}."
+            f"{origin} has no class with at least {LEAST_IMAGES} images; {'; '.join(notes)}."
         )
-    counts = {
-        split: {label: len(names) for label, names in classes.items()}
-        for split, classes in splits.items()
-    }
     return FolderRecord(
-        name,
-        str(origin),
-        layout.how,
-        content,
-        how,
-        {},
-        counts,
-        dict(sorted(unreadable.items())),
-        notes,
+        name=name,
+        origin=str(origin),
+        how=layout.how,
+        content=content,
+        split=how,
+        options=options,
+        images={split: _sizes(classes) for split, classes in splits.items()},
+        unreadable=unreadable,
+        notes=notes,
     )
 
 
 def _unreadable(
-    archive: Archive, images: list[str], size: int, progress: Callable[[int], object]
-) -> Iterator[tuple[str, str]]:
-    """Decode all images, in parallel, and yield those that cannot be, with the reason."""
+    archive: Archive, images: list[str], size: int, name: str, report: Report | None
+) -> dict[str, str]:
+    """Decode all images in parallel; return those that cannot be decoded, with the reason."""
 
     def fault(image: str, data: bytes) -> str:
         try:
@@ -126,65 +132,97 @@ def _unreadable(
             return str(error)
         return ""
 
+    found = {}
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            faults = pool.map(fault, batch, [archive.read(image) for image in batch])
-            yield from ((image, why) for image, why in zip(batch, faults, strict=True) if why)
-            progress(min(start + BATCH, len(images)))
+            contents = [archive.read(image) for image in batch]
+            for image, reason in zip(batch, pool.map(fault, batch, contents), strict=True):
+                if reason:
+                    found[image] = reason
+            if report is not None:
+                done = start + len(batch)
+                report(Progress(f"checking {name}", done, len(images), "images"))
+    return dict(sorted(found.items()))
+
+
+def _without(
+    splits: Mapping[str, ImagesByClass], unreadable: Mapping[str, str]
+) -> dict[str, ImagesByClass]:
+    readable: dict[str, ImagesByClass] = {}
+    for split, classes in splits.items():
+        readable[split] = {}
+        for label, names in classes.items():
+            readable[split][label] = [name for name in names if name not in unreadable]
+    return readable
 
 
 def _large_enough(
-    splits: Mapping[str, ImagesByClass], unreadable: Mapping[str, str]
+    splits: Mapping[str, ImagesByClass],
 ) -> tuple[dict[str, ImagesByClass], dict[str, int]]:
-    """The classes with images enough, and how many images those have that have not."""
+    """Return the classes with enough images, and the number of images of the others."""
     kept: dict[str, ImagesByClass] = {}
-    small = {}
+    small: dict[str, int] = {}
     for split, classes in splits.items():
         for label, names in classes.items():
-            if len(left := [name for name in names if name not in unreadable]) < LEAST_IMAGES:
-                small[label] = len(left)
+            if len(names) < LEAST_IMAGES:
+                small[label] = len(names)
             else:
-                kept.setdefault(split, {})[label] = left
+                kept.setdefault(split, {})[label] = names
     return kept, small
 
 
-def split_classes(splits: Mapping[str, ImagesByClass]) -> tuple[dict[str, ImagesByClass], str]:
-    """Split classes that are not: return them by split, and how that was done.
+def _small_classes(small: Mapping[str, int]) -> str:
+    number = counted(len(small), "class", "classes")
+    names = [f"{label} ({count})" for label, count in small.items()]
+    return f"{number} with fewer than {LEAST_IMAGES} images left out: {listing(names, 20)}"
 
-    Classes are put in the order of the SHA-256 of their names: a fifth, but at least five, for test, as
-    many for validation, the rest for training; all for test where there are fewer than 15.
+
+# --- splits
+
+
+def split_classes(splits: Mapping[str, ImagesByClass]) -> tuple[dict[str, ImagesByClass], str]:
+    """Return classes by split, and say in words how they were split.
+
+    Splits that are given are kept. Otherwise the classes are sorted by the SHA-256 of their names:
+    a fifth of them, but at least five, are for testing, as many for validation, the others for
+    training. With fewer than 15 classes, all are for testing.
+
+    Args:
+        splits: classes by split, or under "" if no split is given.
     """
     if "" not in splits:
-        return {
-            split: splits[split] for split in SPLITS if split in splits
-        }, f"as given: {_sizes(splits)} classes"
+        given = {split: splits[split] for split in SPLITS if split in splits}
+        return given, f"as given: {_numbers(given)} classes"
     classes = splits[""]
     if len(classes) < LEAST_CLASSES:
-        every = f"fewer than {LEAST_CLASSES} classes, so all are test classes, to judge what was trained on other data"
-        return {"test": classes}, every
-    order = sorted(classes, key=lambda label: hashlib.sha256(label.encode()).hexdigest())
+        how = (
+            f"fewer than {LEAST_CLASSES} classes, so all are test classes, "
+            "for methods that were trained on other data"
+        )
+        return {"test": classes}, how
+    parts = _split_by_name(list(classes))
+    made: dict[str, ImagesByClass] = {}
+    for split, labels in parts.items():
+        made[split] = {label: classes[label] for label in sorted(labels)}
+    return made, f"by the SHA-256 of the class names: {_numbers(made)} classes"
+
+
+def _split_by_name(labels: list[str]) -> dict[str, list[str]]:
+    order = sorted(labels, key=lambda label: hashlib.sha256(label.encode()).hexdigest())
     fifth = max(5, round(len(order) / 5))
-    parts = {
-        "train": order[: -2 * fifth],
-        "val": order[-2 * fifth : -fifth],
-        "test": order[-fifth:],
+    train = len(order) - 2 * fifth
+    return {
+        "train": order[:train],
+        "val": order[train : train + fifth],
+        "test": order[train + fifth :],
     }
-    made = {
-        split: {label: classes[label] for label in sorted(labels)}
-        for split, labels in parts.items()
-    }
-    return made, f"by the SHA-256 of the classes' names: {_sizes(made)} classes"
 
 
-def _sizes(splits: Mapping[str, ImagesByClass]) -> str:
-    return ", ".join(f"{len(splits[split])} {split}" for split in SPLITS if split in splits)
+def _numbers(splits: Mapping[str, ImagesByClass]) -> str:
+    """Return the numbers of classes in words: "24 train, 8 val, 8 test"."""
+    return ", ".join(f"{len(classes)} {split}" for split, classes in splits.items())
 
 
-def _write(record: FolderRecord) -> None:
-    import tomli_w
-
-    path = record_path(record.name)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(tomli_w.dumps(asdict(record)), encoding="utf-8")
-    os.replace(part, path)
+def _sizes(classes: ImagesByClass) -> dict[str, int]:
+    return {label: len(names) for label, names in classes.items()}
