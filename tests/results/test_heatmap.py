@@ -106,7 +106,7 @@ def test_what_the_tasks_do_not_tell_apart_says_so():
     assert below == ["≈ +2.5", f"{MINUS}40.0"]
     said = " ".join(" ".join(text.get_text() for text in figure.texts).split())
     assert "≈: the 95% interval of the difference includes 0" in said
-    assert "Chance: 20%." in said
+    assert "Chance level: 20%." in said
     assert "All methods are trained on glyphs." in said
 
 
@@ -152,7 +152,7 @@ def test_only_a_baseline_that_won_its_column_is_favoured():
         named: heatmap_figure(frame, named).texts[0].get_text() for named in ((), ("baseline",))
     }
     assert "which favours it" in said[()]
-    assert "Framed, the baseline of the column: baseline." in said["baseline",]
+    assert "Baseline of a column (framed): baseline." in said["baseline",]
     assert "favours" not in said["baseline",]
 
 

@@ -32,9 +32,9 @@ def test_each_has_a_sign_and_words():
     assert legend(table) == [
         "* transductive: classifies the queries of a task together (a)",
         "‡ oracle: uses what only the test data reveal (a)",
-        "† test-time options: lr=0.1, chosen on the validation classes of glyphs (b)",
+        "† test-time options: lr=0.1, chosen on the validation classes of glyphs (b on glyphs)",
         "° pre-trained on imagenet (b)",
-        "! digits overlaps with the pre-training data (b)",
+        "! the test data overlap with the pre-training data (b on digits)",
     ]
     words = "".join(Page(html_page(frame)).words)
     for remark in remarks(table.to_dict("records")[1]):
@@ -73,8 +73,8 @@ def test_training_seeds_may_choose_differently():
     ("overlaps", "words"),
     [
         (("no", "no"), []),
-        (("unknown", "no"), ["! glyphs may overlap with the pre-training data (a)"]),
-        (("unknown", "yes"), ["! glyphs overlaps with the pre-training data (a)"]),
+        (("unknown", "no"), ["! the test data may overlap with the pre-training data (a)"]),
+        (("unknown", "yes"), ["! the test data overlap with the pre-training data (a)"]),
     ],
 )
 def test_the_worst_overlap_of_the_seeds_counts(overlaps, words):

@@ -65,7 +65,7 @@ _MEASURED = (
     Column("accuracy", "number", "0..1", "share of queries that are classified correctly"),
     Column("loss", "number", "nats", "mean cross-entropy of the queries"),
     Column("adapt_seconds", "number", "s", "time to adapt and predict, per task"),
-    Column("calibration_error", "number", "0..1", "expected calibration error of all queries"),
+    Column("calibration_error", "number", "0..1", "calibration error over all queries, 15 bins"),
     Column("train_seconds", "number", "s", "training time, earlier stages included"),
     Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
 )
@@ -132,12 +132,12 @@ SUMMARY = (
     Column("seeds", "integer", "", "number of training seeds"),
     Column("accuracy", "number", "0..1", "mean accuracy over the test tasks"),
     Column("interval", "number", "0..1", "half-width of its 95% interval over tasks"),
-    Column("seed_sd", "number", "0..1", "its standard deviation over seeds; NaN: one seed"),
+    Column("seed_sd", "number", "0..1", "standard deviation of accuracy over seeds; NaN: one seed"),
     Column("difference", "number", "-1..1", "mean paired difference to the condition's best"),
-    Column("difference_interval", "number", "0..1", "half-width of its 95% interval"),
+    Column("difference_interval", "number", "0..1", "half-width, as above; NaN: the best itself"),
     Column("baseline", "text", "", "label of the condition's best baseline; empty: none"),
     Column("to_baseline", "number", "-1..1", "mean paired difference to it; NaN: no baseline"),
-    Column("to_baseline_interval", "number", "0..1", "half-width of its 95% interval"),
+    Column("to_baseline_interval", "number", "0..1", "half-width, as above; NaN: the baseline"),
     *_MEASURED[1:],
     *_FLAGS,
     Column("selected", "texts", "", "options chosen at test time; several if seeds differ"),
@@ -148,7 +148,7 @@ SUMMARY = (
 )
 
 _PAIRED = (
-    Column("difference", "number", "-1..1", "mean paired difference over the shared tasks"),
+    Column("difference", "number", "-1..1", "mean difference in accuracy over the shared tasks"),
     Column("interval", "number", "0..1", "half-width of its 95% interval"),
     _EPISODES,
 )
@@ -185,12 +185,22 @@ FLAGS = [column.name for column in _FLAGS]
 PUBLISHED = [column.name for column in _PUBLISHED]
 
 
+_KINDS: dict[Kind, str] = {
+    "text": "text",
+    "texts": "list of texts",
+    "flag": "true or false",
+    "integer": "integer",
+    "optional integer": "integer or missing",
+    "number": "number",
+}
+
+
 def describe(columns: Sequence[Column]) -> str:
     """Return a Markdown table of columns."""
     lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
     for column in columns:
-        kind = f"list of {column.kind}" if column.kind == "texts" else column.kind
-        lines.append(f"| `{column.name}` | {kind} | {column.unit} | {column.meaning} |")
+        row = [f"`{column.name}`", _KINDS[column.kind], column.unit, column.meaning]
+        lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 

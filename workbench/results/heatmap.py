@@ -204,7 +204,7 @@ def _draw_colour_bar(
     scale = figure.colorbar(colours, cax=axis, orientation="horizontal", extend=extend)
     scale.outline.set_visible(False)
     axis.tick_params(labelsize=8, colors=INK)
-    title = "difference to the best baseline, percentage points"
+    title = "difference to the baseline, percentage points"
     axis.set_title(title, fontsize=8.5, color=INK, loc="left", pad=3)
 
 
@@ -276,12 +276,12 @@ def _is_told_apart(cell: Mapping[str, Any]) -> bool:
 def _legend_words(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
     """Return the sentences of the legend."""
     words = [
-        "Each cell: mean accuracy over the test tasks ± 95% interval, %; below it, the paired "
-        "difference to the baseline.",
-        f"Framed, the baseline of the column: {baseline_words(table, baseline)}.",
+        "Each cell: mean accuracy on the test tasks ± 95% interval, in %.",
+        "Below it: paired difference to the column's baseline, in percentage points.",
+        f"Baseline of a column (framed): {baseline_words(table, baseline)}.",
     ]
     if len(baseline) != 1:
-        words.append("It is chosen by its accuracy on these test tasks, which favours it.")
+        words.append("It is chosen by its accuracy on these same tasks, which favours it.")
     if any(_difference_words(cell).startswith("≈") for cell in records(table)):
         words.append(
             "≈: the 95% interval of the difference includes 0, so these tasks do not tell the two "
@@ -302,9 +302,9 @@ def _chance_words(table: pd.DataFrame) -> list[str]:
     if not ways:
         return []
     if len(ways) == 1:
-        return [f"Chance: {100 / ways[0]:.3g}%."]
+        return [f"Chance level: {100 / ways[0]:.3g}%."]
     chances = [f"{100 / way:.3g}% at {way} ways" for way in ways]
-    return [f"Chance: {enumerated(chances)}."]
+    return [f"Chance level: {enumerated(chances)}."]
 
 
 def _wrapped(sentences: Sequence[str], width: int) -> list[str]:

@@ -56,12 +56,14 @@ th, td { padding: .35rem .7rem; text-align: right; white-space: nowrap; vertical
 thead th { white-space: normal; vertical-align: bottom }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0;
   background: var(--paper) }
-td:first-child { white-space: normal; min-width: 8rem; max-width: 18rem;
+td:first-child { white-space: normal; min-width: 14rem; max-width: 20rem;
   overflow-wrap: break-word }
 tr + tr td { border-top: 1px solid var(--line) }
 tbody th, tbody th:first-child { background: var(--soft); position: static }
 tbody th span { position: sticky; left: .7rem }
-@media (max-width: 40rem) { th, td { padding: .35rem .4rem } }
+@media (max-width: 40rem) {
+  th, td { padding: .35rem .4rem } td:first-child { min-width: 8rem; max-width: 12rem }
+}
 .source { min-width: 12rem } .best { font-weight: 600 }
 small { display: block; font-weight: 400; white-space: normal }
 img { display: block; max-width: 100%; height: auto; background: #fff }
@@ -150,10 +152,11 @@ def _trainings_section(frame: pd.DataFrame) -> list[str]:
 
 def _figure_sections(frame: pd.DataFrame) -> list[str]:
     return [
-        "<h2>Accuracy by shots</h2>",
-        _image(accuracy_figure(frame), "Accuracy with 95% intervals by shots, for each method."),
+        "<h2>Accuracy</h2>",
+        _image(accuracy_figure(frame), "Accuracy with 95% intervals, for each method."),
         "<h2>Paired differences to the best method</h2>",
-        "<p>Where an interval reaches zero, these tasks do not tell the method from the best.</p>",
+        "<p>Where an interval includes zero, these tasks do not tell the method apart from the "
+        "best.</p>",
         _image(
             difference_figure(frame), "Paired differences to the best method, with 95% intervals."
         ),
@@ -210,7 +213,7 @@ def _html_cells(cell: Mapping[str, Any]) -> dict[str, str]:
     return {
         "Method": _html_method(cell),
         "Accuracy, %": _percent(cell["accuracy"], cell["interval"]),
-        "To the best, points": "best" if is_best(cell) else difference,
+        "Difference to best, points": "best" if is_best(cell) else difference,
         "Published, %": _html_published(cell),
         "SD over seeds, points": decimal(100 * cell["seed_sd"], 2),
         "Calibration error, %": decimal(100 * cell["calibration_error"], 1),

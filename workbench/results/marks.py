@@ -39,10 +39,10 @@ def _pretrained(cell: Cell) -> str:
 
 
 def _overlap(cell: Cell) -> str:
-    verbs = {"yes": "overlaps", "unknown": "may overlap"}
+    verbs = {"yes": "overlap", "unknown": "may overlap"}
     if cell["overlap"] not in verbs:
         return ""
-    return f"{cell['test_on']} {verbs[cell['overlap']]} with the pre-training data"
+    return f"the test data {verbs[cell['overlap']]} with the pre-training data"
 
 
 # By sign, the words for a cell; empty where the sign does not apply.
@@ -87,29 +87,36 @@ def own_signs(cell: Cell, shared: str) -> str:
 def legend(table: pd.DataFrame) -> list[str]:
     """Return what the signs in a table mean and whom they concern: "° pre-trained on x (maml)".
 
-    Where a sign means several things for one method, the cells are named too: "(url at 1-shot)".
+    Where a sign does not mean the same for all cells of a method, the cells are named too: "(url
+    at 1-shot)".
     """
-    cells = records(table)
     lines = []
     for sign, words_of in MARKS.items():
-        by_words = _by_words_and_method(cells, words_of)
-        for words, methods in by_words.items():
-            names = []
-            for method, concerned in methods.items():
-                groups = [group[method] for group in by_words.values() if method in group]
-                names.append(f"{method} {_where(concerned, groups)}".rstrip())
+        concerned: dict[str, list[str]] = {}  # by words, methods and their cells
+        for method, cells in _cells_by_method(table).items():
+            by_words = _cells_by_words(cells, words_of)
+            for words, some in by_words.items():
+                where = _where(some, list(by_words.values()))
+                concerned.setdefault(words, []).append(f"{method} {where}".rstrip())
+        concerned.pop("", None)  # the sign does not apply
+        for words, names in concerned.items():
             lines.append(f"{sign} {words} ({', '.join(names)})")
     return lines
 
 
-def _by_words_and_method(
+def _cells_by_method(table: pd.DataFrame) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
+    for cell in records(table):
+        found.setdefault(cell["method"], []).append(cell)
+    return found
+
+
+def _cells_by_words(
     cells: Sequence[Cell], words_of: Callable[[Cell], str]
-) -> dict[str, dict[str, list[Cell]]]:
-    found: dict[str, dict[str, list[Cell]]] = {}
+) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
     for cell in cells:
-        words = words_of(cell)
-        if words:
-            found.setdefault(words, {}).setdefault(cell["method"], []).append(cell)
+        found.setdefault(words_of(cell), []).append(cell)
     return found
 
 
@@ -138,8 +145,7 @@ def _where(cells: Sequence[Cell], groups: Sequence[Sequence[Cell]]) -> str:
         return ""
     for place_of in (_at_shots, _on_data, _on_data_at_shots):
         if _tells_apart(groups, place_of):
-            places = dict.fromkeys(place_of(cell) for cell in cells)
-            return " and ".join(places)
+            return enumerated(dict.fromkeys(place_of(cell) for cell in cells))
     return ""
 
 

@@ -68,10 +68,17 @@ def label_panel(
     axis: Axes, title: str, x: str, y: str = "", *, grid: Literal["x", "y", "both"] = "both"
 ) -> None:
     """Set a panel's title and axis labels; long titles are broken into lines."""
-    axis.set_title(fill(title, 50, break_on_hyphens=False), fontsize=10)
+    axis.set_title(_broken_title(title), fontsize=10)
     axis.set_xlabel(x, fontsize=9.5)
     axis.set_ylabel(y, fontsize=9.5)
     axis.grid(axis=grid, color=PALE)
+
+
+def _broken_title(title: str) -> str:
+    """Return a title in lines that fit a panel; "5-way 1-shot" stays on one."""
+    unbreakable = title.replace("-way ", "-way\N{NO-BREAK SPACE}")
+    lines = fill(unbreakable, 50, break_on_hyphens=False)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def side_by_side(count: int) -> list[float]:
