@@ -1,4 +1,4 @@
-"""Cross-domain methods: learn from several data sets, adapt to another."""
+"""Cross-domain methods: learn from several data sets, adapt to another data set."""
 
 from workbench import Register, hookimpl
 

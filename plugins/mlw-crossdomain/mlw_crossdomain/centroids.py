@@ -1,4 +1,4 @@
-"""The nearest-centroid classifier that FiLM, URL and TSA fit their features to, with cosines."""
+"""The nearest-centroid classifier with cosines that FiLM, URL and TSA fit their features to."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from workbench.functional import cosines, one_hot
 
 
 def nearest_centroid(support: Examples, scale: float = 10.0) -> Predictor:
-    """The scaled cosine to the mean of each class; a class that was not met is never predicted."""
+    """Return a predictor that scores `(m, ways)` by the scaled cosine to the mean of each class.
+
+    A class without support images is never predicted.
+    """
     members = one_hot(support.y, support.ways).to(support.x.dtype).mT  # (ways, n)
-    sums = members @ support.x  # (ways, dim); a cosine does not tell them from means
-    return lambda x: (scale * cosines(x, sums)).masked_fill(members.sum(-1) == 0, float("-inf"))
+    sums = members @ support.x  # (ways, dim); with the mean, the cosine would be the same
+    empty = members.sum(-1) == 0  # (ways,)
+    return lambda x: (scale * cosines(x, sums)).masked_fill(empty, float("-inf"))
 
 
 def centroid_loss(support: Examples, scale: float = 10.0) -> Tensor:
-    """The support's own cross-entropy about its nearest centroids."""
+    """Return the cross-entropy of the support under its own nearest-centroid classifier."""
     return F.cross_entropy(nearest_centroid(support, scale)(support.x), support.y)

@@ -1,23 +1,26 @@
-"""Feature-wise modulation, adapted by gradient: FLUTE.
+"""FLUTE: feature-wise modulation adapted by gradient.
 
-Triantafillou, Larochelle, Zemel, Dumoulin: Learning a Universal Template for Few-shot Dataset Generalization, ICML
-2021, arXiv 2105.07029.
+Triantafillou, Larochelle, Zemel, Dumoulin: Learning a Universal Template for Few-shot Dataset
+Generalization, ICML 2021, arXiv 2105.07029.
 
-Training: all domains share the backbone; each has its own gamma and beta behind every normalisation, out =
-gamma * h + beta, and its own cosine classifier with a learnt scale; the loss is the mean of their cross-entropies.
-Test: only gamma and beta are tuned, by a few steps of Adam on the support's own nearest-centroid cross-entropy, with
-logits scale * cos(f(x), c_k), c_k the mean feature of class k. They start from a convex combination of the domains',
-whose weights are the softmax of a dataset classifier of the support set, the Blender.
+Training: all domains share the backbone. Each domain has its own gamma and beta after every
+    normalisation, out = gamma * h + beta, and its own cosine classifier with a learnt scale. The
+    loss is the mean of their cross-entropies.
 
-What is ours: all domains go through the backbone in one pass, so that running averages are those of the mixture, in
-training as at test, and FiLM learns what sets a domain apart (per domain where the backbone uses the batch's own
-statistics at test too). The Blender has weights of its own, so it is trained on the same batches at the same time.
+Test: only gamma and beta are tuned, by a few steps of Adam on the support's own nearest-centroid
+    cross-entropy with logits scale * cos(f(x), c_k), where c_k is the mean feature of class k. They
+    start from a convex combination of the domains' gamma and beta. Its weights are the softmax of
+    the Blender, a classifier that predicts the domain of a support set.
+
+What differs: all domains pass through the backbone in one batch, so running averages are those of
+the mixture, in training as at test, and FiLM learns what distinguishes a domain. If the backbone
+uses the batch's own statistics at test, each domain passes separately. The Blender shares no
+weights with the rest, so it is trained on the same batches at the same time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -54,25 +57,25 @@ class Film(Learner):
         *,
         start: Annotated[
             Literal["blend", "mean", "identity"],
-            "the film that a task starts from: the domains' mixed by the Blender, their mean, or the bare backbone",
+            "initial film of a task: the domains' films mixed by the Blender, their mean, "
+            "or the unmodulated backbone",
         ] = "blend",
         film_steps: Annotated[int, "steps of Adam on the support", AtLeast(0)] = 6,
-        film_lr: Annotated[float, "rate of those steps", AtLeast(0)] = 5e-3,
+        film_lr: Annotated[float, "learning rate of Adam", AtLeast(0)] = 5e-3,
         scale: Annotated[
             float,
-            "multiplies the cosines; where the learnt scales start, and that of a task",
+            "factor of the cosines in a task; the learnt scales of the domains start from it",
             Above(0),
         ] = 10.0,
     ):
         super().__init__()
         self.backbone = backbone
         self.sites = film_sites(backbone, image_shape)
-        self.films = nn.Parameter(
-            torch.zeros(len(classes), 2, sum(self.sites.values()))
-        )  # of each domain
-        self.heads = nn.ParameterList(
-            torch.randn(count, backbone.dim) * backbone.dim**-0.5 for count in classes
-        )
+        channels = sum(self.sites.values())
+        self.films = nn.Parameter(torch.zeros(len(classes), 2, channels))  # one per domain
+        self.heads = nn.ParameterList()
+        for count in classes:
+            self.heads.append(torch.randn(count, backbone.dim) * backbone.dim**-0.5)
         self.scales = nn.Parameter(torch.full((len(classes),), scale))
         self.blender = SetEncoder(image_shape[0], len(classes))
         self.start = start
@@ -85,7 +88,7 @@ class Film(Learner):
         return film_features(self.backbone, self.sites, film, images)  # (n, dim)
 
     def first_film(self, images: Tensor) -> Tensor:
-        """What the support's images say of the film `(2, channels)` to start from."""
+        """Return the film `(2, channels)` to start from, given the images of a support set."""
         if self.start == "identity":
             return torch.zeros_like(self.films[0])
         if self.start == "mean":
@@ -95,44 +98,45 @@ class Film(Learner):
         return blend
 
     def adapt(self, support: Examples) -> Predictor:
-        def seen_through(film: Tensor) -> Examples:
+        def embedded(film: Tensor) -> Examples:
             return support._replace(x=self.features(support.x, film))
 
-        def loss(film: dict[str, Tensor]) -> Tensor:
-            return centroid_loss(seen_through(film["film"]), self.scale)
+        def loss(weights: dict[str, Tensor]) -> Tensor:
+            return centroid_loss(embedded(weights["film"]), self.scale)
 
-        adam, moments, film = Adam(self.film_lr), None, {"film": self.first_film(support.x)}
+        adam = Adam(self.film_lr)
+        moments = None
+        weights = {"film": self.first_film(support.x)}
         for _ in range(self.film_steps):
-            film, moments = adam.step(film, grad(loss)(film), moments)
-        predictor = nearest_centroid(seen_through(film["film"]), self.scale)
-        return lambda x: predictor(self.features(x, film["film"]))  # (m, ways)
+            weights, moments = adam.step(weights, grad(loss)(weights), moments)
+        film = weights["film"]
+        predictor = nearest_centroid(embedded(film), self.scale)
+        return lambda x: predictor(self.features(x, film))  # (m, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for batches in source.domain_batches():
-            domains = torch.arange(len(batches), device=self.films.device)
-            of_each = zip(
-                batches, self.domain_features(batches), self.heads, self.scales, strict=True
-            )
-            classified = [
-                F.cross_entropy(s * cosines(f, head), batch.y) for batch, f, head, s in of_each
-            ]
-            blended = F.cross_entropy(
-                torch.stack([self.blender(batch.x) for batch in batches]), domains
-            )
-            yield torch.stack(classified).mean() + blended
+            yield self.classification_loss(batches) + self.blender_loss(batches)
+
+    def classification_loss(self, batches: list[Examples]) -> Tensor:
+        """Return the mean of the domains' cross-entropies."""
+        features = self.domain_features(batches)
+        losses = []
+        for domain, batch in enumerate(batches):
+            cosine = cosines(features[domain], self.heads[domain])  # (n, classes)
+            losses.append(F.cross_entropy(self.scales[domain] * cosine, batch.y))
+        return torch.stack(losses).mean()
+
+    def blender_loss(self, batches: list[Examples]) -> Tensor:
+        """Return the cross-entropy of the Blender, which predicts the domain of each batch."""
+        logits = torch.stack([self.blender(batch.x) for batch in batches])  # (domains, domains)
+        return F.cross_entropy(logits, torch.arange(len(batches), device=logits.device))
 
     def domain_features(self, batches: list[Examples]) -> tuple[Tensor, ...]:
-        """The features of each domain's batch under its own film."""
+        """Return the features `(n, dim)` of each domain's batch under the film of the domain."""
+        pairs = list(zip(batches, self.films, strict=True))
         if self.transductive:
-            return tuple(
-                self.features(batch.x, film)
-                for batch, film in zip(batches, self.films, strict=True)
-            )
+            return tuple(self.features(batch.x, film) for batch, film in pairs)
         sizes = [len(batch.y) for batch in batches]
-        films = torch.cat(
-            [film.expand(size, -1, -1) for film, size in zip(self.films, sizes, strict=True)]
-        )
-        together = self.features(torch.cat([batch.x for batch in batches]), films)
-        return tuple(
-            together[end - size : end] for end, size in zip(accumulate(sizes), sizes, strict=True)
-        )
+        images = torch.cat([batch.x for batch in batches])
+        films = torch.cat([film.expand(len(batch.y), -1, -1) for batch, film in pairs])
+        return self.features(images, films).split(sizes)

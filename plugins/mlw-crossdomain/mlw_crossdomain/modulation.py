@@ -1,8 +1,11 @@
-"""What methods share that modulate every channel of a backbone (FiLM).
+"""Feature-wise linear modulation (FiLM), shared by the methods that modulate every channel.
 
-Perez, Strub, de Vries, Dumoulin, Courville: FiLM: Visual Reasoning with a General Conditioning Layer, AAAI 2018,
-arXiv 1709.07871: out = gamma * h + beta for each channel, here behind every normalisation. A film is a tensor
-`(2, channels)` of gamma - 1 and beta, the channels of all sites one after another: zeros are the bare backbone.
+Perez, Strub, de Vries, Dumoulin, Courville: FiLM: Visual Reasoning with a General Conditioning
+Layer, AAAI 2018, arXiv 1709.07871: out = gamma * h + beta for each channel, here after every
+normalisation.
+
+A film is a tensor `(2, channels)` that holds gamma - 1 and beta for the channels of all sites, one
+site after another. Zeros give the unmodulated backbone.
 """
 
 from __future__ import annotations
@@ -19,15 +22,17 @@ from workbench.errors import UsageError
 
 
 def film_sites(backbone: Backbone, image_shape: tuple[int, int, int]) -> dict[str, int]:
-    """The normalisations that are followed by FiLM, with their channels.
+    """Return the normalisations that FiLM follows, with their channels.
 
     Raises:
         UsageError: the backbone has none.
     """
-    if not (sites := normalisations(backbone, image_shape)):
+    sites = normalisations(backbone, image_shape)
+    if not sites:
         raise UsageError(
-            f"FiLM scales and shifts the maps behind each normalisation, and {type(backbone).__name__} normalises no "
-            "maps (n, channels, height, width); type --backbone conv4"
+            "FiLM scales and shifts the maps after each normalisation, and "
+            f"{type(backbone).__name__} does not normalise maps (n, channels, height, width). "
+            "Use --backbone conv4."
         )
     return sites
 
@@ -35,11 +40,12 @@ def film_sites(backbone: Backbone, image_shape: tuple[int, int, int]) -> dict[st
 def film_features(
     backbone: Backbone, sites: Mapping[str, int], film: Tensor, images: Tensor
 ) -> Tensor:
-    """Features `(n, dim)` of images under a film `(2, channels)`, or under one each `(n, 2, channels)`."""
+    """Return features `(n, dim)` under one film `(2, channels)` or one each `(n, 2, channels)`."""
     parts = film.split(list(sites.values()), -1)
-    with modulated(
-        backbone, {name: partial(_modulate, part) for name, part in zip(sites, parts, strict=True)}
-    ):
+    changes = {}
+    for name, part in zip(sites, parts, strict=True):
+        changes[name] = partial(_modulate, part)
+    with modulated(backbone, changes):
         return backbone(images)
 
 
@@ -49,21 +55,21 @@ def _modulate(film: Tensor, _: Tensor, h: Tensor) -> Tensor:
 
 
 class SetEncoder(nn.Module):
-    """A set of images `(n, channels, height, width)` to one vector `(out,)`, whatever their order and number.
+    """Encode a set of images `(n, channels, height, width)` as one vector `(out,)`.
 
-    Zaheer et al.: Deep Sets, NeurIPS 2017, arXiv 1703.06114: a network of the mean of what another makes of each.
-    That one is four strided convolutions, normalised by groups: no image's embedding depends on the others.
+    Zaheer et al.: Deep Sets, NeurIPS 2017, arXiv 1703.06114: one network embeds each image, another
+    maps the mean of the embeddings, so the order and number of images do not matter. The first
+    network has four strided convolutions with group normalisation, so the embedding of an image
+    does not depend on the others.
     """
 
     def __init__(self, channels: int, out: int, *, width: int = 64):
         super().__init__()
         blocks: list[nn.Module] = []
         for inputs in (channels, width, width, width):
-            blocks += [
-                nn.Conv2d(inputs, width, 3, stride=2, padding=1),
-                nn.GroupNorm(8, width),
-                nn.ReLU(),
-            ]
+            blocks.append(nn.Conv2d(inputs, width, 3, stride=2, padding=1))
+            blocks.append(nn.GroupNorm(8, width))
+            blocks.append(nn.ReLU())
         self.of_each = nn.Sequential(*blocks)
         self.of_all = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, out))
 

@@ -1,35 +1,37 @@
-"""Change what chosen modules of any backbone compute, from outside and for the length of a call.
+"""Change the output of chosen modules of any backbone, from outside and for the duration of a call.
 
-    changes = {name: partial(residual, weight) for name, weight in zip(sites, weights)}
+    changes = {"blocks.1": partial(residual, weight)}
     with modulated(backbone, changes):
         features = backbone(images)
 
-The backbone is not rebuilt: its parameters keep their names, and outside the block it is what it was. Tensors in a
-change may be batched by `torch.vmap` or differentiated by `torch.func.grad`.
+The backbone is not rebuilt: its parameters keep their names, and after the block it is unchanged.
+Tensors in a change may be batched by `torch.vmap` or differentiated by `torch.func.grad`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 Change = Callable[[Tensor, Tensor], Tensor]
-"""What came into a module and what it made of it, to what goes on in its place."""
+"""From the input and the output of a module to its new output."""
 
 _NORMALISATIONS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
 
 
 @contextmanager
 def modulated(backbone: nn.Module, changes: Mapping[str, Change]) -> Iterator[None]:
-    """Within the block, the modules of these names (those of `named_modules`) are followed by their change."""
+    """Apply changes to the outputs of modules, named as in `named_modules`, within the block."""
     handles = []
     try:
         for name, change in changes.items():
-            handles.append(backbone.get_submodule(name).register_forward_hook(_hook(change)))
+            module = backbone.get_submodule(name)
+            handles.append(module.register_forward_hook(_hook(change)))
         yield
     finally:
         for handle in handles:
@@ -37,43 +39,45 @@ def modulated(backbone: nn.Module, changes: Mapping[str, Change]) -> Iterator[No
 
 
 def normalisations(backbone: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, int]:
-    """The channels of each normalisation of maps `(n, channels, height, width)`, by name, as a forward pass meets them.
+    """Return the channels of each normalisation of maps, by name, in the order of a forward pass.
 
-    Which are torch's own for maps, and whatever declares `batch_statistics`; found by a dry run on one image of zeros.
+    These are torch's normalisations of maps `(n, channels, height, width)` and all modules that
+    declare `batch_statistics`. They are found by a forward pass with one image of zeros.
     """
     channels: dict[str, int] = {}
 
-    def note(name: str) -> Change:
-        def change(_: Tensor, h: Tensor) -> Tensor:
-            if h.ndim == 4:
-                channels[name] = h.shape[1]
-            return h
+    def note(name: str, _: Tensor, h: Tensor) -> Tensor:
+        if h.ndim == 4:
+            channels[name] = h.shape[1]
+        return h
 
-        return change
-
-    found = [name for name, part in backbone.named_modules() if _normalises(part)]
-    like, was_training = next(backbone.parameters()), backbone.training
-    with torch.no_grad(), modulated(backbone.eval(), {name: note(name) for name in found}):
-        backbone(like.new_zeros(1, *image_shape))
+    changes = {}
+    for name, part in backbone.named_modules():
+        if _normalises(part):
+            changes[name] = partial(note, name)
+    image = next(backbone.parameters()).new_zeros(1, *image_shape)
+    was_training = backbone.training
+    backbone.eval()
+    with torch.no_grad(), modulated(backbone, changes):
+        backbone(image)
     backbone.train(was_training)
     return channels
 
 
 def convolutions(backbone: nn.Module) -> dict[str, nn.Conv2d]:
-    """Every 3 x 3 convolution over all channels, by name; stride, padding and channels are attributes of it."""
-    found = {name: part for name, part in backbone.named_modules() if isinstance(part, nn.Conv2d)}
-    return {
-        name: part
-        for name, part in found.items()
-        if part.kernel_size == (3, 3) and part.groups == 1
-    }
+    """Return the 3 x 3 convolutions that are not grouped, by name."""
+    found = {}
+    for name, part in backbone.named_modules():
+        if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3) and part.groups == 1:
+            found[name] = part
+    return found
 
 
 def _normalises(part: nn.Module) -> bool:
-    own = getattr(part, "batch_statistics", False) and not list(
-        part.children()
-    )  # not a container of such parts
-    return isinstance(part, _NORMALISATIONS) or bool(own)
+    if isinstance(part, _NORMALISATIONS):
+        return True
+    is_container = bool(list(part.children()))  # a backbone may declare it for its parts
+    return bool(getattr(part, "batch_statistics", False)) and not is_container
 
 
 def _hook(change: Change) -> Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]:

@@ -1,16 +1,25 @@
 """Task-specific adapters (TSA).
 
-Li, Liu, Bilen: Cross-domain Few-shot Learning with Task-specific Adapters, CVPR 2022, arXiv 2107.00358.
+Li, Liu, Bilen: Cross-domain Few-shot Learning with Task-specific Adapters, CVPR 2022, arXiv
+2107.00358.
 
-A trained network, URL's by the recipe, stays as it is, and normalises by its running averages. For each task, every
-3 x 3 convolution f gets a residual adapter beside it, f(x) + r(x), a convolution r of 1 x 1 at the same places, 1e-4
-times the identity at first; and the features go through URL's linear map, the identity at first. Both are fitted to
-the support by 40 steps of Adadelta on URL's cross-entropy about the nearest centroid, each at a rate of its own.
+The network is trained beforehand, by URL in the recipe, and stays frozen; it normalises by its
+running averages. For each task, every 3 x 3 convolution f gets a residual adapter in parallel: f(x)
++ r(x), where r is a 1 x 1 convolution with the same stride that starts as 1e-4 times the identity.
+The features pass through URL's linear map, which starts as the identity. Both are fitted to the
+support by 40 steps of Adadelta on URL's cross-entropy about the nearest centroid, each with its own
+learning rate.
 
-A 1 x 1 convolution beside a 3 x 3 one is a change of the middle of its kernel, so it is computed as that. In the
-authors' ResNet-18 the first convolution is none of 3 x 3, and has no adapter; where it is one, it gets one here. One
-in groups (depthwise) gets none: beside it, a 1 x 1 convolution would be no identity of all channels. The paper
-takes the rates by whether the test domain was trained on (`rates=oracle`); here they are chosen on validation classes.
+A 1 x 1 convolution in parallel with a 3 x 3 one changes the centre of its kernel, so it is computed
+that way.
+
+What differs:
+- In the authors' ResNet-18 the first convolution is not 3 x 3 and has no adapter. Here it gets one
+  if it is 3 x 3.
+- A grouped (depthwise) convolution gets no adapter: a 1 x 1 convolution of its shape cannot be the
+  identity of all channels.
+- The learning rates are chosen on validation classes. The paper chooses them by whether the test
+  domain was trained on, `rates=oracle`.
 """
 
 from __future__ import annotations
@@ -31,7 +40,7 @@ from workbench.functional import Adadelta, Weights
 
 
 class TSA(Learner):
-    """Fit small adapters inside a trained network, and a linear map of its features, to the task."""
+    """Fit small adapters in a trained network, and a linear map of its features, to a task."""
 
     episodic = False
     selects: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -44,13 +53,14 @@ class TSA(Learner):
         backbone: Backbone,
         seen: bool | None,
         *,
-        first: Annotated[float, "an adapter's first value, times the identity"] = 1e-4,
-        adapt_steps: Annotated[int, "steps of Adadelta on a task", AtLeast(0)] = 40,
-        adapt_lr: Annotated[float, "rate of those steps for the map", AtLeast(0)] = 0.1,
-        adapter_lr: Annotated[float, "rate of those steps for the adapters", AtLeast(0)] = 0.05,
+        first: Annotated[float, "initial value of the adapters, times the identity"] = 1e-4,
+        adapt_steps: Annotated[int, "steps of Adadelta per task", AtLeast(0)] = 40,
+        adapt_lr: Annotated[float, "learning rate of the map", AtLeast(0)] = 0.1,
+        adapter_lr: Annotated[float, "learning rate of the adapters", AtLeast(0)] = 0.05,
         rates: Annotated[
             Literal["own", "oracle"],
-            "those two, or 0.1 and 0.05 in domains that were trained on, 1 and 0.5 in others",
+            "own: these two rates; oracle: 0.1 and 0.05 in domains that were trained on, "
+            "1 and 0.5 in others",
         ] = "own",
     ):
         super().__init__()
@@ -65,43 +75,55 @@ class TSA(Learner):
         self.transductive = uses_batch_statistics(backbone)
         if not convolutions(backbone):
             raise UsageError(
-                "tsa adapts convolutions of 3 x 3, and this backbone has none; type --backbone conv4"
+                "tsa adapts 3 x 3 convolutions, and this backbone has none. Use --backbone conv4."
             )
 
     def adapt(self, support: Examples) -> Predictor:
-        def loss(weights: Weights) -> Tensor:
-            return centroid_loss(support._replace(x=self.features(weights, support.x)))
+        def embedded(weights: Weights) -> Examples:
+            return support._replace(x=self.features(weights, support.x))
 
-        weights, spreads = self.first_weights(support.x), None
-        of_map, of_adapters = self.adapt_lr, self.adapter_lr
-        if self.oracle:
-            of_map, of_adapters = (1.0, 0.5) if self.seen is False else (0.1, 0.05)
-        adadelta = Adadelta(dict.fromkeys(weights, of_adapters) | {"map": of_map})
+        def loss(weights: Weights) -> Tensor:
+            return centroid_loss(embedded(weights))
+
+        weights = self.first_weights(support.x)
+        map_lr, adapter_lr = self.learning_rates
+        adadelta = Adadelta(dict.fromkeys(weights, adapter_lr) | {"map": map_lr})
+        spreads = None
         for _ in range(self.adapt_steps):
             weights, spreads = adadelta.step(weights, grad(loss)(weights), spreads)
-        predictor = nearest_centroid(support._replace(x=self.features(weights, support.x)))
+        predictor = nearest_centroid(embedded(weights))
         return lambda x: predictor(self.features(weights, x))  # (m, ways)
 
-    def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002
-        yield from ()  # the network was trained before
+    def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002 - the network is already trained
+        yield from ()
+
+    @property
+    def learning_rates(self) -> tuple[float, float]:
+        """The learning rates of the map and of the adapters in the current task."""
+        if not self.oracle:
+            return self.adapt_lr, self.adapter_lr
+        if self.seen is False:
+            return 1.0, 0.5
+        return 0.1, 0.05
 
     def first_weights(self, like: Tensor) -> Weights:
-        """The adapters `(outputs, inputs)` by the name of their convolution's kernel, and the map `(dim, dim)`."""
-        shapes = {
-            f"{site}.weight": conv.weight.shape[:2]
-            for site, conv in convolutions(self.backbone).items()
-        }
-        adapters = {name: self.first * torch.eye(*shape).to(like) for name, shape in shapes.items()}
-        return adapters | {"map": torch.eye(self.backbone.dim).to(like)}
+        """Return the initial weights.
+
+        These are the adapters `(outputs, inputs)`, named after the kernel that they change, and the
+        map `(dim, dim)`.
+        """
+        weights = {}
+        for site, convolution in convolutions(self.backbone).items():
+            outputs, inputs = convolution.weight.shape[:2]
+            weights[f"{site}.weight"] = self.first * torch.eye(outputs, inputs).to(like)
+        weights["map"] = torch.eye(self.backbone.dim).to(like)
+        return weights
 
     def features(self, weights: Weights, images: Tensor) -> Tensor:
-        """What the adapted network makes of images, mapped: `(n, dim)`."""
-        middle = {
-            name: F.pad(weights[name][..., None, None], [1] * 4)
-            for name in weights
-            if name != "map"
-        }
-        kernels = {
-            name: self.backbone.get_parameter(name) + change for name, change in middle.items()
-        }
+        """Return the mapped features `(n, dim)` of images, computed by the adapted network."""
+        kernels = {}
+        for name, weight in weights.items():
+            if name != "map":
+                centre = F.pad(weight[..., None, None], [1, 1, 1, 1])  # (outputs, inputs, 3, 3)
+                kernels[name] = self.backbone.get_parameter(name) + centre
         return F.linear(functional_call(self.backbone, kernels, images), weights["map"])
