@@ -1,0 +1,107 @@
+"""Layouts of folders and archives: class folders, split folders, and what is ambiguous."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from image_folders import class_folders, tables, write_images
+
+from workbench.data.image_folder.record import folder_names, read_record
+from workbench.data.image_folder.register import add_folder
+from workbench.errors import DataError
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar"])
+def test_an_archive_is_read_as_the_folder_in_it(tmp_path, kind):
+    folder = class_folders(tmp_path / "birds", 3)
+    add_folder("loose", folder)
+    packed = tmp_path / f"birds.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path in sorted(folder.rglob("*.png")):
+                archive.write(path, Path("birds") / path.relative_to(folder))
+    else:
+        with tarfile.open(packed, "w:gz" if kind == "tar.gz" else "w") as archive:
+            archive.add(folder, "birds")
+    assert add_folder("packed", packed).images == read_record("loose").images
+    assert tables("packed")["test"].fingerprint == tables("loose")["test"].fingerprint
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "valid", "TESTING")])
+def test_given_splits_are_kept(tmp_path, names):
+    paths = [
+        f"{split}/{split} class {c}/{i}.png" for split in names for c in range(2) for i in range(2)
+    ]
+    record = add_folder("birds", write_images(tmp_path / "birds", *paths))
+    assert record.split == "as given: 2 train, 2 val, 2 test classes"
+    assert list(tables("birds")) == ["train", "val", "test"]
+    assert list(record.images["val"]) == [f"{names[1]} class 0", f"{names[1]} class 1"]
+
+
+def test_a_class_in_two_splits_is_split_again(tmp_path):
+    paths = [
+        f"{split}/class {c:02d}/{i}.png"
+        for split in ("train", "test")
+        for c in range(20)
+        for i in range(2)
+    ]
+    record = add_folder("birds", write_images(tmp_path / "birds", *paths))
+    assert "20 classes in more than one split" in str(record)
+    assert record.split.startswith("by the SHA-256 of the class names: 10 train, 5 val, 5 test")
+    assert {count for classes in record.images.values() for count in classes.values()} == {4}
+
+
+def test_classes_may_be_called_like_a_split(tmp_path):
+    paths = [f"{vehicle}/{i}.png" for vehicle in ("car", "plane", "train") for i in range(2)]
+    assert list(add_folder("vehicles", write_images(tmp_path / "v", *paths)).images["test"]) == [
+        "car",
+        "plane",
+        "train",
+    ]
+
+
+def test_nested_folders_are_classes_by_their_path(tmp_path):
+    paths = [
+        f"{family}/{name}/{i}.png"
+        for family, name in (("owl", "barn"), ("owl", "tawny"), ("jay", "blue"))
+        for i in "12"
+    ]
+    assert list(add_folder("birds", write_images(tmp_path / "b", *paths)).images["test"]) == [
+        "jay/blue",
+        "owl/barn",
+        "owl/tawny",
+    ]
+
+
+# --- errors
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["a.png", "b.png"], r"has no class folders: all 2 images are in one folder"),
+        (["train/a.png", "test/a.png"], r"has images in test, train without class folders"),
+        (
+            ["train/a/1.png", "test/b/1.png", "more/c/1.png"],
+            r"the split folders test, train and other folders beside them: more",
+        ),
+        (
+            ["a/1.png", "b/1.png"],
+            r"has no class with at least 2 images; 2 classes .* left out: a \(1\), b \(1\)",
+        ),
+    ],
+)
+def test_ambiguous_folders(tmp_path, paths, message):
+    with pytest.raises(DataError, match=message):
+        add_folder("birds", write_images(tmp_path / "birds", *paths))
+    assert folder_names() == ()
+
+
+def test_a_folder_without_images(tmp_path):
+    (tmp_path / "birds").mkdir()
+    (tmp_path / "birds" / "a.txt").write_text("")
+    with pytest.raises(DataError, match=r"birds contains no images \(\.png, \.jpg"):
+        add_folder("birds", tmp_path / "birds")

@@ -1,0 +1,72 @@
+"""Labels of images: the class and the split of each.
+
+Names are compared and stored in Unicode's composed form (NFC), because systems differ in how they
+write an umlaut.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from workbench.errors import DataError
+
+# the split that people mean, by the name that they give it
+SPLIT_NAMES = {
+    "train": "train",
+    "val": "val",
+    "test": "test",
+    "training": "train",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "testing": "test",
+}
+
+ImagesByClass = dict[str, list[str]]  # the images of each class: their names in the archive, sorted
+
+
+class LabelledImage(NamedTuple):
+    """An image whose class is known."""
+
+    split: str  # "" if no split is given
+    label: str
+    image: str  # the name in the archive
+
+
+def plain(text: str) -> str:
+    """Return a name in Unicode's composed form."""
+    return unicodedata.normalize("NFC", text)
+
+
+def by_class(images: Iterable[LabelledImage], origin: Path) -> dict[str, ImagesByClass]:
+    """Return images by split and class, the classes and the images of a class sorted.
+
+    Raises:
+        DataError: two classes have names that only differ in how Unicode codes them.
+    """
+    found: dict[str, ImagesByClass] = {}
+    spelling: dict[tuple[str, str], str] = {}
+    for split, label, image in images:
+        name = plain(label)
+        if spelling.setdefault((split, name), label) != label:
+            raise DataError(f"{origin} has two folders {name!r}, coded differently; rename one.")
+        classes = found.setdefault(split, {})
+        classes.setdefault(name, []).append(image)
+    return {split: sorted_classes(classes) for split, classes in found.items()}
+
+
+def sorted_classes(classes: ImagesByClass) -> ImagesByClass:
+    """Return classes, and the images of each, in the order of their names."""
+    return {label: sorted(classes[label]) for label in sorted(classes)}
+
+
+def all_images(splits: Mapping[str, ImagesByClass]) -> list[str]:
+    """Return the images of all splits and classes."""
+    images: list[str] = []
+    for classes in splits.values():
+        for names in classes.values():
+            images += names
+    return images
