@@ -70,7 +70,7 @@ One row per method, test and pair of training data: `workbench.results.summary.t
 
 ## Learning curves
 
-One row per recorded step of a run: `workbench.learning_curves`.
+One row per recorded step of a run: `workbench.experiments.run.learning_curves`.
 
 {curves}
 """

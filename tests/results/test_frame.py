@@ -25,6 +25,7 @@ from workbench.results.frame import (
     for_json,
     read_tasks,
     records,
+    typed,
     write_tasks,
 )
 from workbench.results.summary import differences, summary, trainings
@@ -118,6 +119,14 @@ class TestFiles:
         frame = three_methods()[names]
         write_tasks(frame, tmp_path / "tasks.parquet")
         follows(read_tasks(tmp_path / "tasks.parquet"), RECORDED)
+
+    def test_typed_frames_are_like_those_read(self, tmp_path):
+        frame = three_methods()
+        plain = frame.astype({"ways": object, "shots": "float64", "train_seed": "int32"})
+        shuffled = plain[sorted(plain)]
+        write_tasks(frame, tmp_path / "tasks.parquet")
+        read = read_tasks(tmp_path / "tasks.parquet")
+        pd.testing.assert_frame_equal(typed(shuffled, TASKS), read)
 
     def test_other_columns_are_left_out(self, tmp_path):
         frame = three_methods()

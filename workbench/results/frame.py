@@ -258,12 +258,16 @@ def read_tasks(path: Path) -> pd.DataFrame | None:
 
 
 def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """Return the frame with each of the given columns in its type; absent columns are skipped."""
+    """Return the frame with the given columns first, in their order and types.
+
+    Columns that the frame lacks are skipped.
+    """
     changed = {}
     for column in columns:
         if column.name in frame:
             changed[column.name] = _typed(frame[column.name], column.kind)
-    return frame.assign(**changed)
+    others = [name for name in frame if name not in changed]
+    return frame.assign(**changed)[[*changed, *others]]
 
 
 def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
