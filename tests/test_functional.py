@@ -1,5 +1,6 @@
-"""Shared arithmetic against torch's own, alone and under vmap."""
+"""Shared arithmetic compared with torch's, alone and under vmap."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
@@ -26,6 +27,11 @@ from workbench.functional import (
 from workbench.tasks.task import Examples
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 def test_one_hot(float64):
     y = torch.tensor([2, 0, 1, 1])
     assert torch.equal(one_hot(y, 4), F.one_hot(y, 4).double())
@@ -46,7 +52,7 @@ def test_squared_distances(float64):
 
 
 def test_batch_norm_of_bfloat16_is_as_exact_as_torchs():
-    x = (3 + torch.randn(8, 4, 6, 6) / 10).bfloat16()  # a mean of many times its deviation
+    x = (3 + torch.randn(8, 4, 6, 6) / 10).bfloat16()  # the mean is 30 times the deviation
     weight, bias = torch.ones(4), torch.zeros(4)
     expected = F.batch_norm(x.float(), None, None, weight, bias, training=True)
     torch.testing.assert_close(batch_norm(x, weight, bias), expected)
@@ -54,9 +60,8 @@ def test_batch_norm_of_bfloat16_is_as_exact_as_torchs():
 
 def test_squared_distances_of_long_features_survive_bfloat16():
     y = 5 * torch.rand(3, 1600)
-    x = (
-        y + torch.randn(3, 1600) / 20
-    )  # nearest to its own, at a distance of 4 where the squared lengths are 13,000
+    # a squared distance of 4 to the nearest, where squared lengths are 13,000
+    x = y + torch.randn(3, 1600) / 20
     with torch.autocast("cpu", torch.bfloat16):
         found = squared_distances(x.bfloat16().float(), y)
     assert found.argmin(1).tolist() == [0, 1, 2]
@@ -172,7 +177,7 @@ def test_adadelta_is_torchs(lr, rho, steps):
 
 
 def layers():
-    """Weights, data and a step of gradient descent on two layers, whose rate is data too."""
+    """Return a loss of two layers, a step of gradient descent, weights, rates and data."""
 
     def loss(weights, x, y):
         return F.cross_entropy(torch.tanh(x @ weights["first"]) @ weights["second"], y)
@@ -204,10 +209,10 @@ def test_descend_is_gradient_descent_of_second_or_first_order(float64):
     assert all(torch.allclose(*pair) for pair in zip(second, expected, strict=True))
     first = descend(lambda w: loss(w, x[0], y[0]), weights, 0.1, first_order=True)
     (through,) = torch.autograd.grad(flat(first).sum(), [weights["first"]])
-    assert torch.equal(through, torch.ones_like(through))  # nothing comes through the gradient
+    assert torch.equal(through, torch.ones_like(through))  # nothing flows through the gradient
 
 
-def test_what_is_recomputed_has_the_same_value_and_gradients(float64):
+def test_recompute_gives_the_same_value_and_gradients(float64):
     loss, step, weights, rates, x, y = layers()
     wanted = [*weights.values(), rates]
 
@@ -230,7 +235,7 @@ def test_what_is_recomputed_has_the_same_value_and_gradients(float64):
         assert not after(x[0], y[0], True).requires_grad
 
 
-def test_what_is_recomputed_is_run_again_at_the_same_precision_and_not_kept():
+def test_recompute_runs_again_at_the_same_precision_and_keeps_only_arguments():
     _, step, weights, rates, x, y = layers()
     runs = []
 
@@ -250,7 +255,7 @@ def test_what_is_recomputed_is_run_again_at_the_same_precision_and_not_kept():
 
 @given(size=st.integers(1, 7), more=st.integers(0, 3))
 @settings(deadline=None)
-def test_conjugate_gradient_solves_in_as_many_steps_as_there_are_unknowns(size, more):
+def test_conjugate_gradient_solves_in_as_many_steps_as_unknowns(size, more):
     root = torch.randn(2, size, size).double()
     matrices, b = root @ root.mT + torch.eye(size), torch.randn(2, size).double()
     solve = torch.vmap(lambda a, b: conjugate_gradient(lambda v: a @ v, b, size + more))
@@ -258,7 +263,7 @@ def test_conjugate_gradient_solves_in_as_many_steps_as_there_are_unknowns(size, 
     assert not conjugate_gradient(lambda v: matrices[0] @ v, torch.zeros(size).double(), 3).any()
 
 
-def test_weights_become_a_vector_and_weights_again(float64):
+def test_weights_become_a_vector_and_back(float64):
     weights = {"a": torch.randn(2, 3), "b": torch.randn(()), "c": torch.randn(4)}
     vector = flat(weights)
     assert vector.shape == (11,)
@@ -267,7 +272,7 @@ def test_weights_become_a_vector_and_weights_again(float64):
     assert all(torch.equal(again[name], weights[name]) for name in weights)
 
 
-def test_each_task_is_the_same_under_vmap_and_one_by_one(float64):
+def test_each_task_is_the_same_under_vmap_and_in_a_loop(float64):
     x, y = torch.randn(3, 4), torch.randn(3, 2)
     batched, looped = (
         each_task(lambda x, y: x.sum() * y, x, y, batched=way) for way in (True, False)
@@ -276,7 +281,7 @@ def test_each_task_is_the_same_under_vmap_and_one_by_one(float64):
     assert batched.shape == (3, 2)
 
 
-def test_each_with_puts_every_query_into_a_batch_of_its_own_with_the_support(float64):
+def test_each_with_predicts_each_query_in_a_batch_with_the_support(float64):
     support, x = torch.randn(4, 2), torch.randn(11, 2)
 
     def model(batch):

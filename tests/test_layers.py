@@ -26,11 +26,11 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 
 # What each package holds, in order: a module or package imports only from those before it.
 ROOMS = {
-    "workbench": "errors lazy progress storage plugin data tasks functional learning results experiments testing cli",
+    "workbench": "errors lazy progress storage plugin data tasks optimizers functional learning results experiments testing cli",
     "workbench.plugin": "hookspecs options registry recipes",
     "workbench.data": "cache files dataset tables prepared image_folder download catalog opening inventory verification",
     "workbench.data.files": "pickles decode file_state members containers scratch archive checksum",
-    "workbench.data.image_folder": "record layout dataset register",
+    "workbench.data.image_folder": "record labels label_table layout dataset register",
     "workbench.data.download": "entry manifest_file manifest provenance learnt transfer local_files mirrors fetch",
     "workbench.tasks": "task sampling protocols source splits settings",
     "workbench.tasks.protocols": "way_shot within_group unbalanced stream prequential listed meta_dataset build",

@@ -1,20 +1,21 @@
-"""What methods share. Every function works under `torch.vmap` and inside `torch.func.grad`.
+"""Arithmetic that methods share. Every function works under `torch.vmap` and `torch.func.grad`.
 
 Letters: n examples, m queries, ways, dim of a feature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import grad, vjp
 
+from workbench.optimizers import SGD, Adadelta, Adam, Moments, Spreads, Weights
 from workbench.tasks.task import Examples
 
 __all__ = [
@@ -39,43 +40,58 @@ __all__ = [
     "squared_distances",
 ]
 
-Weights = dict[str, Tensor]
+_T = TypeVar("_T")
+
+
+# --- features and labels
 
 
 def one_hot(y: Tensor, ways: int) -> Tensor:
-    """Labels `(n,)` to `(n, ways)`, by comparison: `F.one_hot` does not run inside a gradient under vmap."""
+    """Turn labels `(n,)` into `(n, ways)`.
+
+    By comparison, because `F.one_hot` does not run inside a gradient under vmap.
+    """
     return (y[..., None] == torch.arange(ways, device=y.device)).to(torch.get_default_dtype())
 
 
 def class_means(support: Examples) -> Tensor:
-    """The mean of each class's features, `(n, dim)` to `(ways, dim)`."""
+    """Return the mean feature of each class, `(n, dim)` to `(ways, dim)`; NaN without examples."""
     members = one_hot(support.y, support.ways).to(support.x.dtype).mT  # (ways, n)
     return members @ support.x / members.sum(-1, keepdim=True)
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Squared Euclidean distances, `(m, dim)` and `(ways, dim)` to `(m, ways)`.
+    """Return squared Euclidean distances, `(m, dim)` and `(ways, dim)` to `(m, ways)`.
 
-    By ||x||^2 - 2xy + ||y||^2, which needs no `(m, ways, dim)`; never negative. In float32 at least: in bfloat16 the
-    rounding of ||x||^2 is larger than most distances.
+    Computed as ||x||^2 - 2xy + ||y||^2, which needs no `(m, ways, dim)`, and never negative. In
+    float32 at least, because in bfloat16 the rounding of ||x||^2 is larger than most distances.
     """
-    x, y = (each.to(torch.promote_types(each.dtype, torch.float32)) for each in (x, y))
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    y = y.to(torch.promote_types(y.dtype, torch.float32))
     with torch.autocast(x.device.type, enabled=False):
-        return (x.square().sum(-1)[:, None] - 2 * x @ y.mT + y.square().sum(-1)[None, :]).clamp_min(
-            0
-        )
+        squares_of_x = x.square().sum(-1)[:, None]
+        squares_of_y = y.square().sum(-1)[None, :]
+        return (squares_of_x - 2 * x @ y.mT + squares_of_y).clamp_min(0)
 
 
 def cosines(x: Tensor, y: Tensor) -> Tensor:
-    """Cosines of the angles between rows, `(m, dim)` and `(n, dim)` to `(m, n)`; 0 where a row is 0."""
+    """Return the cosines between rows, `(m, dim)` and `(n, dim)` to `(m, n)`; 0 for a row of 0."""
     return F.normalize(x, dim=-1) @ F.normalize(y, dim=-1).mT
 
 
-def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
-    """Normalise `(n, channels, height, width)` by the batch's own statistics, then scale and shift.
+# --- layers
 
-    Our own arithmetic, because vmap over second-order gradients through torch's batch normalisation
-    with batch statistics is silently wrong (torch 2.13 and 2.15). The statistics are float32 at least.
+
+def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Normalise `(n, channels, height, width)` by batch statistics, then scale and shift.
+
+    Ioffe, Szegedy: Batch Normalization, ICML 2015, arXiv 1502.03167, algorithm 1. Not by torch,
+    because vmap over second-order gradients through its batch normalisation with batch statistics
+    is silently wrong (torch 2.13 and 2.15). The statistics are float32 at least.
+
+    Args:
+        weight: `(channels,)`.
+        bias: `(channels,)`.
     """
     centred = x - x.mean((0, 2, 3), keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
     variance = centred.square().mean((0, 2, 3))  # four times as fast as torch.var on a CPU
@@ -86,117 +102,24 @@ def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Te
 def lstm_cell(
     weights: nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """One step of a long short-term memory: inputs `(n, inputs)` and state (h, c) to the next state, `(n, dim)` each.
+    """Return the next state (h, c) of a long short-term memory, `(n, dim)` each.
 
-    As torch does it, but vmap refuses nn.LSTM and nn.LSTMCell, which only hold the weights here.
+    The same as torch's. `nn.LSTM` and `nn.LSTMCell` do not run under vmap, so an `nn.LSTMCell` only
+    holds the weights here.
+
+    Args:
+        x: inputs, `(n, inputs)`.
+        state: (h, c), `(n, dim)` each.
     """
     h, c = state
-    gates = F.linear(x, weights.weight_ih, weights.bias_ih) + F.linear(
-        h, weights.weight_hh, weights.bias_hh
-    )
-    enter, forget, new, out = gates.chunk(4, -1)
+    from_x = F.linear(x, weights.weight_ih, weights.bias_ih)
+    from_h = F.linear(h, weights.weight_hh, weights.bias_hh)
+    enter, forget, new, out = (from_x + from_h).chunk(4, -1)
     c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
     return out.sigmoid() * c.tanh(), c
 
 
-class SGD(NamedTuple):
-    """Stochastic gradient descent as torch does it, for weights inside `adapt`: pure and differentiable."""
-
-    lr: float
-    momentum: float = 0.0
-    dampening: float = 0.0
-    weight_decay: float = 0.0
-
-    def step(
-        self, weights: Weights, gradient: Weights, velocity: Weights | None
-    ) -> tuple[Weights, Weights]:
-        """The next weights and velocity; `velocity` is None before the first step."""
-        decayed = {
-            name: gradient[name] + self.weight_decay * weight for name, weight in weights.items()
-        }
-        if velocity is None or self.momentum == 0:
-            velocity = (
-                decayed  # like torch: the first gradient, and one without momentum, is not dampened
-            )
-        else:
-            velocity = {
-                k: self.momentum * velocity[k] + (1 - self.dampening) * g
-                for k, g in decayed.items()
-            }
-        return {
-            name: weight - self.lr * velocity[name] for name, weight in weights.items()
-        }, velocity
-
-
-class Moments(NamedTuple):
-    """What `Adam` remembers."""
-
-    steps: Tensor  # taken so far, a scalar
-    mean: Weights  # of the gradients
-    square: Weights  # mean of their squares
-
-
-class Adam(NamedTuple):
-    """Adam as torch does it, for weights inside `adapt`: pure and differentiable."""
-
-    lr: float
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-
-    def step(
-        self, weights: Weights, gradient: Weights, moments: Moments | None
-    ) -> tuple[Weights, Moments]:
-        """The next weights and moments; `moments` is None before the first step."""
-        if moments is None:
-            none = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-            moments = Moments(next(iter(none.values())).new_zeros(()), none, none)
-        first, second = self.betas
-        steps = moments.steps + 1
-        mean = {k: first * moments.mean[k] + (1 - first) * g for k, g in gradient.items()}
-        square = {k: second * moments.square[k] + (1 - second) * g * g for k, g in gradient.items()}
-        rate, spread = self.lr / (1 - first**steps), (1 - second**steps).sqrt()
-        moved = {
-            k: w - rate * mean[k] / (square[k].sqrt() / spread + self.eps)
-            for k, w in weights.items()
-        }
-        return moved, Moments(steps, mean, square)
-
-
-class Spreads(NamedTuple):
-    """What `Adadelta` remembers: running means of squares."""
-
-    gradients: Weights
-    moves: Weights
-
-
-class Adadelta(NamedTuple):
-    """Adadelta as torch does it, for weights inside `adapt`: pure and differentiable.
-
-    Zeiler: ADADELTA: An Adaptive Learning Rate Method, 2012, arXiv 1212.5701, algorithm 1, its moves times `lr`.
-    """
-
-    lr: float | Mapping[str, float] = 1.0  # for all weights, or by name
-    rho: float = 0.9
-    eps: float = 1e-6
-
-    def step(
-        self, weights: Weights, gradient: Weights, spreads: Spreads | None
-    ) -> tuple[Weights, Spreads]:
-        """The next weights and spreads; `spreads` is None before the first step."""
-        if spreads is None:
-            none = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-            spreads = Spreads(none, none)
-        rho, eps = self.rho, self.eps
-        gradients = {k: rho * spreads.gradients[k] + (1 - rho) * g * g for k, g in gradient.items()}
-        move = {
-            k: g * ((spreads.moves[k] + eps) / (gradients[k] + eps)).sqrt()
-            for k, g in gradient.items()
-        }
-        moves = {k: rho * spreads.moves[k] + (1 - rho) * m * m for k, m in move.items()}
-        lr = self.lr if isinstance(self.lr, Mapping) else dict.fromkeys(weights, self.lr)
-        return {k: weight - lr[k] * move[k] for k, weight in weights.items()}, Spreads(
-            gradients, moves
-        )
+# --- gradients
 
 
 def descend(
@@ -206,25 +129,28 @@ def descend(
     *,
     first_order: bool = False,
 ) -> Weights:
-    """One step of gradient descent, differentiable through the gradient unless `first_order`.
+    """Return the weights after one step of gradient descent.
 
     Args:
-        rates: one for all, or one for each of the weights in their order, a scalar or of the weight's shape.
+        rates: one learning rate for all weights, or one for each in their order, a scalar or of the
+            weight's shape.
+        first_order: treat the gradient as a constant, instead of differentiating through it.
     """
     with torch.no_grad() if first_order else nullcontext():
         gradient = grad(loss)(weights)
-    each = repeat(rates) if isinstance(rates, float) else rates
-    return {
-        name: weight - rate * gradient[name]
-        for (name, weight), rate in zip(weights.items(), each, strict=False)
-    }
+    each: Iterable[float | Tensor] = repeat(rates) if isinstance(rates, float) else rates
+    moved = {}
+    for (name, weight), rate in zip(weights.items(), each, strict=False):
+        moved[name] = weight - rate * gradient[name]
+    return moved
 
 
 def recompute(step: Callable[..., Weights], weights: Weights, *data: Tensor) -> Weights:
-    """`step(weights, *data)` that keeps nothing but its arguments, and is computed again in the backward pass.
+    """Return `step(weights, *data)`; keep only the arguments, and recompute in the backward pass.
 
-    What torch's checkpoint is for, which does not work round `torch.func.grad`. All tensors that `step`
-    depends on and that are differentiated, or differ from task to task, have to be among its arguments.
+    Does what `torch.utils.checkpoint` does, which does not work around `torch.func.grad`. All
+    tensors that `step` depends on must be arguments if they are differentiated or differ between
+    tasks.
     """
     names = list(weights)
 
@@ -236,6 +162,8 @@ def recompute(step: Callable[..., Weights], weights: Weights, *data: Tensor) -> 
 
 
 class _Recomputed(torch.autograd.Function):
+    """`run(*tensors)`, which saves no intermediate tensors."""
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -248,67 +176,94 @@ class _Recomputed(torch.autograd.Function):
         ctx.run = inputs[0]
         ctx.save_for_backward(*inputs[1:])
         device = inputs[1].device.type
+        # the backward pass runs with the precision of the forward pass
         ctx.precision = torch.autocast(
             device,
             torch.get_autocast_dtype(device),
             torch.is_autocast_enabled(device),
             cache_enabled=False,
-        )  # as it was on the way forward
+        )
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        tensors, wanted = ctx.saved_tensors, ctx.needs_input_grad[1:]
+        tensors = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[1:]  # which tensors are differentiated
 
         def of_wanted(*some: Tensor) -> Any:
-            given = iter(some)
-            return ctx.run(
-                *(
-                    next(given) if want else tensor
-                    for tensor, want in zip(tensors, wanted, strict=True)
-                )
-            )
+            return ctx.run(*_replaced(tensors, wanted, some))
 
+        differentiated = []
+        for tensor, want in zip(tensors, wanted, strict=True):
+            if want:
+                differentiated.append(tensor)
         with ctx.precision:
-            pull = vjp(
-                of_wanted, *(tensor for tensor, want in zip(tensors, wanted, strict=True) if want)
-            )[1]
-            pulled = iter(pull(gradients))
-        return None, *(next(pulled) if want else None for want in wanted)
+            pull = vjp(of_wanted, *differentiated)[1]
+            pulled = pull(gradients)
+        return None, *_replaced([None] * len(wanted), wanted, pulled)
+
+
+def _replaced(
+    values: Sequence[_T], wanted: Sequence[bool], replacements: Iterable[_T]
+) -> tuple[_T, ...]:
+    """Return the values, with those that are wanted replaced in order."""
+    remaining = iter(replacements)
+    result = []
+    for value, want in zip(values, wanted, strict=True):
+        result.append(next(remaining) if want else value)
+    return tuple(result)
 
 
 def conjugate_gradient(product: Callable[[Tensor], Tensor], b: Tensor, steps: int) -> Tensor:
-    """Solve `product(x) = b`, a symmetric positive definite linear map of vectors, from x = 0.
+    """Solve `product(x) = b` approximately, from x = 0.
 
     Hestenes, Stiefel: Methods of Conjugate Gradients for Solving Linear Systems, 1952.
+
+    Args:
+        product: a symmetric positive definite linear map of vectors `(n,)`.
+        b: `(n,)`.
     """
-    x, residual, direction, size = torch.zeros_like(b), b, b, b.dot(b)
+    x, residual, direction = torch.zeros_like(b), b, b
+    size = b.dot(b)
     for _ in range(steps):
         image = product(direction)
         length = _ratio(size, direction.dot(image))
-        x, residual = x + length * direction, residual - length * image
-        before, size = size, residual.dot(residual)
-        direction = residual + _ratio(size, before) * direction
+        x = x + length * direction
+        residual = residual - length * image
+        size_before = size
+        size = residual.dot(residual)
+        direction = residual + _ratio(size, size_before) * direction
     return x
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and 0 where b is 0: there is nothing left to solve."""
+    """Return a / b, and 0 where b is 0, because nothing is left to solve."""
     return torch.where(b == 0, 0, a / torch.where(b == 0, 1, b))
 
 
+# --- weights as vectors, and functions of tasks and queries
+
+
 def flat(weights: Weights) -> Tensor:
-    """All weights as one vector."""
+    """Return all weights as one vector."""
     return torch.cat([weight.flatten() for weight in weights.values()])
 
 
 def shaped(vector: Tensor, like: Weights) -> Weights:
-    """The weights of a vector that `flat` made of weights of these shapes."""
+    """Turn a vector made by `flat` back into weights of the names and shapes of `like`."""
     parts = vector.split([weight.numel() for weight in like.values()])
-    return {name: part.reshape(like[name].shape) for name, part in zip(like, parts, strict=True)}
+    weights = {}
+    for (name, weight), part in zip(like.items(), parts, strict=True):
+        weights[name] = part.reshape(weight.shape)
+    return weights
 
 
 def each_task(one: Callable[..., Tensor], *stacks: Tensor, batched: bool) -> Tensor:
-    """What `one` makes of each task's tensors, stacked: under `torch.vmap` if `batched`, else one after the other."""
+    """Return `one` of the tensors of each task, stacked.
+
+    Args:
+        stacks: tensors with a leading dimension of tasks.
+        batched: run all tasks at once under `torch.vmap`, instead of one after another.
+    """
     if batched and len(stacks[0]) > 1:
         stacked: Tensor = torch.vmap(one, randomness="same")(*stacks)
         return stacked
@@ -318,9 +273,18 @@ def each_task(one: Callable[..., Tensor], *stacks: Tensor, batched: bool) -> Ten
 def each_with(
     model: Callable[[Tensor], Tensor], support: Tensor, x: Tensor, at_once: int = 8
 ) -> Tensor:
-    """`model` of each query in a batch with the whole support, and no other query: `(m, ...)` to `(m, ways)`.
+    """Return `model` of each query, in a batch with the support and no other query.
 
-    Where a model normalises by the batch, this makes its predictions independent of the other queries.
+    If a model normalises by batch statistics, its predictions become independent of the other
+    queries.
+
+    Args:
+        support: images, `(n, *shape)`.
+        x: queries, `(m, *shape)`.
+        at_once: queries that are predicted in parallel, each in a batch of its own.
+
+    Returns:
+        Scores, `(m, ways)`.
     """
     alone = torch.vmap(
         lambda query: model(torch.cat([support, query[None]]))[-1],
