@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
-from workbench.data.catalog import find_dataset
+from workbench.data.catalog import ChosenDataset, find_dataset
 from workbench.data.dataset import Dataset
 from workbench.data.download.manifest import entry_of, overlaps_of
 from workbench.data.download.provenance import downloaded, part_of
@@ -27,7 +26,7 @@ class OpenDataset:
     name: str
     tables: Mapping[str, Table]  # by split
     part: str = ""  # "4,000 of 27,000 images", where not all that is published is available
-    overlaps: Mapping[str, bool] = MappingProxyType({})  # with data of pre-trained weights
+    overlaps: Mapping[str, bool] = field(default_factory=dict)  # with data of pre-trained weights
     label_of_whole: str = ""  # the spec with which all its classes are training classes
 
     @property
@@ -73,7 +72,22 @@ def open_dataset(text: str, *, report: Report | None = None) -> OpenDataset:
         UsageError: an unknown name or option.
         DataError: it is not downloaded, or damaged; the message says what to run.
     """
-    chosen = find_dataset(text)
+    return _open(find_dataset(text), report)
+
+
+def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
+    """Open several data sets, each once. Two specs of one data set give the same object."""
+    by_label: dict[str, OpenDataset] = {}
+    opened = []
+    for text in texts:
+        chosen = find_dataset(text)
+        if chosen.label not in by_label:
+            by_label[chosen.label] = _open(chosen)
+        opened.append(by_label[chosen.label])
+    return opened
+
+
+def _open(chosen: ChosenDataset, report: Report | None = None) -> OpenDataset:
     origin = _origin_of(chosen.name, chosen.dataset)
     return OpenDataset(
         label=chosen.label,
@@ -83,16 +97,6 @@ def open_dataset(text: str, *, report: Report | None = None) -> OpenDataset:
         overlaps=origin.overlaps,
         label_of_whole=chosen.label_of_whole,
     )
-
-
-def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
-    """Open several data sets. Two specs of one data set give the same object."""
-    by_label: dict[str, OpenDataset] = {}
-    opened = []
-    for text in texts:
-        dataset = open_dataset(text)
-        opened.append(by_label.setdefault(dataset.label, dataset))
-    return opened
 
 
 def open_tables(name: str, dataset: Dataset) -> dict[str, Table]:
@@ -113,15 +117,15 @@ class _Origin(NamedTuple):
 
     files: Mapping[str, Path]  # by the name that the manifest gives them
     checksums: Mapping[str, str]
-    part: str = ""
-    overlaps: Mapping[str, bool] = MappingProxyType({})
+    part: str
+    overlaps: Mapping[str, bool]
 
 
 def _origin_of(name: str, dataset: Dataset) -> _Origin:
     if isinstance(dataset, ImageFolder):
-        return _Origin({}, dataset.record.content)
+        return _Origin({}, dataset.record.content, "", {})
     if not dataset.manifest:
-        return _Origin({}, {})
+        return _Origin({}, {}, "", {})
     entry = entry_of(dataset)
     paths = {}
     checksums = {}

@@ -68,7 +68,7 @@ def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace) -> No
     keep_freed_memory()
     device = workspace.torch_device
     before = _train_first(plan, data, workspace)
-    learner = build_learner(plan, data, teachers=before.load_teachers(device)).to(device)
+    learner = build_learner(plan, data, teachers=before.load_teachers(data, device)).to(device)
     not_initialised = _load_first_weights(learner, before.init)
     training = Training(
         learner,
@@ -178,11 +178,11 @@ class _Before:
                 total += run.manifest.result.all_seconds
         return total
 
-    def load_teachers(self, device: torch.device) -> list[Learner]:
+    def load_teachers(self, data: TrainingData, device: torch.device) -> list[Learner]:
         """Return the trained teachers. They learn no more."""
         learners = []
         for run in self.teachers:
-            learner = run.learner(open_training_data(run.plan.data), device)
+            learner = run.learner(_data_of(run.plan, data), device)
             learners.append(learner.requires_grad_(requires_grad=False))
         return learners
 
@@ -204,8 +204,15 @@ def _train_first(plan: Plan, data: TrainingData, workspace: Workspace) -> _Befor
 def _first_run(first: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
     if not isinstance(first, Plan):
         return finished_run(first, workspace.out)
-    members = [member for member in data.members if member.label in first.data]
-    return train_run(first, TrainingData(tuple(members)), workspace)
+    return train_run(first, _data_of(first, data), workspace)
+
+
+def _data_of(plan: Plan, data: TrainingData) -> TrainingData:
+    """Return the training data of a plan. Data sets that are open already are not opened again."""
+    by_label = {member.label: member for member in data.members}
+    if set(plan.data) <= by_label.keys():
+        return TrainingData(tuple(by_label[label] for label in plan.data))
+    return open_training_data(plan.data)
 
 
 def _load_first_weights(learner: Learner, init: Run | None) -> tuple[str, ...]:
