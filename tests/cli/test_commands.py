@@ -137,7 +137,7 @@ def test_list_and_info(mlw):
         ("train protonet --backbone conv4:width=-4", 2, ["conv4:width=-4 cannot be", "at least 1"]),
         ("train protonet --on glyphs:size=12", 2, ["1 x 12 x 12", "too small for conv4"]),
         ("compare protonet --shots 0", 1, ["0 shots", "at least 1"]),
-        ("train protonet --on omniglot", 1, ["type: mlw download omniglot"]),
+        ("train protonet --on omniglot", 1, ["run: mlw download omniglot"]),
         ("compare protonet --ways 200", 1, ["200 ways", "160 classes"]),
         (
             "compare protonet --shots 1 10 --queries 15",

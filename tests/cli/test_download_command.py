@@ -46,7 +46,7 @@ def register_datasets(register):
     register("asked", Asked)
 """
 ABOUT = 'homepage = "https://example.invalid"\nlicence = "CC0"\ncitation = "Nobody, 2020"\n'
-STEPS = "Ask Nobody for tiny.zip. Then type: mlw download asked --from FILE"
+STEPS = "Ask Nobody for tiny.zip. Then run: mlw download asked --from FILE"
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_the_second_mirror_and_a_checksum_learnt(mlw, server, tmp_path):
 def test_by_hand(mlw, server, tmp_path):
     code, output, errors = mlw("download asked")
     assert (code, output) == (1, "")
-    assert sentence(errors).endswith(f"can only be had by hand. {STEPS}")
+    assert sentence(errors).endswith(f"must be downloaded by hand. {STEPS}")
     assert server.requests == []
     code, output, _ = mlw("download asked --from", tmp_path / "published" / "tiny.zip")
     assert code == 0
@@ -161,7 +161,7 @@ def test_one_of_several_that_fails_stops_no_other(mlw, server):
     code, output, errors = mlw("download asked nothing tiny")
     assert code == 1
     assert "12 images of 1 x 8 x 8" in output
-    assert "mlw: tiny.zip of asked can only be had by hand" in errors
+    assert "mlw: tiny.zip of asked must be downloaded by hand" in errors
     assert "no data set 'nothing'" in errors
     assert sentence(errors) == "mlw: 2 of 3 failed"
 
@@ -252,7 +252,7 @@ def test_a_transfer_that_was_cut_is_listed(mlw, server, monkeypatch):
     server.cut, server.tag = 1000, '"one"'
     code, _, errors = mlw("download tiny")
     assert code == 1
-    assert "type the same command again" in sentence(errors)
+    assert "run the same command again to resume" in sentence(errors)
     assert "incomplete: 0 of 1 files" in mlw("download --list")[1]
 
 
@@ -315,7 +315,7 @@ def test_a_folder_that_is_gone_and_one_that_changed(mlw, tmp_path):
     (folder / "class 00" / "0.png").unlink()
     code, _, errors = mlw("download my-birds --verify")
     assert code == 1
-    assert f"no longer as it was; type: mlw download my-birds --from {folder}" in sentence(errors)
+    assert f"has changed since it was registered; run: mlw download my-birds --from {folder}" in sentence(errors)
     code, output, errors = mlw("download my-birds --from", folder)
     assert code == 0
     assert "what was prepared from it is removed" in errors
@@ -326,7 +326,7 @@ def test_a_folder_that_is_gone_and_one_that_changed(mlw, tmp_path):
     assert mlw("download my-birds")[0] == 0
     code, _, errors = mlw("download my-birds:size=20")
     assert code == 1
-    assert "is gone; type: mlw download my-birds --from FOLDER" in sentence(errors)
+    assert "is gone; run: mlw download my-birds --from FOLDER" in sentence(errors)
 
 
 def test_a_damaged_record_is_mended_by_what_the_sentence_says(mlw, tmp_path):
@@ -337,7 +337,7 @@ def test_a_damaged_record_is_mended_by_what_the_sentence_says(mlw, tmp_path):
     assert "cannot be read" in mlw("download --list")[1]
     code, _, errors = mlw("info my-birds")
     assert code == 1
-    assert "type: mlw download my-birds --from FOLDER" in sentence(errors)
+    assert "run: mlw download my-birds --from FOLDER" in sentence(errors)
     assert mlw("download my-birds --from", folder)[0] == 0
     assert mlw("info my-birds")[0] == 0
 

@@ -111,7 +111,7 @@ def cache(tmp_path, monkeypatch):
 def test_from_archive_to_tables(cache, small1):
     dataset = OmniglotSmall1()
     with pytest.raises(
-        DataError, match=r"^omniglot_small1 is not downloaded; type: mlw download omniglot_small1$"
+        DataError, match=r"^omniglot_small1 is not downloaded; run: mlw download omniglot_small1$"
     ):
         open_dataset("omniglot_small1", dataset)
     assert fetch(entry_of(dataset), small1).counts == {
