@@ -1,4 +1,4 @@
-"""An HTTP server on 127.0.0.1 over a folder, which can misbehave: cut a transfer, change a byte, answer in HTML."""
+"""An HTTP server for a folder, on 127.0.0.1, that can cut transfers and misbehave otherwise."""
 
 from __future__ import annotations
 
@@ -16,43 +16,58 @@ PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 @dataclass
 class LocalServer:
-    """What the server does, changeable while it runs, and the requests that it met: (path, Range header)."""
+    """How the server behaves, which may be changed while it runs, and the requests it received.
+
+    Attributes:
+        folder: the folder to serve.
+        url: the address of the folder.
+        ranges: it can send the rest of a file.
+        length: it states the length of a response.
+        cut: it closes the connection after this many bytes of each response; 0: it does not.
+        flip: the position of a byte to change; -1: none.
+        html: it answers with a page.
+        tag: its name for the version of its files.
+        redirect: the address to which it redirects all requests.
+        refuse: the status with which it refuses all requests.
+        delay: seconds before each response.
+        requests: path and Range header of each request.
+    """
 
     folder: Path
     url: str = ""
-    ranges: bool = True  # knows how to go on in the middle
-    length: bool = True  # says how long the answer is
-    cut: int = 0  # close the connection after so many bytes of each answer
-    flip: int = -1  # position of a byte to change
+    ranges: bool = True
+    length: bool = True
+    cut: int = 0
+    flip: int = -1
     html: bool = False
-    tag: str = ""  # what it calls the version of its files
-    redirect: str = ""  # where it sends whoever asks
-    refuse: int = 0  # a status to answer with
-    delay: float = 0.0  # seconds before each answer
+    tag: str = ""
+    redirect: str = ""
+    refuse: int = 0
+    delay: float = 0.0
     requests: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        asked = request.headers.get("Range", "")
-        self.requests.append((request.path, asked))
+        """Answer a request."""
+        self.requests.append((request.path, request.headers.get("Range", "")))
         time.sleep(self.delay)
+        path = self.folder / unquote(request.path).strip("/")
         if self.refuse:
             request.send_error(self.refuse)
-            return
-        if self.redirect:
+        elif self.redirect:
             request.send_response(302)
             request.send_header("Location", self.redirect)
             request.end_headers()
-            return
-        path = self.folder / unquote(request.path).strip("/")
-        if not self.html and not path.is_file():
+        elif self.html:
+            self._send(request, bytearray(PAGE))
+        elif path.is_file():
+            self._send(request, bytearray(path.read_bytes()))
+        else:
             request.send_error(404)
-            return
-        content = bytearray(PAGE if self.html else path.read_bytes())
+
+    def _send(self, request: BaseHTTPRequestHandler, content: bytearray) -> None:
         if self.flip >= 0:
             content[self.flip] ^= 1
-        if (expected := request.headers.get("If-Range")) and expected != self.tag:
-            asked = ""  # the beginning is of another version: all of it again
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and self.ranges else 0
+        start = self._start(request)
         if start and start >= len(content):
             request.send_error(416)
             return
@@ -64,8 +79,19 @@ class LocalServer:
         if self.length:
             request.send_header("Content-Length", str(len(content) - start))
         request.end_headers()
-        request.wfile.write(content[start : start + self.cut] if self.cut else content[start:])
+        end = start + self.cut if self.cut else len(content)
+        request.wfile.write(content[start:end])
         request.close_connection = True
+
+    def _start(self, request: BaseHTTPRequestHandler) -> int:
+        """Return the position of the first byte to send."""
+        wanted = request.headers.get("Range", "")
+        version = request.headers.get("If-Range", "")
+        if not wanted or not self.ranges:
+            return 0
+        if version and version != self.tag:  # the client has the beginning of another version
+            return 0
+        return int(wanted.removeprefix("bytes=").removesuffix("-"))
 
 
 @contextmanager
@@ -78,7 +104,7 @@ def serve(folder: Path) -> Iterator[LocalServer]:
             server.answer(self)
 
         def log_message(self, *_: object) -> None:
-            pass
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         server.url = f"http://127.0.0.1:{http.server_port}/"

@@ -304,7 +304,7 @@ def _print_files(files: dict[str, Any]) -> None:
                 "file": file["name"],
                 "form": file["form"],
                 "size": f"{file['megabytes']:,} MB" if file["megabytes"] else "unknown",
-                "checksum": file["checksum"] or "learned at the first download",
+                "checksum": file["checksum"] or "learnt at the first download",
                 "holds": counts_text(file["counts"]),
                 "from": "\n".join(file["urls"]) or "by hand",
             }

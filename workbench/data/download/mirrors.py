@@ -69,17 +69,10 @@ def _download(
     if wrong and resumed:  # the beginning may be of another file: start over, once
         discard(part)
         return _download(url, part, file, known, entry, report)
-    html = is_html(part)
-    if html and (wrong or not known.known):
+    refusal = _refusal(url, part, file, known, entry, wrong)
+    if refusal is not None:
         discard(part)
-        raise DataError(
-            f"{url} gave an HTML page instead of {file.name}; open it in a browser, or use --from."
-        )
-    if wrong:
-        discard(part)
-        if known.known and not file.known:
-            raise _not_as_learnt(url, file, wrong, entry)
-        raise ChecksumError(f"{url} is not the published {file.name}: {wrong}; nothing was kept.")
+        raise refusal
     if not known.known:
         _check_before_learning(url, part, file)
     return FetchedFile(
@@ -106,7 +99,18 @@ def _receive(url: str, part: Path, known: RemoteFile, report: Report | None) -> 
         raise
 
 
-def _not_as_learnt(url: str, file: RemoteFile, wrong: str, entry: ManifestEntry) -> ChecksumError:
+def _refusal(
+    url: str, part: Path, file: RemoteFile, known: RemoteFile, entry: ManifestEntry, wrong: str
+) -> DataError | None:
+    """Return why a file must not be kept, or None if it is right or nothing is known about it."""
+    if is_html(part) and (wrong or not known.known):
+        return DataError(
+            f"{url} gave an HTML page instead of {file.name}; open it in a browser, or use --from."
+        )
+    if not wrong:
+        return None
+    if file.known or not known.known:
+        return ChecksumError(f"{url} is not the published {file.name}: {wrong}; nothing was kept.")
     return ChecksumError(
         f"{url} is not the {file.name} that was learnt at the first download: {wrong}; "
         f"nothing was kept. If the publisher says that the file changed, delete its entry, "
