@@ -166,15 +166,11 @@ def downloaded(entry: ManifestEntry, name: str = "") -> tuple[FetchedFile, ...]:
     folder = downloads(entry)
     files = read_provenance(folder)
 
-    def missing(form: Form) -> list[str]:
-        absent = []
-        for file in form:
-            if file.name not in files or not (folder / file.name).is_file():
-                absent.append(file.name)
-        return absent
+    def share_missing(form: Form) -> float:
+        return len(_missing(form, folder, files)) / len(form)
 
-    form = min(entry.forms.values(), key=lambda form: len(missing(form)) / len(form))
-    absent = missing(form)
+    form = min(entry.forms.values(), key=share_missing)
+    absent = _missing(form, folder, files)
     if len(absent) == len(form):
         raise DataError(f"{name} is not downloaded; run: mlw download {name}")
     if absent:
@@ -183,6 +179,15 @@ def downloaded(entry: ManifestEntry, name: str = "") -> tuple[FetchedFile, ...]:
     for file in found:
         _check_size(file, name)
     return found
+
+
+def _missing(form: Form, folder: Path, files: Mapping[str, FetchedFile]) -> list[str]:
+    """Return the names of the files of a form that are not in the cache."""
+    missing = []
+    for file in form:
+        if file.name not in files or not (folder / file.name).is_file():
+            missing.append(file.name)
+    return missing
 
 
 def _check_size(file: FetchedFile, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -115,19 +115,15 @@ def labels_of(
     lookup = _ImageLookup(images)
     found: dict[str, LabelledImage] = {}
     missing: list[str] = []
-    for table in tables:
-        for number, row in enumerate(table.rows, start=2):  # row 1 has the names of the columns
-            place = f"row {number} of {table.name} in {origin}"
-            file = row[table.image_column]
-            image = lookup.find(file, table.name, place)
-            if image is None:
-                missing.append(file)
-                continue
-            labelled = _labelled(table, row, image, place)
-            if found.setdefault(image, labelled) != labelled:
-                raise DataError(
-                    f"{place} gives {file} a different label or split than an earlier row."
-                )
+    for table, row, place in _rows(tables, origin):
+        file = row[table.image_column]
+        image = lookup.find(file, table.name, place)
+        if image is None:
+            missing.append(file)
+            continue
+        labelled = _labelled(table, row, image, place)
+        if found.setdefault(image, labelled) != labelled:
+            raise DataError(f"{place} gives {file} a different label or split than an earlier row.")
     if not found:
         raise DataError(
             f"{origin} has none of the files that {tables[0].name} lists; "
@@ -135,6 +131,15 @@ def labels_of(
         )
     _check_splits(found.values(), origin)
     return list(found.values()), missing
+
+
+def _rows(
+    tables: Iterable[LabelTable], origin: Path
+) -> Iterator[tuple[LabelTable, Mapping[str, str], str]]:
+    """Yield each row of the tables with its table and with its place for messages."""
+    for table in tables:
+        for number, row in enumerate(table.rows, start=2):  # row 1 has the names of the columns
+            yield table, row, f"row {number} of {table.name} in {origin}"
 
 
 def _labelled(table: LabelTable, row: Mapping[str, str], image: str, place: str) -> LabelledImage:
