@@ -178,11 +178,17 @@ CURVES = (
     Column("val_accuracy", "number", "0..1", "validation accuracy; NaN: not validated"),
 )
 
-METHOD = [column.name for column in _METHOD]
-CONDITION = [column.name for column in _CONDITION]
-MEASURED = [column.name for column in _MEASURED]
-FLAGS = [column.name for column in _FLAGS]
-PUBLISHED = [column.name for column in _PUBLISHED]
+
+def names_of(columns: Sequence[Column]) -> list[str]:
+    """Return the names of columns."""
+    return [column.name for column in columns]
+
+
+METHOD = names_of(_METHOD)
+CONDITION = names_of(_CONDITION)
+MEASURED = names_of(_MEASURED)
+FLAGS = names_of(_FLAGS)
+PUBLISHED = names_of(_PUBLISHED)
 
 
 _KINDS: dict[Kind, str] = {
@@ -218,7 +224,7 @@ def write_tasks(frame: pd.DataFrame, path: Path) -> None:
     require_columns(frame, RECORDED, "test tasks")
     present = [column for column in TASKS if column.name in frame]
     table = pyarrow.Table.from_pandas(
-        frame[[column.name for column in present]],
+        frame[names_of(present)],
         schema=_arrow_schema(present),
         preserve_index=False,
     )
@@ -286,7 +292,7 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[Column], content: str
     Raises:
         WorkbenchError: columns are missing; the message names them.
     """
-    missing = [column.name for column in columns if column.name not in frame]
+    missing = [name for name in names_of(columns) if name not in frame]
     if missing:
         raise WorkbenchError(
             f"This is not a frame of {content}: it has no column {', '.join(missing)}."

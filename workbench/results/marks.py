@@ -14,11 +14,15 @@ Cell = Mapping[Any, Any]  # a row of the summary
 
 
 def _transductive(cell: Cell) -> str:
-    return "transductive: classifies the queries of a task together" if cell["transductive"] else ""
+    if not cell["transductive"]:
+        return ""
+    return "transductive: classifies the queries of a task together"
 
 
 def _oracle(cell: Cell) -> str:
-    return "oracle: uses what only the test data reveal" if cell["oracle"] else ""
+    if not cell["oracle"]:
+        return ""
+    return "oracle: uses what only the test data reveal"
 
 
 def _selected(cell: Cell) -> str:

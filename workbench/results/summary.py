@@ -25,6 +25,7 @@ from workbench.results.frame import (
     SUMMARY,
     TRAININGS,
     Column,
+    names_of,
     typed,
     without_missing,
 )
@@ -186,8 +187,7 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
-    names = [column.name for column in columns]
-    return typed(pd.DataFrame(rows, columns=names), columns)
+    return typed(pd.DataFrame(rows, columns=names_of(columns)), columns)
 
 
 def is_best(cell: Mapping[Any, Any]) -> bool:

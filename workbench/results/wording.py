@@ -80,7 +80,9 @@ def task_form(condition: Mapping[Any, Any]) -> str:
     """
     with_shots = "shots" in condition
     if condition["ways"] is None:
-        sizes = "varying ways and shots" if with_shots else "varying ways"
+        sizes = "varying ways"
+        if with_shots:
+            sizes += " and shots"
     else:
         sizes = f"{condition['ways']}-way"
         if with_shots:
