@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from workbench.errors import DataError
 from workbench.tasks.protocols.meta_dataset import MetaDataset
 from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import ClassIndex, Rows
-from workbench.tasks.source import Domain, Source
+from workbench.tasks.sampling import ClassIndex, Domain, Rows
+from workbench.tasks.source import Source
 from workbench.testing import tiny_data, tiny_source
 
 

@@ -34,6 +34,14 @@ class ClassIndex(NamedTuple):
         return np.diff(self.starts)
 
 
+class Domain(NamedTuple):
+    """One split of one data set."""
+
+    name: str
+    images: NDArray[np.uint8]  # (rows, channels, height, width)
+    classes: ClassIndex
+
+
 class Rows(NamedTuple):
     """A stack of tasks of the same form, as row numbers and labels.
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.errors import DataError
-from workbench.tasks.sampling import BLOCK, ClassIndex, Numbers, Rows, TaskProtocol
+from workbench.tasks.sampling import BLOCK, ClassIndex, Domain, Numbers, Rows, TaskProtocol
 from workbench.tasks.task import Examples, Task
 
 # counters of Philox, so that draws of different kinds with one seed are independent
@@ -21,14 +19,6 @@ _DOMAINS = 2
 _DOMAIN_BATCHES = 3  # of the first domain; 4 is for the second, and so on
 
 RESIDENT_BYTES = 16 * 2**30  # larger splits stay memory-mapped; only drawn images go to the device
-
-
-class Domain(NamedTuple):
-    """One split of one data set."""
-
-    name: str
-    images: NDArray[np.uint8]  # (rows, channels, height, width)
-    classes: ClassIndex
 
 
 class Source:

@@ -11,8 +11,7 @@ import numpy as np
 from workbench.data.opening import OpenDataset, open_dataset, open_datasets
 from workbench.errors import UsageError
 from workbench.plugin.options import parse_spec
-from workbench.tasks.sampling import ClassIndex
-from workbench.tasks.source import Domain
+from workbench.tasks.sampling import ClassIndex, Domain
 
 VALIDATION_QUERIES = 15  # per class, or what small classes give
 
