@@ -1,25 +1,29 @@
-"""One cache for the whole session, so that the built-in data set is drawn once, and no user's cache is touched."""
+"""A cache for the whole session, and the fixtures that several folders of tests use."""
+
+from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 import pytest
 
 
 def pytest_configure(config):
-    # before any test module is imported; commands run in a subprocess inherit it
-    import tempfile
+    """Set a new cache: the user's is not touched, and the built-in data set is drawn once.
 
+    This comes before any test module is imported. Commands run in a subprocess inherit it.
+    """
     os.environ["MLW_CACHE"] = tempfile.mkdtemp(prefix="mlw-tests-")
 
 
 def pytest_unconfigure(config):
-    import shutil
-
     shutil.rmtree(os.environ["MLW_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture
 def float64():
+    """Compute in float64 during a test."""
     import torch
 
     torch.set_default_dtype(torch.float64)
@@ -28,8 +32,21 @@ def float64():
 
 
 @pytest.fixture
+def register(monkeypatch):
+    """Return a function that registers a class as a plugin would, for one test."""
+    from workbench.plugin.registry import Plugin, Registration, registry
+
+    def add(kind: str, name: str, target: type) -> None:
+        registration = Registration(kind, name, target, "tests", "tests", "tests")
+        plugin = Plugin("tests", "tests", "1.0", "tests", [registration])
+        monkeypatch.setattr(registry(), "plugins", [*registry().plugins, plugin])
+
+    return add
+
+
+@pytest.fixture
 def frame():
-    """Results of three methods by two shots."""
+    """Return results of three methods at two numbers of shots."""
     from frames import three_methods
 
     return three_methods()
@@ -37,7 +54,7 @@ def frame():
 
 @pytest.fixture
 def curves(frame):
-    """Learning curves of their runs."""
+    """Return the learning curves of the runs in `frame`."""
     from frames import curves_of
 
     return curves_of(frame)

@@ -1,4 +1,4 @@
-"""Augmentation: what each name does, against formulas of our own, and that its randomness is torch's and no other."""
+"""Augmentation: each change against formulas of our own, drawn from torch's random state alone."""
 
 import subprocess
 import sys
@@ -10,15 +10,14 @@ import torch
 import torch.nn.functional as F
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from learners import tiny_learner
 from PIL import Image, ImageEnhance
 
 from workbench.errors import UsageError
-from workbench.experiments.build import build_learner
-from workbench.experiments.plan import make_plan
 from workbench.learning import augment
 from workbench.learning.settings import TrainSettings
 from workbench.learning.training import Training
-from workbench.testing import tiny_data, tiny_source
+from workbench.testing import tiny_source
 
 GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R 601-2, as PIL's convert("L")
 
@@ -93,8 +92,12 @@ def test_none_is_no_call_at_all():
 
 
 def test_it_is_imported_when_it_is_asked_for():
-    code = "import sys; from workbench.learning import augment, training; augment.build('none', (3, 8, 8)); "
-    code += "print('kornia' in sys.modules)"
+    code = """
+import sys
+from workbench.learning import augment, training
+augment.build('none', (3, 8, 8))
+print('kornia' in sys.modules)
+"""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True
     )
@@ -153,7 +156,7 @@ def test_each_image_has_a_draw_of_its_own(spec):
 
 @pytest.mark.parametrize("spec", [*augment.NAMES, "crop+jitter+flip"])
 def test_the_draws_are_the_cpus_wherever_the_images_are(spec):
-    """On `meta` nothing can be read back, so the device is never waited for; the random state moves as on the CPU."""
+    """On `meta` nothing can be read back, so the device is never waited for."""
     images = noise(6)
     seeded(spec, images)
     state = torch.get_rng_state()
@@ -187,7 +190,7 @@ def test_float64(float64):
 
 
 def test_they_come_in_the_order_typed():
-    """A black border stays black if it comes last; if it comes first, less contrast lifts it to grey."""
+    """A black border stays black if it comes last; before jitter, less contrast makes it grey."""
     white = torch.ones(64, 3, 20, 20)
     border_last, border_first = seeded("jitter+shift", white), seeded("shift+jitter", white)
     assert ((border_last == 0) | (border_last >= 0.6 - 1e-6)).all()
@@ -211,7 +214,10 @@ def test_flip_mirrors_half_of_the_images_and_leaves_the_others():
 
 
 def crop_boxes(n, height, width, seed=0):
-    """Textures, what crop made of them, and the boxes (left, upper, right, lower) read from ramps beside them."""
+    """Return textures, their crops, and the boxes (left, upper, right, lower).
+
+    The boxes are read from ramps beside the textures.
+    """
     textures = noise(n, 1, height, width)
     images = torch.cat([textures, ramps(height, width).expand(n, -1, -1, -1)], 1)
     changed = seeded("crop", images, seed)
@@ -226,14 +232,17 @@ def crop_boxes(n, height, width, seed=0):
 
 
 def bilinear(inside, outside):
-    """The matrix `(outside, inside)` of bilinear resizing, pixel centres at half pixels, ends repeated."""
+    """Return the matrix `(outside, inside)` of bilinear resizing.
+
+    Pixel centres lie at half pixels; the ends are repeated.
+    """
     at = ((np.arange(outside) + 0.5) * inside / outside - 0.5).clip(0, inside - 1)
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(inside)))
 
 
 @pytest.mark.parametrize("size", [(84, 84), (20, 31)])
 def test_crop_is_a_part_resized_bilinearly(size):
-    """By our own matrices, by torch with and without antialiasing (a part is only enlarged), and by PIL."""
+    """By our own matrices, by PIL, and by torch with and without antialiasing: it only enlarges."""
     for texture, changed, box in zip(*crop_boxes(25, *size), strict=True):
         left, upper, right, lower = box.tolist()
         part = texture[:, upper:lower, left:right]
@@ -253,7 +262,7 @@ def test_crop_is_a_part_resized_bilinearly(size):
 
 
 def test_crop_draws_area_shape_and_place_as_published():
-    """Against a simulation of the rule: area 8 to 100%, log-uniform 3:4 to 4:3, again until it fits (84 x 84)."""
+    """Against a simulation: area 8 to 100%, shape log-uniform in 3:4 to 4:3, until it fits."""
     _, _, boxes = crop_boxes(4000, 84, 84)
     left, upper, right, lower = boxes.double().unbind(1)
     width, height = right - left, lower - upper
@@ -317,7 +326,7 @@ def grey(images):
 
 
 def factors(images, changed):
-    """Brightness, contrast and saturation `(n, 3)` that explain a change of images in which nothing was cut off.
+    """Return brightness, contrast and saturation `(n, 3)` of a change that clipped nothing.
 
     The change is a x + b grey(x) + c mean(grey(x)), with a = saturation contrast brightness,
     b = (1 - saturation) contrast brightness, c = (1 - contrast) brightness.
@@ -401,35 +410,31 @@ def test_jitter_of_other_channels_is_refused(spec, instead):
 
 
 def training(name, change):
-    data = tiny_data()
-    learner = build_learner(make_plan(name, data, ways=3, shots=2, backbone="conv4:width=8"), data)
     source = tiny_source(stack=2)
     source.augment = change
-    return Training(learner, source, TrainSettings(steps=8, meta_batch=2, validate_every=0))
+    settings = TrainSettings(steps=8, meta_batch=2, validate_every=0)
+    return Training(tiny_learner(name), source, settings)
 
 
 def losses(training):
-    return [record.loss for record in training.steps()]
+    return [report.loss for report in training.steps()]
 
 
 @pytest.mark.parametrize("name", ["protonet", "baseline"])  # of tasks, of batches
-def test_a_training_goes_on_bit_for_bit(name):
+def test_a_training_resumes_bit_for_bit(name):
     change = augment.build("crop+jitter+flip", (1, 16, 16))
-    whole, first, unchanged = (training(name, given) for given in (change, change, None))
-    first.learner.load_state_dict(whole.learner.state_dict())
-    unchanged.learner.load_state_dict(whole.learner.state_dict())
+    whole, first, unchanged = training(name, change), training(name, change), training(name, None)
     torch.manual_seed(5)
     expected = losses(whole)
     torch.manual_seed(5)
     assert losses(unchanged) != expected
     torch.manual_seed(5)
-    early = [record.loss for record in islice(first.steps(), 3)]
+    early = [report.loss for report in islice(first.steps(), 3)]
     state = first.state_dict()
     torch.rand(7)  # another process has another random state
     second = training(name, augment.build("crop+jitter+flip", (1, 16, 16)))
     second.load_state_dict(state)
     assert early + losses(second) == expected
     weights = whole.learner.state_dict()
-    assert all(
-        torch.equal(weights[key], value) for key, value in second.learner.state_dict().items()
-    )
+    for key, value in second.learner.state_dict().items():
+        assert torch.equal(weights[key], value)

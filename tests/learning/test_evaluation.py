@@ -1,20 +1,18 @@
-"""Evaluation: embedded once or not, stacked or not, the same numbers; and numbers that are right."""
+"""Evaluation: the same numbers, embedded once or not, stacked or not; and the right ones."""
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from learners import BY_BATCH, NARROW, tiny_learner
 
-from workbench.experiments.build import build_learner
-from workbench.experiments.plan import make_plan
 from workbench.learning.evaluation import evaluate
-from workbench.testing import tiny_data, tiny_source
+from workbench.testing import tiny_source
 
 
-def built(name, **options):
-    data = tiny_data()
-    backbone = "conv4:norm=batch,width=8" if name == "maml" else "conv4:width=8"
-    return build_learner(make_plan(name, data, ways=3, shots=2, backbone=backbone), data).eval()
+def built(name):
+    backbone = BY_BATCH if name == "maml" else NARROW
+    return tiny_learner(name, backbone).eval()
 
 
 @pytest.mark.parametrize("name", ["protonet", "maml", "baseline:head_epochs=5"])
@@ -90,6 +88,19 @@ def test_more_tasks_begin_with_the_fewer():
     learner, source = built("protonet"), tiny_source(split="test")
     few, many = evaluate(learner, source, 20), evaluate(learner, source, 300)
     assert np.allclose(few.accuracy, many.accuracy[:20])
+
+
+def test_a_class_without_a_score_is_not_predicted(monkeypatch):
+    learner, source = built("protonet"), tiny_source(split="test")
+
+    def adapt(self, support):
+        unmet = torch.tensor([1.0, 0.0, float("nan")])
+        return lambda x: unmet.expand(len(x), 3)
+
+    monkeypatch.setattr(type(learner), "adapt", adapt)
+    result = evaluate(learner, source, 8)
+    assert result.accuracy == pytest.approx(1 / 3)  # class 0 is predicted for every query
+    assert np.isinf(result.loss).all()  # what class 2 is, was held impossible
 
 
 def test_a_method_that_breaks_down_on_a_task_guesses_there(monkeypatch):

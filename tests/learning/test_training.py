@@ -1,24 +1,22 @@
-"""The training loop: what it reports, where it stops, and that going on is as if never interrupted."""
+"""The training loop: what it reports, where it stops, and that it resumes bit for bit."""
 
 from itertools import islice
 
 import pytest
 import torch
+from learners import BY_BATCH, NARROW, tiny_learner
 from torch import nn
 
 from workbench.errors import TrainingError
-from workbench.experiments.build import build_learner
-from workbench.experiments.plan import make_plan
 from workbench.learning.learner import Learner
 from workbench.learning.settings import TrainSettings
 from workbench.learning.training import Training
-from workbench.testing import tiny_data, tiny_source
+from workbench.testing import tiny_source
 
 
 def training(name="protonet", validate=None, **settings):
-    data = tiny_data()
-    backbone = "conv4:norm=batch,width=8" if name.startswith("maml") else "conv4:width=8"
-    learner = build_learner(make_plan(name, data, ways=3, shots=2, backbone=backbone), data)
+    backbone = BY_BATCH if name.startswith("maml") else NARROW
+    learner = tiny_learner(name, backbone)
     chosen = TrainSettings(**{"steps": 6, "validate_every": 2, **settings})
     source = tiny_source(stack=chosen.stack_size)
     return Training(learner, source, chosen, validate)
@@ -45,38 +43,75 @@ def scripted(values, **settings):
     )
 
 
+def weights_of(training):
+    return {name: value.clone() for name, value in training.learner.state_dict().items()}
+
+
+def same(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    return all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("name", ["protonet", "maml", "baseline"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_going_on_is_bit_for_bit_as_if_never_interrupted(name, optimizer, tmp_path):
-    def validated():
-        torch.rand(3)  # a careless validation; the next test holds the real one to more
-        return 0.5
+def test_it_resumes_bit_for_bit(name, optimizer, keep, tmp_path):
+    accuracies = iter([0.5, 0.9, 0.7, 0.5, 0.9, 0.7])
 
-    options = {"optimizer": optimizer, "momentum": 0.9, "meta_batch": 2, "lr": 0.01}
-    whole = training(name, validated, **options)
+    def validate():
+        torch.rand(3)  # moves the random state, which the evaluation would restore
+        return next(accuracies)
+
+    options = {"optimizer": optimizer, "momentum": 0.9, "meta_batch": 2, "lr": 0.01, "keep": keep}
+    whole = training(name, validate, **options)
     expected = list(whole.steps())
-    first = training(name, validated, **options)
+    first = training(name, validate, **options)
     early = list(islice(first.steps(), 3))
     torch.save(first.state_dict(), tmp_path / "state.pt")
+    assert not same(weights_of(first), weights_of(training(name)))  # so that loading matters
     torch.rand(7)  # another process has another random state
-    second = training(name, validated, **options)
+    second = training(name, validate, **options)
     second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     late = list(second.steps())
-    assert [record.loss for record in early + late] == [record.loss for record in expected]
-    weights = whole.learner.state_dict()
-    assert all(
-        torch.equal(weights[key], value) for key, value in second.learner.state_dict().items()
-    )
+    assert [report.loss for report in early + late] == [report.loss for report in expected]
+    assert (second.best_accuracy, second.best_step) == (0.9, 4)
+    assert same(weights_of(second), weights_of(whole))
+    assert second.seconds >= early[-1].seconds
+
+
+@pytest.mark.parametrize("step", [3, 5])
+def test_the_best_weights_survive_an_interruption(step):
+    accuracies = iter([0.5, 0.9, 0.7])
+    first = training(validate=lambda: next(accuracies))
+    list(islice(first.steps(), step))
+    second = training(validate=lambda: next(accuracies))
+    second.load_state_dict(first.state_dict())
+    list(second.steps())
+    short = training(steps=4)
+    list(short.steps())
+    assert same(weights_of(second), weights_of(short))
+
+
+def test_random_numbers_continue_where_they_were():
+    first, second = training(), training()
+    list(islice(first.steps(), 2))
+    state = first.state_dict()
+    expected = torch.rand(5)
+    second.load_state_dict(state)
+    assert torch.equal(torch.rand(5), expected)
 
 
 def test_accumulated_stacks_are_one_meta_batch(float64):
     def weights(stack):
         done = training("maml", meta_batch=4, stack=stack, optimizer="sgd", lr=0.1, steps=2)
+        before = weights_of(done)
         list(done.steps())
-        return done.learner.state_dict()
+        assert not same(before, weights_of(done))
+        return weights_of(done)
 
     together, apart = weights(4), weights(1)
-    assert all(torch.allclose(together[key], value, atol=1e-9) for key, value in apart.items())
+    for name, value in apart.items():
+        assert torch.allclose(together[name], value, atol=1e-9)
 
 
 def test_the_best_weights_are_kept():
@@ -84,14 +119,15 @@ def test_the_best_weights_are_kept():
     seen = []
 
     def validate():
-        seen.append({key: value.clone() for key, value in done.learner.state_dict().items()})
+        seen.append(weights_of(done))
         return next(accuracies)
 
     done = training(validate=validate)
-    records = list(done.steps())
-    assert [record.val_accuracy for record in records] == [None, 0.5, None, 0.9, None, 0.7]
+    reports = list(done.steps())
+    assert [report.val_accuracy for report in reports] == [None, 0.5, None, 0.9, None, 0.7]
     assert (done.best_accuracy, done.best_step) == (0.9, 4)
-    assert all(torch.equal(seen[1][key], value) for key, value in done.learner.state_dict().items())
+    assert same(weights_of(done), seen[1])
+    assert not same(seen[1], seen[2])
     assert not done.learner.training
 
 
@@ -99,11 +135,12 @@ def test_the_last_weights_are_kept_if_asked():
     accuracies = iter([0.9, 0.5, 0.5])
     done = training(validate=lambda: next(accuracies), keep="last")
     list(done.steps())
-    best = training(validate=None)
-    list(best.steps())
-    assert all(
-        torch.equal(best.learner.state_dict()[k], v) for k, v in done.learner.state_dict().items()
-    )
+    unvalidated = training(validate=None)
+    list(unvalidated.steps())
+    assert same(weights_of(done), weights_of(unvalidated))
+    short = training(steps=2)
+    list(short.steps())
+    assert not same(weights_of(done), weights_of(short))
 
 
 def test_a_loss_that_is_no_number_stops_with_step_and_rate():
@@ -131,17 +168,6 @@ def test_clipping(settings, weight):
     assert float(done.learner.weight.detach()) == pytest.approx(weight, abs=1e-5)
 
 
-def test_schedules():
-    def rates(**settings):
-        chosen = TrainSettings(steps=4, lr=1.0, **settings)
-        return [chosen.rate(step) for step in range(4)]
-
-    assert rates() == [1, 1, 1, 1]
-    assert rates(schedule="step", decay_every=2, decay_factor=0.5) == [1, 1, 0.5, 0.5]
-    assert rates(schedule="linear") == [1, 0.75, 0.5, 0.25]
-    assert rates(schedule="cosine") == pytest.approx([1, 0.853553, 0.5, 0.146447], abs=1e-6)
-
-
 def test_parameter_groups_keep_their_ratio_to_the_rate():
     class Grouped(Scripted):
         def parameter_groups(self):
@@ -163,15 +189,3 @@ def test_a_learner_without_weights_trains_to_nothing():
 
     done = Training(Fixed(), tiny_source(), TrainSettings(steps=3))
     assert list(done.steps()) == []
-
-
-def test_stack_size_divides_the_meta_batch():
-    assert [
-        TrainSettings(meta_batch=m, stack=s).stack_size
-        for m, s in [(32, 32), (32, 12), (7, 4), (1, 8)]
-    ] == [
-        32,
-        8,
-        1,
-        1,
-    ]

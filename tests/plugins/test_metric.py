@@ -20,7 +20,7 @@ from workbench.learning.training import Training
 from workbench.plugin.recipes import RECIPES, published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.task import Examples
-from workbench.testing import check_backbone, check_learner, tiny_data, tiny_source
+from workbench.testing import check_learner, tiny_data, tiny_source
 
 METHODS = {
     "protonet": "conv4:width=8",
@@ -135,6 +135,15 @@ def test_recipes_can_be_planned_where_they_say(name, recipe):
 
 
 # --- protonet
+
+
+def test_protonet_on_a_worked_example():
+    learner = ProtoNet(Given(2), temperature=2.0)
+    support = Examples(
+        torch.tensor([[0.0, 0], [2, 0], [4, 4], [4, 6]]), torch.tensor([0, 0, 1, 1]), 2
+    )
+    predicted = learner.adapt(support)(torch.tensor([[1.0, 1], [4, 5]]))
+    assert torch.allclose(predicted, torch.tensor([[-0.5, -12.5], [-17.0, 0.0]]))
 
 
 def test_protonet_by_cosine():
@@ -358,27 +367,6 @@ def test_relation_is_transductive_where_the_batch_normalises(norm, backbone, flo
     assert torch.equal(queries.flatten(), task.query.x[0].flatten()) == (
         backbone == "batch"
     )  # images meet in adapt
-
-
-# --- conv4 with maps left
-
-
-@pytest.mark.parametrize(
-    "options", ["pooled=2", "pooled=2,unpadded=2", "pooled=2,pooling=stride", "unpadded=1"]
-)
-def test_conv4_keeps_maps(options, float64):
-    check_backbone(f"conv4:width=8,{options}")
-    module = build_backbone(f"conv4:width=8,{options}", (1, 20, 26)).eval()
-    x = torch.rand(2, 1, 20, 26)
-    maps = module.blocks(x)
-    if "stride" in options:
-        maps = maps.mean((-2, -1), keepdim=True)
-    assert torch.equal(module(x).unflatten(1, module.maps_shape), maps)
-
-
-def test_conv4_says_that_images_are_too_small():
-    with pytest.raises(UsageError, match="too small for conv4:unpadded=4"):
-        build_backbone("conv4:unpadded=4", (1, 12, 12))
 
 
 # --- golden numbers

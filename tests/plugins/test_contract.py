@@ -1,0 +1,36 @@
+"""The contract over everything that our plugins register."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.plugin.registry import registry
+from workbench.testing import check_backbone, check_dataset, check_learner
+
+SHAPES = {"koch": (1, 105, 105)}  # if 28 x 28 is too small
+OURS = ("mlw-vision", "mlw-metric", "mlw-optimization", "mlw-transfer", "mlw-crossdomain")
+
+
+def names(kind):
+    """Return what our plugins register of a kind."""
+    entries = registry().entries(kind)
+    return [name for name, entry in entries.items() if entry.distribution in OURS]
+
+
+def test_there_is_something_to_check():
+    expected = {"protonet", "maml", "fomaml", "baseline", "nearest_pixel", "url", "tsa"}
+    assert expected <= set(names("algorithms"))
+
+
+@pytest.mark.parametrize("name", names("algorithms"))
+def test_algorithms_keep_the_contract(name):
+    check_learner(name)
+
+
+@pytest.mark.parametrize("name", names("backbones"))
+def test_backbones_keep_the_contract(name):
+    check_backbone(name, SHAPES.get(name, (1, 28, 28)))
+
+
+def test_the_built_in_data_set_keeps_the_contract():
+    check_dataset("glyphs")
