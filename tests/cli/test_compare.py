@@ -3,8 +3,8 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
+from frames import cell, frame_of
 
 from workbench.cli._lists import widen
 from workbench.cli._results import print_summary
@@ -45,50 +45,28 @@ def test_both_names_are_one_sentence():
 def frame():
     """Six methods by four data sets by two shots."""
     chance = np.random.default_rng(0)
-    rows = []
-    methods = ("protonet", "baseline", "simpleshot", "linear_probe", "finetune", "nearest_neighbor")
+    facts = {
+        "protonet": {"episodic": True},
+        "baseline": {},
+        "simpleshot": {},
+        "linear_probe": {"pretrained_on": ("imagenet",)},
+        "finetune": {
+            "options": "blocks=2,init=none,steps=50",
+            "selected": "steps=50",
+            "selected_on": ("miniimagenet",),
+        },
+        "nearest_neighbor": {},
+    }
+    cells = []
     for place in ("eurosat", "cropdisease", "isic", "omniglot:size=84,channels=3"):
         for shots in (5, 20):
-            for method in methods:
-                common = {
-                    "algorithm": method,
-                    "options": "blocks=2,init=none,steps=50" if method == "finetune" else "",
-                }
-                common |= {
-                    "backbone": "conv4",
-                    "train_on": "miniimagenet",
-                    "test_on": place,
-                    "split": "test",
-                }
-                common |= {
-                    "protocol": "way-shot",
-                    "ways": 5,
-                    "shots": shots,
-                    "queries": 15,
-                    "instance": 0,
-                }
-                common |= {"task_seed": 0, "train_seed": 0, "run": method, "transductive": False}
-                common |= {"episodic": method == "protonet", "pretrained_on": "", "overlap": ""}
-                common |= {
-                    "selection": "steps=50 on validation classes of miniimagenet"
-                    if method == "finetune"
-                    else ""
-                }
-                if method == "linear_probe":
-                    common |= {
-                        "pretrained_on": "imagenet",
-                        "overlap": "yes" if place == "eurosat" else "no",
-                    }
-                common |= dict.fromkeys(
-                    ("loss", "adapt_seconds", "calibration_error", "eval_seconds"), 0.1
-                )
-                common |= {"train_seconds": 60.0, "parameters": 1, "published_source": ""}
-                common |= dict.fromkeys(("published", "published_interval"), float("nan"))
-                rows += [
-                    common | {"task": task, "accuracy": chance.uniform(0.3, 0.9)}
-                    for task in range(20)
-                ]
-    return pd.DataFrame(rows)
+            for method, own in facts.items():
+                values = {"train_on": "miniimagenet", "test_on": place, "shots": shots}
+                values |= {"episodic": False, **own}
+                if "pretrained_on" in own:
+                    values["overlap"] = "yes" if place == "eurosat" else "no"
+                cells.append(cell(method, chance.uniform(0.3, 0.9, 20), **values))
+    return frame_of(*cells)
 
 
 @pytest.mark.parametrize("width", [80, 120, 160])
@@ -107,9 +85,10 @@ def test_several_data_sets_stand_side_by_side(frame, width, monkeypatch, capsys)
     assert "linear_probe °" in table
     assert table.count("!") == 2  # at the cells of eurosat
     for words in (
-        "test-time options: steps=50 on validation classes of miniimagenet (finetune:blocks=2,init=none,steps=50)",
+        "test-time options: steps=50, chosen on the validation classes of miniimagenet "
+        "(finetune:blocks=2,init=none,steps=50)",
         "° pre-trained on imagenet (linear_probe)",
-        "! eurosat overlaps with the pre-training (linear_probe)",
+        "! the test data overlap with the pre-training data (linear_probe on eurosat)",
     ):
         assert words in legend
 

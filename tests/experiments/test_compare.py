@@ -18,7 +18,6 @@ from workbench.data.image_folder.register import add_folder
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.run import Run, learning_curves
 from workbench.plugin.registry import registry
-from workbench.results.published import with_published
 from workbench.tasks.splits import open_data, refuse_leak
 
 CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
@@ -306,46 +305,6 @@ def test_trained_on_several_data_sets_at_once(tmp_path):
         UsageError, match="1 x 28 x 28, and those of glyphs:size=20 are 1 x 20 x 20"
     ):
         small(["protonet"], tmp_path, train_on=["glyphs", "glyphs:size=20"])
-
-
-def test_the_published_number_stands_beside_its_own_setting():
-    rows = [
-        ("protonet", "conv4", "omniglot", "omniglot", "way-shot", 5, 1),
-        ("protonet", "conv4:width=32", "omniglot", "omniglot", "way-shot", 5, 1),
-        ("protonet", "conv4", "omniglot:split=lake", "omniglot:split=lake", "way-shot", 5, 1),
-        ("protonet", "conv4", "glyphs", "omniglot", "way-shot", 5, 1),
-        ("protonet", "conv4", "omniglot", "omniglot", "unbalanced", 5, 1),
-        ("protonet", "conv4", "omniglot", "omniglot", "way-shot", 5, 3),
-        ("gone", "conv4", "omniglot", "omniglot", "way-shot", 5, 1),
-    ]
-    columns = ["algorithm", "backbone", "train_on", "test_on", "protocol", "ways", "shots"]
-    frame = pd.DataFrame(rows, columns=columns).assign(
-        all_options="distance=euclidean,temperature=1.0"
-    )
-    assert with_published(frame)["published"].fillna(0).tolist() == [98.8, 0, 0, 0, 0, 0, 0]
-
-
-def test_where_an_option_tells_published_numbers_apart_its_own_is_shown():
-    strided = "conv4:norm=batch,pooling=stride"
-    rows = [
-        ("maml", "first_order=false,inner_steps=1", 98.7),
-        ("maml", "first_order=true,inner_steps=1", 98.3),
-        ("fomaml", "first_order=true,inner_steps=1", 98.3),
-        ("reptile", "inductive=true", 95.39),
-        ("reptile", "inductive=false", 97.68),
-    ]
-    frame = pd.DataFrame(rows, columns=["algorithm", "all_options", "expected"])
-    frame = frame.assign(
-        backbone=strided,
-        train_on="omniglot",
-        test_on="omniglot",
-        protocol="way-shot",
-        ways=5,
-        shots=1,
-    )
-    found = with_published(frame)
-    assert found["published"].tolist() == frame["expected"].tolist()
-    assert "Nichol" in found["published_source"][1]
 
 
 def command(out, *algorithms, **environment):

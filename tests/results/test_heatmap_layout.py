@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from frames import cell, frame_of
 
@@ -37,7 +39,7 @@ def test_blocks_fill_strips(data_sets, shots, columns):
 def test_strips_are_below_each_other_and_above_the_legend():
     layout = layout_of(14, [1, 5])
     boxes = [box for _, box in layout.placed_strips()]
-    for above, below in zip(boxes, boxes[1:], strict=False):
+    for above, below in pairwise(boxes):
         assert above.bottom > below.bottom + below.height
     assert boxes[0].bottom + boxes[0].height < layout.height
     assert boxes[-1].bottom > layout.foot > layout.colour_bar.bottom > 0
