@@ -1,4 +1,4 @@
-"""Who imports whom: one way through the core, plugins by the public door, and nothing heavy before it is needed."""
+"""Imports go one way, plugins use the public list, and nothing heavy is imported too early."""
 
 from __future__ import annotations
 
@@ -126,9 +126,9 @@ def module_of(path: Path) -> str:
 
 
 def upwards(module: str, imported: str) -> str:
-    """Why an import by a module goes the wrong way; nothing if it does not.
+    """Return why an import by a module goes the wrong way; "" if it does not.
 
-    The two are compared where their names part: `workbench.data` with `workbench.tasks`, for instance.
+    The two are compared where their names part: `workbench.data` with `workbench.tasks`.
     """
     if imported == "workbench.__version__" or not imported.startswith("workbench."):
         return ""
@@ -212,7 +212,8 @@ def test_an_import_upwards_is_caught(module, imported):
 
 
 def test_importing_the_core_imports_none_of_its_rooms():
-    code = "import sys, workbench; print(sorted(name for name in sys.modules if name.startswith('workbench.')))"
+    code = "import sys, workbench; "
+    code += "print(sorted(name for name in sys.modules if name.startswith('workbench.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['workbench.lazy']"
 
@@ -257,7 +258,8 @@ def test_nothing_heavy_before_it_is_needed(path):
 
 def heavy_after(code: str, *arguments: str, cwd: Path | None = None) -> set[str]:
     """Run code in a process of its own; return the heavy modules that it left imported."""
-    tail = f"\nimport json, sys; print(json.dumps([m for m in {sorted(HEAVY)} if m in sys.modules]), file=sys.stderr)"
+    tail = "\nimport json, sys\n"
+    tail += f"print(json.dumps([m for m in {sorted(HEAVY)} if m in sys.modules]), file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code + tail, *arguments], capture_output=True, text=True, cwd=cwd
     )

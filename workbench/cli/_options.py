@@ -3,7 +3,7 @@
 A command takes groups as parameters:
 
     @flat
-    def evaluate(run: ..., *, tasks: TaskOptions, place: DeviceOptions) -> None: ...
+    def compare(algorithm: ..., *, tasks: TaskOptions, place: PlaceOptions) -> None: ...
 
 `flat` shows Typer one parameter for each field of a group.
 """
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 # --- single options
 
-On = Annotated[
-    list[str] | None,
-    typer.Option("--on", "--test-on", help="Data sets, with options: omniglot:split=lake."),
-]
 Baseline = Annotated[
     list[str] | None,
     typer.Option(
@@ -42,7 +38,8 @@ Published = Annotated[
     typer.Option("--published", help="Say where published numbers come from and how they differ."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore cached results and recompute.")]
 
 
 # --- groups
@@ -117,13 +114,12 @@ class TrainingOptions:
 
 
 @dataclass
-class DeviceOptions:
-    """Where to compute."""
+class PlaceOptions:
+    """Where to compute and where runs are kept."""
 
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto"
-    fresh: Annotated[bool, typer.Option("--fresh", help="Ignore cached results and recompute.")] = (
-        False
-    )
+    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs")
+    device: Device = "auto"
+    fresh: Fresh = False
 
 
 @dataclass

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
@@ -11,10 +10,8 @@ import typer
 from workbench.cli import _show
 from workbench.cli._options import (
     Baseline,
-    DeviceOptions,
-    On,
-    Out,
     OutputOptions,
+    PlaceOptions,
     TaskOptions,
     TrainingOptions,
     flat,
@@ -23,6 +20,40 @@ from workbench.cli._progress import progress_bars
 from workbench.cli._results import print_summary
 from workbench.errors import UnknownName, UsageError
 from workbench.plugin.registry import DEFAULT_DATASET, registry
+
+
+@dataclass
+class DataOptions:
+    """What is tested and trained on."""
+
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", "--test-on", help="Data sets, with options: omniglot:split=lake."),
+    ] = None
+    train_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Data sets to train on, all at once. If omitted, each of --on is trained on."
+        ),
+    ] = None
+    leave_one_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-out", help="For each data set of --on, train on all the others together."
+        ),
+    ] = False
+
+
+@dataclass
+class MethodOptions:
+    """With what, and how often, each method is trained."""
+
+    backbone: Annotated[
+        list[str] | None, typer.Option(help="Backbones, with options: conv4:width=32.")
+    ] = None
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Trainings of each method, with seeds 0, 1, ...")
+    ] = 1
 
 
 @flat
@@ -34,52 +65,32 @@ def compare(
         ),
     ],
     *,
-    on: On = None,
-    train_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Data sets to train on, all at once. If omitted, each of --on is trained on."
-        ),
-    ] = None,
-    leave_one_out: Annotated[
-        bool,
-        typer.Option(
-            "--leave-one-out", help="For each data set of --on, train on all the others together."
-        ),
-    ] = False,
+    data: DataOptions,
     tasks: TaskOptions,
-    seeds: Annotated[
-        int, typer.Option(min=1, help="Trainings of each method, with seeds 0, 1, ...")
-    ] = 1,
-    backbone: Annotated[
-        list[str] | None, typer.Option(help="Backbones, with options: conv4:width=32.")
-    ] = None,
-    baseline: Baseline = None,
+    methods: MethodOptions,
     training: TrainingOptions,
-    out: Out = Path("runs"),
-    place: DeviceOptions,
+    baseline: Baseline = None,
+    place: PlaceOptions,
     output: OutputOptions,
 ) -> None:
     """Train and evaluate methods on the same tasks: accuracy and paired differences.
 
     Finished parts are read, not computed again. Run the command again to resume.
     """
-    _refuse_swallowed(on or [])
+    _refuse_swallowed(data.on or [])
     from workbench.experiments.compare import compare as run
 
     with progress_bars() as report:
         frame = run(
             algorithm,
-            on=on or DEFAULT_DATASET,
-            train_on=train_on or (),
-            leave_one_out=leave_one_out,
+            on=data.on or DEFAULT_DATASET,
+            train_on=data.train_on or (),
+            leave_one_out=data.leave_one_out,
             baseline=baseline or (),
-            seeds=seeds,
-            backbone=backbone,
-            out=out,
             report=report,
             note=_show.note,
             **asdict(tasks),
+            **asdict(methods),
             **asdict(training),
             **asdict(place),
         )

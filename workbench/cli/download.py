@@ -131,9 +131,7 @@ def _fetch(name: str, dataset: Dataset, source: str | None, partial: bool) -> No
         _show.out(f"{name} is generated and needs no download")
         return
     with progress_bars() as report:
-        fetched = fetch(
-            entry_of(dataset), source, partial=partial, report=report, note=_show.note
-        )
+        fetched = fetch(entry_of(dataset), source, partial=partial, report=report, note=_show.note)
     _show.out(str(fetched))
 
 

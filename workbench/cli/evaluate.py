@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import _show
-from workbench.cli._options import DeviceOptions, OutputOptions, TaskOptions, flat
+from workbench.cli._options import Device, Fresh, OutputOptions, TaskOptions, flat
 from workbench.cli._results import print_summary
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def evaluate(
     ] = None,
     tasks: TaskOptions,
     split: Annotated[str, typer.Option(help="train, val or test classes.")] = "test",
-    place: DeviceOptions,
+    device: Device = "auto",
+    fresh: Fresh = False,
     output: OutputOptions,
 ) -> None:
     """Evaluate trained runs on test classes, on the same tasks for all.
@@ -47,7 +48,7 @@ def evaluate(
     from workbench.experiments.workspace import Workspace
 
     runs = find_runs(run)
-    workspace = Workspace(device=place.device, fresh=place.fresh)
+    workspace = Workspace(device=device, fresh=fresh)
     given = open_datasets(on or [])
     frames = []
     for each in runs:

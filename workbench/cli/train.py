@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import _show
-from workbench.cli._options import DeviceOptions, Out, TrainingOptions, flat
+from workbench.cli._options import PlaceOptions, TrainingOptions, flat
 from workbench.cli._progress import progress_bars
 from workbench.plugin.registry import DEFAULT_DATASET
 
 if TYPE_CHECKING:
     from workbench.experiments.run import Run
+
+
+@dataclass
+class TaskShapeOptions:
+    """For which test tasks the run is meant."""
+
+    ways: Annotated[int, typer.Option(min=2, help="Classes per test task.")] = 5
+    shots: Annotated[int, typer.Option(min=1, help="Support images per class of a test task.")] = 1
+
+
+@dataclass
+class StartOptions:
+    """What the training starts from."""
+
+    backbone: Annotated[
+        str | None, typer.Option(help="Backbone, with options: conv4:width=32.")
+    ] = None
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed for initial weights, tasks and batches.")
+    ] = 0
+    init: Annotated[
+        str | None,
+        typer.Option(help="Initial weights: a run folder, or an algorithm to train first."),
+    ] = None
 
 
 @flat
@@ -26,21 +50,10 @@ def train(
         list[str] | None,
         typer.Option("--on", "--train-on", help="Data sets to train on, all at once."),
     ] = None,
-    ways: Annotated[int, typer.Option(min=2, help="Classes per test task.")] = 5,
-    shots: Annotated[int, typer.Option(min=1, help="Support images per class of a test task.")] = 1,
-    backbone: Annotated[
-        str | None, typer.Option(help="Backbone, with options: conv4:width=32.")
-    ] = None,
+    test: TaskShapeOptions,
+    start: StartOptions,
     training: TrainingOptions,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed for initial weights, tasks and batches.")
-    ] = 0,
-    init: Annotated[
-        str | None,
-        typer.Option(help="Initial weights: a run folder, or an algorithm to train first."),
-    ] = None,
-    out: Out = Path("runs"),
-    place: DeviceOptions,
+    place: PlaceOptions,
 ) -> None:
     """Train one method. Run the command again to resume."""
     from workbench.experiments.plan import TrainingRequest, make_plan
@@ -49,20 +62,20 @@ def train(
     from workbench.tasks.splits import open_training_data
 
     settings = training.flags()
-    if init is not None:
-        settings["init"] = init
+    if start.init is not None:
+        settings["init"] = start.init
     request = TrainingRequest(
-        ways=ways,
-        shots=shots,
-        backbone=backbone,
+        ways=test.ways,
+        shots=test.shots,
+        backbone=start.backbone,
         recipe=training.recipe,
-        seed=seed,
+        seed=start.seed,
         settings=settings,
     )
     data = open_training_data(on or [DEFAULT_DATASET])
     plan = make_plan(algorithm, data, request)
     with progress_bars() as report:
-        run = train_run(plan, data, Workspace(out, place.device, place.fresh, report))
+        run = train_run(plan, data, Workspace(place.out, place.device, place.fresh, report))
     _show.note(f"{_told(run)}; next: mlw eval {run.folder}")
     _show.out(str(run.folder))
 
