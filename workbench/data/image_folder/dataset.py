@@ -36,7 +36,11 @@ class ImageFolder(Dataset):
         self.size = size
         self.channels = channels
 
-    def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:  # noqa: ARG002
+    def classes(
+        self,
+        split: str,
+        files: Mapping[str, Path],  # noqa: ARG002 - the originals are not in the cache
+    ) -> Iterator[ImageClass]:
         """Yield the classes of a split by name.
 
         Raises:
