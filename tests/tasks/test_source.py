@@ -134,7 +134,7 @@ def test_a_source_continues_from_its_state():
 
 
 def test_batches_have_every_image_once_per_epoch_with_its_class():
-    table = tiny_data().table("train")
+    table = tiny_data().members[0].table("train")
     drawn = Source(
         [Domain("tiny", table.images, ClassIndex(table.starts))], WayShot(2, 1, 1), batch_size=16
     )
@@ -163,7 +163,7 @@ def test_batches_have_every_image_once_per_epoch_with_its_class():
     ],
 )
 def test_what_the_classes_cannot_give_is_said_in_numbers(protocol, words):
-    table = tiny_data().table("test")
+    table = tiny_data().members[0].table("test")
     with pytest.raises(DataError) as error:
         Source([Domain("tiny", table.images, ClassIndex(table.starts))], protocol)
     assert all(word in str(error.value) for word in words)
