@@ -49,7 +49,7 @@ ROOMS = {
     ],
     "workbench.tasks": ["task sampling protocols source splits settings"],
     "workbench.tasks.protocols": [
-        "way_shot within_group unbalanced stream prequential listed meta_dataset build"
+        "names way_shot within_group unbalanced stream prequential listed meta_dataset build"
     ],
     "workbench.learning": ["device augment settings learner training evaluation"],
     "workbench.results": [

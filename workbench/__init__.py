@@ -1,11 +1,11 @@
 """Train, evaluate and fairly compare few-shot and meta-learning methods.
 
-`import workbench as mlw` and `mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])`, or the
-command `mlw`.
+`import workbench as mlw` and `mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])`, or
+the command `mlw`.
 
-A plugin may import five modules: `workbench` (the contract), `workbench.data` (reading image files),
-`workbench.functional` (arithmetic that methods share), `workbench.errors` and `workbench.testing`. The
-names listed in their `__all__` are the public interface; everything else may change.
+A plugin may import five modules: `workbench` (the contract), `workbench.data` (reading image
+files), `workbench.functional` (arithmetic that methods share), `workbench.errors` and
+`workbench.testing`. The names in their `__all__` are the public interface; all else may change.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from workbench.plugin.registry import DEFAULT_PROTOCOL
+from workbench.tasks.protocols.names import PROTOCOLS
+
 if TYPE_CHECKING:
     from workbench.tasks.settings import EvaluationSettings
 
@@ -65,10 +68,10 @@ class TaskOptions:
     protocol: Annotated[
         str,
         typer.Option(
-            help="How test tasks are drawn: way-shot, within-group, unbalanced[:alpha=2], "
-            "meta-dataset, prequential, stream, listed."
+            help=f"How test tasks are drawn: {', '.join(PROTOCOLS)}. "
+            "With options: unbalanced:alpha=5."
         ),
-    ] = "way-shot"
+    ] = DEFAULT_PROTOCOL
     episodes: Annotated[int, typer.Option(min=2, help="Test tasks, the same for all.")] = 600
     task_seed: Annotated[int, typer.Option(min=0, help="Seed for the test tasks.")] = 0
 

@@ -23,10 +23,11 @@ from workbench.plugin.options import (
     parse_spec,
 )
 from workbench.plugin.registry import Registration, registry
-from workbench.tasks.protocols.build import TRAINING_PROTOCOLS, build_protocol
+from workbench.tasks.protocols.build import build_protocol
+from workbench.tasks.protocols.names import TRAINING_PROTOCOLS
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol
-from workbench.tasks.splits import TrainingData, smallest
+from workbench.tasks.splits import TrainingData, joined_label, smallest
 
 NONE = "none"  # of a setting that names runs
 
@@ -58,7 +59,7 @@ class Plan:
     @property
     def data_label(self) -> str:
         """The training data for people: "aircraft + dtd"."""
-        return " + ".join(self.data)
+        return joined_label(self.data)
 
     @property
     def episodic(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_type_hints
 
 from workbench.learning import augment
 from workbench.plugin.options import AtLeast, Option, annotated_option
+from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TrainSettings:
     augment: Annotated[
         str, "random changes to training images: crop, shift, jitter, flip, joined by +"
     ] = "none"
-    train_protocol: Annotated[str, "protocol that draws the training tasks"] = "way-shot"
+    train_protocol: Annotated[str, "protocol that draws the training tasks"] = DEFAULT_PROTOCOL
     init: Annotated[
         str, "initial weights: a run folder, or an algorithm, which is trained first"
     ] = "none"

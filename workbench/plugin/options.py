@@ -22,8 +22,6 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from workbench.errors import PluginError, UsageError
 
-TOGETHER = " + "  # joins the specs of data sets that are trained on at once
-
 
 class Spec(NamedTuple):
     """A name and its options as typed."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import DataError
+from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 BLOCK = 256  # tasks that are drawn at once; another number gives other tasks
 LARGEST_WORD = np.iinfo(np.uint64).max
@@ -246,4 +247,4 @@ def require_way_shot(classes: ClassIndex, ways: int, shots: int, queries: int, w
 def require_groups(classes: ClassIndex, where: str) -> None:
     """Raise `DataError` if the classes have no groups."""
     if not classes.groups:
-        raise DataError(f"The classes of {where} have no groups; use --protocol way-shot")
+        raise DataError(f"The classes of {where} have no groups; use --protocol {DEFAULT_PROTOCOL}")

@@ -47,7 +47,7 @@ class TrainingData:
     @property
     def label(self) -> str:
         """For people: "aircraft + dtd"."""
-        return " + ".join(self.labels)
+        return joined_label(self.labels)
 
     @property
     def name(self) -> str:
@@ -94,6 +94,11 @@ class TrainingData:
         shots = min(shots, max(fewest_images - 1, 1))
         queries = max(min(VALIDATION_QUERIES, fewest_images - shots), 1)
         return ways, shots, queries
+
+
+def joined_label(labels: Sequence[str]) -> str:
+    """Return the specs of data sets that are trained on at once, for people."""
+    return " + ".join(labels)
 
 
 def training_data(members: Sequence[OpenDataset]) -> TrainingData:

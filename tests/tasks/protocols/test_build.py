@@ -10,8 +10,9 @@ import pytest
 from class_indices import alphabets, check_labels, class_index
 
 from workbench.errors import UnknownName, UsageError
-from workbench.tasks.protocols.build import PROTOCOLS, TRAINING_PROTOCOLS, build_protocol
+from workbench.tasks.protocols.build import build_protocol
 from workbench.tasks.protocols.meta_dataset import MetaDataset
+from workbench.tasks.protocols.names import PROTOCOLS, TRAINING_PROTOCOLS
 from workbench.tasks.protocols.unbalanced import Unbalanced
 
 # classes, and (ways, shots, queries)
@@ -32,7 +33,7 @@ def test_every_protocol_is_tested():
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_protocol_is_a_frozen_dataclass_without_a_concrete_base(name):
-    target = PROTOCOLS[name]
+    target = type(build_protocol(name, 5, 1, 15))
     assert target.__mro__ == (target, object)
     assert target.__final__
     assert dataclasses.is_dataclass(target)
