@@ -172,7 +172,11 @@ class _Recomputed(torch.autograd.Function):
             return run(*tensors)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ARG004
+    def setup_context(
+        ctx: Any,
+        inputs: tuple[Any, ...],
+        output: tuple[Tensor, ...],  # noqa: ARG004 - part of the signature
+    ) -> None:
         ctx.run = inputs[0]
         ctx.save_for_backward(*inputs[1:])
         device = inputs[1].device.type

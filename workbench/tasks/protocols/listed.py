@@ -33,7 +33,12 @@ class Listed:
                 )
         require_images(self.ways, self.shots, self.queries, int(classes.counts.min()), where)
 
-    def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:  # noqa: ARG002 - nothing is random
+    def draw(
+        self,
+        classes: ClassIndex,
+        seed: int,  # noqa: ARG002 - nothing is random
+        block: int,
+    ) -> list[Rows]:
         """Return the listed tasks of a block, in order; nothing after the last task."""
         groups = classes.groups[block * BLOCK : (block + 1) * BLOCK]
         if not groups:
