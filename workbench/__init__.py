@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.lazy import lazy_names
+from workbench.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from workbench.data.dataset import Dataset, Groups, ImageClass
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from workbench.plugin.options import Above, AtLeast
     from workbench.tasks.source import Source
     from workbench.tasks.task import Examples, Predictor, Task
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Above",

@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from workbench import __version__
 from workbench.cli import compare, download, evaluate, info, list_, plugins, report, train
 from workbench.cli._lists import widen
 from workbench.errors import WorkbenchError
 from workbench.plugin.registry import registry
+from workbench.version import __version__
 
 app = typer.Typer(
     name="mlw",

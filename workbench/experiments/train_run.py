@@ -21,7 +21,6 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from workbench import __version__
 from workbench.errors import RunError
 from workbench.experiments.build import build_learner
 from workbench.experiments.fingerprint import RESULTS_VERSION, run_folder
@@ -38,6 +37,7 @@ from workbench.progress import Progress, Report
 from workbench.storage import write_file
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData, open_training_data
+from workbench.version import __version__
 
 STATE = "state.pt"
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
