@@ -154,8 +154,8 @@ def test_a_file_is_of_unknown_origin_unless_one_says(network, tmp_path, said, ke
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: s.pop("conv1.0.weight"), r"conv1.0.weight is lacking, and 0 more"),
-        (lambda s: s.update({"conv9.weight": torch.ones(1)}), "conv9.weight is too much"),
+        (lambda s: s.pop("conv1.0.weight"), r"conv1.0.weight is missing, and 0 more"),
+        (lambda s: s.update({"conv9.weight": torch.ones(1)}), "conv9.weight is unexpected"),
         (
             lambda s: s.update({"conv1.0.weight": torch.ones(24, 1, 3, 3)}),
             r"is \(24, 1, 3, 3\), not \(24, 3, 3, 3\)",
@@ -176,7 +176,7 @@ class Harm:
 
 
 def test_a_file_is_data_and_never_run(tmp_path, capsys):
-    with pytest.raises(DataError, match="cannot be read as weights"):
+    with pytest.raises(DataError, match="could not be read as weights"):
         built(weights=str(saved({"a": Harm()}, tmp_path / "w.pth")))
     assert "harm" not in capsys.readouterr().out
 
@@ -191,7 +191,7 @@ def test_a_file_of_something_else(tmp_path, content):
 
 def test_a_damaged_file(tmp_path):
     (tmp_path / "w.pth").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="cannot be read as weights"):
+    with pytest.raises(DataError, match="could not be read as weights"):
         built(weights=str(tmp_path / "w.pth"))
 
 
@@ -241,7 +241,7 @@ def test_no_net(cache, monkeypatch):
     monkeypatch.setattr("torch.hub.urlopen", refuse)
     with pytest.raises(
         DataError,
-        match=r"could not be had from https://.*\(no route to host\).*weights=FILE,pretrained",
+        match=r"could not be downloaded from https://.*\(no route to host\).*weights=FILE,pretrained",
     ):
         built(weights="IMAGENET1K_V1")
 
@@ -249,24 +249,24 @@ def test_no_net(cache, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("name=resnet19", "no classification network 'resnet19'; of its .* try resnet18"),
+        ("name=resnet19", "no classification network 'resnet19'. It has .* others; try resnet18"),
         ("name=x", "try resnet18"),
         (
             "weights=IMAGENET1K_V7",
-            "resnet18 has no weights 'IMAGENET1K_V7'; there are IMAGENET1K_V1, a file's path, or",
+            "resnet18 has no weights 'IMAGENET1K_V7'. Available: IMAGENET1K_V1, the path of a file, or",
         ),
         ("weights=DEFAULT", "has no weights 'DEFAULT'"),  # which may be others tomorrow
         (
             "name=vgg16,weights=IMAGENET1K_FEATURES",
             "has no weights 'IMAGENET1K_FEATURES'",
         ),  # lack the last layers
-        ("pretrained_on=imagenet", "weights=none names no file"),
-        ("weights=IMAGENET1K_V1,pretrained_on=x", "weights=IMAGENET1K_V1 names no file"),
+        ("pretrained_on=imagenet", "weights=none is not a file"),
+        ("weights=IMAGENET1K_V1,pretrained_on=x", "weights=IMAGENET1K_V1 is not a file"),
         (
             "name=alexnet",
-            "alexnet takes no images of 3 x 28 x 28 .*; ask the data set for another size",
+            "alexnet does not accept images of 3 x 28 x 28 .*. Use another size of the data set",
         ),
-        ("name=vit_b_32", "vit_b_32 takes no images of 3 x 28 x 28"),
+        ("name=vit_b_32", "vit_b_32 does not accept images of 3 x 28 x 28"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(options, message, cache):

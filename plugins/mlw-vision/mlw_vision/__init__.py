@@ -2,7 +2,7 @@
 
 from workbench import Register, hookimpl
 
-# data sets by the module in mlw_vision.data that reads them
+# The classes of the data sets, in modules of mlw_vision.data.
 DATASETS = {
     "aircraft": "aircraft:Aircraft",
     "chestx": "chestx:ChestX",

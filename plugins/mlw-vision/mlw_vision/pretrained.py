@@ -3,16 +3,19 @@
     --backbone torchvision:name=resnet18,weights=IMAGENET1K_V1
     --backbone torchvision:name=resnet50,weights=/data/resnet50.pth,pretrained_on=imagenet
 
-A feature is what the last layer, the classifier, is given. Weights by torchvision's names are fetched once into the
-cache and their hash is checked. A file holds a state dict as torch.save writes it, whole or under the key state_dict
-or model; it is read as data, never run. Where a file comes from it does not say: say so by `pretrained_on`.
+A feature is the input of the last layer, the classifier. Torchvision's weights are downloaded once
+into the cache, and their hash is checked. A file holds a state dict as torch.save writes it, as a
+whole or under the key state_dict or model. It is read as data; code in it is never run. A file does
+not say what its weights were trained on: give `pretrained_on`.
 
-Grey images are repeated as three channels, and colours are normalised as the weights ask (of a file: as those of
-torchvision for the same network do; without weights: not at all). Nothing is resized: ask the data set for the size
-that the weights were trained on, `miniimagenet:size=224`. Attention networks (vit, maxvit) take no other.
+Grey images are repeated as three channels. Colours are normalised as the weights need it: those of
+a file as torchvision's weights for the same network, and without weights not at all. Images are not
+resized: ask the data set for the size that the weights were trained on, `miniimagenet:size=224`.
+Attention networks (vit, maxvit) accept no other size.
 
-A number that such a backbone gives stands in another league than one that was trained here from nothing: the data
-of its weights may hold the classes of the test. docs/datasets.md says of which sets this is so.
+Results with such a backbone cannot be compared with those of a backbone trained here from random
+weights: the data of the weights may include the classes of the test. docs/datasets.md says for
+which data sets it does.
 """
 
 from __future__ import annotations
@@ -33,14 +36,13 @@ from workbench.data import cache_folder
 from workbench.errors import DataError, UsageError
 
 NONE = "none"
-AUXILIARY = ("googlenet", "inception_v3")  # have further classifiers, for training
-OLD_NAMES = re.compile(
-    r"(denselayer\d+\.(?:norm|conv))\.(\d\.)"
-)  # of densenet's layers, in published files
+AUXILIARY = ("googlenet", "inception_v3")  # networks with additional classifiers for training
+# Names of densenet's layers in published files.
+OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")
 
 
 class Torchvision(Backbone):
-    """Any classification network of torchvision without its classifier: images in 0..1 to features `(n, dim)`."""
+    """A network of torchvision without its classifier: images in 0..1 to features `(n, dim)`."""
 
     mean: Tensor
     std: Tensor
@@ -50,77 +52,48 @@ class Torchvision(Backbone):
         image_shape: tuple[int, int, int],
         *,
         name: Annotated[
-            str, "a network as torchvision calls it: resnet50, vit_b_16, ..."
+            str, "name of a network in torchvision: resnet50, vit_b_16, ..."
         ] = "resnet18",
         weights: Annotated[
             str, "torchvision's name of weights (IMAGENET1K_V1, ...), a file (.pth), or none"
         ] = NONE,
         pretrained_on: Annotated[
             str,
-            "what the weights of a file were trained on (imagenet, ...; several joined by +); torchvision's are known",
+            "what the weights of a file were trained on (imagenet, ...; several joined by +); "
+            "known for torchvision's weights",
         ] = "",
     ):
         super().__init__()
-        if name not in (known := models.list_models(module=models)):
-            nearest = ", ".join(get_close_matches(name, known, cutoff=0.5)) or "resnet18"
-            raise UsageError(
-                f"torchvision has no classification network {name!r}; of its {len(known)} try {nearest}"
-            )
+        self.published = _published_weights(name)
         self.name = name
         self.weights = weights
-        # some of vgg16 have no last layers
-        published = {
-            each.name: each for each in models.get_model_weights(name) if each.meta["categories"]
-        }
-        from_file = weights != NONE and weights not in published
-        if from_file and not (Path(weights).suffix or len(Path(weights).parts) > 1):
-            raise UsageError(
-                f"{name} has no weights {weights!r}; there are {', '.join(published)}, a file's path, or none"
-            )
-        if pretrained_on and not from_file:
-            raise UsageError(
-                f"pretrained_on says where a file of weights comes from, and weights={weights} names no file"
-            )
-        # the option, completed by what is known without it
+        from_file = self._check_weights(pretrained_on)
         stated = pretrained_on
-        if from_file and not stated:
-            stated = "unknown"
-        elif weights != NONE and not stated:
-            stated = _origin(weights)
+        if weights != NONE and not stated:
+            stated = "unknown" if from_file else _origin(weights)
         self.pretrained_on = tuple(stated.split("+")) if stated else ()
-        # transform_input: by these two networks, for the same mean and std
-        trained = {} if weights == NONE else {"transform_input": True}
-        extra = (
-            {"aux_logits": False, "init_weights": not trained, **trained}
-            if name in AUXILIARY
-            else {}
-        )
-        self.network = models.get_model(name, weights=None, **extra)
-        layers = self.network.named_modules()
-        self.classifier = [
-            path for path, layer in layers if isinstance(layer, nn.Linear | nn.Conv2d)
-        ][-1]
+        self.network = _network(name, pretrained=weights != NONE)
+        self.classifier = _classifier(self.network)
         self.network.set_submodule(self.classifier, nn.Identity())
         mean, std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
         if weights != NONE:
-            transforms = published.get(weights, next(iter(published.values()))).transforms()
-            mean, std = (
-                torch.tensor(each).view(3, 1, 1) for each in (transforms.mean, transforms.std)
-            )
+            some_published = next(iter(self.published.values()))
+            transforms = self.published.get(weights, some_published).transforms()
+            mean = torch.tensor(transforms.mean).view(3, 1, 1)
+            std = torch.tensor(transforms.std).view(3, 1, 1)
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
-        self.published = published
         self.to(memory_format=torch.channels_last)  # faster on a CPU
         self.dim = self._dim(image_shape)
 
     def first_weights(self) -> None:
-        """Load the weights that were asked for; a run holds its own, and needs them no more."""
-        if self.weights in self.published:
-            state = _fetched(self.name, self.published[self.weights])
-        elif self.weights != NONE:
-            state = _read(Path(self.weights).expanduser())
-        else:
+        """Load the weights that were asked for. A run that is resumed or evaluated has its own."""
+        if self.weights == NONE:
             return
+        if self.weights in self.published:
+            state = _download(self.name, self.published[self.weights])
+        else:
+            state = _read(Path(self.weights).expanduser())
         _load(self.network, state, self.classifier, f"{self.weights} for {self.name}")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,31 +102,96 @@ class Torchvision(Backbone):
         features: Tensor = self.network((x - self.mean) / self.std)
         return features.flatten(1)  # (n, dim)
 
+    def _check_weights(self, pretrained_on: str) -> bool:
+        """Return whether the weights come from a file. Raises `UsageError` for other words."""
+        from_file = self.weights != NONE and self.weights not in self.published
+        path = Path(self.weights)
+        if from_file and not path.suffix and len(path.parts) == 1:
+            raise UsageError(
+                f"{self.name} has no weights {self.weights!r}. Available: "
+                f"{', '.join(self.published)}, the path of a file, or none."
+            )
+        if pretrained_on and not from_file:
+            raise UsageError(
+                "pretrained_on says what the weights of a file were trained on, and "
+                f"weights={self.weights} is not a file."
+            )
+        return from_file
+
     @torch.no_grad()
     def _dim(self, image_shape: tuple[int, int, int]) -> int:
-        """The length of a feature, by trying one image. Raises `UsageError` if the network takes none of this shape."""
+        """Return the length of a feature, found by a forward pass with one image.
+
+        Raises:
+            UsageError: the network does not accept images of this shape.
+        """
         self.eval()
         try:
             length = self(torch.zeros(1, *image_shape)).shape[1]
         except (RuntimeError, ValueError, AssertionError) as error:
+            shape = " x ".join(map(str, image_shape))
+            reason = str(error).splitlines()[0]
             raise UsageError(
-                f"{self.name} takes no images of {' x '.join(map(str, image_shape))} "
-                f"({str(error).splitlines()[0]}); ask the data set for another size: NAME:size=224"
+                f"{self.name} does not accept images of {shape} ({reason}). "
+                "Use another size of the data set: NAME:size=224"
             ) from error
         self.train()
         return length
 
 
+def _published_weights(name: str) -> dict[str, Any]:
+    """Return torchvision's weights of a network, by their names.
+
+    Raises:
+        UsageError: there is no such network.
+    """
+    known = models.list_models(module=models)
+    if name not in known:
+        nearest = ", ".join(get_close_matches(name, known, cutoff=0.5)) or "resnet18"
+        raise UsageError(
+            f"torchvision has no classification network {name!r}. It has {len(known)} others; try "
+            f"{nearest}."
+        )
+    published = {}
+    for weights in models.get_model_weights(name):
+        if weights.meta["categories"]:  # some weights of vgg16 have no last layers
+            published[weights.name] = weights
+    return published
+
+
+def _network(name: str, *, pretrained: bool) -> nn.Module:
+    """Return a network with torchvision's initial weights."""
+    if name not in AUXILIARY:
+        return models.get_model(name, weights=None)
+    options = {"aux_logits": False, "init_weights": not pretrained}
+    if pretrained:
+        options["transform_input"] = True  # these two normalise by themselves for their weights
+    return models.get_model(name, weights=None, **options)
+
+
+def _classifier(network: nn.Module) -> str:
+    """Return the name of the last layer of a network."""
+    last = ""
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            last = name
+    return last
+
+
 def _origin(weights: str) -> str:
-    """What torchvision's weights of a name were trained on."""
+    """Return what torchvision's weights with this name were trained on."""
     return "instagram+imagenet" if "SWAG" in weights else "imagenet"
 
 
-def _fetched(name: str, weights: Any) -> dict[str, Tensor]:
-    """Torchvision's weights, from the cache or from the net. Raises `DataError` with what to do without a net."""
+def _download(name: str, weights: Any) -> dict[str, Tensor]:
+    """Return torchvision's weights from the cache or from the internet.
+
+    Raises:
+        DataError: they could not be downloaded; it says what to do without the internet.
+    """
     folder = cache_folder() / "weights"
     try:
-        with redirect_stdout(sys.stderr):  # results go to standard output
+        with redirect_stdout(sys.stderr):  # standard output is for results
             state: dict[str, Tensor] = weights.get_state_dict(
                 model_dir=str(folder),
                 check_hash=True,
@@ -161,57 +199,77 @@ def _fetched(name: str, weights: Any) -> dict[str, Tensor]:
                 map_location="cpu",
                 weights_only=True,
             )
-    except Exception as error:  # of the net, of the disk, or of what was read: many
+    except Exception as error:  # of the network, the disk, or the content: there are many
         raise DataError(
-            f"{weights.name} of {name} could not be had from {weights.url} ({error}); put that file into {folder}, "
-            f"or type: --backbone torchvision:name={name},weights=FILE,pretrained_on={_origin(weights.name)}"
+            f"{weights.name} of {name} could not be downloaded from {weights.url} ({error}). "
+            f"Put that file into {folder}, or use --backbone torchvision:name={name},weights=FILE,"
+            f"pretrained_on={_origin(weights.name)}"
         ) from error
     return state
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file. Raises `DataError` if there is none."""
+    """Return the state dict in a file. Raises `DataError` if there is none."""
     if not path.is_file():
         raise DataError(
-            f"There is no file {path} of weights; name one by torch.save(network.state_dict(), FILE)"
+            f"There is no file {path} of weights. Write one by "
+            "torch.save(network.state_dict(), FILE)."
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many
+    except Exception as error:  # torch raises many kinds
         raise DataError(
-            f"{path} cannot be read as weights ({type(error).__name__}); write them by "
-            "torch.save(network.state_dict(), FILE): a whole network is code, which is not run"
+            f"{path} could not be read as weights ({type(error).__name__}). Write them by "
+            "torch.save(network.state_dict(), FILE). A whole network is code, which is not run."
         ) from error
     for key in ("state_dict", "model"):
-        content = content.get(key, content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not all(
-        isinstance(value, Tensor) for value in content.values()
-    ):
+        if isinstance(content, dict):
+            content = content.get(key, content)
+    if not _is_state_dict(content):
         raise DataError(
-            f"{path} holds no state dict: names and tensors, as torch.save(network.state_dict()) writes them"
+            f"{path} holds no state dict of names and tensors, as "
+            "torch.save(network.state_dict(), FILE) writes it."
         )
     return content
 
 
+def _is_state_dict(content: Any) -> bool:
+    if not isinstance(content, dict):
+        return False
+    return all(isinstance(value, Tensor) for value in content.values())
+
+
 def _load(network: nn.Module, state: dict[str, Tensor], classifier: str, whose: str) -> None:
-    """Load all but classifiers. Raises `DataError` with the first name that does not fit."""
-    for key in list(state):  # in place: what says of which version it is stays
-        value, known = state.pop(key), OLD_NAMES.sub(r"\1\2", key)
-        if not known.startswith((f"{classifier}.", "aux", "AuxLogits.")):
-            state[known] = value
-    own = network.state_dict()
-    wrong = [
-        f"{key} is lacking"
-        for key in own
-        if key not in state and not key.endswith("num_batches_tracked")
-    ]
-    wrong += [f"{key} is too much" for key in state if key not in own]
-    shapes = {key: (tuple(state[key].shape), tuple(own[key].shape)) for key in own if key in state}
-    wrong += [
-        f"{key} is {found}, not {wanted}"
-        for key, (found, wanted) in shapes.items()
-        if found != wanted
-    ]
-    if wrong:
-        raise DataError(f"The weights {whose} do not fit: {wrong[0]}, and {len(wrong) - 1} more")
+    """Load all weights except those of classifiers.
+
+    Args:
+        whose: what to call the weights in messages.
+
+    Raises:
+        DataError: they do not fit; it gives the first name that does not.
+    """
+    # In place: torch keeps the version of the format as an attribute of the dict.
+    for key in list(state):
+        value = state.pop(key)
+        new_key = OLD_NAMES.sub(r"\1\2", key)
+        if not new_key.startswith((f"{classifier}.", "aux", "AuxLogits.")):
+            state[new_key] = value
+    problems = _problems(network.state_dict(), state)
+    if problems:
+        others = len(problems) - 1
+        raise DataError(f"The weights {whose} do not fit: {problems[0]}, and {others} more.")
     network.load_state_dict(state, strict=False)
+
+
+def _problems(own: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
+    """Return what is wrong with a state dict for a network whose own is `own`."""
+    missing = []
+    misshapen = []
+    for key, tensor in own.items():
+        if key not in state:
+            if not key.endswith("num_batches_tracked"):
+                missing.append(f"{key} is missing")
+        elif state[key].shape != tensor.shape:
+            misshapen.append(f"{key} is {tuple(state[key].shape)}, not {tuple(tensor.shape)}")
+    unexpected = [f"{key} is unexpected" for key in state if key not in own]
+    return missing + unexpected + misshapen

@@ -1,1 +1,1 @@
-"""Data sets, one file each or a few that are published alike; `reading.py` is what they share."""
+"""Data sets: one per file, or a few that are published in the same way; they share `reading.py`."""

@@ -3,7 +3,8 @@
 Maji, Rahtu, Kannala, Blaschko, Vedaldi: Fine-Grained Visual Classification of Aircraft, 2013,
 arXiv 1306.5151. https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/
 
-As in Meta-Dataset, an image is its bounding box; that also cuts off the credits at the bottom.
+As in Meta-Dataset, images are cropped to the bounding box. This also removes the credits at the
+bottom.
 """
 
 from __future__ import annotations
@@ -12,13 +13,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Crop, Size, by_file, file_of, split_lists, stacked, text_lines
+from mlw_vision.data.reading import (
+    Crop,
+    Size,
+    by_file,
+    file_of,
+    read_classes,
+    split_lists,
+    text_lines,
+)
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
 
 class Aircraft(Dataset):
-    """70 variants to train on, 15 to validate, 15 to test; a "/" in a variant's name is written "-"."""
+    """70 variants to train on, 15 to validate, 15 to test.
+
+    A "/" in the name of a variant is written "-".
+    """
 
     manifest = "aircraft"
     sources = ("reading.py", "../splits/aircraft.toml")
@@ -30,22 +42,33 @@ class Aircraft(Dataset):
         """Yield the split's variants, sorted."""
         with Archive(file_of(files, "fgvc-aircraft-2013b.tar.gz")) as archive:
             photographs = by_file(archive.names)
-            variants: dict[str, list[str]] = defaultdict(list)
-            for part in ("trainval", "test"):
-                for line in text_lines(archive, f"images_variant_{part}.txt"):
-                    number, _, variant = line.partition(" ")
-                    if f"{number}.jpg" in photographs:
-                        variants[variant].append(photographs[f"{number}.jpg"])
-            boxes = {photographs.get(f"{number}.jpg", ""): box for number, box in _boxes(archive)}
-            wanted = {
-                name.replace("/", "-"): sorted(variants[name])
-                for name in split_lists("aircraft")[split]
-            }
-            yield from stacked(archive, wanted, self.size, boxes)
+            variants = _variants(archive, photographs)
+            wanted = {}
+            for name in split_lists("aircraft")[split]:
+                wanted[name.replace("/", "-")] = sorted(variants[name])
+            yield from read_classes(archive, wanted, self.size, _boxes(archive, photographs))
 
 
-def _boxes(archive: Archive) -> Iterator[tuple[str, Crop]]:
-    """Number of a photograph and its box; published with the first pixel as 1 and the last one included."""
+def _variants(archive: Archive, photographs: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the members of each variant."""
+    variants: dict[str, list[str]] = defaultdict(list)
+    for part in ("trainval", "test"):
+        for line in text_lines(archive, f"images_variant_{part}.txt"):
+            number, _, variant = line.partition(" ")
+            if f"{number}.jpg" in photographs:
+                variants[variant].append(photographs[f"{number}.jpg"])
+    return variants
+
+
+def _boxes(archive: Archive, photographs: Mapping[str, str]) -> dict[str, Crop]:
+    """Return the box of each member.
+
+    The published boxes count pixels from 1 and include the last one.
+    """
+    boxes = {}
     for line in text_lines(archive, "images_box.txt"):
         number, left, upper, right, lower = line.split()
-        yield number, (int(left) - 1, int(upper) - 1, int(right), int(lower))
+        if f"{number}.jpg" in photographs:
+            box = (int(left) - 1, int(upper) - 1, int(right), int(lower))
+            boxes[photographs[f"{number}.jpg"]] = box
+    return boxes

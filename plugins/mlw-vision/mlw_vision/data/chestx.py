@@ -1,11 +1,11 @@
-"""ChestX: X-rays of chests, 7 findings, of the 112,120 images of ChestX-ray8.
+"""ChestX: X-rays of chests, 7 findings, from the 112,120 images of ChestX-ray8.
 
 Wang, Peng, Lu, Lu, Bagheri, Summers: ChestX-ray8, CVPR 2017, arXiv 1705.02315.
 https://nihcc.app.box.com/v/ChestXray-NIHCC
 
-A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test,
-unless one asks to train on them.
-As there, only images with a single finding are taken, and of the findings these seven.
+A test set of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes
+belong to the test split, unless `split=train`. As in the benchmark, only images with a single
+finding are used, and only these seven findings.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FINDINGS = (
 
 
 class ChestX(Dataset):
-    """7 findings, all for test or, if asked, to train on."""
+    """7 findings, all to test on, or all to train on (`split=train`)."""
 
     manifest = "chestx"
     sources = ("reading.py",)
@@ -47,33 +47,37 @@ class ChestX(Dataset):
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the findings by name, for the one split.
+        """Yield the findings by name if this is their split.
 
-        The archives are opened one after another, each once: all chosen images are in memory at last,
-        half a gigabyte at 84 pixels.
+        The archives are opened one after another, each once. In the end all chosen images are in
+        memory, half a gigabyte at 84 pixels.
         """
         if split != self.split:
             return
-        findings = _findings(file_of(files, LABELS))
+        names_of = _names_by_finding(file_of(files, LABELS))
         parts: dict[str, list[NDArray[np.uint8]]] = defaultdict(list)
-        for path in (path for name, path in files.items() if name != LABELS):
+        for file, path in files.items():
+            if file == LABELS:
+                continue
             with Archive(path) as archive:
-                images = by_file(tuple(archive.images()))
-                for finding, names in findings.items():
-                    if here := [images[name] for name in names if name in images]:
-                        parts[finding].append(archive.stack(here, size=self.size, channels=3))
+                members = by_file(tuple(archive.images()))
+                for finding, names in names_of.items():
+                    chosen = [members[name] for name in names if name in members]
+                    if chosen:
+                        parts[finding].append(archive.stack(chosen, size=self.size, channels=3))
         for finding in FINDINGS:
             if finding in parts:
                 yield ImageClass(finding, np.concatenate(parts.pop(finding)))
 
 
-def _findings(path: Path) -> dict[str, list[str]]:
-    """File names of the images that have one finding and no other."""
+def _names_by_finding(path: Path) -> dict[str, list[str]]:
+    """Return the file names of the images that have one finding and no other."""
     rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
     if not {"Image Index", "Finding Labels"} <= set(rows.fieldnames or ()):
         raise DataError(f"{path} has no columns Image Index and Finding Labels.")
-    found: dict[str, list[str]] = {finding: [] for finding in FINDINGS}
+    names_of: dict[str, list[str]] = {finding: [] for finding in FINDINGS}
     for row in rows:
-        if row["Finding Labels"] in found:  # several are written "Mass|Nodule"
-            found[row["Finding Labels"]].append(row["Image Index"])
-    return found
+        finding = row["Finding Labels"]  # several findings are written "Mass|Nodule"
+        if finding in names_of:
+            names_of[finding].append(row["Image Index"])
+    return names_of

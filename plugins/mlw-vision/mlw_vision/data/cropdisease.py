@@ -1,12 +1,12 @@
-"""CropDisease: leaves of crops, healthy or ill, 38 classes of PlantVillage.
+"""CropDisease: leaves of crops, healthy or diseased, 38 classes of PlantVillage.
 
-Mohanty, Hughes, Salathé: Using Deep Learning for Image-Based Plant Disease Detection, Frontiers in Plant
-Science 7, 2016.
+Mohanty, Hughes, Salathé: Using Deep Learning for Image-Based Plant Disease Detection, Frontiers in
+Plant Science 7, 2016.
 
-A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test,
-unless one asks to train on them.
-The benchmark takes the folder dataset/train of a copy on Kaggle; the archive at Mendeley holds the same
-photographs, more of them, and one class that is no leaf, which is left out. Name the copy beside a number.
+A test set of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes
+belong to the test split, unless `split=train`. The benchmark uses the folder dataset/train of a
+copy on Kaggle. The archive at Mendeley holds the same photographs, additional ones, and one class
+without leaves, which is left out. Name the copy beside a number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, Whole, by_folder, stacked
+from mlw_vision.data.reading import Size, Whole, by_folder, read_classes
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -22,7 +22,7 @@ NO_LEAF = "Background_without_leaves"
 
 
 class CropDisease(Dataset):
-    """38 pairs of a crop and an illness, all for test or, if asked, to train on."""
+    """38 pairs of a crop and a disease, all to test on, or all to train on (`split=train`)."""
 
     manifest = "cropdisease"
     sources = ("reading.py",)
@@ -32,12 +32,12 @@ class CropDisease(Dataset):
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the classes by the names of their folders, for the one split."""
+        """Yield the classes by the names of their folders if this is their split."""
         if split != self.split:
             return
         with Archive(next(iter(files.values()))) as archive:
             images = tuple(archive.images())
-            training = [name for name in images if "/dataset/train/" in f"/{name}"]
-            folders = by_folder(training or images)
+            kaggle_training = [name for name in images if "/dataset/train/" in f"/{name}"]
+            folders = by_folder(kaggle_training or images)
             folders.pop(NO_LEAF, None)
-            yield from stacked(archive, folders, self.size)
+            yield from read_classes(archive, folders, self.size)

@@ -1,4 +1,4 @@
-"""DTD: 47 textures in words (braided, dotted, ...), 120 images each.
+"""DTD: 47 textures described in words (braided, dotted, ...), 120 images each.
 
 Cimpoi, Maji, Kokkinos, Mohamed, Vedaldi: Describing Textures in the Wild, CVPR 2014.
 https://www.robots.ox.ac.uk/~vgg/data/dtd/
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_folder, file_of, split_lists, stacked
+from mlw_vision.data.reading import Size, by_folder, file_of, read_classes, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -25,10 +25,8 @@ class Dtd(Dataset):
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's textures, sorted."""
+        textures = split_lists("dtd")[split]
         with Archive(file_of(files, "dtd-r1.0.1.tar.gz")) as archive:
             folders = by_folder(tuple(archive.images()))
-            yield from stacked(
-                archive,
-                {name: folders.get(name, []) for name in split_lists("dtd")[split]},
-                self.size,
-            )
+            wanted = {name: folders.get(name, []) for name in textures}
+            yield from read_classes(archive, wanted, self.size)

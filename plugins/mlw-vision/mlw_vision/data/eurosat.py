@@ -3,8 +3,8 @@
 Helber, Bischke, Dengel, Borth: EuroSAT, IEEE JSTARS 12(7), 2019, arXiv 1709.00029.
 https://github.com/phelber/EuroSAT
 
-A target of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes are for test,
-unless one asks to train on them.
+A test set of the cross-domain benchmark of Guo et al., ECCV 2020, arXiv 1912.07200: all classes
+belong to the test split, unless `split=train`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, Whole, by_folder, stacked
+from mlw_vision.data.reading import Size, Whole, by_folder, read_classes
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
 
 class EuroSat(Dataset):
-    """10 kinds of land use, all for test or, if asked, to train on."""
+    """10 kinds of land use, all to test on, or all to train on (`split=train`)."""
 
     manifest = "eurosat"
     sources = ("reading.py",)
@@ -28,8 +28,9 @@ class EuroSat(Dataset):
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the classes by name, for the one split."""
+        """Yield the classes by name if this is their split."""
         if split != self.split:
             return
         with Archive(next(iter(files.values()))) as archive:
-            yield from stacked(archive, by_folder(tuple(archive.images())), self.size)
+            folders = by_folder(tuple(archive.images()))
+            yield from read_classes(archive, folders, self.size)

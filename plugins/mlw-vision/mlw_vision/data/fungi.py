@@ -2,7 +2,7 @@
 
 https://github.com/visipedia/fgvcx_fungi_comp; photographs by the Danish Svampe Atlas.
 
-As in Meta-Dataset, training and validation images of the contest together.
+As in Meta-Dataset, the training and validation images of the contest are used together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlw_vision.data.reading import Size, by_path, file_of, member, split_lists, stacked
+from mlw_vision.data.reading import Size, by_path, file_of, member, read_classes, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 from workbench.errors import DataError
@@ -31,32 +31,36 @@ class Fungi(Dataset):
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's species by the number in their names."""
         with Archive(file_of(files, "train_val_annotations.tgz")) as annotations:
-            species = _species(annotations)
+            paths_of = _paths_by_species(annotations)
+        some_path = next(iter(paths_of.values()))[0]
         with Archive(file_of(files, "fungi_train_val.tgz")) as archive:
-            here = by_path(archive.names, next(iter(species.values()))[0])
+            members = by_path(archive.names, some_path)
             wanted = {}
             for name in split_lists("fungi")[split]:  # "0226.Cortinarius malicorius"
-                wanted[name] = [
-                    here[each]
-                    for each in species.get(int(name.partition(".")[0]), [])
-                    if each in here
-                ]
-            yield from stacked(archive, wanted, self.size)
+                paths = paths_of.get(int(name.partition(".")[0]), [])
+                wanted[name] = [members[path] for path in paths if path in members]
+            yield from read_classes(archive, wanted, self.size)
 
 
-def _species(archive: Archive) -> dict[int, list[str]]:
-    """File names by the number of their species."""
-    found: dict[int, list[str]] = defaultdict(list)
+def _paths_by_species(archive: Archive) -> dict[int, list[str]]:
+    """Return the sorted file names of each species, by the number of the species."""
+    paths_of: dict[int, list[str]] = defaultdict(list)
     for part in ("train", "val"):
         table = annotations_of(archive, f"{part}.json")
-        paths = {image["id"]: image["file_name"] for image in table["images"]}
-        for one in table["annotations"]:
-            found[one["category_id"]].append(paths[one["image_id"]])
-    return {number: sorted(paths) for number, paths in found.items()}
+        path_of = {image["id"]: image["file_name"] for image in table["images"]}
+        for annotation in table["annotations"]:
+            paths_of[annotation["category_id"]].append(path_of[annotation["image_id"]])
+    for paths in paths_of.values():
+        paths.sort()
+    return paths_of
 
 
 def annotations_of(archive: Archive, file: str) -> dict[str, Any]:
-    """Return a table of annotations in COCO's form. Raises `DataError` if it is none."""
+    """Return a table of annotations in COCO's format.
+
+    Raises:
+        DataError: the file is not such a table.
+    """
     try:
         table = json.loads(archive.read(member(archive, file)))
         if {"images", "annotations", "categories"} <= table.keys():

@@ -1,10 +1,11 @@
-"""ILSVRC-2012, ImageNet's 1,000 classes, as Meta-Dataset splits them: along WordNet.
+"""ILSVRC-2012, the 1,000 classes of ImageNet, split along WordNet as in Meta-Dataset.
 
-Russakovsky et al.: ImageNet Large Scale Visual Recognition Challenge, IJCV 115, 2015, arXiv 1409.0575;
-split: Triantafillou et al.: Meta-Dataset, ICLR 2020, arXiv 1903.03096. https://image-net.org
+Russakovsky et al.: ImageNet Large Scale Visual Recognition Challenge, IJCV 115, 2015, arXiv
+1409.0575. Split: Triantafillou et al.: Meta-Dataset, ICLR 2020, arXiv 1903.03096.
+https://image-net.org
 
-Only the training images are used, of all their sizes, made square. Meta-Dataset leaves out those images
-that are also in Caltech-101, Caltech-256 and CUB; here they stay.
+Only the training images are used. They have all sizes and are resized to squares. Meta-Dataset
+leaves out the images that are also in Caltech-101, Caltech-256 and CUB; here they are kept.
 """
 
 from __future__ import annotations
@@ -13,11 +14,18 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_folder, file_of, split_lists, stacked
+from mlw_vision.data.reading import (
+    Size,
+    by_file,
+    by_folder,
+    file_of,
+    read_classes,
+    split_lists,
+)
 from workbench import Dataset, Groups, ImageClass
 from workbench.data import Archive
 
-FEWEST, MOST = 5, 392  # leaves of a node that tasks are drawn below
+FEWEST, MOST = 5, 392  # classes below a node of WordNet that tasks are drawn from
 
 
 class Ilsvrc2012(Dataset):
@@ -30,35 +38,43 @@ class Ilsvrc2012(Dataset):
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the split's classes, sorted, from an archive of one archive a class (or one folder a class)."""
+        """Yield the split's classes, sorted, from an archive or a folder per class."""
         with Archive(file_of(files, "ILSVRC2012_img_train.tar")) as archive:
             folders = by_folder(tuple(archive.images()))
-            inner = {name.rpartition("/")[2].removesuffix(".tar"): name for name in archive.names}
+            members = by_file(archive.names)
             for name in leaves(split):
-                if name in inner:
-                    with archive.inner(inner[name]) as one:
-                        yield from stacked(one, {name: tuple(one.images())}, self.size)
+                if f"{name}.tar" in members:
+                    with archive.inner(members[f"{name}.tar"]) as inner:
+                        yield from read_classes(inner, {name: tuple(inner.images())}, self.size)
                 else:
-                    yield from stacked(archive, {name: folders.get(name, [])}, self.size)
+                    yield from read_classes(archive, {name: folders.get(name, [])}, self.size)
 
     def groups(self, split: str) -> Groups:
-        """The classes below each node of the split's WordNet graph that spans 5 to 392 of them."""
-        spans = (below(split, node) for node in sorted(split_lists("ilsvrc_2012")[split]))
-        return Groups(tuple(span for span in spans if FEWEST <= len(span) <= MOST), whole=True)
+        """Return the classes below each node of the split's WordNet graph with 5 to 392 of them."""
+        groups = []
+        for node in sorted(split_lists("ilsvrc_2012")[split]):
+            classes = below(split, node)
+            if FEWEST <= len(classes) <= MOST:
+                groups.append(classes)
+        return Groups(tuple(groups), whole=True)
 
 
 def leaves(split: str) -> list[str]:
-    """Return the classes of a split, sorted: what has no children in its graph."""
+    """Return the classes of a split, sorted: the leaves of its graph."""
     graph = split_lists("ilsvrc_2012")[split]
-    return sorted(
-        {child for children in graph.values() for child in children.split()} - graph.keys()
-    )
+    nodes: set[str] = set()
+    for children in graph.values():
+        nodes.update(children.split())
+    return sorted(nodes - graph.keys())
 
 
 @cache
 def below(split: str, node: str) -> tuple[str, ...]:
-    """Return the classes below a node, sorted; each once, however many ways lead to it."""
+    """Return the classes below a node, sorted. Each comes once, however many paths lead to it."""
     children = split_lists("ilsvrc_2012")[split].get(node)
     if children is None:
         return (node,)
-    return tuple(sorted({leaf for child in children.split() for leaf in below(split, child)}))
+    classes: set[str] = set()
+    for child in children.split():
+        classes.update(below(split, child))
+    return tuple(sorted(classes))

@@ -1,38 +1,40 @@
 """miniImageNet: 100 classes of ImageNet, 600 images of 84 x 84 pixels each.
 
-Vinyals, Blundell, Lillicrap, Kavukcuoglu, Wierstra: Matching Networks for One Shot Learning, NeurIPS 2016,
-arXiv 1606.04080; the split that everybody uses is of Ravi, Larochelle: Optimization as a Model for Few-Shot
-Learning, ICLR 2017.
+Vinyals, Blundell, Lillicrap, Kavukcuoglu, Wierstra: Matching Networks for One Shot Learning,
+NeurIPS 2016, arXiv 1606.04080. The usual split is from Ravi, Larochelle: Optimization as a Model
+for Few-Shot Learning, ICLR 2017.
 
-Copies differ in how they were resized and compressed, and numbers measured on them differ by points: name
-the copy beside a number. It is read as three pickles (`image_data` (n, 84, 84, 3) and `class_dict`, or
-`data` and `labels`), together in an archive or one by one, or as a folder of images with three tables.
+Copies differ in how they were resized and compressed, and numbers measured on them differ by
+percentage points: name the copy beside a number. Two layouts can be read. One is three pickles, in
+an archive or as separate files, with `image_data` (n, 84, 84, 3) and `class_dict`, or with `data`
+and `labels`. The other is a folder of images with three tables.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from mlw_vision.data.reading import Size, fitted, member, split_lists, stacked
+from mlw_vision.data.reading import Size, member, read_classes, resize, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive, load_pickle
 from workbench.errors import DataError
 
-PARTS = {
-    "train": ("train",),
-    "val": ("validation", "val"),
-    "test": ("test",),
-}  # of names of the published files
+# The words for each part in the names of published files.
+PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
 
 
 class MiniImageNet(Dataset):
-    """64 classes to train on, 16 to validate, 20 to test; or all 100 to train on, for targets of other domains."""
+    """64 classes to train on, 16 to validate, 20 to test; or all 100 to train on.
+
+    All 100 are for cross-domain benchmarks, which test on other data sets.
+    """
 
     manifest = "miniimagenet"
     sources = ("reading.py", "../splits/miniimagenet.toml")
@@ -42,7 +44,7 @@ class MiniImageNet(Dataset):
         *,
         split: Annotated[
             Literal["ravi", "all"],
-            "ravi: 64/16/20 classes; all: 100/0/0, the source of cross-domain benchmarks",
+            "ravi: 64/16/20 classes; all: 100/0/0, the training set of cross-domain benchmarks",
         ] = "ravi",
         size: Size = 84,
     ):
@@ -50,59 +52,70 @@ class MiniImageNet(Dataset):
         self.size = size
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
-        """Yield the split's classes by their ImageNet numbers, sorted within each published part."""
-        parts = tuple(PARTS) if self.split == "all" else (split,)
-        if self.split == "all" and split != "train":
-            return
-        for part in parts:
-            yield from _part(part, files, self.size)
+        """Yield the split's classes by ImageNet number, sorted within each published part."""
+        if self.split == "ravi":
+            yield from _part(split, files, self.size)
+        elif split == "train":
+            for part in PARTS:
+                yield from _part(part, files, self.size)
 
 
 def _part(part: str, files: Mapping[str, Path], size: int) -> Iterator[ImageClass]:
-    names = [f"mini-imagenet-cache-{word}.pkl" for word in PARTS[part]]
-    if path := next((files[name] for name in names if name in files), None):
-        with path.open("rb") as stream:
-            yield from _pickled(load_pickle(stream, encoding="latin1", name=path.name), part, size)
-        return
+    """Yield the classes of a published part, in whichever layout it is."""
+    pickles = [f"mini-imagenet-cache-{word}.pkl" for word in PARTS[part]]
+    for name in pickles:
+        if name in files:
+            with files[name].open("rb") as stream:
+                content = load_pickle(stream, encoding="latin1", name=name)
+            yield from _from_pickle(content, part, size)
+            return
     with Archive(next(iter(files.values()))) as archive:
-        here = [name for name in archive.names if name.rpartition("/")[2] in names]
-        if here:
-            with archive.open(here[0]) as stream:
-                content = load_pickle(
-                    stream, encoding="latin1", name=f"{here[0]} in {archive.path.name}"
-                )
-            yield from _pickled(content, part, size)
-        else:
-            yield from stacked(archive, _tabled(archive, part), size)
+        for name in archive.names:
+            if name.rpartition("/")[2] in pickles:
+                with archive.open(name) as stream:
+                    place = f"{name} in {archive.path.name}"
+                    content = load_pickle(stream, encoding="latin1", name=place)
+                yield from _from_pickle(content, part, size)
+                return
+        yield from read_classes(archive, _from_table(archive, part), size)
 
 
-def _pickled(content: Any, part: str, size: int) -> Iterator[ImageClass]:
-    """Classes of one published pickle."""
-    keys = sorted(content) if isinstance(content, dict) else type(content).__name__
-    if {"image_data", "class_dict"} <= set(keys):
-        images, members = content["image_data"], content["class_dict"]
-    elif {"data", "labels"} <= set(
-        keys
-    ):  # labels count from the first class of the part on, or over all parts
-        images, labels = content["data"], np.asarray(content["labels"])
-        numbers = dict(
-            zip(np.unique(labels).tolist(), split_lists("miniimagenet")[part], strict=False)
-        )
-        members = {name: np.flatnonzero(labels == number) for number, name in numbers.items()}
+def _from_pickle(content: Any, part: str, size: int) -> Iterator[ImageClass]:
+    """Yield the classes of one published pickle, sorted."""
+    keys = sorted(content) if isinstance(content, dict) else []
+    if "image_data" in keys and "class_dict" in keys:
+        images = content["image_data"]
+        rows = content["class_dict"]
+    elif "data" in keys and "labels" in keys:
+        images = content["data"]
+        rows = _rows_by_class(content["labels"], part)
     else:
+        found = keys or type(content).__name__
         raise DataError(
-            f"The {part} part of miniImageNet holds {keys}, neither image_data and class_dict nor data."
+            f"The {part} part of miniImageNet holds {found}; expected image_data and class_dict, "
+            "or data and labels."
         )
-    for name in sorted(members):
-        yield ImageClass(name, fitted(np.asarray(images)[members[name]], size, 3))
+    for name in sorted(rows):
+        yield ImageClass(name, resize(np.asarray(images)[rows[name]], size, 3))
 
 
-def _tabled(archive: Archive, part: str) -> dict[str, list[str]]:
-    """Members by class, as `train.csv` and its sisters say: filename,label."""
+def _rows_by_class(labels: Any, part: str) -> dict[str, Any]:
+    """Return the rows of each class. Labels count from 0 in each part, or on from part to part."""
+    labels = np.asarray(labels)
+    rows = {}
+    for name, label in zip(split_lists("miniimagenet")[part], np.unique(labels), strict=False):
+        rows[name] = np.flatnonzero(labels == label)
+    return rows
+
+
+def _from_table(archive: Archive, part: str) -> dict[str, list[str]]:
+    """Return the members of each class according to `train.csv`, `val.csv` or `test.csv`."""
     table = member(archive, f"{part}.csv")
     folder = table.removesuffix(f"{part}.csv") + "images/"
-    here, wanted = set(archive.names), dict[str, list[str]]()
+    available = set(archive.names)
+    wanted: dict[str, list[str]] = defaultdict(list)
     for row in csv.DictReader(io.StringIO(archive.read(table).decode())):
-        if folder + row["filename"] in here:
-            wanted.setdefault(row["label"], []).append(folder + row["filename"])
+        name = folder + row["filename"]
+        if name in available:
+            wanted[row["label"]].append(name)
     return dict(sorted(wanted.items()))

@@ -1,11 +1,13 @@
-"""Quick, Draw!: 345 things, some 50 million drawings by players of a game, as bitmaps of 28 x 28.
+"""Quick, Draw!: 345 things, some 50 million drawings by the players of a game, as bitmaps of 28 x
+28.
 
 Ha, Eck: A Neural Representation of Sketch Drawings, 2017, arXiv 1704.03477.
 https://github.com/googlecreativelab/quickdraw-dataset
 
-Meta-Dataset takes all drawings. Here a number of each class is kept, spread evenly over its file: tasks hold
-at most 500 images, and classes that hold 1,000 or 100,000 differ only in how the sampler weighs them, which
-is by the images of a class; among these the weights are equal. `images=0` keeps all.
+Meta-Dataset uses all drawings. Here `images` of each class are kept, evenly spaced over its file.
+Tasks hold at most 500 images, so whether a class holds 1,000 or 100,000 matters only to the
+sampler, which weights a class by its number of images; here all weights are equal. `images=0` keeps
+all.
 """
 
 from __future__ import annotations
@@ -17,13 +19,16 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Channels, Size, evenly, fitted, split_lists
+from mlw_vision.data.reading import Channels, Size, evenly, resize, split_lists
 from workbench import Dataset, ImageClass
 from workbench.errors import DataError
 
 
 class QuickDraw(Dataset):
-    """241 things to train on, 52 to validate, 52 to test, as in Meta-Dataset; strokes are white on black."""
+    """241 things to train on, 52 to validate, 52 to test, as in Meta-Dataset.
+
+    Strokes are white on black.
+    """
 
     manifest = "quickdraw"
     sources = ("reading.py", "../splits/quickdraw.toml")
@@ -32,7 +37,7 @@ class QuickDraw(Dataset):
         self,
         *,
         images: Annotated[
-            int, "at most so many drawings a class, spread evenly over its file; 0: all"
+            int, "at most this many drawings per class, evenly spaced over its file; 0: all"
         ] = 1000,
         size: Size = 28,
         channels: Channels = 1,
@@ -44,14 +49,17 @@ class QuickDraw(Dataset):
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's things, sorted."""
         for name in split_lists("quickdraw")[split]:
-            if path := files.get(f"{name}.npy"):
-                bitmaps = _bitmaps(path)
-                kept = bitmaps[np.asarray(evenly(range(len(bitmaps)), self.images))]
-                yield ImageClass(name, fitted(kept.reshape(-1, 28, 28), self.size, self.channels))
+            path = files.get(f"{name}.npy")
+            if path is None:
+                continue
+            bitmaps = _bitmaps(path)
+            rows = np.asarray(evenly(range(len(bitmaps)), self.images))
+            drawings = bitmaps[rows].reshape(-1, 28, 28)
+            yield ImageClass(name, resize(drawings, self.size, self.channels))
 
 
 def _bitmaps(path: Path) -> NDArray[np.uint8]:
-    """Map a file of rows (n, 784). Raises `DataError` if it is something else."""
+    """Map a file of bitmaps (n, 784). Raises `DataError` if it is something else."""
     try:
         bitmaps = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -1,6 +1,7 @@
-"""What the data sets here share: their split lists, the members of an archive by class, and resizing arrays.
+"""What the data sets share: options, split lists, finding the members of an archive, resizing
+arrays.
 
-Letters: n images, h and w their height and width, c channels.
+Letters: n images, h and w their height and width.
 """
 
 from __future__ import annotations
@@ -20,111 +21,142 @@ from workbench import ImageClass
 from workbench.data import Archive
 from workbench.errors import DataError
 
-Size = Annotated[int, "pixels a side"]
+Size = Annotated[int, "width and height of the images in pixels"]
 Channels = Annotated[
-    Literal[1, 3], "1: grey; 3: as colour, to be met by methods that were trained on colour"
+    Literal[1, 3], "1: grey; 3: RGB, for methods that were trained on colour images"
 ]
 Whole = Annotated[
     Literal["test", "train"],
-    "what all classes are for; train: to be trained on, and no test set then",
+    "the split that all classes belong to; train: to train on them, and there is no test split",
 ]
 Item = TypeVar("Item")
 Crop = tuple[int, int, int, int]  # left, upper, right, lower in pixels
 
 
+# --- files
+
+
 @cache
 def split_lists(name: str) -> dict[str, Any]:
-    """Return what `splits/NAME.toml` holds; a data set names that file in its `sources`."""
-    return tomllib.loads(
-        (package_files("mlw_vision") / f"splits/{name}.toml").read_text(encoding="utf-8")
-    )
+    """Return the content of `splits/NAME.toml`. A data set lists that file in its `sources`."""
+    path = package_files("mlw_vision") / f"splits/{name}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def file_of(files: Mapping[str, Path], *names: str) -> Path:
-    """Return the first of these files that is here. Raises `DataError` with their names if none is."""
+    """Return the first of these files that is available. Raises `DataError` if none is."""
     for name in names:
         if name in files:
             return files[name]
     raise DataError(f"There is no {' or '.join(names)} among {', '.join(files)}.")
 
 
+# --- members of an archive
+
+
 def by_folder(names: Sequence[str], suffixes: tuple[str, ...] = ()) -> dict[str, list[str]]:
-    """Group members of an archive by the name of the folder that holds them; sorted, as the names are."""
+    """Group members by the name of the folder that contains them, sorted by that name.
+
+    Args:
+        suffixes: which files to take; all if empty.
+    """
     folders: dict[str, list[str]] = defaultdict(list)
     for name in names:
+        if suffixes and not name.lower().endswith(suffixes):
+            continue
         parts = name.split("/")
-        if len(parts) > 1 and name.lower().endswith(suffixes or ("",)):
+        if len(parts) > 1:
             folders[parts[-2]].append(name)
     return dict(sorted(folders.items()))
 
 
 def by_file(names: Sequence[str]) -> dict[str, str]:
-    """Find members of an archive by the last part of their names."""
+    """Index members by the last part of their names."""
     return {name.rpartition("/")[2]: name for name in names}
 
 
-def member(archive: Archive, file: str) -> str:
-    """Return the member whose name ends in `file`, whatever folder it is in. Raises `DataError` if there is none."""
-    for name in archive.names:
-        if name == file or name.endswith(f"/{file}"):
-            return name
-    raise DataError(f"{archive.path} holds no {file}.")
+def by_path(names: Sequence[str], example: str) -> dict[str, str]:
+    """Index members by their paths below the folder that a known path, `example`, starts from.
 
-
-def by_path(names: Sequence[str], path: str) -> dict[str, str]:
-    """Find members by their names below the folder that `path` begins in: a packed folder has one more around it."""
-    inside = next((name for name in names if f"/{name}".endswith(f"/{path}")), path)
-    around = inside.removesuffix(path)
+    A folder that somebody packed again has another folder around it.
+    """
+    around = ""
+    for name in names:
+        if f"/{name}".endswith(f"/{example}"):
+            around = name.removesuffix(example)
+            break
     return {name.removeprefix(around): name for name in names if name.startswith(around)}
 
 
+def member(archive: Archive, file: str) -> str:
+    """Return the member with this file name, in whichever folder it is.
+
+    Raises:
+        DataError: there is none.
+    """
+    for name in archive.names:
+        if name == file or name.endswith(f"/{file}"):
+            return name
+    raise DataError(f"{archive.path} contains no {file}.")
+
+
 def text_lines(archive: Archive, file: str) -> list[str]:
-    """Return the lines of a text member that are not empty."""
-    return [
-        line
-        for line in archive.read(member(archive, file)).decode("utf-8-sig").splitlines()
-        if line.strip()
-    ]
+    """Return the lines of a text member that are not blank."""
+    text = archive.read(member(archive, file)).decode("utf-8-sig")
+    return [line for line in text.splitlines() if line.strip()]
 
 
-def stacked(
+# --- images
+
+
+def read_classes(
     archive: Archive,
     wanted: Mapping[str, Sequence[str]],
     size: int,
     crops: Mapping[str, Crop] | None = None,
 ) -> Iterator[ImageClass]:
-    """Yield the classes `wanted`, name to members, as RGB; one without members is left out.
+    """Yield the wanted classes as RGB images.
 
-    An archive that lacks classes was recorded as a part of the published one before it came here.
+    Args:
+        wanted: the members of each class by its name. A class without members is left out: the
+            archive is then a part of the published one, and known to be a part.
+        crops: which part of each member to take; the whole image if omitted.
     """
     for name, members in wanted.items():
-        if members:
-            cut = None if crops is None else [crops[each] for each in members]
-            yield ImageClass(name, archive.stack(members, size=size, channels=3, crops=cut))
+        if not members:
+            continue
+        boxes = None
+        if crops is not None:
+            boxes = [crops[each] for each in members]
+        yield ImageClass(name, archive.stack(members, size=size, channels=3, crops=boxes))
 
 
 def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """Return at most so many items, spread evenly over all of them; all if `most` is 0."""
-    if not 0 < most < len(items):
+    """Return at most `most` items, evenly spaced; all items if `most` is 0."""
+    if most <= 0 or most >= len(items):
         return items
-    return [items[index * len(items) // most] for index in range(most)]
+    return [items[number * len(items) // most] for number in range(most)]
 
 
-def fitted(images: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
-    """Bring arrays `(n, h, w)` or `(n, h, w, 3)` into the form of image classes, `(n, channels, size, size)`.
+def resize(images: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
+    """Convert arrays `(n, h, w)` or `(n, h, w, 3)` to images of a class, `(n, channels, size,
+    size)`.
 
-    Resized by LANCZOS, as decoded images are.
+    Resized by LANCZOS, like image files.
     """
-    from PIL import Image
-
-    grey = images.ndim == 3
-    if images.shape[1:3] != (size, size) or (channels == 1 and not grey):
-        mode = "L" if grey or channels == 1 else "RGB"
-        pictures = (Image.fromarray(image).convert(mode) for image in images)
-        resized = [
-            np.asarray(each.resize((size, size), Image.Resampling.LANCZOS)) for each in pictures
-        ]
-        images, grey = np.stack(resized), mode == "L"
-    if grey:
+    is_grey = images.ndim == 3
+    becomes_grey = channels == 1 and not is_grey
+    if images.shape[1:3] != (size, size) or becomes_grey:
+        mode = "L" if is_grey or becomes_grey else "RGB"
+        images = np.stack([_resized(image, mode, size) for image in images])
+        is_grey = mode == "L"
+    if is_grey:
         return np.repeat(images[:, None], channels, axis=1)  # (n, channels, size, size)
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2))  # (n, 3, size, size)
+
+
+def _resized(image: NDArray[np.uint8], mode: str, size: int) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    picture = Image.fromarray(image).convert(mode)
+    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS))

@@ -1,11 +1,13 @@
-"""tieredImageNet: 608 classes of ImageNet, split so that classes alike are in the same part; 84 x 84 pixels.
+"""tieredImageNet: 608 classes of ImageNet, with similar classes in the same split; 84 x 84 pixels.
 
-Ren, Triantafillou, Ravi, Snell, Swersky, Tenenbaum, Larochelle, Zemel: Meta-Learning for Semi-Supervised
-Few-Shot Classification, ICLR 2018, arXiv 1803.00676. https://github.com/renmengye/few-shot-ssl-public
+Ren, Triantafillou, Ravi, Snell, Swersky, Tenenbaum, Larochelle, Zemel: Meta-Learning for
+Semi-Supervised Few-Shot Classification, ICLR 2018, arXiv 1803.00676.
+https://github.com/renmengye/few-shot-ssl-public
 
-Published as pickled lists of PNG files with a pickle of labels beside each. The labels of superclasses in
-it are not used: a class is found by its name in `class_names.txt`, its number in `synsets.txt` beside it,
-and its superclass in the published split. The largest pickle takes several GB of memory while it is read.
+Published as pickled lists of PNG files, each with a pickle of labels. Their labels of superclasses
+are not used. A class is found by its name: the names are in `class_names.txt`, the ImageNet numbers
+of the same lines in `synsets.txt`, and the superclasses in the published split. Reading the largest
+pickle takes several GB of memory.
 """
 
 from __future__ import annotations
@@ -18,14 +20,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Size, split_lists
+from mlw_vision.data.reading import Size, by_file, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive, decode, load_pickle
 from workbench.errors import DataError
 
 
 class TieredImageNet(Dataset):
-    """351 classes to train on, 97 to validate, 160 to test; named "superclass/class" by their ImageNet numbers."""
+    """351 classes to train on, 97 to validate, 160 to test.
+
+    Classes are named "superclass/class" by their ImageNet numbers.
+    """
 
     manifest = "tieredimagenet"
     sources = ("reading.py", "../splits/tieredimagenet.toml")
@@ -38,72 +43,88 @@ class TieredImageNet(Dataset):
         with ExitStack() as stack:
             source = _Source(stack, files)
             labels = source.pickled(f"{split}_labels.pkl")
-            names = _names(split, labels["label_specific_str"], source.numbers())
-            images = source.pickled(f"{split}_images_png.pkl")
-            specific = np.asarray(labels["label_specific"])
-            for name, label in sorted(zip(names, range(len(names)), strict=True)):
-                rows = np.flatnonzero(specific == label)
-                yield ImageClass(
-                    name, np.stack([_decoded(images[row], self.size, name) for row in rows])
-                )
+            names = _full_names(split, labels["label_specific_str"], source.numbers())
+            label_of = {name: label for label, name in enumerate(names)}
+            pngs = source.pickled(f"{split}_images_png.pkl")
+            label_of_row = np.asarray(labels["label_specific"])
+            for name in sorted(names):
+                images = []
+                for row in np.flatnonzero(label_of_row == label_of[name]):
+                    images.append(_decoded(pngs[row], self.size, name))
+                yield ImageClass(name, np.stack(images))
 
 
 class _Source:
-    """The published members, in one archive or as files of their own."""
+    """The published members, in one archive or as separate files."""
 
     def __init__(self, stack: ExitStack, files: Mapping[str, Path]):
         self.stack = stack
-        archives = [path for name, path in files.items() if ".tar" in name]
-        if archives:
-            archive = stack.enter_context(Archive(archives[0]))
-            self.members = {name.rpartition("/")[2]: (archive, name) for name in archive.names}
-        self.files = (
-            {}
-            if archives
-            else {name.removeprefix("tiered-imagenet-"): path for name, path in files.items()}
-        )
+        self.archive: Archive | None = None
+        self.members: dict[str, str] = {}
+        self.files: dict[str, Path] = {}
+        for name, path in files.items():
+            if self.archive is None and ".tar" in name:
+                self.archive = stack.enter_context(Archive(path))
+                self.members = by_file(self.archive.names)
+            self.files[name.removeprefix("tiered-imagenet-")] = path
 
     def open(self, name: str) -> BinaryIO:
-        if name in self.files:
+        if self.archive is not None and name in self.members:
+            return self.stack.enter_context(self.archive.open(self.members[name]))
+        if self.archive is None and name in self.files:
             return self.stack.enter_context(self.files[name].open("rb"))
-        if self.files or name not in self.members:
-            raise DataError(f"tieredImageNet's files lack {name}.")
-        archive, inside = self.members[name]
-        return self.stack.enter_context(archive.open(inside))
+        raise DataError(f"The files of tieredImageNet do not include {name}.")
 
     def pickled(self, name: str) -> Any:
         return load_pickle(self.open(name), encoding="latin1", name=name)
 
     def numbers(self) -> list[tuple[str, str]]:
-        """Name and ImageNet number of all classes."""
-        names, numbers = (
-            self.open(f"{word}.txt").read().decode().splitlines()
-            for word in ("class_names", "synsets")
-        )
-        return [
-            (name.strip(), number.strip()) for name, number in zip(names, numbers, strict=False)
-        ]
+        """Return the name and the ImageNet number of all classes."""
+        names = self.lines("class_names.txt")
+        numbers = self.lines("synsets.txt")
+        return list(zip(names, numbers, strict=False))
+
+    def lines(self, name: str) -> list[str]:
+        return [line.strip() for line in self.open(name).read().decode().splitlines()]
 
 
 def superclasses(split: str) -> dict[str, str]:
     """Return the superclass of each class of a split, both as ImageNet numbers."""
-    groups = split_lists("tieredimagenet")[split]
-    return {each: group for group, members in groups.items() for each in members.split()}
+    superclass_of = {}
+    for superclass, classes in split_lists("tieredimagenet")[split].items():
+        for each in classes.split():
+            superclass_of[each] = superclass
+    return superclass_of
 
 
-def _names(split: str, words: list[str], numbers: list[tuple[str, str]]) -> list[str]:
-    """Turn the names that the labels stand for into "superclass/class"; of two alike, the first comes first."""
-    groups, left = superclasses(split), list(numbers)
-    found = []
-    for word in words:
-        match = next((pair for pair in left if pair[0] == word.strip() and pair[1] in groups), None)
-        if match is None:
+def _full_names(split: str, names: list[str], numbers: list[tuple[str, str]]) -> list[str]:
+    """Turn names of classes into "superclass/class" by ImageNet numbers.
+
+    Args:
+        numbers: the name and number of all classes. Where two have the same name, the first comes
+            first.
+    """
+    superclass_of = superclasses(split)
+    unused = [pair for pair in numbers if pair[1] in superclass_of]
+    full_names = []
+    for name in names:
+        number = _take(unused, name.strip())
+        if number is None:
             raise DataError(
-                f"tieredImageNet's {split} part holds a class {word!r} that is not in the published split."
+                f"The {split} part of tieredImageNet has a class {name!r} that is not in the "
+                "published split."
             )
-        left.remove(match)
-        found.append(f"{groups[match[1]]}/{match[1]}")
-    return found
+        full_names.append(f"{superclass_of[number]}/{number}")
+    return full_names
+
+
+def _take(unused: list[tuple[str, str]], name: str) -> str | None:
+    """Remove the first class with this name and return its number, or None if there is none."""
+    for pair in unused:
+        if pair[0] == name:
+            unused.remove(pair)
+            return pair[1]
+    return None
 
 
 def _decoded(png: NDArray[np.uint8], size: int, name: str) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_file, file_of, split_lists, stacked
+from mlw_vision.data.reading import Size, by_file, file_of, read_classes, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 from workbench.errors import DataError
@@ -33,17 +33,17 @@ class VggFlower(Dataset):
             photographs = by_file(archive.names)
             members: dict[int, list[str]] = defaultdict(list)
             for number, label in enumerate(labels, 1):
-                if name := photographs.get(f"image_{number:05d}.jpg"):
-                    members[label].append(name)
-            wanted = {
-                name: members[int(name.partition(".")[0])]
-                for name in split_lists("vgg_flower")[split]
-            }
-            yield from stacked(archive, wanted, self.size)
+                file = f"image_{number:05d}.jpg"
+                if file in photographs:
+                    members[label].append(photographs[file])
+            wanted = {}
+            for name in split_lists("vgg_flower")[split]:  # "001.pink primrose"
+                wanted[name] = members[int(name.partition(".")[0])]
+            yield from read_classes(archive, wanted, self.size)
 
 
 def _labels(path: Path) -> list[int]:
-    """Labels of the photographs in order, from 1 to 102."""
+    """Return the labels of the photographs in order, from 1 to 102."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
