@@ -36,12 +36,11 @@ from workbench.data.dataset import ImageClass, chosen_options
 from workbench.data.download.entry import ARCHIVES, suffix_of
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of, overlap, overlaps_of
-from workbench.data.opening import open_dataset
+from workbench.data.opening import open_dataset, open_tables
 from workbench.data.tables import Table
 from workbench.errors import DataError
-from workbench.plugin import options as specs
+from workbench.plugin.options import convert_options, options_of, parse_spec
 from workbench.plugin.registry import registry
-from workbench.tasks.splits import open_data
 from workbench.testing import check_constructor, check_stored
 
 # --- fetching and opening them
@@ -72,17 +71,16 @@ def given(folder: Path, files: Files) -> Path:
 
 
 def dataset_of(text: str, **more):
-    spec = specs.parse(text.partition("#")[0])
+    spec = parse_spec(text.partition("#")[0])
     target = registry().find("datasets", spec.name).load()
-    return spec.name, target(
-        **specs.resolve(spec.name, spec.options | more, specs.options_of(target))
-    )
+    options = convert_options(spec.name, spec.options | more, options_of(target))
+    return spec.name, target(**options)
 
 
 def opened(text: str, folder: Path, **more):
     name, dataset = dataset_of(text, **more)
     fetch(entry_of(dataset), folder)
-    return open_dataset(name, dataset)
+    return open_tables(name, dataset)
 
 
 def read(text: str, folder: Path, *splits: str, **more) -> list[ImageClass]:
@@ -148,14 +146,12 @@ def test_all_classes_train_if_asked_and_then_none_is_for_test(name, learnt, tmp_
 def test_a_set_that_trains_is_no_test_set(learnt, tmp_path):
     _, dataset = dataset_of("eurosat:split=train")
     fetch(entry_of(dataset), given(tmp_path / "given", CASES["eurosat"]()[0]))
-    data = open_data.__wrapped__("eurosat:split=train")  # not for other tests to find
-    assert (
-        [domain.name for domain in data.domains("train")] == [data.label] == ["eurosat:split=train"]
-    )
+    data = open_dataset("eurosat:split=train")
+    assert list(data.tables) == ["train"]
     with pytest.raises(
         DataError, match="eurosat:split=train has no test classes; its splits: train"
     ):
-        data.domains("test")
+        data.table("test")
 
 
 def test_what_can_be_asked_to_train():
@@ -271,7 +267,7 @@ class Harm:
             "mnist",
             "train-images-idx3-ubyte.gz",
             idx(np.zeros(5)),
-            "holds no array of bytes with 3 axes",
+            "is not an array of bytes with 3 axes",
         ),
         (
             "mnist",
@@ -295,7 +291,7 @@ class Harm:
             tar({"train.json": b"[]", "val.json": b"[]"}),
             "no table of annotations",
         ),
-        ("fungi", "train_val_annotations.tgz", tar({"val.json": b"[]"}), "holds no train.json"),
+        ("fungi", "train_val_annotations.tgz", tar({"val.json": b"[]"}), "contains no train.json"),
         (
             "cifar10",
             "cifar-10-python.tar.gz",
@@ -312,7 +308,7 @@ class Harm:
             "miniimagenet",
             "mini-imagenet.tar.gz",
             tar({f"mini-imagenet-cache-{s}.pkl": pickle.dumps({"x": 1}) for s in SPLITS}),
-            r"holds \['x'\], neither image_data",
+            r"holds \['x'\]; expected image_data",
         ),
         (
             "isic",
@@ -334,6 +330,7 @@ def test_a_class_that_the_published_split_does_not_hold(tmp_path):
     members["class_names.txt"] = b"nothing\nof this"
     files = {f"tiered-imagenet-{name}": content for name, content in members.items()}
     with pytest.raises(
-        DataError, match=r"train part holds a class 'train bird' that is not in the published split"
+        DataError,
+        match=r"train part of tieredImageNet has a class 'train bird' that is not in the published split",
     ):
         read("tieredimagenet", given(tmp_path / "given", files))

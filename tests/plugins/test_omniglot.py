@@ -11,14 +11,20 @@ import numpy as np
 import pytest
 from mlw_vision.data.omniglot import Omniglot, OmniglotSmall1, OmniglotSmall2, characters
 from PIL import Image
-from places import SHARED
+from places import SHARED, needs_published
 
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
-from workbench.data.opening import open_dataset
+from workbench.data.opening import open_tables
 from workbench.errors import DataError
 
-real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
+real = needs_published(
+    "images_background.zip",
+    "images_evaluation.zip",
+    "images_background_small1.zip",
+    "images_background_small2.zip",
+    "splits",
+)
 
 COUNTS = {"vinyals": (1028, 172, 423), "lake": (964, 0, 659), "alphabets": (883, 81, 659)}
 HASHES = {
@@ -113,13 +119,13 @@ def test_from_archive_to_tables(cache, small1):
     with pytest.raises(
         DataError, match=r"^omniglot_small1 is not downloaded; run: mlw download omniglot_small1$"
     ):
-        open_dataset("omniglot_small1", dataset)
+        open_tables("omniglot_small1", dataset)
     assert fetch(entry_of(dataset), small1).counts == {
         "images": 2720,
         "characters": 136,
         "alphabets": 5,
     }
-    tables = open_dataset("omniglot_small1", dataset)
+    tables = open_tables("omniglot_small1", dataset)
     assert {split: len(table.names) for split, table in tables.items()} == {
         "train": 86,
         "val": 24,
@@ -195,7 +201,7 @@ def test_small_sets(cache):
     ):
         fetched = fetch(entry_of(cls), SHARED)
         assert [file.verified for file in fetched.files] == ["checksum"]
-        tables = open_dataset(name, cls())
+        tables = open_tables(name, cls())
         assert {split: len(table.names) for split, table in tables.items()} == sizes
 
 
@@ -211,7 +217,7 @@ def test_all_of_omniglot(cache, options, sizes):
     dataset = Omniglot(**options, size=4)
     fetched = fetch(entry_of(dataset), SHARED)
     assert fetched.counts == {"images": 32_460, "characters": 1_623, "alphabets": 50}
-    tables = open_dataset("omniglot", dataset)
+    tables = open_tables("omniglot", dataset)
     assert {split: len(table.names) for split, table in tables.items()} == sizes
     for table in tables.values():
         assert list(table.names) == sorted(table.names)
