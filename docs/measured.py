@@ -27,18 +27,13 @@ from matplotlib.figure import Figure
 
 from workbench.experiments.run import Run, find_runs
 from workbench.plugin.options import parse_options
-from workbench.plugin.recipes import (
-    Condition,
-    Published,
-    matching_number,
-    published_numbers,
-    ways_and_shots,
-)
+from workbench.plugin.recipes import Condition, Published, matching_number, published_numbers
 from workbench.plugin.registry import registry
+from workbench.results.frame import read_tasks, records
+from workbench.results.marks import common_signs, own_signs
 from workbench.results.style import COLOURS
-from workbench.results.frame import read_tasks
-from workbench.results.marks import common_signs, signs
 from workbench.results.summary import summary, trainings
+from workbench.results.wording import as_published, decimal, parts, plus_minus, task_form
 
 PAGE = Path(__file__).with_name("results.md")
 FIGURES = Path(__file__).with_name("figures")
@@ -106,11 +101,6 @@ def table_head(headings: list[str] | tuple[str, ...]) -> list[str]:
     return [table_row(headings), "|---" * len(headings) + "|"]
 
 
-def signed(points: float) -> str:
-    """Return a difference with its sign; minus is a true minus sign."""
-    return f"{points:+.2f}".replace("-", "\N{MINUS SIGN}")
-
-
 # --- runs on one data set
 
 
@@ -135,8 +125,8 @@ def _evaluations(run: Run) -> Iterator[Measurement]:
     if frame.empty:
         return
     options = parse_options(frame["all_options"].iloc[0])
-    partial = any(frame["parts"])
-    for cell in summary(frame).to_dict("records"):
+    partial = bool(parts(frame))
+    for cell in records(summary(frame)):
         if cell["episodes"] >= MINIMUM_TASKS and cell["instance"] == 0:
             yield Measurement(run, cell, options, partial)
 
@@ -167,8 +157,8 @@ def _results_row(measurement: Measurement) -> str:
         [
             method,
             data,
-            ways_and_shots(cell["ways"], cell["shots"]),
-            f"{100 * cell['accuracy']:.2f} ± {100 * cell['interval']:.2f}",
+            task_form(cell),
+            plus_minus(100 * cell["accuracy"], 100 * cell["interval"]),
             published,
             difference,
             f"{result.steps:,}" if result else "",
@@ -191,10 +181,9 @@ def _published_texts(measurement: Measurement) -> tuple[str, str]:
     number, mark = _published(measurement)
     if number is None:
         return "", ""
-    text = f"{number.accuracy:g}"
-    if number.interval is not None:
-        text += f" ± {number.interval:g}"
-    return text + mark, signed(100 * measurement.cell["accuracy"] - number.accuracy)
+    difference = 100 * measurement.cell["accuracy"] - number.accuracy
+    published = as_published(number.accuracy, number.interval)
+    return published + mark, decimal(difference, 2, signed=True)
 
 
 def _published(measurement: Measurement) -> tuple[Published | None, str]:
@@ -273,8 +262,9 @@ def tasks_of(folders: list[Path]) -> pd.DataFrame:
 def comparison_tables(frame: pd.DataFrame) -> str:
     """Return a table for each ways and shots, and one with the effect of other training data."""
     tables = []
-    for (ways, shots), cells in summary(frame).groupby(["ways", "shots"], sort=False):
-        tables.append(_matrix(ways_and_shots(ways, shots), cells))
+    by_form = summary(frame).groupby(["ways", "shots"], sort=False, dropna=False)
+    for _, cells in by_form:
+        tables.append(_matrix(cells))
     pairs = trainings(frame)
     if not pairs.empty:
         tables.append(_trainings_table(pairs))
@@ -284,21 +274,22 @@ def comparison_tables(frame: pd.DataFrame) -> str:
 def _trainings_table(pairs: pd.DataFrame) -> str:
     """Return the differences of each method between its training data."""
     lines = table_head(TRAININGS_HEADINGS)
-    for row in pairs.to_dict("records"):
+    for row in records(pairs):
         cells = [
             row["method"],
             short_label(row["train_on"]),
             short_label(row["other"]),
             short_label(row["test_on"]),
-            ways_and_shots(row["ways"], row["shots"]),
-            f"{signed(100 * row['difference'])} ± {100 * row['interval']:.2f}",
+            task_form(row),
+            plus_minus(100 * row["difference"], 100 * row["interval"], signed=True),
         ]
         lines.append(table_row(cells))
     return "\n".join(lines)
 
 
-def _matrix(title: str, cells: pd.DataFrame) -> str:
+def _matrix(cells: pd.DataFrame) -> str:
     """Return methods by test data sets; a method has a row for each of its trainings."""
+    title = task_form(records(cells)[0])
     places = list(cells["test_on"].unique())
     several = cells["train_on"].nunique() > 1
     best = cells.groupby("test_on")["accuracy"].max()
@@ -311,7 +302,7 @@ def _matrix(title: str, cells: pd.DataFrame) -> str:
         row = [escaped(f"{method} {shared[method]}".rstrip())]
         if several:
             row.append(short_label(train_on))
-        results = {cell["test_on"]: cell for cell in part.to_dict("records")}
+        results = {cell["test_on"]: cell for cell in records(part)}
         for place in places:
             row.append(_result(results.get(place), best[place], shared[method]))
         lines.append(table_row(row))
@@ -325,8 +316,7 @@ def _result(cell: Cell | None, best: float, shared: str) -> str:
     number = f"{100 * cell['accuracy']:.1f} ± {100 * cell['interval']:.1f}"
     if cell["accuracy"] == best:
         number = f"**{number}**"
-    own = [sign for sign in signs(cell) if sign not in shared]
-    return number + escaped("".join(own))
+    return number + escaped(own_signs(cell, shared))
 
 
 def escaped(text: str) -> str:

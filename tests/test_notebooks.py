@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, on runs small enough for a test."""
+"""The notebooks run from top to bottom, with small runs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NOTEBOOKS = ROOT / "notebooks"
 
 @pytest.fixture
 def execute(tmp_path, monkeypatch):
-    """Runs all cells of a notebook in an empty folder, in a kernel of the interpreter that runs the tests."""
-    # the kernel's specification is written here, so that whatever kernels a machine has do not matter
+    """Run all cells of a notebook in an empty folder, with the interpreter that runs the tests."""
+    # The kernel is specified here, so that the kernels of the machine do not matter.
     spec = tmp_path / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -36,9 +36,24 @@ def execute(tmp_path, monkeypatch):
 
 
 def outputs(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
-    """The data of one MIME type that the cells put out, in order."""
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [out.data[kind] for cell in cells for out in cell.outputs if kind in out.get("data", {})]
+    """Return the outputs of one MIME type, in order."""
+    found = []
+    for output in all_outputs(notebook):
+        if kind in output.get("data", {}):
+            found.append(output.data[kind])
+    return found
+
+
+def printed(notebook: nbformat.NotebookNode) -> str:
+    """Return what the cells print."""
+    return "".join(output.get("text", "") for output in all_outputs(notebook))
+
+
+def all_outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    found = []
+    for cell in notebook.cells:
+        found += cell.get("outputs", [])
+    return found
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
@@ -63,13 +78,12 @@ def test_compare_shows_tables_and_figures(execute, tmp_path, monkeypatch):
     }
     for name, value in {**settings, "OUT": str(tmp_path / "runs")}.items():
         monkeypatch.setenv(f"MLW_NOTEBOOK_{name}", value)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # so small a run only waits for its threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # such a small run only waits for its threads
     notebook = execute(NOTEBOOKS / "compare.ipynb")
 
-    said = "".join(
-        out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", [])
-    )
-    assert "32 rows, one a test task, from 4 runs" in said  # 2 methods x 2 shots x 8 tasks
+    assert "32 rows, one per test task, from 4 runs" in printed(
+        notebook
+    )  # 2 methods x 2 shots x 8 tasks
     summary, differences = outputs(notebook, "text/html")
     assert summary.count("<tr") == 1 + 4  # a head, and a row for each cell
     assert differences.count("<tr") == 1 + 2  # one pair of methods for each number of shots
@@ -94,14 +108,12 @@ def test_cross_domain_shows_the_picture_and_the_numbers(execute, tmp_path, monke
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     notebook = execute(NOTEBOOKS / "cross-domain.ipynb")
 
-    said = "".join(
-        out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", [])
-    )
-    assert "64 rows, one a test task, from 4 runs" in said  # 4 methods x 2 data sets x 8 tasks
-    assert said.count("Best baseline: ") == said.count("ahead: ") == 2
+    text = printed(notebook)
+    assert "64 rows, one per test task, from 4 runs" in text  # 4 methods x 2 data sets x 8 tasks
+    assert text.count("Best baseline: ") == text.count("better: ") == 2
     numbers, gaps, places = outputs(notebook, "text/html")
     assert numbers.count("<tr") == 1 + 8
-    assert "on validation classes of glyphs + glyphs:seed=1" in numbers
+    assert "(glyphs, glyphs:seed=1)" in numbers  # the data sets that chose the options of url
     assert gaps.count("<tr") >= 1 + 2
     assert places.count("<tr") >= 1 + 4
     (picture,) = (base64.b64decode(data) for data in outputs(notebook, "image/png"))
