@@ -87,6 +87,7 @@ def test_the_best_weights_survive_an_interruption(step):
     second = training(validate=lambda: next(accuracies))
     second.load_state_dict(first.state_dict())
     list(second.steps())
+    assert (second.best_accuracy, second.best_step) == (0.9, 4)
     short = training(steps=4)
     list(short.steps())
     assert same(weights_of(second), weights_of(short))

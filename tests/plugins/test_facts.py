@@ -1,4 +1,4 @@
-"""`datasets.toml` against the facts that it was made from, where they are, and against the data sets that use it."""
+"""`datasets.toml` against the published facts, and against the data sets that use it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import tomllib
 
 import pytest
 from mlw_vision import DATASETS
-from places import ROOT
+from places import ROOT, SHARED, needs_published
 
 from workbench.data.download.entry import ManifestEntry
 from workbench.data.download.manifest import entry_of
 from workbench.data.download.manifest_file import read_manifest
 from workbench.plugin.registry import registry
 
-FACTS = ROOT.parent / "shared" / "data" / "dataset-facts.toml"
+FACTS = SHARED / "dataset-facts.toml"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_what_cannot_be_fetched_says_what_to_do(entries):
 
 
 def published() -> dict[str, dict]:
-    """What the facts say of each file, by its name; names that stand for several files are left out."""
+    """Return the facts of each file by its name, without names that stand for several files."""
     tables = tomllib.loads(FACTS.read_text())
     files = {}
     for name, table in tables.items():
@@ -64,7 +64,7 @@ RENAMED = {  # what the facts call our entries, where it is something else
 }
 
 
-@pytest.mark.skipif(not FACTS.is_file(), reason=f"the facts are not in {FACTS.parent}")
+@needs_published("dataset-facts.toml")
 def test_sizes_and_checksums_are_the_published_ones(entries):
     facts, compared = published(), 0
     for entry in entries.values():

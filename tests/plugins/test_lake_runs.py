@@ -36,7 +36,7 @@ def table(tmp_path_factory) -> Table:
 
 
 def drawings(table: Table, run: int) -> tuple[np.ndarray, np.ndarray]:
-    """The training and the test drawings of a run, `(20, 105, 105)` each; those of a class have one number."""
+    """Return the drawings to learn from and those to recognise, `(20, 105, 105)` each, by class."""
     numbers = [table.names.index(name) for name in table.groups.members[run]]
     rows = table.starts[numbers]
     return table.images[rows, 0], table.images[rows + 1, 0]
@@ -107,14 +107,14 @@ def test_pairs_are_those_of_the_key(table):
 
 
 def tiny_runs(path: Path) -> Path:
-    """Write an archive in the published layout; each drawing has as many pixels as its number."""
+    """Write an archive in the published layout, whose drawings tell by their ink what they are."""
     with zipfile.ZipFile(path, "w") as archive:
         for run in range(1, 21):
             lines = []
             for number in range(1, 21):
                 item = 21 - number  # the second drawing of a class has another number
                 to_learn, to_recognise = f"training/class{number:02d}", f"test/item{item:02d}"
-                for place, ink in ((to_learn, number), (to_recognise, 100 + item)):
+                for place, ink in ((to_learn, number), (to_recognise, 50 + item)):
                     archive.writestr(f"run{run:02d}/{place}.png", drawing(ink))
                 lines.append(f"run{run:02d}/{to_recognise}.png run{run:02d}/{to_learn}.png\n")
             archive.writestr(f"run{run:02d}/class_labels.txt", "".join(lines))
@@ -136,7 +136,7 @@ def test_an_archive_in_the_published_layout(tmp_path):
     name, images = found[45]
     assert name == "run03/class06"
     assert images.shape == (2, 1, 105, 105)
-    assert (images > 127).sum((1, 2, 3)).tolist() == [6, 100 + 15]
+    assert (images > 127).sum((1, 2, 3)).tolist() == [6, 50 + 15]
     groups = LakeRuns().groups("test")
     assert groups.whole
     assert [name for group in groups.members for name in group] == [each.name for each in found]

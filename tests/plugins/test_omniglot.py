@@ -1,4 +1,4 @@
-"""Omniglot's splits, rotations and options, on drawings in its layout, and on the real ones where they are."""
+"""Omniglot's splits, rotations and options, on drawings in its layout and on the real ones."""
 
 from __future__ import annotations
 

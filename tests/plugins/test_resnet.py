@@ -12,6 +12,7 @@ from torch import nn
 from torch.func import functional_call
 from torchvision import models
 
+from workbench.errors import UsageError
 from workbench.experiments.build import build_backbone
 from workbench.testing import check_backbone
 
@@ -56,7 +57,7 @@ def test_images_of_many_shapes(spec, shape):
 
 @pytest.mark.parametrize("spec", ["resnet12", "resnet12:pool=false"])
 def test_too_small_images_are_one_sentence(spec):
-    with pytest.raises(Exception, match="too small for resnet12"):
+    with pytest.raises(UsageError, match="too small for resnet12"):
         build_backbone(spec, (1, 15, 28))
 
 

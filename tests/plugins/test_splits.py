@@ -1,4 +1,4 @@
-"""The splits as they were published: counts, hashes, and the published lists themselves where they are."""
+"""The splits as they were published: their counts, their hashes, and the published lists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlw_vision.data.ilsvrc_2012 import Ilsvrc2012, below, leaves
 from mlw_vision.data.omniglot import Omniglot
 from mlw_vision.data.reading import split_lists
 from mlw_vision.data.tieredimagenet import superclasses
-from places import SHARED
+from places import SHARED, needs_published
 
 SHARED = SHARED / "splits"
 SPLITS = ("train", "val", "test")
@@ -48,7 +48,7 @@ def childless(lists: dict, split: str) -> list[str]:
     return [node for node, children in lists[split] if not children]
 
 
-# our list of a split, its counts, the beginning of its hash, the published file, and how that is read
+# Our list of a split, its counts, the beginning of its hash, the published file, and its reader.
 LISTS = {
     "miniimagenet": (
         plain("miniimagenet"),
@@ -133,7 +133,7 @@ def test_counts_and_hash(name):
     assert digest(lists) == expected
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the published lists are not in {SHARED}")
+@needs_published("splits")
 @pytest.mark.parametrize("name", LISTS)
 def test_lists_are_the_published_ones(name):
     ours, _, _, file, read = LISTS[name]
@@ -147,7 +147,25 @@ def test_closerlook_splits_birds_by_their_number():
         assert {int(name[:3]) % 4 for name in split_lists("cub")["closerlook"][split]} == set(rests)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the published graph is not in {SHARED}")
+EDGES = (1064, 199, 184)  # of the graph of each split
+GRAPH = "b0fc6141da1c3abb"  # the beginning of the hash of all edges
+
+
+def edges(split: str) -> list[str]:
+    """Return our graph's edges as lines."""
+    lines = []
+    for node, children in split_lists("ilsvrc_2012")[split].items():
+        lines += [f"{node} {child}" for child in children.split()]
+    return lines
+
+
+def test_counts_and_hash_of_the_wordnet_graph():
+    lists = [edges(split) for split in SPLITS]
+    assert tuple(map(len, lists)) == EDGES
+    assert digest(lists) == GRAPH
+
+
+@needs_published("splits")
 def test_wordnet_graph_is_the_published_one():
     published = json.loads((SHARED / "meta-dataset-ilsvrc-hierarchy.json").read_text())
     for split in SPLITS:
@@ -172,7 +190,7 @@ def test_nodes_that_tasks_are_drawn_below(split):
 
 
 def test_dogs_are_in_the_validation_split():
-    """Meta-Dataset holds out the subtree of dogs, and that of devices for test: a mark of the right graph."""
+    """Meta-Dataset holds out the subtree of dogs: a mark of the right graph."""
     assert "n02085620" in leaves("val")  # Chihuahua
     assert set(below("val", "n02087122")) <= set(leaves("val"))  # hunting dogs
 

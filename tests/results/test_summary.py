@@ -74,6 +74,7 @@ class TestSummary:
     def test_pairing_is_narrower_where_difficulty_is_shared(self, frame):
         table = summary(frame)
         others = table[table["difference"] < 0]
+        assert len(others) == 4  # two methods at two numbers of shots
         assert (others["difference_interval"] < 0.5 * others["interval"]).all()
 
     def test_seeds_are_averaged_within_each_task_first(self):

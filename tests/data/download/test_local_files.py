@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from places import SHARED
+from places import SHARED, needs_published
 from publisher import COUNTS, changed, drawings, entry_for, left_behind, write_zip
 
 from workbench.data.download import local_files
@@ -118,7 +118,9 @@ def test_two_archives_one_after_the_other(cache, published):
         fetch(entry, Path(__file__))
 
 
-real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
+real = needs_published(
+    "images_background_small2.zip", "images_background.zip", "images_evaluation.zip"
+)
 
 
 @real

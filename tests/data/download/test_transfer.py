@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from local_server import LocalServer, serve
-from places import SHARED
+from places import SHARED, needs_published
 from publisher import drawings, left_behind, unknown, write_zip
 
 from workbench.data.download import transfer
@@ -93,7 +93,7 @@ def test_without_length_and_checksum_nobody_can_tell_a_cut(cache, entry, server)
     assert left_behind(cache) == []
 
 
-real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
+real = needs_published("images_background_small1.zip")
 
 
 @pytest.fixture
@@ -150,9 +150,12 @@ def test_a_server_that_does_not_answer(cache, entry):
 
 
 def test_no_proxy_is_used_for_this_machine(cache, entry, server, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    fetch(entry, server.url)
+    assert fetch(entry, server.url).files[0].new
+    assert len(server.requests) == 1
 
 
 # --- redirects

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from places import SHARED
+from places import SHARED, needs_published
 
 from workbench.data.files import decode as decoding
 from workbench.data.files.archive import Archive
@@ -188,17 +188,26 @@ def test_first_frame_of_several(kind):
     assert pixel(data) == (255, 0, 0)
 
 
+def step_by_step(data: bytes) -> np.ndarray:
+    """Convert and resize a drawing by Pillow, one step at a time."""
+    grey = Image.open(io.BytesIO(data)).convert("L")
+    return np.asarray(grey.resize((28, 28), Image.Resampling.LANCZOS))
+
+
+def test_a_drawing_of_one_bit_as_decoded_step_by_step():
+    for seed in range(5):
+        bits = np.random.default_rng(seed).random((105, 105)) > 0.8
+        data = png(bits)
+        assert Image.open(io.BytesIO(data)).mode == "1"
+        assert (decode(data, size=28, channels=1)[0] == step_by_step(data)).all()
+
+
+@needs_published("images_background_small1.zip")
 def test_omniglot_as_decoded_step_by_step():
-    """Drawings of one bit come out as if converted and resized by Pillow, one step at a time."""
-    if not (SHARED / "images_background_small1.zip").is_file():
-        pytest.skip("no shared/data beside the repository")
     with Archive(SHARED / "images_background_small1.zip") as archive:
         for name in list(archive.images())[::90]:
             data = archive.read(name)
-            plain = (
-                Image.open(io.BytesIO(data)).convert("L").resize((28, 28), Image.Resampling.LANCZOS)
-            )
-            assert (decode(data, size=28, channels=1)[0] == np.asarray(plain)).all()
+            assert (decode(data, size=28, channels=1)[0] == step_by_step(data)).all()
 
 
 # --- sizes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from image_folders import class_folders, shades, tables, write_images
-from places import SHARED
+from places import SHARED, needs_published
 
 from workbench.data.catalog import find_dataset
 from workbench.data.image_folder.record import read_record
@@ -48,7 +48,7 @@ def test_three_classes_with_umlauts_a_corrupt_file_and_other_files(tmp_path):
     assert shades(table, "Grünfink") == [6, 7, 8, 9, 10, 11]
 
 
-real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
+real = needs_published("EuroSAT_RGB-subset.zip")
 
 
 @real
