@@ -1,42 +1,44 @@
 """Comparisons: shared tasks, finished cells never computed twice, kill -9, changed methods."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from plugin_packages import place
+from registered import register
+from small_runs import CLOCKS, compared
+from taught import Taught
 
-import workbench as mlw
-from workbench.data.image_folder.register import add_folder
+from workbench.data import opening
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.run import Run, learning_curves
 from workbench.plugin.registry import registry
-from workbench.tasks.splits import open_data, refuse_leak
+from workbench.results.baselines import baselines
+from workbench.results.frame import read_tasks
+from workbench.results.summary import summary
 
-CLOCKS = ["adapt_seconds", "train_seconds", "eval_seconds"]
-MLW = [str(Path(sys.executable).with_name("mlw"))]
-SMALL = {"steps": 4, "episodes": 12, "backbone": None, "validate_every": 2, "validate_tasks": 4}
-
-
-def small(algorithms, out, **options):
-    return mlw.compare(algorithms, out=out, **{**SMALL, **options})
+MLW = str(Path(sys.executable).with_name("mlw"))
 
 
-def test_every_method_is_judged_on_the_same_tasks(tmp_path):
-    frame = small(["protonet", "baseline:head_epochs=3"], tmp_path, shots=[1, 5])
+def stamps(out):
+    return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/weights.safetensors")}
+
+
+def test_every_method_is_evaluated_on_the_same_tasks(tmp_path):
+    frame = compared(["protonet", "baseline:head_epochs=3"], tmp_path, shots=[1, 5])
     assert len(frame) == 2 * 2 * 12
     for _, cell in frame.groupby(["algorithm", "shots"]):
         assert list(cell["task"]) == list(range(12))
     assert frame.groupby("algorithm")["run"].nunique().to_dict() == {"baseline": 1, "protonet": 2}
     assert set(frame["options"]) == {"", "head_epochs=3"}
-    folder = next((tmp_path / "comparisons").iterdir())
+    (folder,) = (tmp_path / "comparisons").iterdir()
     written = {path.name for path in folder.iterdir()}
     assert written == {
         "tasks.parquet",
@@ -45,84 +47,106 @@ def test_every_method_is_judged_on_the_same_tasks(tmp_path):
         "accuracy.png",
         "differences.png",
     }
-    assert pd.read_parquet(folder / "tasks.parquet").equals(frame)
+    pd.testing.assert_frame_equal(read_tasks(folder / "tasks.parquet"), frame, check_exact=True)
 
 
 def test_the_same_seed_gives_the_same_frame_twice(tmp_path):
-    frames = [
-        small(["protonet", "maml"], tmp_path / str(again)).drop(columns=CLOCKS)
-        for again in range(2)
-    ]
+    frames = []
+    for again in ("first", "second"):
+        frames.append(compared(["protonet", "maml"], tmp_path / again).drop(columns=CLOCKS))
     pd.testing.assert_frame_equal(*frames, check_exact=True)
-    other = small(["protonet"], tmp_path / "other", task_seed=1)
+    other = compared("protonet", tmp_path / "other", task_seed=1)
     assert not other["accuracy"].equals(frames[0].query("algorithm == 'protonet'")["accuracy"])
 
 
 def test_seeds_are_trainings_of_their_own(tmp_path):
-    frame = small(["protonet"], tmp_path, seeds=2)
+    frame = compared("protonet", tmp_path, seeds=2)
     assert sorted(frame["train_seed"].unique()) == [0, 1]
     assert frame["run"].nunique() == 2
 
 
 def test_several_backbones_are_an_axis(tmp_path):
-    frame = small(["protonet"], tmp_path, backbone=["conv4:width=8", "conv4:width=16"], steps=1)
+    frame = compared("protonet", tmp_path, backbone=["conv4:width=8", "conv4:width=16"], steps=1)
     assert set(frame["backbone"]) == {"conv4:width=8", "conv4:width=16"}
 
 
-def test_what_cannot_be_is_said_before_anything_is_trained(tmp_path):
-    with pytest.raises(UnknownName, match="Did you mean maml"):
-        small(["protonet", "mamml"], tmp_path)
-    with pytest.raises(DataError, match="200 ways are more than the 160 classes"):
-        small(["protonet"], tmp_path, ways=[5, 200])
-    with pytest.raises(DataError, match="20 shots leave no query"):
-        small(["protonet"], tmp_path, shots=[1, 20])
-    with pytest.raises(DataError, match="come in no groups"):
-        small(["protonet"], tmp_path, protocol="within-group")
-    with pytest.raises(UnknownName, match="Did you mean meta-dataset"):
-        small(["protonet"], tmp_path, protocol="metadataset")
-    with pytest.raises(UsageError, match="fixed number of ways"):
-        small(["maml:train_protocol=meta-dataset"], tmp_path)
-    with pytest.raises(UsageError, match="for tests; train by"):
-        small(["protonet:train_protocol=prequential"], tmp_path)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("algorithms", "settings", "error", "words"),
+    [
+        (["protonet", "mamml"], {}, UnknownName, "Did you mean maml"),
+        ("protonet", {"ways": [5, 200]}, DataError, "200 ways are more than the 160 classes"),
+        ("protonet", {"shots": [1, 20]}, DataError, "20 shots leave no query"),
+        ("protonet", {"protocol": "within-group"}, DataError, "no groups"),
+        ("protonet", {"protocol": "metadataset"}, UnknownName, "Did you mean meta-dataset"),
+        ("maml:train_protocol=meta-dataset", {}, UsageError, "fixed number of ways"),
+        ("protonet:train_protocol=prequential", {}, UsageError, "for tests only; train with"),
+        ("protonet", {"ways": 1}, UsageError, "use --ways 2 or more"),
+        ("protonet", {"baseline": "protonets"}, UnknownName, r"'protonets'\. Did you mean protone"),
+        ("protonet", {"train_on": ["glyphs", "glyphs:size=20"]}, UsageError, "are 1 x 20 x 20"),
+        ("protonet", {"epsiodes": 12}, UnknownName, "no setting 'epsiodes'. Did you mean episodes"),
+        ("protonet", {"learning_rate": 1.0}, UnknownName, "no setting 'learning_rate'"),
+        ("protonet", {"steps": -1}, UsageError, "steps=-1: must be at least 0"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_trained(
+    tmp_path, algorithms, settings, error, words
+):
+    with pytest.raises(error, match=words):
+        compared(algorithms, tmp_path / "runs", **settings)
+    assert not (tmp_path / "runs").exists()
 
 
-def test_protocols_give_rows_of_their_own_form(tmp_path):
-    frame = small(
+def test_none_leaves_a_setting_as_it_is(tmp_path):
+    absent = {"lr": None, "queries": None, "ways": None, "backbone": None, "train_on": None}
+    frame = compared("protonet", tmp_path, steps=0, **absent)
+    pd.testing.assert_frame_equal(frame, compared("protonet", tmp_path, steps=0), check_exact=True)
+
+
+def test_settings_of_the_training_reach_it(tmp_path):
+    frame = compared("protonet", tmp_path, steps=2, train_queries=3, lr=0.5, queries=2)
+    (name,) = frame["run"].unique()
+    settings = Run(tmp_path / name).plan.settings
+    assert (settings.steps, settings.train_queries, settings.lr) == (2, 3, 0.5)
+    assert set(frame["queries"]) == {2}
+
+
+def test_protocols_give_rows_of_their_own_shape(tmp_path):
+    frame = compared(
         ["protonet", "baseline:head_epochs=3"],
         tmp_path,
         protocol="meta-dataset:max_ways=9",
         steps=0,
     )
     assert set(frame["protocol"]) == {"meta-dataset:max_ways=9"}
-    assert set(frame["ways"]) == {0}
+    assert frame[["ways", "shots", "queries"]].isna().all(axis=None)
     assert frame["task_ways"].between(5, 9).all()
     assert (frame["support"] >= frame["task_ways"]).all()
     assert frame["support"].nunique() > 4
-    sequence = small(["protonet"], tmp_path, protocol="prequential", shots=4, steps=0)
-    assert sequence.groupby("task")["instance"].apply(list).map(tuple).unique().tolist() == [
-        (1, 2, 3, 4)
-    ]
+    sequence = compared("protonet", tmp_path, protocol="prequential", shots=4, steps=0)
+    instances = sequence.groupby("task")["instance"].apply(tuple)
+    assert set(instances) == {(1, 2, 3, 4)}
     means = sequence.groupby("instance")["accuracy"].mean()
     assert means[4] > means[1]  # what was never seen cannot be known
-    stream = small(["protonet"], tmp_path, protocol="stream", ways=6, steps=0)
+    stream = compared("protonet", tmp_path, protocol="stream", ways=6, steps=0)
     assert sorted(stream["instance"].unique()) == [1, 2, 4, 6]
-    assert (
-        stream.query("instance == 1")["accuracy"] == 1
-    ).all()  # one class was met: there is nothing to confuse
-    uneven = small(["protonet"], tmp_path, protocol="unbalanced", steps=0)
+    alone = stream.query("instance == 1")
+    assert (alone["accuracy"] == 1).all()  # one class was met: there is nothing to confuse
+    uneven = compared("protonet", tmp_path, protocol="unbalanced", steps=0)
     assert (uneven["accuracy"] * 75 % 1).max() < 1e-6
 
 
-def test_tasks_of_any_form_can_be_trained_on(tmp_path):
-    frame = small(["protonet:train_protocol=meta-dataset"], tmp_path, steps=3, validate_every=1)
+def test_tasks_of_any_shape_can_be_trained_on(tmp_path):
+    frame = compared("protonet:train_protocol=meta-dataset", tmp_path, steps=3, validate_every=1)
     curve = learning_curves(frame["run"].unique(), tmp_path)
     assert curve["loss"].notna().all()
     assert curve["val_accuracy"].notna().all()
 
 
-def test_trained_on_one_data_set_judged_on_others(tmp_path):
-    frame = small(
+# --- several data sets
+
+
+def test_trained_on_one_data_set_evaluated_on_others(tmp_path):
+    frame = compared(
         ["protonet", "maml"], tmp_path, train_on="glyphs", on=["glyphs", "glyphs:seed=1"], steps=1
     )
     assert frame.groupby("algorithm")["run"].nunique().to_dict() == {"maml": 1, "protonet": 1}
@@ -131,37 +155,46 @@ def test_trained_on_one_data_set_judged_on_others(tmp_path):
     folder = Path(frame.attrs["folder"])
     assert (folder / "heatmap.png").read_bytes().startswith(b"\x89PNG")
     cells = pd.read_csv(folder / "summary.csv")
-    assert {"baseline", "to_baseline", "selection", "pretrained_on", "overlap"} <= set(cells)
+    columns = {"baseline", "to_baseline", "oracle", "selected", "selected_on", "pretrained_on"}
+    assert columns <= set(cells)
 
 
-def tiny(name, classes, images=8, size=16):
-    """A user's own data set: fewer than 15 classes are all for test."""
-    folder = Path(os.environ["MLW_CACHE"]) / "tiny images" / name
-    chance = np.random.default_rng(classes)
-    for number in range(classes):
-        place = folder / f"class {number:02d}"
-        place.mkdir(parents=True)
-        for image in range(images):
-            pixels = chance.integers(0, 256, (size, size, 3), dtype=np.uint8)
-            Image.fromarray(pixels // 2 + 6 * number).save(place / f"{image}.png")
-    add_folder(f"{name}:size={size}", folder)
-    return name
+def test_two_specs_of_one_data_set_are_one_column_opened_once(tmp_path, monkeypatch):
+    opened = []
+    prepare = opening.prepare
 
+    def count(name, *given, **options):
+        opened.append(name)
+        return prepare(name, *given, **options)
 
-@pytest.fixture
-def benchmark_data(tmp_path, monkeypatch):
-    """One source with training classes and four targets without, as in CDFSL."""
-    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
-    open_data.cache_clear()
-    yield (
-        tiny("source", 20),
-        [tiny(name, 5, 8 + 2 * i) for i, name in enumerate(("crops", "land", "skin", "chests"))],
+    monkeypatch.setattr(opening, "prepare", count)
+    frame = compared(
+        ["protonet", "maml"],
+        tmp_path,
+        on=["glyphs", "glyphs:seed=0"],
+        train_on="glyphs:seed=0",
+        shots=[1, 2],
+        steps=1,
     )
-    open_data.cache_clear()
+    assert set(frame["test_on"]) == {"glyphs"}
+    assert set(frame["train_on"]) == {"glyphs"}
+    assert len(frame) == 2 * 2 * 12
+    assert opened == ["glyphs"]
 
 
-def test_one_source_four_targets_and_three_shots_are_one_table(benchmark_data, tmp_path):
-    source, targets = benchmark_data
+def test_what_is_named_twice_is_compared_once(tmp_path):
+    frame = compared(
+        ["protonet", "protonet"], tmp_path, on=["glyphs", "glyphs"], shots=[1, 1], steps=0
+    )
+    assert len(frame) == frame["task"].nunique()
+
+
+def test_one_source_four_targets_and_three_shots_are_one_table(own_data, tmp_path):
+    """One source with training classes and four targets without, as in CDFSL."""
+    source = own_data("source", 20)
+    targets = []
+    for number, name in enumerate(("crops", "land", "skin", "chests")):
+        targets.append(own_data(name, 5, 8 + 2 * number))
     out = tmp_path / "runs"
     options = {
         "train_on": source,
@@ -171,157 +204,123 @@ def test_one_source_four_targets_and_three_shots_are_one_table(benchmark_data, t
         "steps": 1,
         "episodes": 3,
     }
-    frame = small(["baseline:head_epochs=2"], out, **options)
+    frame = compared("baseline:head_epochs=2", out, **options)
     cells = pd.read_csv(Path(frame.attrs["folder"]) / "summary.csv")
-    assert cells[["test_on", "shots"]].to_numpy().tolist() == [
-        [place, shots] for place in targets for shots in (1, 2, 4)
-    ]
+    conditions = [[place, shots] for place in targets for shots in (1, 2, 4)]
+    assert cells[["test_on", "shots"]].to_numpy().tolist() == conditions
     assert set(cells["train_on"]) == {source}
     assert set(cells["ways"]) == {5}
     assert frame["run"].nunique() == 1  # it draws no tasks: one training serves all
+
     notes: list[str] = []
-    judged = small(
-        ["baseline:head_epochs=2"],
-        out,
-        note=notes.append,
-        **options | {"shots": [1, 8], "queries": 2},
-    )
-    assert {place for place, shots in judged[["test_on", "shots"]].to_numpy() if shots == 8} == {
-        *targets
-    } - {"crops"}
-    assert set(judged.loc[judged["shots"] == 1, "test_on"]) == {*targets}
-    assert [each for each in notes if "left out" in each] == [
-        "left out: 8 shots leave no query in the test classes of crops, where a class has 8 images; try --shots 7"
-    ]
-    episodic = small(["protonet"], out, **options | {"on": "chests", "shots": [8]})
+    fewer = options | {"shots": [1, 8], "queries": 2}
+    found = compared("baseline:head_epochs=2", out, note=notes.append, **fewer)
+    assert set(found.loc[found["shots"] == 8, "test_on"]) == {*targets} - {"crops"}
+    assert set(found.loc[found["shots"] == 1, "test_on"]) == {*targets}
+    (left_out,) = [each for each in notes if "left out" in each]
+    assert left_out.startswith("left out: 8 shots leave no query")
+    assert "crops" in left_out
+    assert "--shots 7" in left_out
+    episodic = compared("protonet", out, **options | {"on": "chests", "shots": [8]})
     assert set(episodic["shots"]) == {8}  # though classes of 8 images trained it
-    trained = stamps(out)
-    with pytest.raises(
-        DataError, match=r"5 shots \+ 4 queries need 9 images a class.* of 8; try --queries 3"
-    ):
-        small(["protonet"], out, **options | {"shots": [5]})
-    assert stamps(out) == trained
+
+    before = stamps(out)
+    with pytest.raises(DataError, match=r"5 shots \+ 4 queries.*9 images.*8.*--queries 3"):
+        compared("protonet", out, **options | {"shots": [5]})
+    assert stamps(out) == before
 
 
-def test_each_domain_left_out_once(benchmark_data, tmp_path):
-    source, (target, *_) = benchmark_data
-    other = tiny("other", 16)
-    said = []
-    options = {"ways": 2, "queries": 2, "episodes": 2, "steps": 0, "note": said.append}
-    frame = small(
-        ["protonet"], tmp_path / "runs", on=[source, other, target], leave_one_out=True, **options
+def test_each_domain_left_out_once(own_data, tmp_path):
+    source, other, target = own_data("source", 20), own_data("other", 16), own_data("crops", 5)
+    said: list[str] = []
+    frame = compared(
+        "protonet",
+        tmp_path / "runs",
+        on=[source, other, target],
+        leave_one_out=True,
+        ways=2,
+        queries=2,
+        episodes=2,
+        steps=0,
+        note=said.append,
     )
     places = frame[["test_on", "train_on"]].drop_duplicates().to_numpy().tolist()
     assert places == [[source, other], [other, source], [target, f"{source} + {other}"]]
-    assert said[0] == f"only tested on, for there are no training classes: {target}"
+    assert frame["train_sets"].drop_duplicates().tolist() == [(other,), (source,), (source, other)]
+    assert said[0] == f"only tested on, without training classes: {target}"
 
 
-def test_what_cannot_be_left_out_is_refused_before_training(benchmark_data, tmp_path):
-    source, (target, *_) = benchmark_data
-    options = {"ways": 2, "leave_one_out": True}
-    with pytest.raises(
-        UsageError, match="trains on the other data sets of --on; leave --train-on out"
-    ):
-        small(["protonet"], tmp_path / "runs", on=[source, target], train_on=source, **options)
-    with pytest.raises(UsageError, match="needs several data sets"):
-        small(["protonet"], tmp_path / "runs", on=source, **options)
-    with pytest.raises(UsageError, match="Nothing is left to train on when source is left out"):
-        small(["protonet"], tmp_path / "runs", on=[source, target], **options)
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"train_on": "source"}, "trains on the other data sets of --on; omit --train-on"),
+        ({"on": "source"}, "needs several data sets"),
+        ({}, "Nothing is left to train on when source is left out"),
+    ],
+)
+def test_what_cannot_be_left_out_is_refused_before_training(own_data, tmp_path, settings, words):
+    own_data("source", 20)
+    own_data("crops", 5)
+    options = {"on": ["source", "crops"], "ways": 2, "leave_one_out": True, **settings}
+    with pytest.raises(UsageError, match=words):
+        compared("protonet", tmp_path / "runs", **options)
     assert not (tmp_path / "runs").exists()
-
-
-def test_no_training_on_test_classes_by_another_split():
-    data = {
-        name: SimpleNamespace(names=names)
-        for name, names in (("train", ["River", "Sea"]), ("test", ["Sea"]))
-    }
-    whole, usual = (
-        SimpleNamespace(name="land", label=label, table=data.get)
-        for label in ("land:split=all", "land")
-    )
-    whole.each = [whole]
-    with pytest.raises(
-        UsageError, match="land:split=all trains on 1 of the test classes of land, Sea for instance"
-    ):
-        refuse_leak(whole, usual)
-    usual.each = [usual]
-    refuse_leak(usual, usual)  # its own splits are its own business
-
-
-def test_no_training_on_test_classes_by_a_run_that_came_before(monkeypatch):
-    data = {
-        name: SimpleNamespace(names=names)
-        for name, names in (("train", ["River", "Sea"]), ("test", ["Sea"]))
-    }
-    whole, usual = (
-        SimpleNamespace(name="land", label=label, table=data.get)
-        for label in ("land:split=all", "land")
-    )
-    whole.each, now = [whole], SimpleNamespace(each=[SimpleNamespace(label="woods", name="woods")])
-    monkeypatch.setattr("workbench.tasks.splits.open_data", {"land:split=all": whole}.__getitem__)
-    with pytest.raises(UsageError, match="land:split=all trains on 1 of the test classes of land"):
-        refuse_leak(now, usual, earlier={"woods", "land:split=all"})
-    refuse_leak(now, usual, earlier={"woods", "gone"})  # what has another name is not opened
-
-
-def test_what_is_named_twice_is_compared_once(tmp_path):
-    frame = small(
-        ["protonet", "protonet"], tmp_path / "runs", on=["glyphs", "glyphs"], shots=[1, 1]
-    )
-    assert len(frame) == frame["task"].nunique()
-    with pytest.raises(UsageError, match="glyphs is named twice among the data sets to train on"):
-        open_data("glyphs + glyphs")
-
-
-def test_one_way_is_no_question(tmp_path):
-    with pytest.raises(UsageError, match="type --ways 2 or more"):
-        small(["protonet"], tmp_path / "runs", ways=1)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_baseline_must_be_compared(tmp_path):
-    with pytest.raises(UnknownName, match=r"no method 'protonets'\. Did you mean protonet"):
-        small(["protonet"], tmp_path, baseline="protonets")
-    assert not list(tmp_path.iterdir())
 
 
 def test_trained_on_several_data_sets_at_once(tmp_path):
-    together = ["glyphs", "glyphs:seed=1"]
-    options = {"train_on": together, "on": "glyphs:seed=2", "steps": 3, "validate_every": 1}
-    frame = small(
-        ["protonet:train_protocol=meta-dataset", "protonet", "maml", "baseline"],
-        tmp_path,
-        **options,
-    )
+    options = {
+        "train_on": ["glyphs", "glyphs:seed=1"],
+        "on": "glyphs:seed=2",
+        "steps": 3,
+        "validate_every": 1,
+    }
+    methods = ["protonet:train_protocol=meta-dataset", "protonet", "maml", "baseline"]
+    frame = compared(methods, tmp_path, **options)
     assert set(frame["train_on"]) == {"glyphs + glyphs:seed=1"}
+    assert set(frame["train_sets"]) == {("glyphs", "glyphs:seed=1")}
     for name in frame["run"].unique():
         run = Run(tmp_path / name)
-        assert run.about["result"]["steps"] == 3
-        plan = run.plan()
-        assert plan.settings.stack == (1 if plan.episodic else 32)
-    again = small(["protonet"], tmp_path, **options)  # read again by its label
+        assert run.manifest.result.steps == 3
+        assert run.plan.data == ("glyphs", "glyphs:seed=1")
+        assert run.plan.settings.stack == (1 if run.plan.episodic else 32)
+    again = compared("protonet", tmp_path, **options)  # read again
     assert set(again["run"]) < set(frame["run"])
-    with pytest.raises(
-        UsageError, match="1 x 28 x 28, and those of glyphs:size=20 are 1 x 20 x 20"
-    ):
-        small(["protonet"], tmp_path, train_on=["glyphs", "glyphs:size=20"])
+
+
+# --- oracles
+
+
+def test_a_data_set_called_oracle_makes_no_oracle(own_data, tmp_path, monkeypatch):
+    register(monkeypatch, "algorithms", "taught", Taught)
+    name = own_data("oracle_mnist", 40)  # a user's own images, with validation classes
+    frame = compared(
+        ["baseline:head_epochs=2", "taught", "taught:guess=true,sharpness=1"],
+        tmp_path / "runs",
+        on=name,
+        backbone="conv4:width=8",
+        ways=3,
+        queries=2,
+        episodes=4,
+        steps=0,
+    )
+    oracles = frame.groupby("options")["oracle"].unique().map(list).to_dict()
+    assert oracles == {
+        "head_epochs=2": [False],
+        "": [False],
+        "guess=true,sharpness=1.0": [True],
+    }
+    chosen = frame[frame["algorithm"].eq("taught") & ~frame["oracle"]]
+    assert set(chosen["selected_on"]) == {("oracle_mnist",)}
+    assert set(baselines(summary(frame))) == {"baseline:head_epochs=2", "taught"}
+
+
+# --- the command, killed and changed
 
 
 def command(out, *algorithms, **environment):
-    options = [
-        "--steps",
-        "60",
-        "--episodes",
-        "30",
-        "--out",
-        str(out),
-        "--shots",
-        "1",
-        "--device",
-        "cpu",
-    ]
+    options = ["--steps", "60", "--episodes", "30", "--shots", "1", "--device", "cpu", "--out"]
     return subprocess.Popen(
-        [*MLW, "compare", *algorithms, *options],
+        [MLW, "compare", *algorithms, *options, str(out)],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -335,15 +334,10 @@ def finish(process):
     return output
 
 
-def frame_of(out):
-    newest = max(
-        (out / "comparisons").glob("*/tasks.parquet"), key=lambda path: path.stat().st_mtime
-    )
+def written_frame(out):
+    paths = (out / "comparisons").glob("*/tasks.parquet")
+    newest = max(paths, key=lambda path: path.stat().st_mtime)
     return pd.read_parquet(newest).drop(columns=CLOCKS)
-
-
-def stamps(out):
-    return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/weights.safetensors")}
 
 
 def wait_for(condition):
@@ -370,34 +364,31 @@ def test_kill_9_and_the_same_command_again(tmp_path):
     stamp = weights.stat().st_mtime_ns
     finish(command(killed, "baseline", "protonet"))
     assert weights.stat().st_mtime_ns == stamp
-    pd.testing.assert_frame_equal(frame_of(killed), frame_of(whole), check_exact=True)
+    pd.testing.assert_frame_equal(written_frame(killed), written_frame(whole), check_exact=True)
 
 
-def test_a_changed_method_is_computed_anew_and_only_it(tmp_path):
-    site = tmp_path / "site"
-    package = site / "own"
-    package.mkdir(parents=True)
-    information = site / "own-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[mlw]\nown = own\n")
-    (package / "__init__.py").write_text(
-        "from workbench import hookimpl\n\n@hookimpl\ndef register_algorithms(register):\n"
-        "    register('own', 'own.method:ProtoNet')\n"
-    )
+PLUGIN = """
+from workbench import hookimpl
+
+@hookimpl
+def register_algorithms(register):
+    register("own", "mlw_own.method:ProtoNet")
+"""
+
+
+def test_a_changed_method_is_computed_again_and_only_it(tmp_path):
+    home = registry().find("algorithms", "protonet").load().__module__
+    source = Path(sys.modules[home].__file__).read_text()
+    place(tmp_path / "site", "mlw-own", PLUGIN, method=source)
+    package = tmp_path / "site" / "mlw_own"
     (package / "recipes.toml").write_text('[[own]]\nquick = { backbone = "conv4" }\n')
-    source = Path(
-        sys.modules[registry().find("algorithms", "protonet").load().__module__].__file__
-    ).read_text()
-    (package / "method.py").write_text(source)
-
-    path = {"PYTHONPATH": str(site)}
+    path = {"PYTHONPATH": str(tmp_path / "site")}
     out = tmp_path / "runs"
     finish(command(out, "own", "protonet", **path))
     before = stamps(out)
-    (package / "method.py").write_text(
-        source.replace("/ self.temperature", "/ (2 * self.temperature)")
-    )
+    assert "/ self.temperature" in source
+    changed = source.replace("/ self.temperature", "/ (2 * self.temperature)")
+    (package / "method.py").write_text(changed)
     finish(command(out, "own", "protonet", **path))
     after = stamps(out)
     assert {name: after[name] for name in before} == before

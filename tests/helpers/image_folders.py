@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from workbench.data.opening import open_dataset
@@ -32,6 +33,18 @@ def class_folders(folder: Path, classes: int, images: int = 3) -> Path:
     """Write class folders with some images each; return the folder."""
     names = [f"class {c:02d}/{i}.png" for c in range(classes) for i in range(images)]
     return write_images(folder, *names)
+
+
+def write_noise(folder: Path, classes: int, images: int, size: int = 16) -> Path:
+    """Write class folders of noise, each class lighter than the one before; return the folder."""
+    random = np.random.default_rng(classes)
+    for number in range(classes):
+        place = folder / f"class {number:02d}"
+        place.mkdir(parents=True)
+        for each in range(images):
+            pixels = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
+            Image.fromarray(pixels // 2 + 6 * number).save(place / f"{each}.png")
+    return folder
 
 
 def tables(text: str) -> Mapping[str, Table]:

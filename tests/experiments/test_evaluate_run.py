@@ -1,0 +1,328 @@
+"""Evaluations: computed once, also by two processes, with options chosen on validation tasks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+from small_runs import FEW, evaluated, plan_of, trained
+
+from workbench.data.opening import OpenDataset
+from workbench.errors import DataError, UsageError
+from workbench.experiments import evaluate_run as evaluating
+from workbench.experiments import fingerprint
+from workbench.experiments.plan import TrainingRequest, make_plan
+from workbench.experiments.run import Run
+from workbench.experiments.train_run import train_run
+from workbench.experiments.workspace import Workspace
+from workbench.results import frame as frames
+from workbench.tasks.protocols import build
+from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
+from workbench.tasks.splits import TrainingData, open_training_data
+from workbench.testing import tiny_data
+
+CPU = torch.device("cpu")
+
+
+def evaluations(run: Run) -> list[str]:
+    return sorted(path.name for path in run.folder.glob("eval/*.parquet"))
+
+
+def test_a_run_evaluated_twice_is_computed_once(data, tmp_path, monkeypatch):
+    run = trained(data, tmp_path)
+    first = evaluated(run, data)
+    assert list(first["task"]) == list(range(10))
+    assert set(first["accuracy"]) <= {n / 12 for n in range(13)}
+    monkeypatch.setattr(evaluating, "_evaluate", None)
+    pd.testing.assert_frame_equal(evaluated(run, data), first, check_exact=True)
+    with pytest.raises(TypeError):
+        evaluated(run, data, task_seed=1)
+    with pytest.raises(TypeError):
+        evaluated(run, data, fresh=True)
+    assert len(run.evaluations()) == 10
+
+
+def test_the_rows_say_what_was_evaluated_on_what(data, tmp_path):
+    run = trained(data, tmp_path, "protonet:temperature=2", seed=3)
+    frame = evaluated(run, data, task_seed=5)
+    expected = {
+        "algorithm": "protonet",
+        "options": "temperature=2.0",
+        "all_options": "distance=euclidean,temperature=2.0",
+        "backbone": "conv4:width=8",
+        "train_on": "tiny",
+        "train_sets": ("tiny",),
+        "train_seed": 3,
+        "test_on": "tiny",
+        "split": "test",
+        "protocol": "way-shot",
+        "ways": 3,
+        "shots": 2,
+        "queries": 4,
+        "instance": 0,
+        "task_seed": 5,
+        "task_ways": 3,
+        "support": 6,
+        "episodic": True,
+        "transductive": False,
+        "oracle": False,
+        "selected": "",
+        "selected_on": (),
+        "parts": (),
+        "run": run.folder.name,
+    }
+    for name, value in expected.items():
+        assert set(frame[name]) == {value}, name
+
+
+def test_a_run_that_is_not_handed_its_data_opens_them(data, tmp_path):
+    run = trained(data, tmp_path)
+    first = evaluated(run, data)
+    tasks = evaluation_tasks(data.members[0], EvaluationSettings(3, 2, 4, episodes=10))
+    again = evaluating.evaluate_run(run, tasks, Workspace(device="cpu", fresh=True))
+    clocks = ["adapt_seconds", "eval_seconds"]
+    pd.testing.assert_frame_equal(again.drop(columns=clocks), first.drop(columns=clocks))
+
+
+def test_changed_code_is_evaluated_again(data, tmp_path, monkeypatch):
+    run = trained(data, tmp_path)
+    evaluated(run, data)
+    monkeypatch.setattr(fingerprint, "_source_text", lambda target: "changed")
+    fingerprint.source_checksum.cache_clear()
+    evaluated(run, data)
+    fingerprint.source_checksum.cache_clear()
+    assert len(evaluations(run)) == 2
+
+
+def test_a_new_schema_is_evaluated_again(data, tmp_path, monkeypatch):
+    run = trained(data, tmp_path)
+    evaluated(run, data)
+    for module in (frames, evaluating):
+        monkeypatch.setattr(module, "SCHEMA", 99)
+    frame = evaluated(run, data)
+    assert len(evaluations(run)) == 2
+    assert len(run.evaluations()) == len(frame) == 10
+
+
+def test_where_the_protocol_lets_ways_vary_they_are_missing(data, tmp_path):
+    run = trained(data, tmp_path)
+    frame = evaluated(run, data, protocol="meta-dataset")
+    for name in ("ways", "shots", "queries"):
+        assert str(frame[name].dtype) == "Int64"
+        assert frame[name].isna().all()
+    assert frame["task_ways"].between(5, 8).all()
+    (name,) = evaluations(run)
+    assert name.startswith("tiny-test-meta-dataset-10-")
+    assert evaluated(run, data, protocol="meta-dataset").equals(frame)
+
+
+def test_a_protocol_is_built_once_for_its_test_tasks(data, tmp_path, monkeypatch):
+    runs = [trained(data, tmp_path, seed=seed) for seed in (0, 1)]
+    built = []
+    original = build.build_protocol
+
+    def count(*given):
+        built.append(given)
+        return original(*given)
+
+    for module in ("tasks.settings", "experiments.plan"):
+        monkeypatch.setattr(f"workbench.{module}.build_protocol", count)
+    tasks = evaluation_tasks(data.members[0], EvaluationSettings(3, 2, 4, episodes=10))
+    for run in runs:
+        evaluating.evaluate_run(run, tasks, Workspace(device="cpu"), trained_on=data)
+    assert built == [("way-shot", 3, 2, 4)]
+
+
+# --- what cannot be evaluated
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"ways": 4}, "4-way tasks"), ({"protocol": "meta-dataset"}, "tasks of any number of ways")],
+)
+def test_a_learner_of_fixed_ways_refuses_others(data, tmp_path, settings, words):
+    run = trained(data, tmp_path, "maml", steps=1)
+    with pytest.raises(
+        UsageError, match=f"trained for 3 ways and cannot be evaluated on {words}; run: mlw train"
+    ):
+        evaluated(run, data, **settings)
+
+
+def test_images_of_another_shape_are_refused(data, tmp_path):
+    run = trained(data, tmp_path, steps=1)
+    with pytest.raises(UsageError, match=r"1 x 16 x 16, and those of tiny are 1 x 28 x 28"):
+        evaluated(run, data, on=tiny_data((1, 28, 28)))
+
+
+def test_more_than_the_data_has_is_refused(data, tmp_path):
+    run = trained(data, tmp_path, steps=1)
+    with pytest.raises(DataError, match="9 ways are more than the 8 classes"):
+        evaluated(run, data, ways=9)
+    with pytest.raises(DataError, match="no holdout classes"):
+        evaluated(run, data, split="holdout")
+
+
+def test_test_classes_that_were_trained_on_are_refused(data, tmp_path):
+    (tiny,) = data.members
+    run = trained(data, tmp_path, steps=1)
+    swapped = replace(tiny, label="tiny:split=other", tables={"test": tiny.tables["train"]})
+    with pytest.raises(UsageError, match="tiny trains on 8 of the test classes of tiny:split=oth"):
+        evaluated(run, data, on=TrainingData((swapped,)))
+    assert evaluations(run) == []
+
+
+# --- several processes at once
+
+TWO_AT_ONCE = """
+import os, sys, time
+from pathlib import Path
+from workbench import storage
+from workbench.experiments.evaluate_run import evaluate_run
+from workbench.experiments.run import Run
+from workbench.experiments.workspace import Workspace
+from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
+from workbench.tasks.splits import open_training_data
+
+meeting, folder = Path(sys.argv[1]), Path(sys.argv[2])
+rename = os.replace
+
+def meet_before_renaming(part, path):
+    # both processes have written their part of a file before either renames it
+    kind = Path(path).suffix
+    (meeting / f"{os.getpid()}{kind}").touch()
+    until = time.monotonic() + 120
+    while len(list(meeting.glob(f"*{kind}"))) < 2:
+        assert time.monotonic() < until, "the other process did not come"
+        time.sleep(0.01)
+    rename(part, path)
+
+storage.os.replace = meet_before_renaming
+run = Run(folder)
+data = open_training_data(run.plan.data)
+tasks = evaluation_tasks(data.members[0], EvaluationSettings(episodes=4))
+frame = evaluate_run(run, tasks, Workspace(device="cpu"), trained_on=data)
+print(*frame["accuracy"])
+"""
+
+
+def test_two_processes_evaluate_one_run_at_once(tmp_path):
+    glyphs = open_training_data(["glyphs"])
+    run = trained(glyphs, tmp_path / "runs", steps=0)
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    command = [sys.executable, "-c", TWO_AT_ONCE, str(meeting), str(run.folder)]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=250) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert said[0] == said[1]
+    files = sorted(path.suffix for path in (run.folder / "eval").iterdir())
+    assert files == [".parquet", ".toml"]  # and no .part
+    assert " ".join(map(str, run.evaluations()["accuracy"])) == said[0][0].strip()
+
+
+# --- options that are chosen at test
+
+
+def test_an_option_is_chosen_on_validation_tasks_once_for_a_shape(two, tmp_path):
+    one, other = (TrainingData((member,)) for member in two.members)
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    frame = evaluated(run, two, on=one)
+    assert set(frame["selected"]) == {"sharpness=1.0"}  # -1 is the worst, 0 is chance
+    assert set(frame["selected_on"]) == {("one", "other")}
+    assert not frame["oracle"].any()
+    assert frame["accuracy"].mean() > 0.5
+    evaluated(run, two, on=other)
+    assert len(list(run.folder.glob("eval/selection-*.toml"))) == 1
+    evaluated(run, two, on=other, shots=1)
+    assert len(list(run.folder.glob("eval/selection-*.toml"))) == 2
+
+
+def test_what_the_user_gives_is_not_chosen(two, tmp_path):
+    run = trained(two, tmp_path, "taught:sharpness=-1", teachers="baseline")
+    frame = evaluated(run, two)
+    assert set(frame["selected"]) == {""}
+    assert set(frame["selected_on"]) == {()}
+    assert frame["accuracy"].mean() < 1 / 3
+
+
+def test_without_validation_classes_nothing_is_chosen_and_the_row_says_so(two, tmp_path):
+    for member in two.members:
+        del member.tables["val"]
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    frame = evaluated(run, two)
+    assert set(frame["selected"]) == {"sharpness=0.0"}  # its default
+    assert set(frame["selected_on"]) == {()}
+    assert not list(run.folder.glob("eval/selection-*.toml"))
+
+
+def test_only_data_sets_with_validation_classes_choose(two, tmp_path):
+    del two.members[0].tables["val"]
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    assert set(evaluated(run, two)["selected_on"]) == {("other",)}
+
+
+def test_an_oracle_marks_its_rows(two, tmp_path):
+    run = trained(two, tmp_path, "taught:guess=true,sharpness=1", teachers="baseline")
+    frame = evaluated(run, two)
+    assert frame["oracle"].all()
+    assert set(frame["selected"]) == {""}
+
+
+def test_an_oracle_chooses_nothing(two, tmp_path):
+    run = trained(two, tmp_path, "taught:guess=true", teachers="baseline")
+    frame = evaluated(run, two)
+    assert frame["oracle"].all()
+    assert set(frame["selected"]) == {""}
+    assert not list(run.folder.glob("eval/selection-*.toml"))
+
+
+# --- where weights and images come from
+
+
+def test_what_pre_training_saw_is_kept_and_passed_on(tmp_path):
+    from torchvision import models
+
+    path = tmp_path / "w.pth"
+    torch.save(models.get_model("squeezenet1_1", weights=None).state_dict(), path)
+    data = tiny_data((3, 32, 32))
+    network = f"torchvision:name=squeezenet1_1,weights={path},pretrained_on=imagenet"
+    request = TrainingRequest(3, 1, network, settings=FEW | {"steps": 1})
+    workspace = Workspace(tmp_path / "runs", "cpu")
+    plan = make_plan("linear_probe", data, request)
+    run = train_run(plan, data, workspace)
+    assert run.manifest.pretrained_on == ("imagenet",)
+    assert train_run(plan.init, data, workspace).manifest.pretrained_on == ("imagenet",)
+    same = train_run(make_plan("linear_probe:init=none", data, request), data, workspace)
+    first = same.learner(data, CPU).backbone.network.state_dict()
+    given = torch.load(path)
+    assert all(torch.equal(given[name], first[name]) for name in given.keys() & first.keys())
+    path.unlink()  # a run holds its own weights
+    for overlaps, word in (
+        ({}, "unknown"),
+        ({"imagenet": True}, "yes"),
+        ({"imagenet": False}, "no"),
+    ):
+        tables = data.members[0].tables
+        tested = TrainingData((OpenDataset("tested", "tested", tables, overlaps=overlaps),))
+        frame = evaluated(run, data, on=tested, fresh=True, shots=1, queries=3, episodes=4)
+        assert set(frame["pretrained_on"]) == {("imagenet",)}
+        assert set(frame["overlap"]) == {word}
+
+
+def test_data_that_are_there_in_part_say_so(data, tmp_path):
+    (tiny,) = data.members
+    part = TrainingData((replace(tiny, part="96 of 100 images"),))
+    run = trained(part, tmp_path)
+    assert run.manifest.parts == ("tiny: 96 of 100 images",)
+    elsewhere = replace(tiny, label="there", name="there", part="9 of 10 images")
+    frame = evaluated(run, part, on=TrainingData((elsewhere,)))
+    assert set(frame["parts"]) == {("tiny: 96 of 100 images", "there: 9 of 10 images")}
+    assert set(evaluated(run, part)["parts"]) == {("tiny: 96 of 100 images",)}
+    assert plan_of(part) == plan_of(data)

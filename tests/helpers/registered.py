@@ -1,0 +1,32 @@
+"""Classes that a test registers as a plugin would, and data sets that are open already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from workbench.data.opening import OpenDataset
+from workbench.plugin.registry import Plugin, Registration, registry
+
+
+def register(patch: pytest.MonkeyPatch, kind: str, name: str, target: type) -> None:
+    """Register a class until the test ends.
+
+    Args:
+        kind: "algorithms", "backbones" or "datasets".
+    """
+    entry = Registration(kind, name, target, "tests", "tests", "tests")
+    plugin = Plugin("tests", "tests", "1.0", "tests", [entry])
+    patch.setattr(registry(), "plugins", [*registry().plugins, plugin])
+
+
+def open_already(patch: pytest.MonkeyPatch, datasets: Iterable[OpenDataset]) -> None:
+    """Let training data be opened by label from these data sets only, until the test ends."""
+    by_label = {dataset.label: dataset for dataset in datasets}
+
+    def open_datasets(labels: Iterable[str]) -> list[OpenDataset]:
+        return [by_label[label] for label in labels]
+
+    patch.setattr("workbench.tasks.splits.open_dataset", by_label.__getitem__)
+    patch.setattr("workbench.tasks.splits.open_datasets", open_datasets)
