@@ -57,7 +57,8 @@ ROOMS = {
         "style figures heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
-        "workspace plan build manifest run fingerprint train_run evaluate_run cells compare"
+        "workspace algorithm training_tasks plan build manifest run fingerprint curve",
+        "earlier_runs train_run selection evaluate_run cells compare",
     ],
     "workbench.cli": [
         "_show _lists _options _progress _results",

@@ -5,31 +5,23 @@ That is done once: what was evaluated before is read.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
 from workbench.data.download.manifest import overlap
 from workbench.errors import UsageError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.run import EVALUATIONS, Run, training_data_of
+from workbench.experiments.selection import TrainedMethod, select_options
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning.device import keep_freed_memory
-from workbench.learning.evaluation import Evaluation, evaluate
-from workbench.learning.learner import Learner
 from workbench.plugin.options import options_text, parse_spec
 from workbench.results.frame import RECORDED, SCHEMA, read_tasks, typed, write_tasks
 from workbench.results.published import with_published
 from workbench.storage import write_toml
-from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import TaskProtocol
 from workbench.tasks.settings import EvaluationTasks
 from workbench.tasks.source import Source
 from workbench.tasks.splits import (
@@ -76,7 +68,7 @@ def evaluate_run(
         if cached is not None:
             return with_published(cached)
     seen = dataset.name in [member.name for member in trained_on.members]
-    trained = _Trained(run, trained_on, seen, workspace.torch_device)
+    trained = TrainedMethod(run, trained_on, seen, workspace.torch_device)
     frame = _evaluate(trained, tasks, sources)
     with writable(path.parent):
         write_toml(path.with_suffix(".toml"), covered)
@@ -127,24 +119,8 @@ def _path(run: Run, tasks: EvaluationTasks, covered: Mapping[str, Any]) -> Path:
     return run.folder / EVALUATIONS / ("-".join(parts) + ".parquet")
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """A trained learner, and what the workbench knows of it at test."""
-
-    run: Run
-    data: TrainingData
-    seen: bool  # whether the tasks are of a data set that it was trained on
-    device: torch.device
-
-    def learner(self, options: Mapping[str, Any] | None = None) -> Learner:
-        return self.run.learner(self.data, self.device, seen=self.seen, options=options)
-
-    def evaluate(self, learner: Learner, source: Source, episodes: int) -> Evaluation:
-        return evaluate(learner, source, episodes, precision=self.run.plan.settings.precision)
-
-
 def _evaluate(
-    trained: _Trained, tasks: EvaluationTasks, sources: Mapping[str, str]
+    trained: TrainedMethod, tasks: EvaluationTasks, sources: Mapping[str, str]
 ) -> pd.DataFrame:
     selection = select_options(trained, tasks, sources)
     keep_freed_memory()
@@ -189,7 +165,7 @@ def _in_all_rows(measured: pd.DataFrame, shared: Mapping[str, Any]) -> pd.DataFr
     return typed(measured.assign(**columns), RECORDED)
 
 
-def _plan_columns(trained: _Trained) -> dict[str, Any]:
+def _plan_columns(trained: TrainedMethod) -> dict[str, Any]:
     plan = trained.run.plan
     return {
         "algorithm": plan.algorithm,
@@ -215,7 +191,7 @@ def _task_columns(tasks: EvaluationTasks) -> dict[str, Any]:
     }
 
 
-def _provenance_columns(trained: _Trained, tasks: EvaluationTasks) -> dict[str, Any]:
+def _provenance_columns(trained: TrainedMethod, tasks: EvaluationTasks) -> dict[str, Any]:
     manifest = trained.run.manifest
     overlapping = ""
     if manifest.pretrained_on:
@@ -231,75 +207,3 @@ def _provenance_columns(trained: _Trained, tasks: EvaluationTasks) -> dict[str, 
         "run": trained.run.folder.name,
         "parts": tuple(dict.fromkeys(parts)),
     }
-
-
-# --- options that are chosen at test
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The options that were chosen at test, on validation tasks."""
-
-    options: Mapping[str, Any]
-    selected: str = ""  # "tune_lr=0.01"; "" where nothing was to choose
-    selected_on: tuple[
-        str, ...
-    ] = ()  # the data sets whose validation classes chose; () for defaults
-
-
-def select_options(
-    trained: _Trained, tasks: EvaluationTasks, sources: Mapping[str, str]
-) -> Selection:
-    """Choose what a method leaves open until test, by accuracy on validation tasks.
-
-    Test tasks choose nothing: the validation classes are those of the training data. The choice is
-    made once for each shape of tasks, and kept beside the evaluations.
-    """
-    plan = trained.run.plan
-    if not plan.selects or trained.learner().oracle:  # an oracle knows already
-        return Selection({})
-    if not trained.data.validated_on:
-        defaults = {name: plan.options[name] for name in plan.selects}
-        return Selection({}, options_text(defaults))
-    protocol = _validation_protocol(trained, tasks)
-    covered = {
-        "selects": plan.selects,
-        "protocol": repr(protocol),
-        "tasks": plan.settings.validate_tasks,
-        "seen": trained.seen,
-        "results": RESULTS_VERSION,
-        "sources": sources,
-    }
-    path = trained.run.folder / EVALUATIONS / f"selection-{digest(covered)}.toml"
-    if not path.is_file():
-        best, tried = _try_all(trained, protocol)
-        with writable(path.parent):
-            write_toml(path, {"options": best, "tried": tried, **covered})
-    chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
-    return Selection(chosen, options_text(chosen), trained.data.validated_on)
-
-
-def _validation_protocol(trained: _Trained, tasks: EvaluationTasks) -> TaskProtocol:
-    if tasks.ways is None:
-        return trained.run.plan.val_protocol
-    ways, shots, queries = trained.data.validation_shape(tasks.ways, tasks.settings.shots)
-    return WayShot(ways, shots, queries)
-
-
-def _try_all(
-    trained: _Trained, protocol: TaskProtocol
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the best combination of values, and the accuracy of each on validation tasks."""
-    plan = trained.run.plan
-    source = Source(trained.data.domains("val"), protocol, device=trained.device)
-    candidates = []
-    tried = []
-    accuracies = []
-    for values in product(*plan.selects.values()):
-        options = dict(zip(plan.selects, values, strict=True))
-        result = trained.evaluate(trained.learner(options), source, plan.settings.validate_tasks)
-        accuracy = float(result.accuracy.mean())
-        candidates.append(options)
-        accuracies.append(accuracy)
-        tried.append({**options, "accuracy": accuracy})
-    return candidates[int(np.argmax(accuracies))], tried

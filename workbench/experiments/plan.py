@@ -10,24 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.errors import UsageError
-from workbench.learning.settings import TrainSettings, settings_options
+from workbench.experiments.algorithm import KnownAlgorithm
+from workbench.experiments.training_tasks import fit_settings
+from workbench.learning.settings import TrainSettings
 from workbench.plugin import recipes
 from workbench.plugin.options import (
-    Option,
     Spec,
     canonical_spec,
     convert_options,
-    filled_parameters,
     option_text,
     options_of,
     parse_spec,
 )
-from workbench.plugin.registry import Registration, registry
+from workbench.plugin.registry import registry
 from workbench.tasks.protocols.build import build_protocol
-from workbench.tasks.protocols.names import TRAINING_PROTOCOLS
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol
-from workbench.tasks.splits import TrainingData, joined_label, smallest
+from workbench.tasks.splits import TrainingData, joined_label
 
 NONE = "none"  # of a setting that names runs
 
@@ -101,21 +100,6 @@ class TrainingRequest:
     recipe_optional: bool = False  # the spec says all that matters, so no recipe is needed
 
 
-class _Known:
-    """An algorithm, and the options and settings that a spec of it may set."""
-
-    def __init__(self, name: str):
-        self.registration = registry().find("algorithms", name)
-        self.target = self.registration.load()
-        self.options = options_of(self.target)
-        self.settings = settings_options()
-        self.filled = filled_parameters(self.target)
-
-    @property
-    def all(self) -> dict[str, Option]:
-        return {**self.options, **self.settings}
-
-
 def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> Plan:
     """Plan a training for evaluation at the ways and shots of a request.
 
@@ -127,12 +111,12 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
         DataError: the data has no training classes, or too few of anything.
     """
     spec = parse_spec(algorithm)
-    known = _Known(spec.name)
+    known = KnownAlgorithm(spec.name)
     typed = convert_options(spec.name, spec.options, known.all)
     flags = convert_options("", request.settings, known.settings)
     recipe, recipe_backbone = _recipe(known, data, request)
     chosen = {**recipe, **flags, **typed}
-    settings = _fit(known, chosen, {**flags, **typed}, data, request)
+    settings = fit_settings(known, chosen, {**flags, **typed}, data, request.ways, request.shots)
     backbone = _backbone(known, request.backbone, recipe_backbone)
     before = replace(request, backbone=backbone or None)
     val_ways, val_shots, val_queries = _validation_shape(known, data, request)
@@ -157,7 +141,7 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
 
 
 def _recipe(
-    known: _Known, data: TrainingData, request: TrainingRequest
+    known: KnownAlgorithm, data: TrainingData, request: TrainingRequest
 ) -> tuple[dict[str, Any], str | None]:
     """Return what the recipe sets, and its backbone."""
     given = dict(
@@ -175,14 +159,14 @@ def _recipe(
     return convert_options(owner, given, known.all), backbone
 
 
-def _all_options(known: _Known, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _all_options(known: KnownAlgorithm, chosen: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, option in known.options.items():
         values[name] = chosen.get(name, option.default)
     return values
 
 
-def _selects(known: _Known, chosen: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+def _selects(known: KnownAlgorithm, chosen: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Return the options that are still to be chosen at test, and their values."""
     selects = {}
     for name, values in known.target.selects.items():
@@ -192,7 +176,7 @@ def _selects(known: _Known, chosen: Mapping[str, Any]) -> dict[str, tuple[Any, .
 
 
 def _validation_shape(
-    known: _Known, data: TrainingData, request: TrainingRequest
+    known: KnownAlgorithm, data: TrainingData, request: TrainingRequest
 ) -> tuple[int, int, int]:
     if known.target.episodic:
         return data.validation_shape(request.ways, request.shots)
@@ -250,7 +234,7 @@ def _teachers(text: str, data: TrainingData, request: TrainingRequest) -> tuple[
 # --- the backbone
 
 
-def _backbone(known: _Known, typed: str | None, recipe: str | None) -> str:
+def _backbone(known: KnownAlgorithm, typed: str | None, recipe: str | None) -> str:
     """Return the canonical spec: what the recipe says for a backbone, and over that the user."""
     if "backbone" not in known.filled:
         return ""
@@ -267,87 +251,3 @@ def _backbone(known: _Known, typed: str | None, recipe: str | None) -> str:
     options_known = options_of(registry().find("backbones", given.name).load())
     resolved = convert_options(given.name, options, options_known)
     return canonical_spec(given.name, resolved, options_known)
-
-
-# --- training tasks that the data can give
-
-
-def _fit(
-    known: _Known,
-    chosen: Mapping[str, Any],
-    given: Mapping[str, Any],
-    data: TrainingData,
-    request: TrainingRequest,
-) -> TrainSettings:
-    """Resolve "as at test", and fit what a recipe asks for to data that are too small for it.
-
-    Args:
-        chosen: options and settings, those of the recipe too.
-        given: those that the user gave; they are not changed.
-    """
-    training = {key: value for key, value in chosen.items() if key in known.settings}
-    settings = TrainSettings(**training)
-    if not known.target.episodic:
-        return replace(settings, train_ways=None, train_shots=None)
-    varies = _check_protocol(known.registration, settings, known.filled)
-    indices = [domain.classes for domain in data.domains("train")]
-    fewest_classes, fewest_images = smallest(indices)
-    stack = settings.stack
-    if varies or len(indices) > 1:
-        stack = 1  # few tasks have the same shape or come from the same data set
-    ways = _training_ways(known, settings, given, request.ways, fewest_classes)
-    shots, queries = _training_images(settings, given, request.shots, fewest_images)
-    return replace(settings, stack=stack, train_ways=ways, train_shots=shots, train_queries=queries)
-
-
-def _check_protocol(
-    registration: Registration, settings: TrainSettings, filled: tuple[str, ...]
-) -> bool:
-    """Refuse a protocol that cannot train this algorithm; return whether its tasks vary."""
-    name = settings.train_protocol
-    varies = build_protocol(name, 5, 1, 1).ways is None
-    if parse_spec(name).name not in TRAINING_PROTOCOLS:
-        raise UsageError(
-            f"train_protocol={name} is for tests only; train with {', '.join(TRAINING_PROTOCOLS)}"
-        )
-    if varies and "ways" in filled:
-        raise UsageError(
-            f"{registration.name} has a fixed number of ways, and {name} draws tasks of any number"
-        )
-    return varies
-
-
-def _training_ways(
-    known: _Known,
-    settings: TrainSettings,
-    given: Mapping[str, Any],
-    test_ways: int,
-    fewest_classes: int,
-) -> int:
-    if "ways" in known.filled:
-        if given.get("train_ways") not in (None, test_ways):
-            raise UsageError(
-                f"{known.registration.name} has a fixed number of ways: it cannot train at "
-                f"{given['train_ways']} ways for {test_ways} at test"
-            )
-        wanted = test_ways
-    else:
-        wanted = settings.train_ways or test_ways
-    if "train_ways" in given:
-        return wanted
-    return min(wanted, max(fewest_classes, test_ways))
-
-
-def _training_images(
-    settings: TrainSettings, given: Mapping[str, Any], test_shots: int, fewest_images: int
-) -> tuple[int, int]:
-    """Return shots and queries of training tasks."""
-    shots = settings.train_shots
-    queries = settings.train_queries
-    fixed = "train_queries" in given
-    if shots is None:  # as at test; if classes are too small for that, half of them are queries
-        kept = queries if fixed else min(queries, fewest_images // 2)
-        shots = min(test_shots, max(fewest_images - kept, 1))
-    if not fixed:
-        queries = min(queries, max(fewest_images - shots, 1))
-    return shots, queries

@@ -12,17 +12,24 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from workbench.errors import RunError
 from workbench.experiments.build import build_learner
+from workbench.experiments.curve import CurveWriter, ProgressText
+from workbench.experiments.earlier_runs import (
+    EarlierRuns,
+    data_of,
+    load_first_weights,
+    pretrained_on,
+    refuse_random_weights,
+)
 from workbench.experiments.fingerprint import RESULTS_VERSION, run_folder
 from workbench.experiments.manifest import RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
@@ -31,17 +38,16 @@ from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.evaluation import evaluate
-from workbench.learning.learner import Learner, backbones
-from workbench.learning.training import StepReport, Training
+from workbench.learning.learner import Learner
+from workbench.learning.training import Training
 from workbench.progress import Progress, Report
 from workbench.storage import write_file
 from workbench.tasks.source import Source
-from workbench.tasks.splits import TrainingData, open_training_data
+from workbench.tasks.splits import TrainingData
 from workbench.version import __version__
 
 STATE = "state.pt"
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
-CURVE_ROWS = 200  # rows of train.csv beside those with a validation
 
 
 def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
@@ -67,22 +73,22 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
 def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace) -> None:
     keep_freed_memory()
     device = workspace.torch_device
-    before = _train_first(plan, data, workspace)
+    before = _train_earlier(plan, data, workspace)
     learner = build_learner(plan, data, teachers=before.load_teachers(data, device)).to(device)
-    not_initialised = _load_first_weights(learner, before.init)
+    not_initialised = load_first_weights(learner, before.init)
     training = Training(
         learner,
         _training_source(plan, data, device),
         plan.settings,
         _validation(plan, data, learner, device),
     )
-    curve = _Curve(plan.settings.steps)
+    curve = CurveWriter(plan.settings.steps)
     _resume(training, curve, run.folder / STATE, device)
     manifest = _manifest(plan, data, learner, before, device)
     write_manifest(run.folder, manifest)
     _steps(training, curve, run.folder, workspace.report, _progress_label(plan))
     if before.init is not None and training.steps_done == 0:
-        _refuse_random_weights(plan, learner, before.init, not_initialised)
+        refuse_random_weights(plan, learner, before.init, not_initialised)
     result = _result(plan, training, before, not_initialised)
     write_manifest(run.folder, replace(manifest, result=result))
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
@@ -92,12 +98,12 @@ def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace) -> No
 
 
 def _steps(
-    training: Training, curve: _Curve, folder: Path, report: Report | None, label: str
+    training: Training, curve: CurveWriter, folder: Path, report: Report | None, label: str
 ) -> None:
     """Train to the end; save the state every `SAVE_EVERY` seconds."""
     total = training.settings.steps
     saved = time.monotonic()
-    detail = _Detail()
+    detail = ProgressText()
     for step in training.steps():
         curve.add(step)
         if report is not None:
@@ -110,7 +116,7 @@ def _steps(
     write_file(folder / CURVE, curve.write)
 
 
-def _resume(training: Training, curve: _Curve, path: Path, device: torch.device) -> None:
+def _resume(training: Training, curve: CurveWriter, path: Path, device: torch.device) -> None:
     """Continue from the saved state, if there is one."""
     if not path.is_file():
         return
@@ -156,38 +162,7 @@ def _validation(
 # --- what is trained first
 
 
-@dataclass(frozen=True)
-class _Before:
-    """The finished runs that a training builds on."""
-
-    init: Run | None  # whose weights it starts from
-    teachers: tuple[Run, ...]
-
-    @property
-    def runs(self) -> list[Run]:
-        if self.init is None:
-            return list(self.teachers)
-        return [self.init, *self.teachers]
-
-    @property
-    def seconds(self) -> float:
-        """Training time of these runs and of those that they build on."""
-        total = 0.0
-        for run in self.runs:
-            if run.manifest.result is not None:
-                total += run.manifest.result.all_seconds
-        return total
-
-    def load_teachers(self, data: TrainingData, device: torch.device) -> list[Learner]:
-        """Return the trained teachers. They learn no more."""
-        learners = []
-        for run in self.teachers:
-            learner = run.learner(_data_of(run.plan, data), device)
-            learners.append(learner.requires_grad_(requires_grad=False))
-        return learners
-
-
-def _train_first(plan: Plan, data: TrainingData, workspace: Workspace) -> _Before:
+def _train_earlier(plan: Plan, data: TrainingData, workspace: Workspace) -> EarlierRuns:
     """Train what a plan builds on, or read it where it is finished.
 
     Raises:
@@ -198,120 +173,20 @@ def _train_first(plan: Plan, data: TrainingData, workspace: Workspace) -> _Befor
     if plan.init:
         init = _first_run(plan.init, data, workspace)
     teachers = [_first_run(teacher, data, workspace) for teacher in plan.teachers]
-    return _Before(init, tuple(teachers))
+    return EarlierRuns(init, tuple(teachers))
 
 
 def _first_run(first: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
     if not isinstance(first, Plan):
         return finished_run(first, workspace.out)
-    return train_run(first, _data_of(first, data), workspace)
-
-
-def _data_of(plan: Plan, data: TrainingData) -> TrainingData:
-    """Return the training data of a plan. Data sets that are open already are not opened again."""
-    by_label = {member.label: member for member in data.members}
-    if set(plan.data) <= by_label.keys():
-        return TrainingData(tuple(by_label[label] for label in plan.data))
-    return open_training_data(plan.data)
-
-
-def _load_first_weights(learner: Learner, init: Run | None) -> tuple[str, ...]:
-    """Load pre-trained weights, or those of a run; return the names of what the run lacks.
-
-    Raises:
-        RunError: the run has another backbone.
-    """
-    if init is None:
-        for backbone in backbones(learner):
-            backbone.first_weights()
-        return ()
-    given = load_file(init.folder / WEIGHTS)
-    fitting = {}
-    missing = []
-    for name, own in learner.state_dict().items():
-        if name in given and given[name].shape == own.shape:
-            fitting[name] = given[name]
-        else:
-            missing.append(name)
-    for name in missing:
-        if name.startswith("backbone."):
-            raise RunError(
-                f"{init.folder.name} has no weights for {name} of this shape; "
-                "use the backbone that it was trained with"
-            )
-    learner.load_state_dict(fitting, strict=False)
-    return tuple(missing)
-
-
-def _refuse_random_weights(
-    plan: Plan, learner: Learner, init: Run, not_initialised: tuple[str, ...]
-) -> None:
-    """Refuse a method that is not trained here and whose start lacks some of its weights."""
-    parameters = dict(learner.named_parameters())
-    random = sorted(name for name in not_initialised if name in parameters)
-    if random:
-        raise RunError(
-            f"{plan.algorithm} is not trained here, and the run that it starts from, "
-            f"{init.folder.name}, leaves {', '.join(random)} at random; "
-            "name a start that has these weights: init=RUN_FOLDER"
-        )
+    return train_run(first, data_of(first, data), workspace)
 
 
 # --- what is written of a training
 
 
-class _Curve:
-    """The rows of train.csv: those with a validation, and about CURVE_ROWS more."""
-
-    def __init__(self, steps: int):
-        self.every = max(1, steps // CURVE_ROWS)
-        self.rows: list[list[float | None]] = []
-        self.loss_sum = 0.0  # since the last row
-        self.losses = 0
-
-    def add(self, step: StepReport) -> None:
-        self.loss_sum += step.loss
-        self.losses += 1
-        if step.step % self.every == 0 or step.val_accuracy is not None:
-            mean = self.loss_sum / self.losses
-            self.rows.append([step.step, mean, step.lr, step.seconds, step.val_accuracy])
-            self.loss_sum = 0.0
-            self.losses = 0
-
-    def write(self, path: Path) -> None:
-        lines = ["step,loss,lr,seconds,val_accuracy"]
-        for row in self.rows:
-            cells = ["" if value is None else repr(value) for value in row]
-            lines.append(",".join(cells))
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "loss_sum": self.loss_sum, "losses": self.losses}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.rows = state["rows"]
-        self.loss_sum = state["loss_sum"]
-        self.losses = state["losses"]
-
-
-class _Detail:
-    """The words beside a progress bar: smoothed loss and the last validation."""
-
-    def __init__(self) -> None:
-        self.loss: float | None = None
-        self.validation = ""
-
-    def of(self, step: StepReport) -> str:
-        if self.loss is None:
-            self.loss = step.loss
-        self.loss = 0.95 * self.loss + 0.05 * step.loss
-        if step.val_accuracy is not None:
-            self.validation = f", validation {100 * step.val_accuracy:.1f}%"
-        return f"loss {self.loss:.3f}{self.validation}"
-
-
 def _manifest(
-    plan: Plan, data: TrainingData, learner: Learner, before: _Before, device: torch.device
+    plan: Plan, data: TrainingData, learner: Learner, before: EarlierRuns, device: torch.device
 ) -> RunManifest:
     command = ""
     if Path(sys.argv[0]).stem == "mlw":
@@ -321,7 +196,7 @@ def _manifest(
         fingerprint=data.fingerprint,
         image_shape=data.image_shape,
         parts=data.parts,
-        pretrained_on=_pretrained_on(learner, before),
+        pretrained_on=pretrained_on(learner, before),
         parameters=sum(parameter.numel() for parameter in learner.parameters()),
         results_version=RESULTS_VERSION,
         command=command,
@@ -338,16 +213,6 @@ def _manifest(
     )
 
 
-def _pretrained_on(learner: Learner, before: _Before) -> tuple[str, ...]:
-    """Return what its own first weights, and those of the runs before, saw elsewhere."""
-    names: set[str] = set()
-    for backbone in backbones(learner):
-        names.update(backbone.pretrained_on)
-    for run in before.runs:
-        names.update(run.manifest.pretrained_on)
-    return tuple(sorted(names))
-
-
 def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -355,7 +220,7 @@ def _hardware(device: torch.device) -> str:
 
 
 def _result(
-    plan: Plan, training: Training, before: _Before, not_initialised: tuple[str, ...]
+    plan: Plan, training: Training, before: EarlierRuns, not_initialised: tuple[str, ...]
 ) -> TrainingResult:
     kept = "last"
     if plan.settings.keep == "best" and training.best_accuracy is not None:

@@ -1,0 +1,110 @@
+"""Options that are chosen at test, by accuracy on validation tasks. Test tasks choose nothing."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+
+from workbench.experiments.fingerprint import RESULTS_VERSION, digest
+from workbench.experiments.run import EVALUATIONS, Run
+from workbench.experiments.workspace import writable
+from workbench.learning.evaluation import Evaluation, evaluate
+from workbench.learning.learner import Learner
+from workbench.plugin.options import options_text
+from workbench.storage import write_toml
+from workbench.tasks.protocols.way_shot import WayShot
+from workbench.tasks.sampling import TaskProtocol
+from workbench.tasks.settings import EvaluationTasks
+from workbench.tasks.source import Source
+from workbench.tasks.splits import TrainingData
+
+
+@dataclass(frozen=True)
+class TrainedMethod:
+    """A trained learner, and what the workbench knows of it at test."""
+
+    run: Run
+    data: TrainingData
+    seen: bool  # whether the tasks are of a data set that it was trained on
+    device: torch.device
+
+    def learner(self, options: Mapping[str, Any] | None = None) -> Learner:
+        return self.run.learner(self.data, self.device, seen=self.seen, options=options)
+
+    def evaluate(self, learner: Learner, source: Source, episodes: int) -> Evaluation:
+        return evaluate(learner, source, episodes, precision=self.run.plan.settings.precision)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The options that were chosen at test, on validation tasks."""
+
+    options: Mapping[str, Any]
+    selected: str = ""  # "tune_lr=0.01"; "" where nothing was to choose
+    selected_on: tuple[
+        str, ...
+    ] = ()  # the data sets whose validation classes chose; () for defaults
+
+
+def select_options(
+    trained: TrainedMethod, tasks: EvaluationTasks, sources: Mapping[str, str]
+) -> Selection:
+    """Choose what a method leaves open until test, by accuracy on validation tasks.
+
+    Test tasks choose nothing: the validation classes are those of the training data. The choice is
+    made once for each shape of tasks, and kept beside the evaluations.
+    """
+    plan = trained.run.plan
+    if not plan.selects or trained.learner().oracle:  # an oracle knows already
+        return Selection({})
+    if not trained.data.validated_on:
+        defaults = {name: plan.options[name] for name in plan.selects}
+        return Selection({}, options_text(defaults))
+    protocol = _validation_protocol(trained, tasks)
+    covered = {
+        "selects": plan.selects,
+        "protocol": repr(protocol),
+        "tasks": plan.settings.validate_tasks,
+        "seen": trained.seen,
+        "results": RESULTS_VERSION,
+        "sources": sources,
+    }
+    path = trained.run.folder / EVALUATIONS / f"selection-{digest(covered)}.toml"
+    if not path.is_file():
+        best, tried = _try_all(trained, protocol)
+        with writable(path.parent):
+            write_toml(path, {"options": best, "tried": tried, **covered})
+    chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
+    return Selection(chosen, options_text(chosen), trained.data.validated_on)
+
+
+def _validation_protocol(trained: TrainedMethod, tasks: EvaluationTasks) -> TaskProtocol:
+    if tasks.ways is None:
+        return trained.run.plan.val_protocol
+    ways, shots, queries = trained.data.validation_shape(tasks.ways, tasks.settings.shots)
+    return WayShot(ways, shots, queries)
+
+
+def _try_all(
+    trained: TrainedMethod, protocol: TaskProtocol
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the best combination of values, and the accuracy of each on validation tasks."""
+    plan = trained.run.plan
+    source = Source(trained.data.domains("val"), protocol, device=trained.device)
+    candidates = []
+    tried = []
+    accuracies = []
+    for values in product(*plan.selects.values()):
+        options = dict(zip(plan.selects, values, strict=True))
+        result = trained.evaluate(trained.learner(options), source, plan.settings.validate_tasks)
+        accuracy = float(result.accuracy.mean())
+        candidates.append(options)
+        accuracies.append(accuracy)
+        tried.append({**options, "accuracy": accuracy})
+    return candidates[int(np.argmax(accuracies))], tried
