@@ -1,0 +1,104 @@
+"""Settings of an evaluation, fitted to data, and the test tasks that they give."""
+
+from __future__ import annotations
+
+import pytest
+from class_indices import class_index
+
+from workbench.errors import DataError, UnknownName, UsageError
+from workbench.plugin.registry import DEFAULT_PROTOCOL
+from workbench.tasks import settings as module
+from workbench.tasks.protocols.unbalanced import Unbalanced
+from workbench.tasks.protocols.way_shot import WayShot
+from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
+from workbench.testing import tiny_data
+
+
+@pytest.fixture
+def tiny():
+    return tiny_data().members[0]
+
+
+def test_the_usual_settings():
+    usual = EvaluationSettings()
+    assert (usual.ways, usual.shots, usual.queries) == (None, 1, None)
+    assert (usual.protocol, usual.episodes, usual.task_seed) == (DEFAULT_PROTOCOL, 600, 0)
+    assert usual.split == "test"
+
+
+@pytest.mark.parametrize(
+    ("counts", "shots", "fitted"),
+    [
+        ([20] * 9, 1, (5, 15)),
+        ([20] * 9, 5, (5, 15)),
+        ([20] * 9, 10, (5, 10)),  # what the shots leave
+        ([20] * 3, 1, (3, 15)),  # as many ways as there are classes
+        ([20, 7, 20, 20, 20, 20], 4, (5, 3)),  # the smallest class decides
+        ([20] * 9, 20, (5, 1)),  # refused later, by the protocol
+    ],
+)
+def test_what_is_omitted_is_as_usual_or_what_the_classes_give(counts, shots, fitted):
+    settings = EvaluationSettings(shots=shots).fitted(class_index(counts))
+    assert (settings.ways, settings.queries) == fitted
+    assert settings.shots == shots
+
+
+def test_what_is_given_is_not_changed():
+    given = EvaluationSettings(ways=7, shots=3, queries=40)
+    assert given.fitted(class_index([20] * 5)) == given
+
+
+def test_a_run_has_its_own_usual_ways():
+    classes = class_index([20] * 30)
+    assert EvaluationSettings().fitted(classes, usual_ways=20).ways == 20
+    assert EvaluationSettings(ways=3).fitted(classes, usual_ways=20).ways == 3
+    assert EvaluationSettings().fitted(class_index([20] * 4), usual_ways=20).ways == 4
+
+
+def test_test_tasks_are_those_of_the_protocol(tiny):
+    tasks = evaluation_tasks(tiny, EvaluationSettings(3, 2))
+    assert tasks.protocol == WayShot(3, 2, 10)
+    assert (tasks.ways, tasks.shots, tasks.queries, tasks.asked_ways) == (3, 2, 10, 3)
+    assert tasks.dataset is tiny
+    unbalanced = evaluation_tasks(tiny, EvaluationSettings(3, 2, protocol="unbalanced:alpha=5"))
+    assert isinstance(unbalanced.protocol, Unbalanced)
+    assert unbalanced.ways == 3
+
+
+def test_where_ways_vary_they_are_missing(tiny):
+    tasks = evaluation_tasks(tiny, EvaluationSettings(protocol="meta-dataset"))
+    assert (tasks.ways, tasks.shots, tasks.queries) == (None, None, None)
+    assert tasks.asked_ways == 5  # a learner of a fixed number of ways is trained for these
+
+
+def test_a_protocol_is_built_once(tiny, monkeypatch):
+    built = []
+    original = module.build_protocol
+
+    def count(*given):
+        built.append(given)
+        return original(*given)
+
+    monkeypatch.setattr(module, "build_protocol", count)
+    tasks = evaluation_tasks(tiny, EvaluationSettings(3, 2, 4))
+    assert (tasks.ways, tasks.shots, tasks.queries) == (3, 2, 4)
+    assert tasks.protocol is tasks.protocol
+    assert built == [("way-shot", 3, 2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"ways": 9}, DataError, "9 ways are more than the 8 classes.*test classes of tiny"),
+        ({"shots": 12}, DataError, "12 shots leave no query"),
+        ({"split": "holdout"}, DataError, "tiny has no holdout classes"),
+        ({"protocol": "within-group"}, DataError, "no groups"),
+        ({"protocol": "metadataset"}, UnknownName, "Did you mean meta-dataset"),
+        ({"protocol": "unbalanced:beta=1"}, UsageError, "no option 'beta'"),
+        ({"ways": 1}, UsageError, "use --ways 2 or more"),
+        ({"shots": 0}, DataError, "0 shots"),
+    ],
+)
+def test_tasks_that_the_data_cannot_give_are_refused(tiny, settings, error, words):
+    with pytest.raises(error, match=words):
+        evaluation_tasks(tiny, EvaluationSettings(**settings))
