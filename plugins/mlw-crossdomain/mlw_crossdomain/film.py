@@ -139,4 +139,5 @@ class Film(Learner):
         sizes = [len(batch.y) for batch in batches]
         images = torch.cat([batch.x for batch in batches])
         films = torch.cat([film.expand(len(batch.y), -1, -1) for batch, film in pairs])
-        return self.features(images, films).split(sizes)
+        together: tuple[Tensor, ...] = self.features(images, films).split(sizes)
+        return together

@@ -88,8 +88,8 @@ class CAVIA(Learner):
 
 def _modulate(backbone: Backbone, block: int, context: int) -> str:
     """Insert FiLM before a block's ReLU and return the name of its module."""
-    relus = []
-    channels = []
+    relus: list[str] = []
+    channels: list[int] = []
     for name, part in backbone.named_modules():
         if isinstance(part, nn.ReLU):
             relus.append(name)
@@ -101,7 +101,7 @@ def _modulate(backbone: Backbone, block: int, context: int) -> str:
             f"and one ReLU each. This backbone has {len(channels)} convolutions and {len(relus)} "
             "ReLUs; use --backbone conv4:norm=batch."
         )
-    name = relus[block - 1]
+    place = relus[block - 1]
     film = FiLM(context, channels[block - 1])
-    backbone.set_submodule(name, nn.Sequential(film, nn.ReLU()))
-    return name
+    backbone.set_submodule(place, nn.Sequential(film, nn.ReLU()))
+    return place

@@ -90,11 +90,12 @@ class IMAML(Learner):
     def implicit(self, x: Tensor, y: Tensor, phi: Tensor, gradient: Tensor) -> Tensor:
         """Return (I + H/lambda)^-1 gradient."""
         # H is symmetric, so a vector times H is H times the vector.
-        _, times_hessian = vjp(lambda phi: grad(self.loss)(phi, x, y), phi)
+        times_hessian = vjp(lambda phi: grad(self.loss)(phi, x, y), phi)[1]
         scale = self.proximity + self.damping
 
         def product(v: Tensor) -> Tensor:
-            return v + times_hessian(v)[0] / scale
+            hessian_v: Tensor = times_hessian(v)[0]
+            return v + hessian_v / scale
 
         return conjugate_gradient(product, gradient, self.cg_steps)
 

@@ -135,7 +135,7 @@ class FineTune(Learner):
             return fit + self.entropy * uncertainty, dict(noted)
 
         gradient = grad(loss, argnums=(0, 1), has_aux=True)
-        body = {name: self.get_parameter(name) for name in self.tuned}
+        body: Weights = {name: self.get_parameter(name) for name in self.tuned}
         head = self.first_head(support, random)
         averages = self.running_averages()
         body_tuner, head_tuner = _tuners(self.tuner, self.tune_lr)

@@ -25,7 +25,7 @@ import sys
 from contextlib import redirect_stdout
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -161,12 +161,13 @@ def _published_weights(name: str) -> dict[str, Any]:
 
 def _network(name: str, *, pretrained: bool) -> nn.Module:
     """Return a network with torchvision's initial weights."""
-    if name not in AUXILIARY:
-        return models.get_model(name, weights=None)
-    options = {"aux_logits": False, "init_weights": not pretrained}
-    if pretrained:
-        options["transform_input"] = True  # these two normalise by themselves for their weights
-    return models.get_model(name, weights=None, **options)
+    options = {}
+    if name in AUXILIARY:
+        options = {"aux_logits": False, "init_weights": not pretrained}
+        if pretrained:
+            options["transform_input"] = True  # they normalise by themselves for their weights
+    network: nn.Module = models.get_model(name, weights=None, **options)
+    return network
 
 
 def _classifier(network: nn.Module) -> str:
@@ -233,7 +234,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     return content
 
 
-def _is_state_dict(content: Any) -> bool:
+def _is_state_dict(content: Any) -> TypeGuard[dict[str, Tensor]]:
     if not isinstance(content, dict):
         return False
     return all(isinstance(value, Tensor) for value in content.values())

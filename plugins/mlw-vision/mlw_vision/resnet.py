@@ -121,8 +121,8 @@ def _side_after(side: int, stem: str) -> int:
     """Return the height or width of the last maps for an image of this side length."""
     kernel, stride, padding = STEMS[stem]
     side = (side + 2 * padding - kernel) // stride + 1
-    halvings = 4 if stem == "large" else 3  # by pooling and by three of the stages
-    return -(-side // 2**halvings)  # rounded up
+    factor = 16 if stem == "large" else 8  # pooling and three of the stages halve the maps
+    return -(-side // factor)  # rounded up
 
 
 def _basic_block(inputs: int, outputs: int, norm: str, stride: int) -> Residual:
