@@ -32,19 +32,6 @@ def float64():
 
 
 @pytest.fixture
-def register(monkeypatch):
-    """Return a function that registers a class as a plugin would, for one test."""
-    from workbench.plugin.registry import Plugin, Registration, registry
-
-    def add(kind: str, name: str, target: type) -> None:
-        registration = Registration(kind, name, target, "tests", "tests", "tests")
-        plugin = Plugin("tests", "tests", "1.0", "tests", [registration])
-        monkeypatch.setattr(registry(), "plugins", [*registry().plugins, plugin])
-
-    return add
-
-
-@pytest.fixture
 def frame():
     """Return results of three methods at two numbers of shots."""
     from frames import three_methods

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 import pytest
+import registered
 import torch
 from torch import nn
 
@@ -25,6 +27,13 @@ from workbench.testing import (
     tiny_data,
     tiny_source,
 )
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Return a function that registers a class for one test."""
+    return partial(registered.register, monkeypatch)
+
 
 # --- algorithms
 

@@ -39,9 +39,9 @@ def test_a_run_evaluated_twice_is_computed_once(data, tmp_path, monkeypatch):
     assert set(first["accuracy"]) <= {n / 12 for n in range(13)}
     monkeypatch.setattr(evaluating, "_evaluate", None)
     pd.testing.assert_frame_equal(evaluated(run, data), first, check_exact=True)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="not callable"):
         evaluated(run, data, task_seed=1)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="not callable"):
         evaluated(run, data, fresh=True)
     assert len(run.evaluations()) == 10
 

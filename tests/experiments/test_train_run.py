@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from small_runs import (
     CONV,
     interrupt_at,
@@ -14,7 +15,7 @@ from small_runs import (
     trained,
     without_hash,
 )
-from torch import nn
+from taught import Taught
 
 from workbench.errors import DataError, RunError, TrainingError
 from workbench.experiments import train_run as training
@@ -208,7 +209,7 @@ def test_data_that_are_open_are_not_opened_again_for_teachers(two, tmp_path, mon
     def refuse(labels):
         raise AssertionError(f"{labels} are open already")
 
-    monkeypatch.setattr("workbench.experiments.train_run.open_training_data", refuse)
+    monkeypatch.setattr("workbench.experiments.earlier_runs.open_training_data", refuse)
     assert trained(two, tmp_path, "taught:teachers=baseline").finished
 
 
@@ -220,11 +221,23 @@ def test_a_teacher_of_other_data_opens_them_itself(two, tmp_path):
     assert run.learner(one, CPU).taught.tolist() == [6]
 
 
-def test_a_module_of_teachers_is_not_trained(two, tmp_path):
+def test_teachers_are_trained_already_and_learn_no_more(two, tmp_path, monkeypatch):
+    given = []
+
+    def losses(self, source):
+        given.extend(self.teachers)
+        yield from ()
+
+    monkeypatch.setattr(Taught, "losses", losses)
     run = trained(two, tmp_path, "taught:teachers=baseline")
+    assert len(given) == 2
+    for teacher, name in zip(given, run_names(tmp_path, "baseline"), strict=True):
+        assert not teacher.training
+        assert not any(weight.requires_grad for weight in teacher.parameters())
+        stored = load_file(tmp_path / name / "weights.safetensors")
+        assert all(torch.equal(stored[key], value) for key, value in teacher.state_dict().items())
     own = run.learner(two, CPU)
     assert run.manifest.parameters == sum(value.numel() for value in own.parameters())
-    assert isinstance(own.backbone, nn.Module)
 
 
 def test_a_training_that_could_not_begin_begins_again(tmp_path):
