@@ -13,7 +13,7 @@ only the weights w to minimise
 H(Y) is the entropy of the queries' mean prediction, and H(Y|X) the mean entropy of their
 predictions; the paper calls c alpha. H(Y) is largest if all classes have equally many queries:
 **the method assumes balanced queries**. `marginal` is the weight of H(Y). 0 removes the assumption,
-but then nothing prevents that all queries end in one class. alpha-TIM replaces both entropies by
+but then nothing prevents all queries from ending in one class. alpha-TIM replaces both entropies by
 H_alpha(p) = (1 - sum_k p_k^alpha) / (alpha - 1), which penalise imbalance less. Its code uses
 lambda = c = 1, and alpha = 2 at 1 shot and 7 from 5 shots on.
 
