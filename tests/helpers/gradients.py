@@ -1,4 +1,4 @@
-"""Small learners, tasks and gradients, for the tests of the optimisation-based methods."""
+"""Small learners, tasks and gradients for the tests of optimisation-based methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUPED = "conv4:norm=group,width=16,pooling=stride"
 
 
 def build(spec, backbone=NARROW):
-    """A learner of 3 ways in training mode, its weights drawn from seed 0."""
+    """Return a learner of 3 ways in training mode, with weights from seed 0."""
     data = tiny_data()
     return build_learner(
         make_plan(spec, data, TrainingRequest(ways=3, shots=2, backbone=backbone)), data
@@ -44,7 +44,7 @@ def same(ours, theirs, rtol=1e-8, atol=1e-11):
 
 
 def nodes(tensor):
-    """How many nodes the graph behind a tensor has."""
+    """Return the number of nodes in the graph of a tensor."""
     seen, todo = set(), [tensor.grad_fn]
     while todo:
         node = todo.pop()
@@ -55,7 +55,7 @@ def nodes(tensor):
 
 
 class Pixels(Backbone):
-    """The image itself, two pixels: what a method does to the last layer can be worked out by hand."""
+    """The image itself, two pixels: methods can be computed by hand for the last layer."""
 
     dim = 2
 

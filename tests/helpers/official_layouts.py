@@ -1,6 +1,6 @@
-"""A small archive of every data set in its official layout, and the classes that must come out of it.
+"""A small archive of every data set in its official layout, and its classes.
 
-Images are of one colour, which tells the class and the number of the image in it.
+Each image has one colour, which identifies its class and its number in the class.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from places import ROOT
 
 SPLITS = ("train", "val", "test")
 MANIFEST = ROOT / "datasets.toml"
-Files = dict[str, bytes]  # members of an archive, or files of a folder
-EACH = 3  # images of a class
+Files = dict[str, bytes]  # members of an archive, or files in a folder
+EACH = 3  # images per class
 
 
 # --- making archives
 
 
 def shade(name: str, number: int) -> tuple[int, int, int]:
-    """The colour of an image of a class."""
+    """Return the colour of an image of a class."""
     code = zlib.crc32(f"{name} {number}".encode())
     return code & 255, code >> 8 & 255, code >> 16 & 255
 
@@ -41,7 +41,7 @@ def shade(name: str, number: int) -> tuple[int, int, int]:
 def picture(
     colour: tuple[int, ...], kind: str = "JPEG", size: tuple[int, int] = (20, 16), box=None
 ) -> bytes:
-    """An image file of one colour; with a box, of that colour within it and white outside."""
+    """Return an image file of one colour; with a box, it is white outside the box."""
     image = Image.new("RGB", size, "white" if box else colour)
     if box:
         image.paste(colour, box)
@@ -52,7 +52,7 @@ def picture(
 
 NOISE = np.random.default_rng(0).bytes(
     40_000
-)  # images of one colour shrink more than an archive may
+)  # archives of images of one colour are compressed more than is allowed
 
 
 def tar(members: Files, mode: str = "w:gz") -> bytes:
@@ -74,12 +74,12 @@ def zipped(members: Files) -> bytes:
 
 
 def some(lists: dict[str, list[str]], count: int = 2) -> dict[str, list[str]]:
-    """The first classes of each split."""
+    """Return the first classes of each split."""
     return {split: sorted(names)[:count] for split, names in lists.items()}
 
 
 def photographs(classes: dict[str, list[str]], path: str, kind: str = "JPEG") -> Files:
-    """Three images a class, named by a template of class and number."""
+    """Return three images per class, named by a template of class and number."""
     every = sorted(name for names in classes.values() for name in names)
     return {
         path.format(name=n, number=i): picture(shade(n, i), kind)
@@ -89,7 +89,7 @@ def photographs(classes: dict[str, list[str]], path: str, kind: str = "JPEG") ->
 
 
 def gzipped(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)  # no clock in what comes out
+    return gzip.compress(content, mtime=0)  # without a timestamp
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -97,7 +97,7 @@ def idx(array: np.ndarray) -> bytes:
     return gzipped(head + array.astype(np.uint8).tobytes())
 
 
-# --- the official layouts: each returns the files and the classes that must come out
+# --- the official layouts: each returns the files and the classes
 
 
 def miniimagenet_pickles() -> tuple[Files, dict]:
@@ -128,7 +128,7 @@ def miniimagenet_files() -> tuple[Files, dict]:
 
 
 def miniimagenet_labels() -> tuple[Files, dict]:
-    """`data` and `labels`, which go on from split to split."""
+    """`data` and `labels`, which count on from split to split."""
     files, labels = {}, 0
     for split, word in (("train", "train"), ("val", "validation"), ("test", "test")):
         names = split_lists("miniimagenet")[split]
@@ -158,7 +158,7 @@ def miniimagenet_all() -> tuple[Files, dict]:
 
 
 def tiered() -> tuple[Files, dict]:
-    """Two classes of one name, to be told apart by their order, and labels of superclasses that mean nothing."""
+    """Two classes have the same name and differ in order. Labels of superclasses are empty."""
     members, classes, words, numbers = {}, {}, [], []
     for split in SPLITS:
         groups = superclasses(split)
@@ -236,7 +236,7 @@ def cifar10() -> tuple[Files, dict]:
 
 
 def ilsvrc_2012() -> tuple[Files, dict]:
-    """All classes, for the groups must be found among them."""
+    """All classes, because the groups need them."""
     classes = {split: leaves(split) for split in SPLITS}
     inner = {}
     for name in (name for names in classes.values() for name in names):
@@ -247,7 +247,7 @@ def ilsvrc_2012() -> tuple[Files, dict]:
 
 
 def aircraft() -> tuple[Files, dict]:
-    """Boxes count pixels from 1 and hold the last one; outside them all is white."""
+    """Boxes count pixels from 1 and include the last one; outside them images are white."""
     lists = {
         split: [*sorted(names)[:1], *(n for n in names if "/" in n)][:3]
         for split, names in AIRCRAFT.items()
@@ -343,7 +343,7 @@ def traffic_sign() -> tuple[Files, dict]:
 
 
 def mscoco() -> tuple[Files, dict]:
-    """Two objects in each image, left and right, and a box without an area."""
+    """Each image has two objects, left and right, and a box without an area."""
     classes = {split: names[:2] for split, names in split_lists("mscoco").items()}
     numbers = {
         name: n for n, name in enumerate((name for names in classes.values() for name in names), 3)
@@ -383,7 +383,7 @@ def mscoco() -> tuple[Files, dict]:
 def _idx_files(
     names: tuple[str, ...], path: str, parts: tuple[str, ...], *, lying: bool = False
 ) -> Files:
-    """Images of one grey each but for a corner; labels go round."""
+    """Images of one grey except for a corner; labels repeat."""
     first = int(names[0] == "")
     files = {}
     for part, numbers in zip(parts, (range(2), range(2, 3)), strict=True):
@@ -466,7 +466,10 @@ def isic_one() -> tuple[Files, dict]:
 
 
 def chestx() -> tuple[Files, dict]:
-    """Images lie in the archives in the order of the table; those with two findings, others or none are not taken."""
+    """Images are in the archives in the order of the table.
+
+    Those with two findings, with other findings or with none are not used.
+    """
     names = [
         "Atelectasis",
         "Cardiomegaly",

@@ -1,4 +1,4 @@
-"""ANIL against `create_graph=True` on the head alone, and NIL, which has no head."""
+"""ANIL against `create_graph=True` on the head, and NIL, which has no head."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_anil_adapts_the_head_alone_and_the_body_learns_through_it(batched, floa
         return F.cross_entropy(logits.flatten(0, 1), tasks.query.y.flatten())
 
     assert same(ours, meta_gradient(learner, loss(detach=False)))
-    assert not same(ours, meta_gradient(learner, loss(detach=True)))  # another method
+    assert not same(ours, meta_gradient(learner, loss(detach=True)))  # that would be another method
 
 
 def test_anil_leaves_the_body_untouched_in_adapt(float64):

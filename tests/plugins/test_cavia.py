@@ -1,4 +1,4 @@
-"""CAVIA against its network written out."""
+"""CAVIA against an explicit version of its network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.learning.learner import query_loss, scores
 
 
 def cavia_by_create_graph(learner, tasks, number):
-    """CAVIA with its network written out: FiLM after the third block's pooling, before its ReLU."""
+    """Compute CAVIA with an explicit network: FiLM between the third block's pooling and ReLU."""
     weights = dict(learner.model.named_parameters())
 
     def forward(x, context):
@@ -62,12 +62,14 @@ def test_cavias_context_starts_at_0_for_each_task(float64):
     assert not torch.allclose(second, unadapted)
     film = learner.model[0].blocks[11][0]
     with torch.no_grad():
-        film.context.fill_(1.0)  # were it not 0, it would matter
+        film.context.fill_(1.0)  # a context other than 0 matters
     assert not torch.allclose(learner.model(tasks.query.x[1]), unadapted)
 
 
 def test_cavia_says_what_it_needs_of_a_backbone():
-    with pytest.raises(UsageError, match="cannot modulate block 5.*has 4 convolutions and 4 ReLUs"):
+    with pytest.raises(
+        UsageError, match=r"cannot modulate block 5.*has 4 convolutions and 4 ReLUs"
+    ):
         build("cavia:block=5")
     with pytest.raises(UsageError, match="0 convolutions"):
         CAVIA(Pixels(), 3)

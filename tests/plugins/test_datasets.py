@@ -1,4 +1,4 @@
-"""Every data set through its real loader: a small archive in the official layout, fetched, prepared, opened."""
+"""Every data set, read from a small archive in the official layout."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from workbench.plugin.options import convert_options, options_of, parse_spec
 from workbench.plugin.registry import registry
 from workbench.testing import check_constructor, check_stored
 
-# --- fetching and opening them
+# --- fetching and opening
 
 
 @pytest.fixture
 def learnt(tmp_path, monkeypatch):
-    """A cache of its own, and a manifest that knows the files by name only: what they hold is ours."""
+    """Use an empty cache, and a manifest without checksums: the files are ours."""
     monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
     tables = tomllib.loads(MANIFEST.read_text())
     for table in tables.values():
@@ -84,7 +84,7 @@ def opened(text: str, folder: Path, **more):
 
 
 def read(text: str, folder: Path, *splits: str, **more) -> list[ImageClass]:
-    """The classes as the data set itself yields them."""
+    """Return the classes as the data set yields them."""
     _, dataset = dataset_of(text, **more)
     files = {path.name: path for path in folder.iterdir()}
     return [one for split in splits or SPLITS for one in dataset.classes(split, files)]
@@ -98,7 +98,7 @@ def test_from_the_official_layout(case, learnt, tmp_path):
 
 UNPACKED = [
     case for case in CASES if case not in ("quickdraw", "ilsvrc_2012")
-]  # the latter need not be unpacked
+]  # these two are never unpacked
 
 
 @pytest.mark.parametrize("case", UNPACKED)
@@ -116,7 +116,7 @@ def test_from_what_the_archives_unpack_to(case, learnt, tmp_path):
 
 
 def compare(case: str, tables: dict[str, Table], classes: dict) -> None:
-    """The tables hold the classes of each split, and of each class its images in their order."""
+    """Assert that tables hold the classes of each split and their images, in order."""
     grey = case.partition(":")[0] in GREY
     size = 28 if grey else 32 if case in ("cifarfs", "fc100") else 84
     assert {split: list(table.names) for split, table in tables.items()} == {
@@ -133,7 +133,7 @@ def compare(case: str, tables: dict[str, Table], classes: dict) -> None:
         ]
         assert np.abs(middle.astype(int) - expected[:, :, None]).max() <= 6, (
             case
-        )  # JPEG moves colours a little
+        )  # JPEG changes colours slightly
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -155,7 +155,7 @@ def test_a_set_that_trains_is_no_test_set(learnt, tmp_path):
 
 
 def test_what_can_be_asked_to_train():
-    """Sets that have training classes in no other way, but for those that are no classes of objects to learn."""
+    """Only data sets without training classes can be trained on as a whole."""
     with_split = {name: chosen_options(dataset_of(name)[1]).get("split") for name in DATASETS}
     assert {name for name, split in with_split.items() if split == "test"} == set(WHOLE)
 
@@ -183,7 +183,7 @@ def test_options_are_stored_and_sources_are_there(name):
     shared = set(re.findall(r"from mlw_vision\.data\.(\w+) import", text))
     assert {f"{module}.py" for module in shared} <= set(
         dataset.sources
-    )  # or a change there would go unnoticed
+    )  # otherwise a change there would go unnoticed
     lists = set(re.findall(r'split_lists\("(\w+)"\)', text))
     assert (
         {f"../splits/{each}.toml" for each in lists} & set(dataset.sources)
@@ -209,12 +209,12 @@ def test_a_crop_holds_nothing_of_what_is_outside(name, learnt, tmp_path):
     for table in tables.values():
         for row in range(0, len(table.images), EACH):
             expected = np.array(shade(table.names[row // EACH], 0))[:, None, None]
-            # a corner pixel may have a little of what JPEG smears over the box's edge
+            # JPEG blurs the edge of the box
             assert np.abs(table.images[row, :, 2:-2, 2:-2].astype(int) - expected).max() <= 30
 
 
 def test_boxes_are_enlarged_round_their_centre():
-    # 7.3 to 43.3 and 6.3 to 54.3, counted from pixels' centres
+    # 7.3 to 43.3 and 6.3 to 54.3, counted from the centres of pixels
     assert around([10.3, 10.3, 30.0, 40.0], 100, 60) == (7, 6, 44, 55)
     assert around([0.0, 0.0, 100.0, 60.0], 100, 60) == (0, 0, 100, 60)
     left, _, right, _ = around([100.5, 60.5, 0.0, 0.0], 100, 60)
@@ -247,7 +247,7 @@ def test_drawings_are_spread_evenly(tmp_path, most, kept):
     assert yoga.images[:, 0, 0, 0].tolist() == kept
 
 
-# --- what is not as it must be
+# --- damaged and unexpected files
 
 
 def broken(case: str, file: str, content: bytes) -> Files:
@@ -331,6 +331,6 @@ def test_a_class_that_the_published_split_does_not_hold(tmp_path):
     files = {f"tiered-imagenet-{name}": content for name, content in members.items()}
     with pytest.raises(
         DataError,
-        match=r"train part of tieredImageNet has a class 'train bird' that is not in the published split",
+        match=r"train part of tieredImageNet has a class 'train bird' that is not",
     ):
         read("tieredimagenet", given(tmp_path / "given", files))

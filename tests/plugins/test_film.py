@@ -40,7 +40,7 @@ def learner_of(spec, backbone=NARROW):
 
 
 def moved(learner):
-    """With films, running averages and classifiers that are not those of a beginning; in eval mode."""
+    """Give a learner trained films, running averages and classifiers; in eval mode."""
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, value in [*learner.named_parameters(), *learner.named_buffers()]:
@@ -51,7 +51,7 @@ def moved(learner):
 
 
 def of_two_domains(backbone=NARROW, **options):
-    """FLUTE over two domains of tiny data, and a source of them."""
+    """Return FLUTE for two domains of tiny data, and a source of them."""
     first, second = (
         tiny_data().domains(split)[0]._replace(name=split) for split in ("train", "val")
     )
@@ -149,7 +149,7 @@ def test_a_set_has_no_order(seed, count):
     encoded = encoder(x)
     assert encoded.shape == (5,)
     assert torch.allclose(encoded, encoder(x[torch.randperm(count, generator=random)]), atol=1e-12)
-    assert torch.allclose(encoded, encoder(torch.cat([x, x])), atol=1e-12)  # nor a number
+    assert torch.allclose(encoded, encoder(torch.cat([x, x])), atol=1e-12)  # nor does the number
 
 
 @pytest.mark.parametrize("spec", ["film:init=none", "cnaps:init=none"])
@@ -158,7 +158,7 @@ def test_stacked_equals_looped_and_nothing_changes(spec, backbone, float64):
     learner = moved(learner_of(spec, backbone))
     before = copy.deepcopy(learner.state_dict())
     task = a_task(stack=3)
-    learner.batched = True  # which it can be; on a CPU it is no faster
+    learner.batched = True  # it can be stacked, but this is slower on a CPU
     stacked = scores(learner, task.support, task.query.x)
     alone = torch.stack([learner.adapt(support_of(task, i))(task.query.x[i]) for i in range(3)])
     assert torch.allclose(stacked, alone, atol=1e-9)
@@ -170,7 +170,7 @@ def test_stacked_equals_looped_and_nothing_changes(spec, backbone, float64):
 
 
 class WithFilm(nn.Module):
-    """FiLM written into a copy of conv4, for torch's own optimiser."""
+    """A copy of conv4 with FiLM layers, for torch's own optimiser."""
 
     def __init__(self, backbone, film):
         super().__init__()
@@ -229,7 +229,7 @@ def test_a_blender_that_cannot_tell_mixes_evenly():
     nn.init.constant_(learner.blender.of_all[-1].bias[:1].detach(), 100.0)
     assert torch.allclose(
         learner.first_film(x), learner.films[0]
-    )  # one that is sure takes that domain's
+    )  # a confident Blender takes that domain's film
 
 
 def test_before_any_step_at_identity_it_is_the_nearest_centroid_of_the_bare_backbone():
@@ -243,9 +243,9 @@ def test_before_any_step_at_identity_it_is_the_nearest_centroid_of_the_bare_back
 
 @pytest.mark.parametrize("backbone", NORMS)
 def test_the_loss_of_training(backbone, float64):
-    """The mean over domains of a cosine classifier's cross-entropy, and the Blender's."""
+    """The loss is the mean cross-entropy of the cosine classifiers plus the Blender's."""
     learner, source = of_two_domains(backbone)
-    moved(learner)  # in eval mode: the averages are not the batch's
+    moved(learner)  # in eval mode: normalised by the running averages
     batches = next(source.domain_batches())
     source.batches_drawn = 0
     expected = torch.tensor(0.0)
@@ -335,7 +335,7 @@ def test_the_backbone_of_cnaps_stays_as_it_was():
 
 
 def test_golden_numbers():
-    """Of weights and images that are the same on every machine."""
+    """Weights and images are the same on every machine."""
 
     def fixed(module):
         with torch.no_grad():

@@ -35,7 +35,7 @@ FORMS = [
 
 
 def built(options, backbone=NARROW):
-    """A learner of 3 ways with averages that are not those of the first day."""
+    """Return a learner of 3 ways with trained running averages."""
     data = tiny_data()
     plan = make_plan(
         f"finetune:{options},init=none", data, TrainingRequest(ways=3, shots=2, backbone=backbone)
@@ -62,7 +62,7 @@ def features(net, x):
 
 
 def first_head(net, x, y, ways, random):
-    """By loops over classes, or from the random numbers that follow."""
+    """Return the initial head, by loops over classes or from the next random numbers."""
     with torch.no_grad():
         z = features(net, x)
     head = nn.Linear(z.shape[1], ways)
@@ -77,7 +77,7 @@ def first_head(net, x, y, ways, random):
 
 
 def optimisers(net, head):
-    """Of conv4's blocks, each a convolution with its bias, scale and shift; the classifier is one more."""
+    """Return the names in conv4's last blocks; the classifier is one more block."""
     tuned = list(net.parameters())
     if net.blocks:
         last = [f"backbone.blocks.{4 * number}.weight" for number in range(4)] + [
@@ -94,7 +94,7 @@ def optimisers(net, head):
 
 
 def by_torch(learner, support, queries):
-    """The usual way: torch.optim on a deepcopy, whose normalisation is switched by train and eval."""
+    """Fine-tune by torch.optim on a deepcopy, in train and eval mode."""
     random = torch.Generator().manual_seed(0)
     x = torch.cat(
         [support.x, *(crop_and_flip(support.x, random) for _ in range(learner.augmented))]
@@ -145,7 +145,7 @@ def test_the_contract_with_the_recipes_backbone(options):
         ("", NARROW, False),
         ("statistics=support", NARROW, False),
         ("statistics=batch", NARROW, True),
-        ("statistics=batch", GROUPED, False),  # there is nothing that normalises by the batch
+        ("statistics=batch", GROUPED, False),  # nothing normalises by the batch
         ("", "conv4:width=8,norm=batch", True),
         ("entropy=0.1", GROUPED, True),
     ],
@@ -185,7 +185,7 @@ def test_the_learner_is_bit_for_bit_unchanged_after_each_task(options):
         predicted = learner.adapt(examples(tasks, number))(tasks.query.x[number])
         assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
         assert modes == [part.training for part in learner.modules()]
-    assert torch.equal(predicted, alone)  # the tasks before left no trace
+    assert torch.equal(predicted, alone)  # earlier tasks have no effect
 
 
 def test_without_an_epoch_it_is_the_cosine_with_class_means_of_features_of_unit_length(float64):
@@ -199,7 +199,7 @@ def test_without_an_epoch_it_is_the_cosine_with_class_means_of_features_of_unit_
 
 
 class Pixels(Backbone):
-    """The image itself, scaled: what one step does can be worked out by hand."""
+    """The scaled image: one step can be computed by hand."""
 
     dim = 2
 
@@ -212,10 +212,11 @@ class Pixels(Backbone):
 
 
 def test_a_worked_example(float64):
-    """Two images, (1, 0) and (0, 1), one a class; W = I, b = 0; sigma = softmax(1, 0) = (0.7311, 0.2689).
+    """Two images, (1, 0) and (0, 1), one per class; W = I, b = 0; softmax(1, 0) = (0.73, 0.27).
 
-    The gradient in W is ((sigma - 1)/2 on the diagonal, (1 - sigma)/2 beside it), in b 0, and in the scale 0, for a
-    feature of unit length does not change with it. SGD of rate 1, its head's weights decayed by 0.001.
+    With sigma = 0.7311, the gradient by W is (sigma - 1)/2 on the diagonal and (1 - sigma)/2 off it.
+    The gradients by b and by the scale are 0, because features of unit length ignore the scale.
+    SGD has rate 1 and decays the head's weights by 0.001.
     """
     learner = FineTune(Pixels(), (2,), tuner="sgd", tune_lr=1.0, tune_epochs=1)
     images = torch.eye(2).reshape(2, 1, 1, 2)
@@ -270,7 +271,7 @@ def test_blocks_that_are_not_there_are_refused_in_one_sentence(blocks):
 @given(st.integers(0, 10_000))
 @settings(deadline=None, max_examples=25)
 def test_a_crop_keeps_the_range_of_its_image_and_is_a_part_of_a_ramp(seed):
-    """Of an image that rises evenly from left to right, a part rises more slowly, or falls where it is mirrored."""
+    """Part of a gradient from left to right rises more slowly, or falls if mirrored."""
     ramp = torch.linspace(0, 1, 16).expand(4, 1, 16, 16)
     cropped = crop_and_flip(ramp, torch.Generator().manual_seed(seed))
     assert cropped.shape == ramp.shape
@@ -279,7 +280,7 @@ def test_a_crop_keeps_the_range_of_its_image_and_is_a_part_of_a_ramp(seed):
     assert (slopes.abs() <= 1 / 15 + 1e-6).all()
     for image in slopes:
         assert (image >= -1e-6).all() or (image <= 1e-6).all()
-    assert torch.allclose(cropped, cropped[:, :, :1], atol=1e-5)  # every row as the first
+    assert torch.allclose(cropped, cropped[:, :, :1], atol=1e-5)  # every row equals the first
 
 
 def test_half_of_the_crops_are_mirrored_and_their_areas_are_8_to_100_percent():

@@ -1,4 +1,4 @@
-"""The built-in glyphs: the same bytes everywhere, well formed, and neither trivial nor hopeless."""
+"""Glyphs: the same bytes everywhere, well formed, neither trivial nor impossible."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_character_does_not_depend_on_those_drawn_before_it(
 
 
 def test_bytes_are_those_of_every_machine() -> None:
-    """A change of these means other data: raise it as a change of results."""
+    """If these change, the data has changed: announce a change of results."""
     assert sha256(character(Random(0, 0)).tobytes()).hexdigest()[:16] == "75f2122e1e3abc7e"
     assert sha256(first_class().images.tobytes()).hexdigest()[:16] == "1eb5cbe0fc13c5dc"
 
@@ -130,7 +130,7 @@ def test_options_out_of_range_are_named(options: dict[str, float]) -> None:
 
 
 def test_pixels_alone_do_not_solve_it(test_images: NDArray[np.uint8]) -> None:
-    """5-way 1-shot, 15 queries, 300 tasks: nearest neighbour on raw pixels, far from chance and from 70%."""
+    """5-way 1-shot: nearest neighbour on pixels is far from chance and from 70%."""
     pixels = test_images.reshape(160, 20, -1) / 255.0
     random = np.random.default_rng(0)
     accuracies = []

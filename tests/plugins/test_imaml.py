@@ -1,4 +1,4 @@
-"""iMAML's implicit gradient: exact on a quadratic, and that through an inner loop that converges."""
+"""iMAML's implicit gradient on a quadratic, and for an inner loop that converges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.tasks.task import Examples
 
 @pytest.mark.parametrize("batched", [True, False])
 def test_imamls_gradient_is_the_exact_implicit_one_on_a_quadratic(batched, float64, monkeypatch):
-    """L(phi) = 1/2 phi' A phi - b' phi with A and b of the task: phi* = (A + lambda I)^-1 (b + lambda theta)."""
+    """L(phi) = 1/2 phi' A phi - b' phi, so phi* = (A + lambda I)^-1 (b + lambda theta)."""
     monkeypatch.setattr(IMAML, "batched", batched)
     strength, size = 0.7, 9
     learner = IMAML(

@@ -1,4 +1,4 @@
-"""Lake's 20 runs: his own files must give his own figure, and become tasks as he drew them."""
+"""Lake's 20 runs: his files must give his published error rate and his tasks."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def drawings(table: Table, run: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def errors(cost: np.ndarray) -> float:
-    """Percent of the test drawings whose nearest training drawing is of another class."""
+    """Return the percentage of test drawings with a nearest drawing of another class."""
     return 100.0 * float(np.mean(cost.argmin(1) != np.arange(len(cost))))
 
 
 def ink(drawing: np.ndarray) -> KDTree:
-    """Coordinates of the inked pixels round their mean, ready to be searched."""
+    """Return a search tree of the inked pixels' coordinates about their mean."""
     points = np.argwhere(drawing > 127).astype(float)
     return KDTree(points - points.mean(0))
 
 
 def modified_hausdorff(a: KDTree, b: KDTree) -> float:
-    """The larger of the two mean distances from a point of one set to the nearest of the other.
+    """Return the larger of two mean distances from the points of one set to the other.
 
     Dubuisson, Jain: A modified Hausdorff distance for object matching, ICPR 1994.
     """
@@ -73,7 +73,7 @@ def test_tasks_are_runs(table):
 
 @real
 def test_modified_hausdorff_distance_errs_in_38_8_percent(table):
-    """What Lake's demonstration reports: 38.8% over the 20 runs."""
+    """Lake's demo reports 38.8% over the 20 runs."""
     rates = []
     for run in range(20):
         learnt, asked = ([ink(drawing) for drawing in each] for each in drawings(table, run))
@@ -83,7 +83,7 @@ def test_modified_hausdorff_distance_errs_in_38_8_percent(table):
 
 @real
 def test_nearest_neighbour_on_pixels(table):
-    """A golden number: distance between raw pixels knows little of a drawing."""
+    """A golden number for the distance between raw pixels."""
     rates = []
     for run in range(20):
         learnt, asked = (each.reshape(20, -1).astype(float) for each in drawings(table, run))
@@ -93,7 +93,7 @@ def test_nearest_neighbour_on_pixels(table):
 
 @real
 def test_pairs_are_those_of_the_key(table):
-    """The second drawing of a class is the file that the key names, looked up here by hand."""
+    """The second drawing of a class is the file named in the run's table."""
     with zipfile.ZipFile(ARCHIVE) as archive:
         for line in archive.read("run07/class_labels.txt").decode().splitlines():
             item, learnt = line.split()
@@ -107,7 +107,7 @@ def test_pairs_are_those_of_the_key(table):
 
 
 def tiny_runs(path: Path) -> Path:
-    """Write an archive in the published layout, whose drawings tell by their ink what they are."""
+    """Write an archive in the published layout; the ink identifies a drawing."""
     with zipfile.ZipFile(path, "w") as archive:
         for run in range(1, 21):
             lines = []

@@ -16,7 +16,7 @@ from workbench.testing import tiny_source
 
 
 def reference_meta_gradient(learner, tasks, steps, rate):
-    """MAML written with autograd.grad(create_graph=True) and torch's own batch normalisation."""
+    """Compute MAML with autograd.grad(create_graph=True) and torch's own batch normalisation."""
     model = learner.model
     losses = []
     for task in range(len(tasks.support.x)):
@@ -85,7 +85,7 @@ def test_recomputation_keeps_no_graph_of_an_inner_step(float64):
             "inner_steps=5",
         )
     )
-    assert five - one < 4 * 20  # the step's own node, and what takes its results apart
+    assert five - one < 4 * 20  # the node of the step and those that split its results
     assert five < plain / 10
 
 

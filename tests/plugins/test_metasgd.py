@@ -1,4 +1,4 @@
-"""Meta-SGD: MAML where its rates are constant, and rates that are learnt where they are not."""
+"""Meta-SGD: equal to MAML with constant rates; otherwise the rates are learnt."""
 
 from __future__ import annotations
 

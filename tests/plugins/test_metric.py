@@ -1,4 +1,4 @@
-"""Siamese, matching, prototypical and relation networks against formulas written anew from their papers."""
+"""Metric-based methods against independent formulas from their papers."""
 
 from itertools import islice
 
@@ -35,7 +35,7 @@ METHODS = {
 
 
 class Given(nn.Module):
-    """A backbone that has done its work: rows are features already."""
+    """A backbone for inputs that are features already."""
 
     def __init__(self, dim, maps_shape=None):
         super().__init__()
@@ -48,7 +48,7 @@ class Given(nn.Module):
 
 
 def fixed(module):
-    """The same weights on every machine."""
+    """Set weights that are the same on every machine."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(torch.arange(parameter.numel()).add(1).sin().view_as(parameter) / 2)
@@ -66,7 +66,7 @@ def learner_of(spec, backbone, data):
     )
 
 
-# --- all of them
+# --- all methods
 
 
 @pytest.mark.parametrize(("spec", "backbone"), METHODS.items())
@@ -125,7 +125,7 @@ def test_recipes_can_be_planned_where_they_say(name, recipe):
     assert numbers
     for number in numbers:
         if recipe == "paper" and number.data == "lake_runs":
-            continue  # these runs are for test only
+            continue  # these data sets are for test only
         data = tiny_data(classes=20, images=24, name=number.data)
         request = TrainingRequest(number.ways, number.shots, recipe=recipe)
         plan = make_plan(name, data, request)
@@ -183,7 +183,7 @@ def test_what_protonets_distances_do_not_see(seed, factor):
 
 
 def matching_by_loop(known, y, queries, ways, scale=1.0):
-    """Equation 1 of Vinyals et al., number by number."""
+    """Equation 1 of Vinyals et al., entry by entry."""
     probabilities = torch.zeros(len(queries), ways)
     for q, query in enumerate(queries):
         weights = [(scale * (query @ one) / (query.norm() * one.norm())).exp() for one in known]
@@ -200,7 +200,7 @@ def test_matchings_attention_is_that_of_a_loop(scale, float64):
     predicted = learner.adapt(Examples(known, y, 3))(queries)
     assert torch.allclose(predicted, expected.log())
     assert torch.allclose(predicted.exp().sum(-1), torch.ones(4))
-    assert torch.allclose(predicted.softmax(-1), expected)  # what is reported
+    assert torch.allclose(predicted.softmax(-1), expected)  # the reported probabilities
 
 
 def test_matchings_loss_is_the_logarithm_of_the_summed_probabilities(float64):
@@ -243,9 +243,7 @@ def test_looks_at_the_support_are_equations_3_to_6(reads, float64):
     known, queries = torch.randn(5, 4), torch.randn(3, 4)
     cell = learner.look
     from_x, from_r = cell.weight_ih.split(4, 1)
-    from_h_and_r = torch.cat(
-        [cell.weight_hh, from_r], 1
-    )  # as the paper has it: the state is [h, r]
+    from_h_and_r = torch.cat([cell.weight_hh, from_r], 1)  # as in the paper: the state is [h, r]
     for query, found in zip(queries, learner._queries_in_context(queries, known), strict=True):
         h, c = torch.zeros(4), torch.zeros(4)
         for _ in range(reads):
@@ -366,7 +364,7 @@ def test_relation_is_transductive_where_the_batch_normalises(norm, backbone, flo
     assert torch.allclose(predictor(queries), alone) != learner.transductive
     assert torch.equal(queries.flatten(), task.query.x[0].flatten()) == (
         backbone == "batch"
-    )  # images meet in adapt
+    )  # adapt gets the images
 
 
 # --- golden numbers

@@ -31,7 +31,7 @@ HASHES = {
     "vinyals": "42338d8ccad07479",
     "lake": "64ba0c1e049239e6",
     "alphabets": "83841039c5f11e10",
-}  # of the lists, one character a line; see `digest`
+}  # of the lists, one character per line; see `digest`
 
 
 def digest(scheme: str) -> str:
@@ -83,11 +83,11 @@ def test_split_lists_are_the_published_ones():
         assert characters("lake", split) == sorted(held)
 
 
-# --- on drawings of our own
+# --- our own drawings
 
 
 def drawing() -> bytes:
-    """One stroke, black on white, in the upper half: every rotation of it is another image."""
+    """Draw one stroke, black on white, in the upper half: all rotations differ."""
     paper = np.ones((105, 105), bool)
     paper[10:20, 30:90] = False
     stream = io.BytesIO()
@@ -97,7 +97,7 @@ def drawing() -> bytes:
 
 @pytest.fixture(scope="module")
 def small1(tmp_path_factory):
-    """The first small set's layout, full of the same drawing."""
+    """Return an archive in the layout of the first small set, with one drawing."""
     path = tmp_path_factory.mktemp("small1") / "images_background_small1.zip"
     wanted = {"Balinese", "Early_Aramaic", "Greek", "Korean", "Latin"}
     content = drawing()

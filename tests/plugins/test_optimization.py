@@ -1,4 +1,4 @@
-"""All optimisation-based methods alike: the contract, refusals, and one step worked out by hand."""
+"""All optimisation-based methods: the contract, errors, and one step computed by hand."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def test_the_order_of_the_support_does_not_matter(name, order):
 @pytest.mark.parametrize(
     ("learner", "weight"),
     [
-        # the gradient at 0 is -1/4 where the class's own pixel is, 1/4 where the other's is
+        # the gradient at 0 is -1/4 at the pixel of the class, 1/4 at the other pixel
         (MAML(Pixels(), 2, inner_lr=0.4), 0.1),
         (ANIL(Pixels(), 2, inner_lr=0.4, inner_steps=1), 0.1),
         (MetaSGD(Pixels(), 2, alpha_low=0.4, alpha_high=0.4), 0.1),
         (IMAML(Pixels(), 2, inner_lr=0.4, inner_steps=1, proximity=3.0), 0.1),
-        # two steps: the second gradient is sigmoid(-2 w) / 2 at w = 0.1; iMAML's also pulls back by lambda w
+        # in the second step, the gradient is sigmoid(-2 w) / 2 at w = 0.1; iMAML adds lambda w
         (MAML(Pixels(), 2, inner_lr=0.4, inner_steps=2), 0.1900332),
         (IMAML(Pixels(), 2, inner_lr=0.4, inner_steps=2, proximity=0.5), 0.1700332),
         # Adam's first step has the length of its rate

@@ -1,4 +1,4 @@
-"""Torchvision's networks as backbones: their features, and weights from files and from what stands for the net."""
+"""Torchvision's networks as backbones: features, weights from files, and downloads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def network():
-    """A network of torchvision with weights of its own, and averages that fit them: its features tell images apart."""
+    """Return a network with running averages that fit its random weights."""
     torch.manual_seed(0)
     made = models.get_model(SMALL, weights=None)
     for part in made.modules():
@@ -67,7 +67,7 @@ def test_contract(shape):
         ("mobilenet_v3_small", 32, 1024),  # its classifier is the last of several layers
         ("densenet121", 32, 1024),
         ("mnasnet0_5", 32, 1280),
-        ("googlenet", 64, 1024),  # has further classifiers
+        ("googlenet", 64, 1024),  # has additional classifiers
     ],
 )
 def test_the_classifier_is_off(name, side, dim):
@@ -201,7 +201,7 @@ def test_a_damaged_file(tmp_path):
 def test_weights_by_name_are_fetched_once_into_the_cache(
     network, cache, tmp_path, monkeypatch, capsys
 ):
-    """A folder stands for the net; torch checks the hash in the file's name."""
+    """A folder replaces the internet. Torch checks the hash in the name of the file."""
     path = saved(network.state_dict(), tmp_path / "w.pth")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
     served = path.rename(tmp_path / f"w-{digest}.pth")
@@ -218,7 +218,7 @@ def test_weights_by_name_are_fetched_once_into_the_cache(
         torch.testing.assert_close(backbone.mean.flatten(), MEAN)
         served.unlink(missing_ok=True)  # the second comes from the cache
     assert (cache / served.name).is_file()
-    assert capsys.readouterr().out == ""  # that is for results
+    assert capsys.readouterr().out == ""  # standard output is for results
 
 
 def test_another_hash_is_refused(network, cache, tmp_path, monkeypatch):
@@ -241,7 +241,7 @@ def test_no_net(cache, monkeypatch):
     monkeypatch.setattr("torch.hub.urlopen", refuse)
     with pytest.raises(
         DataError,
-        match=r"could not be downloaded from https://.*\(no route to host\).*weights=FILE,pretrained",
+        match=r"not be downloaded from https://.*\(no route to host\).*weights=FILE,pretrained",
     ):
         built(weights="IMAGENET1K_V1")
 
@@ -249,13 +249,13 @@ def test_no_net(cache, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("name=resnet19", "no classification network 'resnet19'. It has .* others; try resnet18"),
-        ("name=x", "try resnet18"),
+        ("name=resnet19", "no classification network 'resnet19' among its .* Try resnet18"),
+        ("name=x", "Try resnet18"),
         (
             "weights=IMAGENET1K_V7",
-            "resnet18 has no weights 'IMAGENET1K_V7'. Available: IMAGENET1K_V1, the path of a file, or",
+            "resnet18 has no weights 'IMAGENET1K_V7'. Available: IMAGENET1K_V1, the path of a",
         ),
-        ("weights=DEFAULT", "has no weights 'DEFAULT'"),  # which may be others tomorrow
+        ("weights=DEFAULT", "has no weights 'DEFAULT'"),  # may mean other weights in the future
         (
             "name=vgg16,weights=IMAGENET1K_FEATURES",
             "has no weights 'IMAGENET1K_FEATURES'",
@@ -278,7 +278,7 @@ def test_what_cannot_be_is_one_sentence(options, message, cache):
 def test_a_file_that_is_not_there():
     backbone = build_backbone(
         "torchvision:weights=/nowhere/w.pth", (3, 28, 28)
-    )  # a run holds its own weights
+    )  # a run has its own weights
     with pytest.raises(DataError, match=r"There is no file /nowhere/w.pth of weights"):
         backbone.first_weights()
 

@@ -82,7 +82,7 @@ def test_isic_by_the_command(cache):
 
 
 def test_miniimagenet_is_all_there():
-    """100 classes of 600 in the published split, by its tables; two of each part decoded."""
+    """100 classes of 600 images in the published split; two of each part are decoded."""
     with zipfile.ZipFile(MINI) as archive:
         here = {name.rpartition("/")[2] for name in archive.namelist()}
         for split, classes in split_lists("miniimagenet").items():

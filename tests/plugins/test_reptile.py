@@ -16,7 +16,7 @@ from workbench.testing import tiny_source
 
 
 def tuned_by_torch(learner, tasks, number, order, squares=None, taken=0):
-    """phi by torch.optim.Adam with beta1 = 0, from given second moments; and the moments after it."""
+    """Return phi and the second moments by torch.optim.Adam with beta1 = 0."""
     model = copy.deepcopy(learner.model)
     adam = torch.optim.Adam(model.parameters(), learner.inner_lr, betas=(0.0, 0.999))
     for index, weight in enumerate(model.parameters() if squares else []):
@@ -39,7 +39,7 @@ def test_reptiles_gradient_is_the_way_back_from_the_tuned_weights(batched, float
     learner = build("reptile:inner_steps=3,inner_batch=4", GROUPED)
     losses, tasks = learner.losses(tiny_source(stack=2)), tiny_source(stack=2).tasks()
     squares = None
-    for taken in (0, 3):  # Adam's moments live on
+    for taken in (0, 3):  # Adam's moments carry over
         torch.manual_seed(5)
         order = mini_batches(6, 4, 3)
         torch.manual_seed(5)

@@ -63,7 +63,7 @@ def test_too_small_images_are_one_sentence(spec):
 
 @pytest.mark.parametrize("name", ["resnet10", "resnet12"])
 def test_stacked_weights_as_one_by_one(name):
-    """What methods of the gradient do: each task has weights of its own."""
+    """In gradient-based methods, each task has its own weights."""
     backbone = build_backbone(f"{name}:norm=batch", (1, 16, 16))
     weights = {key: torch.stack([value, 1.1 * value]) for key, value in backbone.named_parameters()}
     images = torch.rand(2, 3, 1, 16, 16)
@@ -82,9 +82,7 @@ def test_stacked_weights_as_one_by_one(name):
 
 def test_with_torchvisions_weights_resnet18_computes_torchvisions_features():
     theirs = models.resnet18(weights=None)
-    for (
-        part
-    ) in theirs.modules():  # as after training: fresh averages would be the same in every layer
+    for part in theirs.modules():  # as after training: initial averages are the same in every layer
         if isinstance(part, nn.BatchNorm2d):
             nn.init.normal_(part.running_mean)
             nn.init.uniform_(part.running_var, 0.5, 2)
@@ -115,7 +113,7 @@ def test_parameters():
 def test_lengths_of_features():
     assert ResNet10((3, 224, 224)).dim == ResNet18(COLOUR).dim == 512
     assert ResNet12(COLOUR).dim == 640
-    assert ResNet12(COLOUR, pool=False).dim == 16_000  # as MetaOptNet's SVM is given
+    assert ResNet12(COLOUR, pool=False).dim == 16_000  # the input of MetaOptNet's SVM
 
 
 @pytest.mark.parametrize(("side", "kernel"), [(28, 3), (84, 3), (95, 3), (96, 7), (224, 7)])
@@ -137,7 +135,7 @@ def test_resnet12_block_by_hand():
     convolutions = [part.weight for part in block.main if isinstance(part, nn.Conv2d)]
     h = x
     for number, weight in enumerate(convolutions):
-        h = torch.conv2d(h, weight, padding=1) / (1 + 1e-5) ** 0.5  # averages are 0 and 1 as yet
+        h = torch.conv2d(h, weight, padding=1) / (1 + 1e-5) ** 0.5  # the averages are still 0 and 1
         h = torch.where(h > 0, h, 0.1 * h) if number < 2 else h
     h = h + torch.conv2d(x, block.shortcut[0].weight) / (1 + 1e-5) ** 0.5
     h = torch.where(h > 0, h, 0.1 * h).unflatten(2, (4, 2)).unflatten(4, (4, 2)).amax((3, 5))
@@ -158,7 +156,7 @@ def zeros(rate: float, square: int, side: int, *, batches: int = 1, ramp: int = 
 @given(square=st.integers(1, 5), side=st.integers(5, 9))
 def test_what_is_dropped_is_squares(square, side):
     gone = zeros(0.1, square, side).float()
-    # each dropped entry lies in a whole dropped square: opening the picture changes nothing
+    # every dropped entry is in a dropped square: morphological opening changes nothing
     eroded = 1 - torch.max_pool2d(1 - gone, square, stride=1)
     grown = torch.max_pool2d(torch.constant_pad_nd(eroded, [square - 1] * 4), square, stride=1)
     assert torch.equal(grown, gone)
@@ -166,7 +164,7 @@ def test_what_is_dropped_is_squares(square, side):
 
 @pytest.mark.parametrize("side", [5, 10])
 def test_the_dropped_area_is_the_rate(side):
-    # squares that lie on each other cover less than their sum
+    # overlapping squares cover less than the sum of their areas
     assert zeros(0.1, 5, side).float().mean().item() == pytest.approx(0.1, abs=0.015)
 
 

@@ -1,4 +1,4 @@
-"""Changing from outside what modules of a backbone compute."""
+"""Changing the output of modules of a backbone from outside."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ def scaled(gamma, _, h):
 
 
 class Residual(nn.Module):
-    """A block with a projection, a strided convolution, an unused normalisation and one of vectors."""
+    """A block with a strided convolution, a projection and two unusual normalisations."""
 
     def __init__(self):
         super().__init__()
@@ -101,7 +101,7 @@ def test_changes_add_up_and_names_stay():
 def _plain(backbone):
     x = pictures()
     for part in backbone.blocks[:14]:
-        x = part.forward(x)  # past the hooks
+        x = part.forward(x)  # without the hooks
     return x
 
 

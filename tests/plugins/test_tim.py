@@ -1,4 +1,4 @@
-"""TIM against its formulas written anew, torch.optim, and a worked example."""
+"""TIM against independent formulas, torch.optim, and a worked example."""
 
 import math
 
@@ -20,7 +20,7 @@ NARROW = "conv4:width=8"
 
 
 class Given(nn.Module):
-    """A backbone that has done its work: rows are features already."""
+    """A backbone for inputs that are features already."""
 
     dim = 2
 
@@ -37,7 +37,7 @@ def built(spec):
 
 
 def embedded(learner, count=1):
-    """A stack of tasks of 3 ways, 2 shots and 4 queries a class, embedded."""
+    """Return a stack of embedded tasks of 3 ways, 2 shots and 4 queries per class."""
     task = next(tiny_source(stack=count).tasks())
     with torch.no_grad():
         x, queries = (
@@ -52,7 +52,7 @@ def examples(support, number=0):
 
 
 def mutual_information(p, learner):
-    """H(Y) and -H(Y|X), weighed."""
+    """Return the weighted sum of H(Y) and -H(Y|X)."""
 
     def entropy(p):
         if learner.alpha == 1:
@@ -132,7 +132,10 @@ def test_no_step_is_the_nearest_class_mean_of_features_of_unit_length(float64):
     ],
 )
 def test_a_worked_example(alpha, information, float64):
-    """Predictions (3/4, 1/4) and (1/4, 3/4): H(Y) = log 2 and H(Y|X) = log 4 - 3/4 log 3, or 1 - 1/2 and 1 - 5/8."""
+    """Predictions are (3/4, 1/4) and (1/4, 3/4).
+
+    H(Y) = log 2 and H(Y|X) = log 4 - 3/4 log 3; of order 2, they are 1 - 1/2 and 1 - 5/8.
+    """
     learner = TIM(Given(), marginal=0.5, conditional=0.1, alpha=alpha)
     queries = torch.tensor([[math.log(3), 0.0], [0.0, math.log(3)]], requires_grad=True)
     value = mutual_information(queries.softmax(-1), learner)
@@ -153,7 +156,7 @@ GOLDEN = [0.986906, 0.731833, 0.331674, 0.000596]
 
 
 def test_queries_of_one_class_are_pulled_apart_unless_the_marginal_counts_nothing(float64):
-    """Eight queries beside the first class's only image, none beside the second's."""
+    """Eight queries are near the image of the first class, none near that of the second."""
     angles = torch.linspace(0.0, 0.7, 8)
     queries = torch.stack([angles.cos(), angles.sin()], 1)
     support = Examples(torch.eye(2), torch.arange(2), 2)
@@ -162,7 +165,7 @@ def test_queries_of_one_class_are_pulled_apart_unless_the_marginal_counts_nothin
         learner = TIM(Given(), head_steps=500, head_lr=1e-2, marginal=marginal).eval()
         shares[marginal] = (learner.adapt(support)(queries).argmax(-1) == 0).double().mean()
     assert shares[0.0] == 1.0
-    assert shares[1.0] == 0.5  # balanced, as it assumes, and half of them wrong
+    assert shares[1.0] == 0.5  # balanced, as it assumes, and half of the predictions are wrong
 
 
 def test_a_class_that_was_not_met_yet_is_not_predicted(float64):
@@ -187,7 +190,7 @@ def test_the_slope_is_the_gradient_of_the_mutual_information(rows, alpha):
 
 
 def test_one_query_alone_is_moved_by_nothing_but_the_support(float64):
-    """H(Y) is H(Y|X) then."""
+    """With one query, H(Y) = H(Y|X)."""
     plain = TIM(Given(), head_steps=20, head_lr=1e-2, marginal=0, conditional=0).eval()
     whole = TIM(Given(), head_steps=20, head_lr=1e-2, marginal=1, conditional=1).eval()
     support, query = (

@@ -27,7 +27,7 @@ from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
 from workbench.testing import check_learner, tiny_data, tiny_source
 
-HEADS = ["linear_probe", "simpleshot", "nearest_neighbor"]  # on a backbone that is trained before
+HEADS = ["linear_probe", "simpleshot", "nearest_neighbor"]  # on a trained backbone
 METHODS = [
     "baseline",
     "baseline:head_epochs=3,head_batch=5,head_lr=0.1",
@@ -46,7 +46,7 @@ METHODS = [
 
 
 class Given(nn.Module):
-    """A backbone that has done its work: rows are features already."""
+    """A backbone for inputs that are features already."""
 
     def __init__(self, dim):
         super().__init__()
@@ -62,7 +62,7 @@ def waves(*shape):
 
 
 def drawn(tasks, ways, shots, dim, queries=7):
-    """Stacks of tasks of random features with some order in them, (tasks, n, dim), y (tasks, n), queries."""
+    """Return stacked tasks of structured random features: x (tasks, n, dim), y, queries."""
     random = torch.Generator().manual_seed(1)
     y = torch.stack([torch.randperm(ways * shots, generator=random) % ways for _ in range(tasks)])
     centres = torch.randn(tasks, ways, dim, generator=random)
@@ -72,7 +72,7 @@ def drawn(tasks, ways, shots, dim, queries=7):
 
 
 def alone(learner, support, queries):
-    """What a learner says of each task by itself."""
+    """Return the scores of each task computed alone."""
     return torch.stack(
         [
             learner.adapt(Examples(x, y, support.ways))(q)
@@ -81,7 +81,7 @@ def alone(learner, support, queries):
     )
 
 
-# --- all of them
+# --- all methods
 
 
 @pytest.mark.parametrize("spec", METHODS)
@@ -243,7 +243,7 @@ class Times(nn.Module):
 
 
 def fit(head, x, y, epochs, batch, random):
-    """The fine-tuning stage of Closer Look in the usual way."""
+    """Run the fine-tuning stage of Closer Look with torch.optim."""
     optimizer = torch.optim.SGD(
         head.parameters(), 0.01, momentum=0.9, dampening=0.9, weight_decay=0.001
     )
@@ -259,7 +259,7 @@ def test_baselinepp_trains_by_scaled_cosines_with_learnt_lengths(classes, factor
     learner = BaselinePP(Given(3), classes)
     assert torch.allclose(
         learner.length, learner.direction.norm(dim=1)
-    )  # as weight normalisation begins
+    )  # the initial value in weight normalisation
     with torch.no_grad():
         learner.length += torch.arange(len(learner.length)) / 50
     x, y = waves(6, 3), torch.tensor([0, 5, 199, 3, 3, 77])
@@ -330,7 +330,7 @@ def test_linear_probe_is_scikit_learns_logistic_regression(ways, shots, dim, c, 
 
 
 def test_linear_probe_of_two_ways_has_a_vector_for_each(float64):
-    """Scikit-learn then has one, w = w1 - w0, whose |w|^2 is twice what both have: so its C is half of ours."""
+    """Scikit-learn uses one vector w = w1 - w0 with twice the penalty: half the C."""
     learner = LinearProbe(Given(6), c=1.0)
     support, queries = drawn(1, 2, 4, 6)
     x, y, q = F.normalize(support.x[0], dim=-1), support.y[0], F.normalize(queries[0], dim=-1)
@@ -380,7 +380,8 @@ def test_linear_probe_is_as_exact_in_single_precision():
 @pytest.mark.parametrize(
     ("transform", "expected"),
     [
-        # support (3, 4), (0, 2) of class 0 and (6, 0), (4, 0) of class 1; query (3, 0); base mean (2, 0)
+        # support: (3, 4), (0, 2) of class 0 and (6, 0), (4, 0) of class 1
+        # query: (3, 0); base mean: (2, 0)
         ("un", [-(1.5**2 + 3**2), -(2**2)]),  # means (1.5, 3), (5, 0)
         (
             "l2n",

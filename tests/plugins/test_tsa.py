@@ -1,4 +1,4 @@
-"""Task-specific adapters: what they compute and how they are fitted, against torch's own modules and optimiser."""
+"""Task-specific adapters against torch's own modules and optimiser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BACKBONES = [
 
 
 def lived_in(backbone, shape=SHAPE):
-    """A backbone whose running averages are not those of a beginning, in eval mode."""
+    """Return a backbone with trained running averages, in eval mode."""
     torch.manual_seed(0)
     module = build_backbone(backbone, shape)
     with torch.no_grad():
@@ -54,7 +54,7 @@ def a_task():
 
 
 class Beside(nn.Module):
-    """A convolution with a residual adapter, as the paper draws it."""
+    """A convolution with a residual adapter, as in the paper."""
 
     def __init__(self, conv, first):
         super().__init__()
@@ -71,12 +71,12 @@ class Beside(nn.Module):
         trim = 1 - self.conv.padding[0]
         middle = x[
             ..., trim : x.shape[-2] - trim, trim : x.shape[-1] - trim
-        ]  # where the convolution's kernels lie
+        ]  # the centres of the kernels of the convolution
         return self.conv(x) + self.adapter(middle)
 
 
 def with_adapters(backbone, first):
-    """A copy of a backbone that has modules beside its convolutions."""
+    """Return a copy of a backbone with modules in parallel with its convolutions."""
     copied = copy.deepcopy(backbone)
     for site, conv in convolutions(copied).items():
         copied.set_submodule(site, Beside(conv, first))
@@ -126,7 +126,7 @@ def test_nothing_is_trained():
 
 def test_a_backbone_without_such_convolutions_is_refused_in_one_sentence():
     with pytest.raises(
-        UsageError, match="3 x 3 convolutions, and this backbone has none. Use --backbone conv4"
+        UsageError, match=r"3 x 3 convolutions, and this backbone has none\. Use --backbone conv4"
     ):
         TSA(nn.Flatten(), None)
 

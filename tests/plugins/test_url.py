@@ -1,4 +1,4 @@
-"""URL: alignment, distillation and the linear map, against formulas written anew from the papers."""
+"""URL: alignment, distillation and the linear map, against independent formulas."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NARROW = "conv4:width=8"
 
 
 class Given(nn.Module):
-    """A backbone that has done its work: rows are features already."""
+    """A backbone for inputs that are features already."""
 
     def __init__(self, dim):
         super().__init__()
@@ -45,12 +45,12 @@ class Given(nn.Module):
 
 
 def mapper(dim, **options):
-    """A learner of which only the map is used."""
+    """Return a learner whose map alone is used."""
     return URL(Given(dim), (2,), (), None, **options).eval()
 
 
 def of_two_domains(batch_size=12, **options):
-    """A student with its teachers, and a source of two domains of tiny data."""
+    """Return a student with teachers, and a source of two domains of tiny data."""
     domains = [tiny_data().domains(split)[0]._replace(name=split) for split in ("train", "val")]
     source = Source(domains, None, batch_size=batch_size)
     torch.manual_seed(0)
@@ -83,7 +83,7 @@ def test_the_contract(spec):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_can_be_planned(recipe):
-    data = tiny_data(name="omniglot")  # teachers have a paper's recipe there
+    data = tiny_data(name="omniglot")  # there, teachers have a recipe `paper`
     plan = make_plan("url", data, TrainingRequest(ways=3, shots=2, recipe=recipe, backbone=NARROW))
     assert [teacher.algorithm for teacher in plan.teachers] == ["baseline"]
     assert plan.selects == {"adapt_lr": (0.0, 0.1, 1.0)}
@@ -102,7 +102,7 @@ def test_published_numbers_are_those_of_the_papers_own_rates():
 
 
 def alignment_by_loops(x, y, kernel):
-    """CKA by traces with the centring matrix, entry by entry."""
+    """Return CKA by traces with the centring matrix."""
     n = len(x)
 
     def matrix(rows):
@@ -260,7 +260,7 @@ def test_the_softened_divergence_is_kullbacks_and_leiblers(float64):
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_a_loss_is_the_sum_over_domains_of_labels_features_and_logits(kernel, float64):
     learner, source = of_two_domains(distil=0.5, kernel=kernel)
-    learner.eval()  # the two forward passes below may then be apart
+    learner.eval()  # then the two domains may pass separately below
     (loss,) = islice(learner.losses(source), 1)
     source.batches_drawn = 0
     expected = 0.0

@@ -149,8 +149,8 @@ def _published_weights(name: str) -> dict[str, Any]:
     if name not in known:
         nearest = ", ".join(get_close_matches(name, known, cutoff=0.5)) or "resnet18"
         raise UsageError(
-            f"torchvision has no classification network {name!r}. It has {len(known)} others; try "
-            f"{nearest}."
+            f"torchvision has no classification network {name!r} among its {len(known)}. "
+            f"Try {nearest}."
         )
     published = {}
     for weights in models.get_model_weights(name):
