@@ -30,7 +30,6 @@ PHRASES = {
     r"\bfor a program to read\b": "as JSON",
     r"\bgo(es)? on where\b": "resume",
     r"\bif left out\b": "if omitted",
-    r"\bis not known\b": "is unknown",
     r"\b(is|are|be) had\b": "is available, is downloaded",
     r"\bjudg(e|ed|es|ing)\b": "evaluate",
     r"\bthe usual way\b": "the reference",
