@@ -86,7 +86,7 @@ class TaskOptions:
                 way, shot, self.queries, self.protocol, self.episodes, self.task_seed, split
             )
             found.append(settings)
-        return found
+        return list(dict.fromkeys(found))
 
 
 @dataclass

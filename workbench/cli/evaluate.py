@@ -49,7 +49,7 @@ def evaluate(
 
     runs = find_runs(run)
     workspace = Workspace(device=device, fresh=fresh)
-    given = open_datasets(on or [])
+    given = list(dict.fromkeys(open_datasets(on or [])))
     frames = []
     for each in runs:
         frames += _evaluate(each, given, tasks, split, workspace)

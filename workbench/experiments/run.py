@@ -162,7 +162,7 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
                 f"There are no runs in {place}; make one with: mlw train protonet --out {place}"
             )
         found += [Run(folder) for folder in inside]
-    return found
+    return list(dict.fromkeys(found))  # each once
 
 
 def learning_curves(names: Iterable[str], out: str | os.PathLike[str] = "runs") -> pd.DataFrame:

@@ -58,6 +58,7 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
         RunError: the folder cannot be written.
     """
     out = workspace.out
+    device = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
     with writable(out), FileLock(out / f".{folder.name}.lock"):
         if workspace.fresh and folder.exists():
@@ -65,14 +66,14 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
         run = Run(folder)
         if run.finished and run.manifest.result:
             return run
-        folder.mkdir(exist_ok=True)
-        _train(plan, data, run, workspace)
+        _train(plan, data, run, workspace, device)
     return Run(folder)  # what the other object has read is out of date
 
 
-def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace) -> None:
+def _train(
+    plan: Plan, data: TrainingData, run: Run, workspace: Workspace, device: torch.device
+) -> None:
     keep_freed_memory()
-    device = workspace.torch_device
     before = _train_earlier(plan, data, workspace)
     learner = build_learner(plan, data, teachers=before.load_teachers(data, device)).to(device)
     not_initialised = load_first_weights(learner, before.init)
@@ -85,6 +86,7 @@ def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace) -> No
     curve = CurveWriter(plan.settings.steps)
     _resume(training, curve, run.folder / STATE, device)
     manifest = _manifest(plan, data, learner, before, device)
+    run.folder.mkdir(exist_ok=True)
     write_manifest(run.folder, manifest)
     _steps(training, curve, run.folder, workspace.report, _progress_label(plan))
     if before.init is not None and training.steps_done == 0:
