@@ -52,6 +52,7 @@ def test_options_of_the_test_replace_those_of_the_plan(data, tmp_path):
 def test_runs_are_found(data, tmp_path):
     run = trained(data, tmp_path)
     assert find_runs([tmp_path]) == find_runs([run.folder]) == [run]
+    assert find_runs([tmp_path, run.folder]) == [run]
     shutil.rmtree(run.folder)
     with pytest.raises(RunError, match="There are no runs"):
         find_runs([tmp_path])

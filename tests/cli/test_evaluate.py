@@ -1,0 +1,127 @@
+"""`mlw eval`: runs on test tasks, as they were trained for or as asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_lines import SMALL, check_refused
+
+
+@pytest.fixture
+def run(mlw):
+    """A trained run folder."""
+    code, output, errors = mlw("train protonet --shots 2", *SMALL)
+    assert code == 0, errors
+    return Path(output.strip())
+
+
+def cells_of(mlw, line):
+    code, output, errors = mlw(f"eval {line} --json --device cpu")
+    assert code == 0, errors
+    return json.loads(output)
+
+
+def test_one_row_per_ways_and_shots(mlw, run):
+    code, output, errors = mlw(f"eval {run} --shots 1 2 --episodes 20")
+    assert code == 0
+    assert output.count("protonet") == 2
+    assert len(list(run.glob("eval/*.parquet"))) == 2
+    assert f"one row per task: {run}/eval" in errors
+    cells = cells_of(mlw, f"{run} --ways 3 4 --episodes 4")
+    assert [(cell["ways"], cell["shots"]) for cell in cells] == [(3, 2), (4, 2)]
+
+
+def test_what_is_omitted_is_what_it_was_trained_for(mlw, run):
+    (cell,) = cells_of(mlw, f"{run} --episodes 4")
+    expected = {
+        "algorithm": "protonet",
+        "test_on": "glyphs",
+        "ways": 5,
+        "shots": 2,
+        "queries": 15,
+        "episodes": 4,
+        "task_seed": 0,
+        "split": "test",
+        "oracle": False,
+        "train_sets": ["glyphs"],
+    }
+    assert {name: cell[name] for name in expected} == expected
+
+
+def test_options_reach_the_test_tasks(mlw, run):
+    line = f"{run} --queries 3 --task-seed 7 --split val --protocol unbalanced:alpha=5"
+    (cell,) = cells_of(mlw, f"{line} --episodes 4 --on glyphs:seed=1")
+    assert (cell["queries"], cell["task_seed"], cell["split"]) == (3, 7, "val")
+    assert (cell["protocol"], cell["test_on"]) == ("unbalanced:alpha=5", "glyphs:seed=1")
+
+
+def test_ways_that_vary_are_null_in_json(mlw, run):
+    (cell,) = cells_of(mlw, f"{run} --protocol meta-dataset --episodes 4")
+    assert (cell["ways"], cell["shots"], cell["queries"]) == (None, None, None)
+    output = mlw(f"eval {run} --protocol meta-dataset --episodes 4")[1]
+    assert "vary" in output
+
+
+def test_two_specs_of_one_data_set_are_one_row(mlw, run):
+    cells = cells_of(mlw, f"{run} --on glyphs glyphs:seed=0 --episodes 4")
+    assert [cell["test_on"] for cell in cells] == ["glyphs"]
+    assert cells[0]["episodes"] == 4
+
+
+def test_what_is_named_twice_is_evaluated_once(mlw, run):
+    (cell,) = cells_of(mlw, f"{run} {run} runs --shots 1 1 --ways 5 5 --episodes 4")
+    assert (cell["episodes"], cell["seeds"]) == (4, 1)
+
+
+def test_what_was_trained_on_several_data_sets_is_evaluated_on_each(mlw):
+    code, output, errors = mlw("train protonet --on glyphs glyphs:seed=1", *SMALL)
+    assert code == 0, errors
+    cells = cells_of(mlw, f"{output.strip()} --episodes 4")
+    assert [cell["test_on"] for cell in cells] == ["glyphs", "glyphs:seed=1"]
+    assert {cell["train_on"] for cell in cells} == {"glyphs + glyphs:seed=1"}
+    assert [cell["train_sets"] for cell in cells] == [["glyphs", "glyphs:seed=1"]] * 2
+
+
+def test_a_folder_of_runs_is_evaluated_on_the_same_tasks(mlw, run):
+    mlw("train baseline", *SMALL)
+    code, output, errors = mlw("eval runs --ways 5 --shots 1 --episodes 4 --device cpu")
+    assert code == 0, errors
+    assert "best" in output
+    assert "one row per task: runs/eval" in errors
+
+
+def test_a_run_of_another_format_is_one_sentence(mlw, run):
+    about = run / "run.toml"
+    text = about.read_text()
+    assert "format = 2" in text
+    about.write_text(text.replace("format = 2", "format = 1"))
+    words = ["was written in format 1", "reads format 2", "train again"]
+    check_refused(mlw, f"eval {run}", 1, words)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("nothing", 1, ["no runs in nothing"]),
+        ("RUN --ways 200", 1, ["200 ways", "160 classes"]),
+        ("RUN --ways 1", 2, ["use --ways 2 or more"]),
+        ("RUN --split holdout", 1, ["no holdout classes"]),
+        ("RUN --on glyphs:size=20", 2, ["was trained on images of 1 x 28 x 28"]),
+        ("RUN --on omniglott", 2, ["Did you mean omniglot?"]),
+        ("RUN --device tpu9", 2, ["no device 'tpu9'"]),
+        ("RUN --shots", 2, ["--shots needs a value"]),
+        ("RUN --shots=x", 2, ["whole numbers, not 'x'"]),
+    ],
+)
+def test_bad_input_gets_one_sentence(mlw, run, line, code, words):
+    check_refused(mlw, f"eval {line.replace('RUN', str(run))}", code, words)
+
+
+@pytest.mark.parametrize("option", ["--seed 1", "--train-queries 3"])
+def test_options_of_a_training_are_no_options_of_an_evaluation(mlw, run, option):
+    code, output, errors = mlw(f"eval {run} {option}")
+    assert (code, output) == (2, "")
+    assert "No such option" in errors
+    assert not (run / "eval").exists()
