@@ -1,4 +1,4 @@
-"""Evaluations: computed once, also by two processes, with options chosen on validation tasks."""
+"""Evaluations: computed once, also by two processes at once; what their rows say."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from small_runs import FEW, evaluated, plan_of, trained
+from small_runs import evaluated, plan_of, trained
 
-from workbench.data.opening import OpenDataset
 from workbench.errors import DataError, UsageError
 from workbench.experiments import evaluate_run as evaluating
 from workbench.experiments import fingerprint
-from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.experiments.run import Run
-from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
 from workbench.results import frame as frames
 from workbench.tasks.protocols import build
@@ -227,93 +224,7 @@ def test_two_processes_evaluate_one_run_at_once(tmp_path):
     assert " ".join(map(str, run.evaluations()["accuracy"])) == said[0][0].strip()
 
 
-# --- options that are chosen at test
-
-
-def test_an_option_is_chosen_on_validation_tasks_once_for_a_shape(two, tmp_path):
-    one, other = (TrainingData((member,)) for member in two.members)
-    run = trained(two, tmp_path, "taught", teachers="baseline")
-    frame = evaluated(run, two, on=one)
-    assert set(frame["selected"]) == {"sharpness=1.0"}  # -1 is the worst, 0 is chance
-    assert set(frame["selected_on"]) == {("one", "other")}
-    assert not frame["oracle"].any()
-    assert frame["accuracy"].mean() > 0.5
-    evaluated(run, two, on=other)
-    assert len(list(run.folder.glob("eval/selection-*.toml"))) == 1
-    evaluated(run, two, on=other, shots=1)
-    assert len(list(run.folder.glob("eval/selection-*.toml"))) == 2
-
-
-def test_what_the_user_gives_is_not_chosen(two, tmp_path):
-    run = trained(two, tmp_path, "taught:sharpness=-1", teachers="baseline")
-    frame = evaluated(run, two)
-    assert set(frame["selected"]) == {""}
-    assert set(frame["selected_on"]) == {()}
-    assert frame["accuracy"].mean() < 1 / 3
-
-
-def test_without_validation_classes_nothing_is_chosen_and_the_row_says_so(two, tmp_path):
-    for member in two.members:
-        del member.tables["val"]
-    run = trained(two, tmp_path, "taught", teachers="baseline")
-    frame = evaluated(run, two)
-    assert set(frame["selected"]) == {"sharpness=0.0"}  # its default
-    assert set(frame["selected_on"]) == {()}
-    assert not list(run.folder.glob("eval/selection-*.toml"))
-
-
-def test_only_data_sets_with_validation_classes_choose(two, tmp_path):
-    del two.members[0].tables["val"]
-    run = trained(two, tmp_path, "taught", teachers="baseline")
-    assert set(evaluated(run, two)["selected_on"]) == {("other",)}
-
-
-def test_an_oracle_marks_its_rows(two, tmp_path):
-    run = trained(two, tmp_path, "taught:guess=true,sharpness=1", teachers="baseline")
-    frame = evaluated(run, two)
-    assert frame["oracle"].all()
-    assert set(frame["selected"]) == {""}
-
-
-def test_an_oracle_chooses_nothing(two, tmp_path):
-    run = trained(two, tmp_path, "taught:guess=true", teachers="baseline")
-    frame = evaluated(run, two)
-    assert frame["oracle"].all()
-    assert set(frame["selected"]) == {""}
-    assert not list(run.folder.glob("eval/selection-*.toml"))
-
-
-# --- where weights and images come from
-
-
-def test_what_pre_training_saw_is_kept_and_passed_on(tmp_path):
-    from torchvision import models
-
-    path = tmp_path / "w.pth"
-    torch.save(models.get_model("squeezenet1_1", weights=None).state_dict(), path)
-    data = tiny_data((3, 32, 32))
-    network = f"torchvision:name=squeezenet1_1,weights={path},pretrained_on=imagenet"
-    request = TrainingRequest(3, 1, network, settings=FEW | {"steps": 1})
-    workspace = Workspace(tmp_path / "runs", "cpu")
-    plan = make_plan("linear_probe", data, request)
-    run = train_run(plan, data, workspace)
-    assert run.manifest.pretrained_on == ("imagenet",)
-    assert train_run(plan.init, data, workspace).manifest.pretrained_on == ("imagenet",)
-    same = train_run(make_plan("linear_probe:init=none", data, request), data, workspace)
-    first = same.learner(data, CPU).backbone.network.state_dict()
-    given = torch.load(path)
-    assert all(torch.equal(given[name], first[name]) for name in given.keys() & first.keys())
-    path.unlink()  # a run holds its own weights
-    for overlaps, word in (
-        ({}, "unknown"),
-        ({"imagenet": True}, "yes"),
-        ({"imagenet": False}, "no"),
-    ):
-        tables = data.members[0].tables
-        tested = TrainingData((OpenDataset("tested", "tested", tables, overlaps=overlaps),))
-        frame = evaluated(run, data, on=tested, fresh=True, shots=1, queries=3, episodes=4)
-        assert set(frame["pretrained_on"]) == {("imagenet",)}
-        assert set(frame["overlap"]) == {word}
+# --- where images come from
 
 
 def test_data_that_are_there_in_part_say_so(data, tmp_path):

@@ -1,40 +1,14 @@
-"""From a spec, flags and a recipe to a plan: precedence, what is fitted to data, and refusals."""
+"""From a spec, flags and a recipe to a plan: precedence, and what is trained first."""
 
 from __future__ import annotations
 
 import pytest
-from small_runs import BY_BATCH, CONV, plan_of
+from small_runs import CONV, plan_of
 
-from workbench.errors import DataError, UsageError
+from workbench.errors import UsageError
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.tasks.protocols.meta_dataset import MetaDataset
 from workbench.tasks.protocols.way_shot import WayShot
-from workbench.testing import tiny_data
-
-
-@pytest.mark.parametrize(
-    ("shots", "settings", "trained"),
-    [  # of classes of 10 images; protonet's recipe has 5 queries
-        (1, {}, (1, 5)),
-        (5, {}, (5, 5)),
-        (8, {}, (5, 5)),
-        (20, {}, (5, 5)),
-        (20, {"train_queries": 2}, (8, 2)),
-        (20, {"train_shots": 9}, (9, 1)),
-    ],
-)
-def test_training_tasks_have_the_shots_of_the_test_or_what_the_classes_give(
-    shots, settings, trained
-):
-    fitted = plan_of(tiny_data(images=10), shots=shots, **settings).settings
-    assert (fitted.train_shots, fitted.train_queries) == trained
-
-
-def test_training_ways_are_the_recipe_s_or_all_classes(data):
-    assert plan_of(data).settings.train_ways == 8  # the recipe's 20 are more than there are
-    assert plan_of(data, train_ways=4).settings.train_ways == 4
-    with pytest.raises(DataError, match="9 ways are more than the 8 classes"):
-        plan_of(data, train_ways=9)
 
 
 def test_the_spec_comes_before_flags_and_flags_before_the_recipe(data):
@@ -54,14 +28,6 @@ def test_a_plan_holds_all_options_and_remembers_the_typed_ones(data):
     assert plan.data == ("tiny",)
 
 
-def test_only_a_learner_of_a_fixed_number_of_ways_has_ways(data):
-    assert plan_of(data).ways is None
-    maml = plan_of(data, "maml")
-    assert (maml.ways, maml.settings.train_ways, maml.backbone) == (3, 3, BY_BATCH)
-    with pytest.raises(UsageError, match="cannot train at 4 ways for 3 at test"):
-        plan_of(data, "maml", train_ways=4)
-
-
 def test_a_method_without_tasks_has_no_training_protocol(data):
     plan = plan_of(data, "baseline")
     assert not plan.episodic
@@ -78,27 +44,6 @@ def test_validation_tasks_are_as_test_tasks_unless_training_tasks_vary(data):
     assert isinstance(varied.protocol, MetaDataset)
     assert varied.val_protocol == varied.protocol
     assert varied.settings.stack == 1  # few tasks have the same shape
-
-
-@pytest.mark.parametrize(
-    ("spec", "words"),
-    [
-        ("protonet:train_protocol=prequential", "prequential is for tests only; train with way-"),
-        ("maml:train_protocol=meta-dataset", "fixed number of ways, and meta-dataset draws"),
-        ("protonet:train_protocol=metadataset", "Did you mean meta-dataset"),
-    ],
-)
-def test_a_protocol_that_cannot_train_is_refused(data, spec, words):
-    with pytest.raises(UsageError, match=words):
-        plan_of(data, spec)
-
-
-def test_several_data_sets_are_not_stacked(two):
-    plan = plan_of(two)
-    assert plan.data == ("one", "other")
-    assert plan.data_label == "one + other"
-    assert plan.settings.stack == 1
-    assert plan.settings.train_ways == 6  # the smaller one has six classes
 
 
 def test_what_is_trained_first_is_a_plan_with_the_same_flags(data):

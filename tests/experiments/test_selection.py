@@ -1,0 +1,60 @@
+"""Options that a method leaves open are chosen on validation tasks, and the rows say so."""
+
+from __future__ import annotations
+
+from small_runs import evaluated, trained
+
+from workbench.tasks.splits import TrainingData
+
+
+def test_an_option_is_chosen_on_validation_tasks_once_for_a_shape(two, tmp_path):
+    one, other = (TrainingData((member,)) for member in two.members)
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    frame = evaluated(run, two, on=one)
+    assert set(frame["selected"]) == {"sharpness=1.0"}  # -1 is the worst, 0 is chance
+    assert set(frame["selected_on"]) == {("one", "other")}
+    assert not frame["oracle"].any()
+    assert frame["accuracy"].mean() > 0.5
+    evaluated(run, two, on=other)
+    assert len(list(run.folder.glob("eval/selection-*.toml"))) == 1
+    evaluated(run, two, on=other, shots=1)
+    assert len(list(run.folder.glob("eval/selection-*.toml"))) == 2
+
+
+def test_what_the_user_gives_is_not_chosen(two, tmp_path):
+    run = trained(two, tmp_path, "taught:sharpness=-1", teachers="baseline")
+    frame = evaluated(run, two)
+    assert set(frame["selected"]) == {""}
+    assert set(frame["selected_on"]) == {()}
+    assert frame["accuracy"].mean() < 1 / 3
+
+
+def test_without_validation_classes_nothing_is_chosen_and_the_row_says_so(two, tmp_path):
+    for member in two.members:
+        del member.tables["val"]
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    frame = evaluated(run, two)
+    assert set(frame["selected"]) == {"sharpness=0.0"}  # its default
+    assert set(frame["selected_on"]) == {()}
+    assert not list(run.folder.glob("eval/selection-*.toml"))
+
+
+def test_only_data_sets_with_validation_classes_choose(two, tmp_path):
+    del two.members[0].tables["val"]
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    assert set(evaluated(run, two)["selected_on"]) == {("other",)}
+
+
+def test_an_oracle_marks_its_rows(two, tmp_path):
+    run = trained(two, tmp_path, "taught:guess=true,sharpness=1", teachers="baseline")
+    frame = evaluated(run, two)
+    assert frame["oracle"].all()
+    assert set(frame["selected"]) == {""}
+
+
+def test_an_oracle_chooses_nothing(two, tmp_path):
+    run = trained(two, tmp_path, "taught:guess=true", teachers="baseline")
+    frame = evaluated(run, two)
+    assert frame["oracle"].all()
+    assert set(frame["selected"]) == {""}
+    assert not list(run.folder.glob("eval/selection-*.toml"))
