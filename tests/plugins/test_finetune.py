@@ -214,7 +214,7 @@ class Pixels(Backbone):
 def test_a_worked_example(float64):
     """Two images, (1, 0) and (0, 1), one per class; W = I, b = 0; softmax(1, 0) = (0.73, 0.27).
 
-    With sigma = 0.7311, the gradient by W is (sigma - 1)/2 on the diagonal and (1 - sigma)/2 off it.
+    If sigma = 0.7311, the gradient by W is (sigma - 1)/2 on the diagonal, (1 - sigma)/2 off it.
     The gradients by b and by the scale are 0, because features of unit length ignore the scale.
     SGD has rate 1 and decays the head's weights by 0.001.
     """

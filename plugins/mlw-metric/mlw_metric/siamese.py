@@ -64,8 +64,7 @@ class Siamese(Learner):
             yield query_loss(self, tasks, verification_loss)
 
     def _log_odds(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the log odds `(m, n)` that rows of `(m, units)` and `(n, units)` show the same
-        class.
+        """Return the log odds `(m, n)` that rows of x `(m, units)` and y `(n, units)` match.
 
         Where alpha > 0, alpha |a - b| = |alpha a - alpha b|, and likewise with -alpha where alpha <
         0. So the sum is a difference of two L1 distances, which need no tensor `(m, n, units)`.

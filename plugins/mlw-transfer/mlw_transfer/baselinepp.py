@@ -1,5 +1,4 @@
-"""Baseline++: like Baseline, with classifiers that score by the cosine between a feature and a
-class vector.
+"""Baseline++: Baseline with classifiers that score by cosines between features and class vectors.
 
 Chen, Liu, Kira, Wang, Huang: A Closer Look at Few-shot Classification, ICLR 2019, arXiv 1904.04232,
 section 3.2: softmax over the classes of cos(f(x), w_k), in training and in a new head for each

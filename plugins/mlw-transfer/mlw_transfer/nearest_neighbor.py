@@ -1,5 +1,4 @@
-"""Nearest neighbours: predict the class of the support images nearest to a query, by pixels or by
-features.
+"""Nearest neighbours: predict the class of the nearest support images, by pixels or by features.
 
 Cover, Hart: Nearest neighbor pattern classification, IEEE Transactions on Information Theory 13,
 1967. On pixels it learns nothing and is the lower bound of a table. On features of a trained

@@ -72,8 +72,7 @@ def by_batch(net: nn.Module, noted: Weights) -> nn.Module:
 
 
 def crop_and_flip(x: Tensor, random: torch.Generator) -> Tensor:
-    """Crop each image `(n, channels, height, width)` at random, resize the crop, and mirror half of
-    them.
+    """Crop images `(n, channels, height, width)` at random, resize the crops, mirror half of them.
 
     The crops are those of `augment=crop+flip`: 8 to 100% of the area, with aspect ratios 3:4 to
     4:3.

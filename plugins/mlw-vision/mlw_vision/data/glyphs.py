@@ -1,5 +1,4 @@
-"""Glyphs: characters of an invented alphabet, drawn by code from a seed; there is nothing to
-download.
+"""Glyphs: characters of an invented alphabet, drawn by code from a seed without any download.
 
 A character consists of a few strokes, each a cubic Bézier curve. Each drawing is by another hand,
 which moves the control points, stretches, slants and rotates the character, and has its own pen.
@@ -35,9 +34,9 @@ Floats = NDArray[np.float64]
 
 
 class Glyphs(Dataset):
-    """Characters of an invented alphabet: 400 to train on, 80 to validate, 160 to test, 20 drawings
-    each.
+    """Characters of an invented alphabet: 400 to train on, 80 to validate, 160 to test.
 
+    Each has 20 drawings.
     5-way 1-shot: nearest neighbour on raw pixels reaches 53%, a prototypical network after 1,400
     tasks 94%.
     """

@@ -1,5 +1,6 @@
-"""Lake's runs: the 20 tasks on which people and machines were compared, 20-way 1-shot within an
-alphabet.
+"""Lake's runs: the 20 tasks on which people and machines were compared.
+
+They are 20-way 1-shot tasks within an alphabet.
 
 Lake, Salakhutdinov, Tenenbaum: Human-level concept learning through probabilistic program
 induction, Science 350, 2015. https://github.com/brendenlake/omniglot
@@ -25,9 +26,9 @@ RUNS = tuple(f"run{number:02d}" for number in range(1, 21))
 
 
 class LakeRuns(Dataset):
-    """400 classes "run01/class01", all for test, of two drawings: one to learn from, one to
-    recognise.
+    """400 classes "run01/class01", all to test on, of two drawings each.
 
+    The first drawing is the one to learn from, the second the one to recognise.
     Strokes are white on black. A group is a run; a task takes all of its 20 classes.
     """
 

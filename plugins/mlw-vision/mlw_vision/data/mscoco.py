@@ -86,8 +86,7 @@ def _objects_by_kind(table: dict[str, Any], members: Mapping[str, str]) -> dict[
 
 
 def around(box: list[float], width: int, height: int) -> Crop:
-    """Return a box (left, upper, width, height) enlarged by `RATIO` about its centre, within the
-    image.
+    """Enlarge a box (left, upper, width, height) by `RATIO` about its centre, within the image.
 
     COCO counts from the centres of pixels, a crop from their corners.
     """

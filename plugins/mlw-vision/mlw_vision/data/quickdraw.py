@@ -1,5 +1,4 @@
-"""Quick, Draw!: 345 things, some 50 million drawings by the players of a game, as bitmaps of 28 x
-28.
+"""Quick, Draw!: 345 things in some 50 million drawings by the players of a game, 28 x 28 bitmaps.
 
 Ha, Eck: A Neural Representation of Sketch Drawings, 2017, arXiv 1704.03477.
 https://github.com/googlecreativelab/quickdraw-dataset

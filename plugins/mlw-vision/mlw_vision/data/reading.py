@@ -1,5 +1,4 @@
-"""What the data sets share: options, split lists, finding the members of an archive, resizing
-arrays.
+"""What data sets share: options, split lists, members of an archive, resizing of arrays.
 
 Letters: n images, h and w their height and width.
 """
@@ -139,8 +138,7 @@ def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
 
 
 def resize(images: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
-    """Convert arrays `(n, h, w)` or `(n, h, w, 3)` to images of a class, `(n, channels, size,
-    size)`.
+    """Resize arrays `(n, h, w)` or `(n, h, w, 3)` to images `(n, channels, size, size)`.
 
     Resized by LANCZOS, like image files.
     """
