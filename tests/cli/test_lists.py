@@ -80,20 +80,20 @@ def test_test_on_is_another_name_of_on():
     for command in ("compare protonet", "eval runs/x"):
         wide = widen(f"{command} --test-on glyphs omniglot:size=84".split())
         assert wide == [*command.split(), "--on", "glyphs", "--on", "omniglot:size=84"]
-    wide = widen("compare protonet --train-on a b --test-on c d".split())
-    data = "--train-on a --train-on b --on c --on d".split()
+    wide = widen(["compare", "protonet", "--train-on", "a", "b", "--test-on", "c", "d"])
+    data = ["--train-on", "a", "--train-on", "b", "--on", "c", "--on", "d"]
     assert wide == ["compare", "protonet", *data]
 
 
 def test_train_on_is_another_name_of_on_where_one_trains():
-    wide = widen("train protonet --train-on glyphs glyphs:seed=1 --shots 5".split())
-    assert wide == "train protonet --on glyphs --on glyphs:seed=1 --shots 5".split()
+    wide = widen(["train", "protonet", "--train-on", "glyphs", "glyphs:seed=1", "--shots", "5"])
+    assert wide == ["train", "protonet", "--on", "glyphs", "--on", "glyphs:seed=1", "--shots", "5"]
 
 
 def test_both_names_are_one_sentence():
     words = r"^--on and --test-on are two names of one option; give one of them$"
     with pytest.raises(UsageError, match=words):
-        widen("compare protonet --on glyphs --test-on omniglot".split())
+        widen(["compare", "protonet", "--on", "glyphs", "--test-on", "omniglot"])
     words = r"^--test-on needs a value, for instance: --test-on omniglot$"
     with pytest.raises(UsageError, match=words):
-        widen("compare protonet --test-on".split())
+        widen(["compare", "protonet", "--test-on"])

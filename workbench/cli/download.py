@@ -150,7 +150,7 @@ def _add(text: str, name: str, source: str) -> None:
         record = add_folder(text, source, report=report)
     if before is not None and before.content != record.content:
         remove_prepared(name)
-        _show.note(f"{name} was {before.origin} as it was then; its prepared images are removed")
+        _show.note(f"{name} has changed: the images prepared from {before.origin} are removed")
     _show.out(str(record))
 
 

@@ -18,6 +18,8 @@ from workbench.errors import WorkbenchError
 from workbench.plugin.registry import registry
 from workbench.version import __version__
 
+INTERRUPTED = 130  # exit code
+
 app = typer.Typer(
     name="mlw",
     help="Train, evaluate and fairly compare few-shot and meta-learning methods.",
@@ -45,7 +47,10 @@ def mlw(
 
 
 def run() -> None:
-    """Run `mlw`. Exit codes: 0 for success, 2 for wrong usage, 1 for other errors."""
+    """Run `mlw`.
+
+    Exit codes: 0 for success, 2 for wrong usage, 130 for Ctrl-C, 1 for other errors.
+    """
     words = sys.argv[1:]
     debug = "--debug" in words
     if debug:
@@ -62,9 +67,12 @@ def run() -> None:
             raise
         print(f"mlw: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Typer turns Ctrl-C within a command into an exit with this code, and prints nothing
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
         print("mlw: stopped; run the same command again to resume", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, for instance `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -1,110 +1,25 @@
-"""`mlw download` as it is typed: what it prints and leaves, and what one is told when something is wrong."""
+"""`mlw download`: what it prints and leaves, and what one is told when something is wrong."""
 
 from __future__ import annotations
 
-import io
-import json
-import subprocess
-import sys
-from pathlib import Path
+import zipfile
 
 import pytest
+from command_lines import SMALL, check_refused, sentence
+from image_folders import class_folders
 from local_server import serve
-from PIL import Image
-from places import SHARED, needs_published
-from plugin_packages import place
+from places import SHARED
 from publisher import drawings, write_zip
 
-from workbench.cli import main
-from workbench.data.download import transfer as fetching
+from workbench.data.download import transfer
 from workbench.data.image_folder.record import record_path
+from workbench.data.opening import open_dataset
 from workbench.plugin.registry import registry
 
-real = needs_published("images_background_small1.zip", "images_background_small2.zip")
-
-PLUGIN = """
-import numpy as np
-from workbench import hookimpl
-from workbench.data.files.archive import Archive
-from workbench.data.dataset import Dataset, ImageClass
-
-class Tiny(Dataset):
-    "Drawings."
-    manifest = "tiny"
-    def classes(self, split, files):
-        with Archive(files["tiny.zip"]) as archive:
-            names = [name for name in archive.images() if split == "test"]
-            if names:
-                yield ImageClass("all", np.stack([archive.image(name, size=8, channels=1) for name in names]))
-
-class Asked(Tiny):
-    manifest = "asked"
-
-@hookimpl
-def register_datasets(register):
-    register("tiny", Tiny)
-    register("asked", Asked)
-"""
-ABOUT = 'homepage = "https://example.invalid"\nlicence = "CC0"\ncitation = "Nobody, 2020"\n'
+real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
 STEPS = "Ask Nobody for tiny.zip. Then run: mlw download asked --from FILE"
 
-
-@pytest.fixture
-def mlw(tmp_path, monkeypatch, capsys):
-    """Run a command in this process with an empty cache; exit code, standard output, standard error."""
-    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-    def run(line, *more):
-        monkeypatch.setattr(sys, "argv", ["mlw", *line.split(), *map(str, more)])
-        code = 0
-        try:
-            main.run()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A publisher's server, and a plugin with data sets published there."""
-    folder = tmp_path / "published"
-    folder.mkdir()
-    write_zip(folder / "tiny.zip", drawings())
-    site = tmp_path / "site"
-    place(site, "mlw-tiny", PLUGIN)
-    with serve(folder) as running:
-        counts = "counts = { images = 12, characters = 6 }"
-        (site / "mlw_tiny" / "datasets.toml").write_text(
-            f'[tiny]\n{ABOUT}[[tiny.file]]\nname = "tiny.zip"\nurl = "http://127.0.0.1:9/tiny.zip"\n'
-            f'mirrors = ["{running.url}tiny.zip"]\n{counts}\n'
-            f'[asked]\n{ABOUT}access = "by hand"\nsteps = "{STEPS}"\n[[asked.file]]\nname = "tiny.zip"\n{counts}\n'
-        )
-        monkeypatch.syspath_prepend(str(site))
-        registry.cache_clear()
-        yield running
-    registry.cache_clear()
-    sys.modules.pop("mlw_tiny", None)
-
-
-def birds(folder: Path, classes: int = 3, images: int = 4) -> Path:
-    for number in range(classes):
-        (folder / f"class {number:02d}").mkdir(parents=True)
-        for image in range(images):
-            stream = io.BytesIO()
-            Image.new("RGB", (9, 9), (number * 5, image * 40, 0)).save(stream, "PNG")
-            (folder / f"class {number:02d}" / f"{image}.png").write_bytes(stream.getvalue())
-    return folder
-
-
-def sentence(errors: str) -> str:
-    assert "Traceback" not in errors
-    last = errors.strip().splitlines()[-1]
-    assert last.startswith("mlw: ")
-    return last
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 # --- fetching
@@ -150,11 +65,7 @@ def test_a_part_says_so(mlw, server, tmp_path):
     assert "a part: 8 of 12 images" in output
     assert "this is a part, 8 of 12 images; results measured on it say so" in errors
     assert "part: 8 of 12 images" in mlw("download --list")[1]
-    from workbench.tasks.splits import open_data
-
-    open_data.cache_clear()
-    assert open_data("asked").part == "8 of 12 images"
-    open_data.cache_clear()
+    assert open_dataset("asked").part == "8 of 12 images"
 
 
 def test_one_of_several_that_fails_stops_no_other(mlw, server):
@@ -166,28 +77,25 @@ def test_one_of_several_that_fails_stops_no_other(mlw, server):
     assert sentence(errors) == "mlw: 2 of 3 failed"
 
 
-def test_info_tells_how_it_is_had(mlw, server):
-    output = mlw("info asked")[1]
-    for part in (
-        "by hand",
-        STEPS,
-        "CC0",
-        "Nobody, 2020",
-        "learnt at the first download",
-        "12 images, 6 characters",
-    ):
-        assert part in output
-    assert "mlw download asked" in output
-    files = json.loads(mlw("info tiny --json")[1])[0]["files"]
-    assert files["access"] == "direct"
-    assert files["files"][0] | {"urls": []} == {
-        "name": "tiny.zip",
-        "form": "",
-        "urls": [],
-        "megabytes": 0.0,
-        "checksum": "",
-        "counts": {"images": 12, "characters": 6},
-    }
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 no zip at all", b"<!doctype html><html>quota exceeded</html>"]
+)
+def test_a_damaged_archive_is_one_sentence_and_nothing_stays(mlw, cache, tmp_path, content):
+    path = tmp_path / "images_background_small1.zip"
+    path.write_bytes(content)
+    code, output, errors = mlw("download omniglot_small1 --from", path)
+    assert (code, output) == (1, "")
+    assert sentence(errors)
+    assert not list(cache.glob("**/*.zip"))
+    assert not list(cache.glob("prepared/*/index.json"))
+
+
+def test_an_archive_with_too_few_images_is_refused_by_count(mlw, tmp_path):
+    with zipfile.ZipFile(tmp_path / "images_background_small1.zip", "w") as archive:
+        archive.writestr("images_background_small1/Greek/character01/0001_01.png", b"x")
+    code, _, errors = mlw("download omniglot_small1 --from", tmp_path)
+    assert code == 1
+    assert "2,720" in sentence(errors)
 
 
 # --- what is here
@@ -248,7 +156,7 @@ def test_what_two_data_sets_share_is_said(mlw, server, monkeypatch):
 
 
 def test_a_transfer_that_was_cut_is_listed(mlw, server, monkeypatch):
-    monkeypatch.setattr(fetching, "CHUNK", 100)
+    monkeypatch.setattr(transfer, "CHUNK", 100)
     server.cut, server.tag = 1000, '"one"'
     code, _, errors = mlw("download tiny")
     assert code == 1
@@ -259,10 +167,11 @@ def test_a_transfer_that_was_cut_is_listed(mlw, server, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("download", "say which data set"),
-        ("download tiny --list --remove", "are three things"),
-        ("download tiny --verify --from x", "no --from"),
-        ("download tiny:size=3 --remove", "give the name alone, tiny"),
+        ("download", "name a data set, for instance: mlw download omniglot"),
+        ("download tiny --list --remove", "do different things; give one of them"),
+        ("download tiny --verify --from x", "without --from and --partial"),
+        ("download tiny:size=3 --remove", "give the name without options, tiny"),
+        ("download omniglot --from nowhere", "nowhere does not exist"),
         ("download nothing", "for images of your own: mlw download nothing --from FOLDER"),
         ("download nothing --from nowhere", "nowhere does not exist"),
         ("download nothing --from https://example.invalid/", "a folder or an archive of your own"),
@@ -270,16 +179,14 @@ def test_a_transfer_that_was_cut_is_listed(mlw, server, monkeypatch):
     ],
 )
 def test_what_cannot_be_meant(mlw, server, line, words):
-    code, output, errors = mlw(line)
-    assert (code, output) == (2, "")
-    assert words in sentence(errors)
+    check_refused(mlw, line, 2, [words])
 
 
 # --- images of one's own
 
 
 def test_a_folder_of_one_s_own_works_everywhere(mlw, tmp_path):
-    folder = birds(tmp_path / "birds")
+    folder = class_folders(tmp_path / "birds", 3, 4)
     code, output, errors = mlw("download my-birds --from", folder)
     assert code == 0, errors
     assert f"my-birds: 3 classes, 12 images from {folder} (class folders)" in output
@@ -298,7 +205,7 @@ def test_a_folder_of_one_s_own_works_everywhere(mlw, tmp_path):
 
 
 def test_a_folder_is_forgotten_and_its_images_stay(mlw, tmp_path):
-    folder = birds(tmp_path / "birds")
+    folder = class_folders(tmp_path / "birds", 3, 4)
     mlw("download my-birds --from", folder)
     code, output, _ = mlw("download my-birds --remove")
     assert code == 0
@@ -310,7 +217,7 @@ def test_a_folder_is_forgotten_and_its_images_stay(mlw, tmp_path):
 
 
 def test_a_folder_that_is_gone_and_one_that_changed(mlw, tmp_path):
-    folder = birds(tmp_path / "birds")
+    folder = class_folders(tmp_path / "birds", 3, 4)
     mlw("download my-birds --from", folder)
     (folder / "class 00" / "0.png").unlink()
     code, _, errors = mlw("download my-birds --verify")
@@ -321,7 +228,7 @@ def test_a_folder_that_is_gone_and_one_that_changed(mlw, tmp_path):
     )
     code, output, errors = mlw("download my-birds --from", folder)
     assert code == 0
-    assert "what was prepared from it is removed" in errors
+    assert f"my-birds has changed: the images prepared from {folder} are removed" in errors
     assert "11 images" in output
     folder.rename(tmp_path / "moved")
     assert "which is gone" in mlw("download --list")[1]
@@ -333,7 +240,7 @@ def test_a_folder_that_is_gone_and_one_that_changed(mlw, tmp_path):
 
 
 def test_a_damaged_record_is_mended_by_what_the_sentence_says(mlw, tmp_path):
-    folder = birds(tmp_path / "birds")
+    folder = class_folders(tmp_path / "birds", 3, 4)
     mlw("download my-birds --from", folder)
     record_path("my-birds").write_text("name = 3")
     assert "your own" in mlw("list datasets")[1]
@@ -348,17 +255,16 @@ def test_a_damaged_record_is_mended_by_what_the_sentence_says(mlw, tmp_path):
 def test_a_name_like_a_plugin_s_is_asked_about(mlw, tmp_path):
     assert (
         "omniglto is a new name (did you mean omniglot?)"
-        in mlw("download omniglto --from", birds(tmp_path / "b"))[2]
+        in mlw("download omniglto --from", class_folders(tmp_path / "b", 3))[2]
     )
 
 
 def test_methods_are_compared_on_a_folder_of_one_s_own(mlw, tmp_path):
-    folder = birds(tmp_path / "birds", classes=40)
+    folder = class_folders(tmp_path / "birds", 40, 4)
     mlw("download my-birds:size=28,channels=1 --from", folder)
-    line = "compare protonet baseline:head_epochs=2 --on my-birds:size=28,channels=1 --shots 1 --queries 2"
-    code, output, errors = mlw(
-        f"{line} --ways 5 --episodes 8 --steps 2 --device cpu --train-queries 2 --backbone conv4"
-    )
+    line = "compare protonet baseline:head_epochs=2 --on my-birds:size=28,channels=1 --ways 5"
+    few = "--shots 1 --queries 2 --train-queries 2 --episodes 8 --backbone conv4"
+    code, output, errors = mlw(f"{line} {few}", *SMALL)
     assert code == 0, errors
     assert "protonet" in output
 
@@ -376,11 +282,3 @@ def test_real_archives(mlw, ways):
     assert code == 0, errors
     assert output.count("checksum verified") == 2
     assert mlw("download omniglot_small1 omniglot_small2 --verify")[0] == 0
-
-
-def test_bars_are_drawn_on_a_terminal_only(mlw, server):
-    errors = mlw("download tiny")[2]
-    assert "\x1b" not in errors
-    script = Path(sys.executable).with_name("mlw")
-    done = subprocess.run([script, "download", "--list"], capture_output=True, text=True)
-    assert (done.returncode, "\x1b" in done.stdout) == (0, False)

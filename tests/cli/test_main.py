@@ -1,0 +1,104 @@
+"""The command itself: exit codes, errors, help, and what is shown while it runs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+from workbench import __version__
+from workbench.cli.main import app
+
+MLW = Path(sys.executable).with_name("mlw")
+
+
+def real(*words, **options):
+    """Run the installed command."""
+    return subprocess.run([MLW, *words], capture_output=True, text=True, check=False, **options)
+
+
+def test_the_version_is_printed(mlw):
+    assert mlw("--version") == (0, f"mlw {__version__}\n", "")
+
+
+def test_without_words_it_prints_help(mlw):
+    code, output, errors = mlw("")
+    assert code in (0, 2)  # as Typer has it
+    for command in ("train", "eval", "compare", "report", "list", "info", "plugins", "download"):
+        assert command in output + errors
+
+
+def test_every_command_has_help(mlw):
+    for command in app.registered_commands:
+        code, output, _ = mlw(f"{command.name} --help")
+        assert code == 0
+        assert f"mlw {command.name}" in output
+        assert mlw(f"{command.name} -h")[1] == output
+
+
+def test_debug_shows_the_traceback():
+    result = real("--debug", "train", "nothing")
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr
+    assert "UnknownName" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["list"], 0), (["train", "nothing"], 2), (["eval", "nothing"], 1), (["train", "--nope"], 2)],
+)
+def test_the_command_exits_as_promised(words, code, tmp_path):
+    result = real(*words, cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_says_how_to_resume(mlw, monkeypatch):
+    def interrupt(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("workbench.tasks.splits.open_training_data", interrupt)
+    code, output, errors = mlw("train protonet")
+    assert (code, output) == (130, "")
+    assert errors == "mlw: stopped; run the same command again to resume\n"
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    line = f"{MLW} list --json | head -c 10"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert len(done.stdout) == 10
+
+
+def test_no_colours_where_the_output_is_no_terminal():
+    done = real("list")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_the_help_pages_in_the_docs_are_current():
+    page = ROOT / "docs" / "generate.py"
+    subprocess.run([sys.executable, page, "--check"], check=True)
+
+
+def test_ctrl_c_in_a_training_says_how_to_resume(tmp_path):
+    command = [MLW, "train", "protonet", "--steps", "100000", "--device", "cpu"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/*/run.toml")):
+            assert time.monotonic() < until, process.poll()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output == ""
+    assert errors.splitlines()[-1] == "mlw: stopped; run the same command again to resume"
+    assert "Traceback" not in errors
