@@ -289,3 +289,15 @@ def test_each_with_predicts_each_query_in_a_batch_with_the_support(float64):
 
     expected = torch.stack([model(torch.cat([support, query[None]]))[-1] for query in x])
     assert torch.allclose(each_with(model, support, x, at_once=3), expected)
+
+
+def test_gradients_of_distances_within_one_set_keep_their_order():
+    """URL's kernel alignment passes one tensor twice; another order of sums changes last digits."""
+    x = torch.randn(40, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    weights = torch.randn(40, 40, generator=torch.Generator().manual_seed(1))
+    (ours,) = torch.autograd.grad((weights * squared_distances(x, x)).sum(), x)
+    squares = (x.square().sum(-1)[:, None] - 2 * x @ x.mT + x.square().sum(-1)[None, :]).clamp_min(
+        0
+    )
+    (written,) = torch.autograd.grad((weights * squares).sum(), x)
+    assert torch.equal(ours, written)

@@ -69,9 +69,9 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     y = y.to(torch.promote_types(y.dtype, torch.float32))
     with torch.autocast(x.device.type, enabled=False):
-        squares_of_x = x.square().sum(-1)[:, None]
-        squares_of_y = y.square().sum(-1)[None, :]
-        return (squares_of_x - 2 * x @ y.mT + squares_of_y).clamp_min(0)
+        # in this order: where x is y, autograd sums the gradients of the three terms in it
+        distances = x.square().sum(-1)[:, None] - 2 * x @ y.mT
+        return (distances + y.square().sum(-1)[None, :]).clamp_min(0)
 
 
 def cosines(x: Tensor, y: Tensor) -> Tensor:
