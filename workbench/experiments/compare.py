@@ -6,10 +6,8 @@ command again costs nothing, and resumes where it was stopped.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -20,7 +18,7 @@ import pandas as pd
 from workbench.errors import UnknownName
 from workbench.experiments.cells import Cell, Comparison, plan_cells
 from workbench.experiments.evaluate_run import evaluate_run
-from workbench.experiments.fingerprint import run_folder
+from workbench.experiments.fingerprint import digest, run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning.settings import settings_options
@@ -89,6 +87,7 @@ def compare(
         known = [*WORKSPACE, *EVALUATION, *AXES, *settings_options()]
         if name not in known:
             raise UnknownName("setting", name, known)
+    given["out"] = Path(given.get("out", "runs"))
     workspace = Workspace(**_taken(given, WORKSPACE))
     common = EvaluationSettings(**_taken(given, EVALUATION))
     evaluations = []
@@ -106,7 +105,7 @@ def compare(
         baselines=_several(baseline or ()),
         settings=_taken(given, settings_options()),
     )
-    return run_comparison(comparison, replace(workspace, out=Path(workspace.out)))
+    return run_comparison(comparison, workspace)
 
 
 def run_comparison(comparison: Comparison, workspace: Workspace) -> pd.DataFrame:
@@ -141,11 +140,12 @@ def _run_cell(cell: Cell, place: str, workspace: Workspace, finished: set[Path])
 def _folder_name(frame: pd.DataFrame, comparison: Comparison) -> str:
     """Return the methods, and a hash of what was compared."""
     cells = frame[["run", "test_on", "ways", "shots", "queries"]].drop_duplicates()
-    evaluations = [repr(settings) for settings in comparison.evaluations]
-    covered = [cells.astype(str).to_numpy().tolist(), evaluations]
-    digest = hashlib.sha256(json.dumps(covered).encode()).hexdigest()[:8]
+    covered = {
+        "cells": cells.astype(str).to_numpy().tolist(),
+        "evaluations": [asdict(settings) for settings in comparison.evaluations],
+    }
     methods = "-".join(frame["algorithm"].unique()).replace("/", "-")
-    return f"{methods[:60]}-{digest}"
+    return f"{methods[:60]}-{digest(covered)}"
 
 
 def _write(frame: pd.DataFrame, folder: Path, baselines: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from workbench.errors import UsageError
@@ -65,7 +66,7 @@ class Plan:
         """Whether training draws tasks."""
         return self.settings.train_ways is not None
 
-    @property
+    @cached_property
     def protocol(self) -> TaskProtocol | None:
         """How training tasks are drawn; None where training draws none."""
         settings = self.settings
@@ -78,7 +79,7 @@ class Plan:
             settings.train_queries,
         )
 
-    @property
+    @cached_property
     def val_protocol(self) -> TaskProtocol:
         """How validation tasks are drawn: as test tasks, unless training tasks vary in shape."""
         drawn = self.protocol
