@@ -214,7 +214,7 @@ def curves_figure(found: list[Measurement]) -> Figure:
     methods = set()
     for each in found:
         plan = each.run.plan  # a run can be tested with other ways than it was validated with
-        panel = panels.setdefault((plan.val_ways, plan.val_shots), {})
+        panel = panels.setdefault(plan.validation[:2], {})
         panel.setdefault(plan.algorithm, each.run)
         methods.add(plan.algorithm)
     size = (8, 4.2 * len(panels))

@@ -11,7 +11,8 @@ import pytest
 from small_runs import plan_of
 
 from workbench.experiments import fingerprint
-from workbench.experiments.fingerprint import run_folder, source_checksum, source_checksums
+from workbench.experiments.fingerprint import source_checksum, source_checksums
+from workbench.experiments.run import run_folder
 from workbench.testing import tiny_data
 
 

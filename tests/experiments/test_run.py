@@ -18,8 +18,8 @@ from workbench.experiments.run import (
     Run,
     find_runs,
     finished_run,
+    learned_from,
     learning_curves,
-    training_data_of,
 )
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
@@ -156,12 +156,12 @@ def test_what_was_learned_from_goes_back_through_all_runs(data, tmp_path):
     second = plan_of(land, f"protonet:init={first.folder.name}")
     run = train_run(second, land, Workspace(tmp_path, "cpu"))
     third = plan_of(data, f"simpleshot:init={run.folder}")
-    assert training_data_of(third, tmp_path) == {"tiny", "land", "sea"}
+    assert learned_from(third, tmp_path) == {"tiny", "land", "sea"}
     with pytest.raises(RunError, match="is not a finished run"):
-        training_data_of(plan_of(data, "simpleshot:init=nowhere"), tmp_path)
+        learned_from(plan_of(data, "simpleshot:init=nowhere"), tmp_path)
 
 
 def test_what_teachers_learned_from_counts(two, tmp_path):
     plan = plan_of(two, "taught:teachers=baseline")
     alone = replace(plan, data=("one",))
-    assert training_data_of(alone, tmp_path) == {"one", "other"}
+    assert learned_from(alone, tmp_path) == {"one", "other"}

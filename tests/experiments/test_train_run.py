@@ -14,8 +14,7 @@ from small_runs import (
 
 from workbench.errors import DataError, RunError, TrainingError
 from workbench.experiments import train_run as training
-from workbench.experiments.fingerprint import run_folder
-from workbench.experiments.run import Run
+from workbench.experiments.run import Run, run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
 from workbench.testing import tiny_data

@@ -38,27 +38,27 @@ def test_the_usual_settings():
     ],
 )
 def test_what_is_omitted_is_as_usual_or_what_the_classes_give(counts, shots, fitted):
-    settings = EvaluationSettings(shots=shots).fitted(class_index(counts))
-    assert (settings.ways, settings.queries) == fitted
-    assert settings.shots == shots
+    shape = EvaluationSettings(shots=shots).shape(class_index(counts))
+    assert (shape.ways, shape.queries) == fitted
+    assert shape.shots == shots
 
 
 def test_what_is_given_is_not_changed():
     given = EvaluationSettings(ways=7, shots=3, queries=40)
-    assert given.fitted(class_index([20] * 5)) == given
+    assert given.shape(class_index([20] * 5)) == (7, 3, 40)
 
 
 def test_a_run_has_its_own_usual_ways():
     classes = class_index([20] * 30)
-    assert EvaluationSettings().fitted(classes, usual_ways=20).ways == 20
-    assert EvaluationSettings(ways=3).fitted(classes, usual_ways=20).ways == 3
-    assert EvaluationSettings().fitted(class_index([20] * 4), usual_ways=20).ways == 4
+    assert EvaluationSettings().shape(classes, usual_ways=20).ways == 20
+    assert EvaluationSettings(ways=3).shape(classes, usual_ways=20).ways == 3
+    assert EvaluationSettings().shape(class_index([20] * 4), usual_ways=20).ways == 4
 
 
 def test_test_tasks_are_those_of_the_protocol(tiny):
     tasks = evaluation_tasks(tiny, EvaluationSettings(3, 2))
     assert tasks.protocol == WayShot(3, 2, 10)
-    assert (tasks.ways, tasks.shots, tasks.queries, tasks.asked_ways) == (3, 2, 10, 3)
+    assert (tasks.ways, tasks.shots, tasks.queries, tasks.shape.ways) == (3, 2, 10, 3)
     assert tasks.dataset is tiny
     unbalanced = evaluation_tasks(tiny, EvaluationSettings(3, 2, protocol="unbalanced:alpha=5"))
     assert isinstance(unbalanced.protocol, Unbalanced)
@@ -68,7 +68,7 @@ def test_test_tasks_are_those_of_the_protocol(tiny):
 def test_where_ways_vary_they_are_missing(tiny):
     tasks = evaluation_tasks(tiny, EvaluationSettings(protocol="meta-dataset"))
     assert (tasks.ways, tasks.shots, tasks.queries) == (None, None, None)
-    assert tasks.asked_ways == 5  # a learner of a fixed number of ways is trained for these
+    assert tasks.shape.ways == 5  # a learner of a fixed number of ways is trained for these
 
 
 def test_a_protocol_is_built_once(tiny, monkeypatch):

@@ -19,10 +19,13 @@ IF_SEVERAL = ("backbone", "train_on", "test_on", "split", "protocol", "queries",
 IF_KNOWN = {"published": "published", "seed sd": "seed_sd"}
 
 
-def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -> None:
+def print_summary(
+    frame: pd.DataFrame, *, baselines: Sequence[str], json: bool, published: bool = False
+) -> None:
     """Print the summary of a tasks frame, one row per cell.
 
     Args:
+        baselines: by algorithm or label; empty for the usual ones.
         json: print JSON instead.
         published: say where published numbers come from.
     """
@@ -32,7 +35,7 @@ def print_summary(frame: pd.DataFrame, *, json: bool, published: bool = False) -
     from workbench.results.summary import summary
     from workbench.results.wording import parts
 
-    cells = summary(frame)
+    cells = summary(frame, baselines)
     if json:
         _show.as_json(for_json(cells))
         return

@@ -94,7 +94,7 @@ def compare(
             **asdict(training),
             **asdict(place),
         )
-    print_summary(frame, json=output.json, published=output.published)
+    print_summary(frame, baselines=baseline or (), json=output.json, published=output.published)
     _show.note(f"frames and figures: {frame.attrs['folder']}")
 
 

@@ -54,7 +54,7 @@ def evaluate(
     for each in runs:
         frames += _evaluate(each, given, tasks, split, workspace)
     frame = pd.concat(frames, ignore_index=True)
-    print_summary(frame, json=output.json, published=output.published)
+    print_summary(frame, baselines=(), json=output.json, published=output.published)
     where = "eval/ in each run folder"
     if len(run) == 1:
         where = f"{run[0]}/eval"
@@ -73,7 +73,7 @@ def _evaluate(
     trained_on = open_training_data(plan.data)
     frames = []
     for dataset in given or trained_on.members:
-        for settings in tasks.settings(plan.ways, plan.val_shots, split):
-            drawn = evaluation_tasks(dataset, settings, usual_ways=plan.val_ways)
+        for settings in tasks.settings(plan.ways, plan.validation.shots, split):
+            drawn = evaluation_tasks(dataset, settings, usual_ways=plan.validation.ways)
             frames.append(evaluate_run(run, drawn, workspace, trained_on=trained_on))
     return frames

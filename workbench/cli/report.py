@@ -39,15 +39,28 @@ def report(
     finished = [each for each in find_runs(run or [Path("runs")]) if each.finished]
     frame = _newest(finished)
     reported = set(frame["run"])
-    older = sorted(each.folder.name for each in finished if each.folder.name not in reported)
-    if older:
-        _show.note(f"left out, because newer runs exist or not evaluated: {', '.join(older)}")
+    _note_left_out([each for each in finished if each.folder.name not in reported])
     curves = [each.curve() for each in finished if each.folder.name in reported]
     page = html_page(frame, pd.concat(curves, ignore_index=True), baseline or ())
     with writable(out.absolute().parent):
         out.write_text(page, encoding="utf-8")
-    print_summary(frame, json=json)
+    print_summary(frame, baselines=baseline or (), json=json)
     _show.note(f"report: {out}")
+
+
+def _note_left_out(runs: list[Run]) -> None:
+    """Say which runs the report leaves out, and why."""
+    older = []
+    not_evaluated = []
+    for run in runs:
+        if run.evaluations().empty:
+            not_evaluated.append(run.folder.name)
+        else:
+            older.append(run.folder.name)
+    if older:
+        _show.note(f"left out, because newer runs of the same exist: {', '.join(older)}")
+    if not_evaluated:
+        _show.note(f"left out, because not evaluated yet (mlw eval): {', '.join(not_evaluated)}")
 
 
 def _newest(runs: list[Run]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from workbench.data.opening import OpenDataset, open_dataset, open_datasets
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
-from workbench.experiments.run import training_data_of
+from workbench.experiments.run import learned_from
 from workbench.plugin.options import Spec, parse_spec
 from workbench.plugin.registry import DEFAULT_DATASET, registry
 from workbench.tasks.settings import EvaluationSettings, EvaluationTasks, evaluation_tasks
@@ -31,7 +31,7 @@ class Comparison:
     recipe: str = "quick"
     seeds: int = 1  # trainings of each cell
     settings: Mapping[str, Any] = field(default_factory=dict)  # of training, for all algorithms
-    baselines: tuple[str, ...] = ()  # algorithms or labels; empty: see `results.summary.baselines`
+    baselines: tuple[str, ...] = ()  # algorithms or labels; empty: see `results.baselines`
 
 
 class Cell(NamedTuple):
@@ -76,8 +76,8 @@ def _cells(comparison: Comparison, tested: Sequence[_Tested], out: Path) -> Iter
     axes = (tested, comparison.algorithms, comparison.backbones, range(comparison.seeds))
     for (tasks, train), algorithm, backbone, seed in product(*axes):
         request = TrainingRequest(
-            ways=tasks.asked_ways,
-            shots=tasks.settings.shots,
+            ways=tasks.shape.ways,
+            shots=tasks.shape.shots,
             backbone=backbone,
             recipe=comparison.recipe,
             seed=seed,
@@ -86,7 +86,7 @@ def _cells(comparison: Comparison, tested: Sequence[_Tested], out: Path) -> Iter
         plan = make_plan(algorithm, train, request)
         whose = f"The images of {train.label} are"
         require_same_shape(whose, train.image_shape, tasks.dataset)
-        refuse_leak(train, tasks.dataset, training_data_of(plan, out))
+        refuse_leak(train, tasks.dataset, learned_from(plan, out))
         yield Cell(plan, train, tasks)
 
 

@@ -18,7 +18,8 @@ import pandas as pd
 from workbench.errors import UnknownName
 from workbench.experiments.cells import Cell, Comparison, plan_cells
 from workbench.experiments.evaluate_run import evaluate_run
-from workbench.experiments.fingerprint import digest, run_folder
+from workbench.experiments.fingerprint import digest
+from workbench.experiments.run import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning.settings import settings_options
@@ -64,7 +65,7 @@ def compare(
             classes are only tested on. One whose classes all train, `eurosat:split=train`, is
             evaluated as `eurosat`.
         baseline: baselines, by algorithm or label; each column of the heat map is compared with the
-            best of them. If omitted, see `workbench.results.summary.baselines`.
+            best of them. If omitted, see `workbench.results.baselines.baselines`.
         settings: by name,
 
             - of the test tasks: `ways` and `shots`, one or several; `queries` per class, `protocol`

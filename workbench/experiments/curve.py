@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.learning.training import StepReport
 
-CURVE_ROWS = 200  # rows of train.csv beside those with a validation
+CURVE_ROWS = 200  # rows of train.csv, besides those with a validation
 
 
 class CurveWriter:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from workbench.errors import RunError
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import WEIGHTS, Run
-from workbench.learning.learner import Learner, backbones
+from workbench.learning.learner import Backbone, Learner, backbones
 from workbench.tasks.splits import TrainingData, open_training_data
 
 
@@ -37,7 +37,7 @@ class EarlierRuns:
         return total
 
     def load_teachers(self, data: TrainingData, device: torch.device) -> list[Learner]:
-        """Return the trained teachers. They learn no more."""
+        """Return the trained teachers, frozen."""
         learners = []
         for run in self.teachers:
             learner = run.learner(data_of(run.plan, data), device)
@@ -72,13 +72,22 @@ def load_first_weights(learner: Learner, init: Run | None) -> tuple[str, ...]:
         else:
             missing.append(name)
     for name in missing:
-        if name.startswith("backbone."):
+        if name.startswith(_backbone_prefixes(learner)):
             raise RunError(
                 f"{init.folder.name} has no weights for {name} of this shape; "
-                "use the backbone that it was trained with"
+                "start from a run of a method and a backbone that have it"
             )
     learner.load_state_dict(fitting, strict=False)
     return tuple(missing)
+
+
+def _backbone_prefixes(learner: Learner) -> tuple[str, ...]:
+    """Return what the names of backbone weights begin with: "backbone.", "model.0." in MAML."""
+    prefixes = []
+    for name, module in learner.named_modules():
+        if isinstance(module, Backbone):
+            prefixes.append(f"{name}.")
+    return ("backbone.", *prefixes)
 
 
 def refuse_random_weights(

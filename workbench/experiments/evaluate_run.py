@@ -14,7 +14,7 @@ import pandas as pd
 from workbench.data.download.manifest import overlap
 from workbench.errors import UsageError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
-from workbench.experiments.run import EVALUATIONS, Run, training_data_of
+from workbench.experiments.run import EVALUATIONS, Run, learned_from
 from workbench.experiments.selection import TrainedMethod, select_options
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning.device import keep_freed_memory
@@ -57,7 +57,7 @@ def evaluate_run(
         trained_on = open_training_data(run.plan.data)
     dataset = tasks.dataset
     if tasks.settings.split == "test":
-        refuse_leak(trained_on, dataset, training_data_of(run.plan, run.folder.parent))
+        refuse_leak(trained_on, dataset, learned_from(run.plan, run.folder.parent))
     whose = f"{run.folder.name} was trained on images of"
     require_same_shape(whose, run.manifest.image_shape, dataset)
     sources = source_checksums(run.plan)  # old weights with changed code are another answer

@@ -10,7 +10,6 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
@@ -21,7 +20,6 @@ from typing import Any
 from workbench.experiments.plan import Plan
 from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
-from workbench.tasks.splits import TrainingData
 
 RESULTS_VERSION = 2  # raised when the core's numbers change
 
@@ -30,21 +28,6 @@ def digest(covered: Mapping[str, Any]) -> str:
     """Return eight hexadecimal digits of a checksum over plain values."""
     text = json.dumps(covered, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def run_folder(plan: Plan, data: TrainingData, out: Path) -> Path:
-    """Return where the run of a plan is or will be."""
-    covered = {
-        "plan": asdict(plan),
-        "data": data.fingerprint,
-        "sources": source_checksums(plan),
-        "results": RESULTS_VERSION,
-    }
-    parts = [plan.algorithm, data.name]
-    if plan.episodic:
-        parts.append(f"{plan.val_ways}w{plan.val_shots}s")
-    parts.append(digest(covered))
-    return out / "-".join(parts).replace("/", "-")
 
 
 def source_checksums(plan: Plan) -> dict[str, str]:

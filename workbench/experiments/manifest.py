@@ -15,6 +15,7 @@ from workbench.errors import RunError, UsageError
 from workbench.experiments.plan import Plan
 from workbench.learning.settings import TrainSettings, settings_options
 from workbench.storage import write_toml
+from workbench.tasks.sampling import TaskShape
 
 MANIFEST = "run.toml"
 FORMAT = 2  # of the run folder
@@ -137,6 +138,7 @@ def _read_plan(table: Mapping[str, Any]) -> Plan:
     values["settings"] = TrainSettings(**settings)
     values["data"] = tuple(table["data"])
     values["ways"] = table.get("ways")
+    values["validation"] = TaskShape(*table["validation"])
     values["init"] = _read_first(table["init"])
     values["teachers"] = tuple(_read_first(teacher) for teacher in table["teachers"])
     values["selects"] = {name: tuple(choices) for name, choices in table["selects"].items()}

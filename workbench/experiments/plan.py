@@ -26,7 +26,7 @@ from workbench.plugin.options import (
 from workbench.plugin.registry import registry
 from workbench.tasks.protocols.build import build_protocol
 from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import TaskProtocol
+from workbench.tasks.sampling import TaskProtocol, TaskShape
 from workbench.tasks.splits import TrainingData, joined_label
 
 NONE = "none"  # of a setting that names runs
@@ -43,9 +43,7 @@ class Plan:
     data: tuple[str, ...]  # the specs of the training data sets
     settings: TrainSettings
     ways: int | None  # of the learner itself, where it has a fixed number
-    val_ways: int
-    val_shots: int
-    val_queries: int
+    validation: TaskShape  # of validation tasks
     seed: int
     init: Plan | str = ""  # whose weights it starts from: what is trained first, or a run folder
     teachers: tuple[Plan | str, ...] = ()  # trained first, one for each training data set
@@ -85,12 +83,12 @@ class Plan:
         drawn = self.protocol
         if drawn is not None and drawn.ways is None:
             return drawn
-        return WayShot(self.val_ways, self.val_shots, self.val_queries)
+        return WayShot(*self.validation)
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What a user asks of a training, beside the algorithm and the data."""
+    """What a user asks of a training, besides the algorithm and the data."""
 
     ways: int = 5  # of test tasks
     shots: int = 1  # of test tasks
@@ -120,7 +118,6 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
     settings = fit_settings(known, chosen, {**flags, **typed}, data, request.ways, request.shots)
     backbone = _backbone(known, request.backbone, recipe_backbone)
     before = replace(request, backbone=backbone or None)
-    val_ways, val_shots, val_queries = _validation_shape(known, data, request)
     plan = Plan(
         algorithm=spec.name,
         options=_all_options(known, chosen),
@@ -129,9 +126,7 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
         data=data.labels,
         settings=settings,
         ways=request.ways if "ways" in known.filled else None,
-        val_ways=val_ways,
-        val_shots=val_shots,
-        val_queries=val_queries,
+        validation=_validation_shape(known, data, request),
         seed=request.seed,
         init=_init(settings.init, data, before),
         teachers=_teachers(settings.teachers, data, before),
@@ -178,7 +173,7 @@ def _selects(known: KnownAlgorithm, chosen: Mapping[str, Any]) -> dict[str, tupl
 
 def _validation_shape(
     known: KnownAlgorithm, data: TrainingData, request: TrainingRequest
-) -> tuple[int, int, int]:
+) -> TaskShape:
     if known.target.episodic:
         return data.validation_shape(request.ways, request.shots)
     return data.validation_shape(5, 5)  # one training serves all ways and shots

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError
+from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
 
@@ -145,6 +146,21 @@ class Run:
         return with_published(frame.reset_index(drop=True))
 
 
+def run_folder(plan: Plan, data: TrainingData, out: Path) -> Path:
+    """Return where the run of a plan is or will be."""
+    covered = {
+        "plan": asdict(plan),
+        "data": data.fingerprint,
+        "sources": source_checksums(plan),
+        "results": RESULTS_VERSION,
+    }
+    parts = [plan.algorithm, data.name]
+    if plan.episodic:
+        parts.append(f"{plan.validation.ways}w{plan.validation.shots}s")
+    parts.append(digest(covered))
+    return out / "-".join(parts).replace("/", "-")
+
+
 def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
     """Return the runs in folders: each folder is a run, or holds runs.
 
@@ -191,12 +207,12 @@ def finished_run(name: str, out: Path) -> Run:
     return run
 
 
-def training_data_of(plan: Plan, out: Path) -> set[str]:
+def learned_from(plan: Plan, out: Path) -> set[str]:
     """Return the specs of all data sets that a plan, and all that it builds on, learns from."""
     labels = set(plan.data)
     for first in (plan.init, *plan.teachers):
         if isinstance(first, Plan):
-            labels |= training_data_of(first, out)
+            labels |= learned_from(first, out)
         elif first:
-            labels |= training_data_of(finished_run(first, out).plan, out)
+            labels |= learned_from(finished_run(first, out).plan, out)
     return labels

@@ -46,10 +46,9 @@ class Selection:
     """The options that were chosen at test, on validation tasks."""
 
     options: Mapping[str, Any]
-    selected: str = ""  # "tune_lr=0.01"; "" where nothing was to choose
-    selected_on: tuple[
-        str, ...
-    ] = ()  # the data sets whose validation classes chose; () for defaults
+    selected: str = ""  # "tune_lr=0.01"; "" if there was nothing to choose
+    # data sets whose validation classes chose; () for defaults
+    selected_on: tuple[str, ...] = ()
 
 
 def select_options(
@@ -87,8 +86,7 @@ def select_options(
 def _validation_protocol(trained: TrainedMethod, tasks: EvaluationTasks) -> TaskProtocol:
     if tasks.ways is None:
         return trained.run.plan.val_protocol
-    ways, shots, queries = trained.data.validation_shape(tasks.ways, tasks.settings.shots)
-    return WayShot(ways, shots, queries)
+    return WayShot(*trained.data.validation_shape(tasks.ways, tasks.shape.shots))
 
 
 def _try_all(

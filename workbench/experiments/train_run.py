@@ -30,10 +30,10 @@ from workbench.experiments.earlier_runs import (
     pretrained_on,
     refuse_random_weights,
 )
-from workbench.experiments.fingerprint import RESULTS_VERSION, run_folder
+from workbench.experiments.fingerprint import RESULTS_VERSION
 from workbench.experiments.manifest import RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
-from workbench.experiments.run import CURVE, WEIGHTS, Run, finished_run
+from workbench.experiments.run import CURVE, WEIGHTS, Run, finished_run, run_folder
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
@@ -241,5 +241,5 @@ def _result(
 def _progress_label(plan: Plan) -> str:
     label = f"{plan.label} on {plan.data_label}"
     if plan.episodic:
-        label += f" {plan.val_ways}-way {plan.val_shots}-shot"
+        label += f" {plan.validation.ways}-way {plan.validation.shots}-shot"
     return label

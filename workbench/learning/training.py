@@ -1,7 +1,7 @@
 """The one training loop: a generator of reports, and the state that a training resumes from.
 
-A step is a meta-batch: `settings.meta_batch` tasks, drawn in stacks whose gradients are summed, or
-one batch of images for learners that draw no tasks.
+A step is a meta-batch: `settings.meta_batch` tasks, drawn in stacks whose gradients are averaged,
+or one batch of images for learners that draw no tasks.
 """
 
 from __future__ import annotations

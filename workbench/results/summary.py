@@ -91,7 +91,7 @@ def _difference(by_task: pd.DataFrame, method: str, other: str) -> tuple[float, 
 
 
 def _over_seeds(cell: pd.DataFrame) -> dict[str, Any]:
-    """Return what the rows of a cell say beside their accuracy, all training seeds together."""
+    """Return what the rows of a cell say besides their accuracy, all training seeds together."""
     by_seed = cell.groupby("train_seed", sort=False)["accuracy"].mean()
     of_seeds = cell.drop_duplicates("train_seed")  # one row per training seed
     first = cell.iloc[0]

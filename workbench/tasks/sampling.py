@@ -43,6 +43,14 @@ class Domain(NamedTuple):
     classes: ClassIndex
 
 
+class TaskShape(NamedTuple):
+    """How large the tasks are."""
+
+    ways: int
+    shots: int  # support images per class
+    queries: int  # query images per class
+
+
 class Rows(NamedTuple):
     """A stack of tasks of the same form, as row numbers and labels.
 

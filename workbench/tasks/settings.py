@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from workbench.data.opening import OpenDataset
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.build import build_protocol
-from workbench.tasks.sampling import ClassIndex, TaskProtocol
+from workbench.tasks.sampling import ClassIndex, TaskProtocol, TaskShape
 from workbench.tasks.splits import class_index
 
 USUAL_WAYS = 5
@@ -26,8 +26,8 @@ class EvaluationSettings:
     task_seed: int = 0
     split: str = "test"
 
-    def fitted(self, classes: ClassIndex, usual_ways: int = USUAL_WAYS) -> EvaluationSettings:
-        """Return the settings with ways and queries filled in, as many as the classes give."""
+    def shape(self, classes: ClassIndex, usual_ways: int = USUAL_WAYS) -> TaskShape:
+        """Return the shape of the tasks. What was not asked is as usual, if the classes allow."""
         counts = classes.counts
         ways = self.ways
         if ways is None:
@@ -35,7 +35,7 @@ class EvaluationSettings:
         queries = self.queries
         if queries is None:
             queries = max(min(USUAL_QUERIES, int(counts.min()) - self.shots), 1)
-        return replace(self, ways=ways, queries=queries)
+        return TaskShape(ways, self.shots, queries)
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,9 @@ class EvaluationTasks:
     """Tasks 0 to `settings.episodes` - 1 of one split of a data set, the same for every method."""
 
     dataset: OpenDataset
-    settings: EvaluationSettings  # fitted to the data set
+    settings: EvaluationSettings
+    shape: TaskShape  # also for a protocol that varies it: learners are trained for this shape
     protocol: TaskProtocol
-
-    @property
-    def asked_ways(self) -> int:
-        """The ways that a learner with a fixed number is trained for."""
-        assert self.settings.ways is not None  # the settings are fitted
-        return self.settings.ways
 
     @property
     def ways(self) -> int | None:
@@ -60,12 +55,12 @@ class EvaluationTasks:
     @property
     def shots(self) -> int | None:
         """Support images per class; None where they vary."""
-        return None if self.protocol.ways is None else self.settings.shots
+        return None if self.protocol.ways is None else self.shape.shots
 
     @property
     def queries(self) -> int | None:
         """Query images per class; None where they vary."""
-        return None if self.protocol.ways is None else self.settings.queries
+        return None if self.protocol.ways is None else self.shape.queries
 
 
 def evaluation_tasks(
@@ -78,9 +73,7 @@ def evaluation_tasks(
         DataError: the classes cannot give such tasks; the message has the numbers.
     """
     classes = class_index(dataset, settings.split)
-    fitted = settings.fitted(classes, usual_ways)
-    assert fitted.ways is not None
-    assert fitted.queries is not None
-    protocol = build_protocol(fitted.protocol, fitted.ways, fitted.shots, fitted.queries)
+    shape = settings.shape(classes, usual_ways)
+    protocol = build_protocol(settings.protocol, *shape)
     protocol.check(classes, f"the {settings.split} classes of {dataset.label}")
-    return EvaluationTasks(dataset, fitted, protocol)
+    return EvaluationTasks(dataset, settings, shape, protocol)

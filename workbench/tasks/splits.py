@@ -11,7 +11,7 @@ import numpy as np
 from workbench.data.opening import OpenDataset, open_dataset, open_datasets
 from workbench.errors import UsageError
 from workbench.plugin.options import parse_spec
-from workbench.tasks.sampling import ClassIndex, Domain
+from workbench.tasks.sampling import ClassIndex, Domain, TaskShape
 
 VALIDATION_QUERIES = 15  # per class, or what small classes give
 
@@ -84,16 +84,16 @@ class TrainingData:
         """The specs of the data sets that have validation classes."""
         return tuple(member.label for member in self.members if "val" in member.tables)
 
-    def validation_shape(self, ways: int, shots: int) -> tuple[int, int, int]:
-        """Return ways, shots and queries of validation tasks: as asked, if the classes allow."""
+    def validation_shape(self, ways: int, shots: int) -> TaskShape:
+        """Return the shape of validation tasks: as asked, if the classes allow."""
         if not self.validated_on:
-            return ways, shots, 0
+            return TaskShape(ways, shots, 0)
         indices = [each.classes for each in self.domains("val")]
         fewest_classes, fewest_images = smallest(indices)
         ways = min(ways, fewest_classes)
         shots = min(shots, max(fewest_images - 1, 1))
         queries = max(min(VALIDATION_QUERIES, fewest_images - shots), 1)
-        return ways, shots, queries
+        return TaskShape(ways, shots, queries)
 
 
 def joined_label(labels: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench import Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import one_hot
 
 BIAS_SPEED = 16.0  # multiplies the bias: it must keep up with a sum over thousands of units
@@ -36,7 +36,10 @@ class Siamese(Learner):
     """Learn whether two images show the same class, and classify a query by its best match."""
 
     def __init__(
-        self, backbone: Backbone, *, units: Annotated[int, "sigmoids of the last layer"] = 4096
+        self,
+        backbone: Backbone,
+        *,
+        units: Annotated[int, "sigmoids of the last layer", AtLeast(1)] = 4096,
     ):
         super().__init__()
         self.backbone = backbone

@@ -76,9 +76,8 @@ class Baseline(Learner):
         share, share_velocity = 1.0, 0.0  # s
         rows = torch.zeros_like(first_scores)  # A, (n, ways)
         velocity = torch.zeros_like(first_scores)
-        undampened = (
-            1.0  # the part of a gradient that enters the velocity; torch takes all of the first
-        )
+        # the part of a gradient that enters the velocity; torch takes all of the first
+        undampened = 1.0
         batches = shuffled(random, self.head_epochs, self.head_batch, gram, first_scores, labels)
         for batch, batch_gram, batch_first, batch_labels in batches:
             scores = share * batch_first + batch_gram @ rows  # (batch, ways)
