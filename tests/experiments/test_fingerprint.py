@@ -51,7 +51,7 @@ def test_the_hash_covers_plan_data_and_source(data, monkeypatch, changed):
         name_of(tiny_data(images=13)),
     }
     assert len(others | {first}) == 7
-    monkeypatch.setattr(fingerprint, "RESULTS_VERSION", 99)
+    monkeypatch.setattr("workbench.experiments.run.RESULTS_VERSION", 99)
     assert name_of(data) != first
     monkeypatch.undo()
     changed("ProtoNet")
