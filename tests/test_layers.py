@@ -60,7 +60,7 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "workspace algorithm training_tasks plan build fingerprint manifest run curve",
-        "earlier_runs train_run selection evaluate_run cells compare",
+        "earlier_runs train_run trained selection evaluate_run cells compare",
     ],
     "workbench.cli": [
         "_show _lists _options _progress _results",

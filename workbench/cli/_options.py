@@ -83,7 +83,13 @@ class TaskOptions:
         found = []
         for way, shot in product(all_ways, self.shots or [shots]):
             settings = EvaluationSettings(
-                way, shot, self.queries, self.protocol, self.episodes, self.task_seed, split
+                ways=way,
+                shots=shot,
+                queries=self.queries,
+                protocol=self.protocol,
+                episodes=self.episodes,
+                task_seed=self.task_seed,
+                split=split,
             )
             found.append(settings)
         return list(dict.fromkeys(found))

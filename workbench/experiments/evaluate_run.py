@@ -15,7 +15,8 @@ from workbench.data.download.manifest import overlap
 from workbench.errors import UsageError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.run import EVALUATIONS, Run, learned_from
-from workbench.experiments.selection import TrainedMethod, select_options
+from workbench.experiments.selection import select_options
+from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning.device import keep_freed_memory
 from workbench.plugin.options import options_text, parse_spec

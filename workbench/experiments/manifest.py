@@ -118,12 +118,12 @@ def _from_table(table: Mapping[str, Any]) -> RunManifest:
 def _plan_table(plan: Plan) -> dict[str, Any]:
     table = asdict(plan)
     table["options_none"] = [name for name, value in plan.options.items() if value is None]
-    table["init"] = _first_table(plan.init)
-    table["teachers"] = [_first_table(teacher) for teacher in plan.teachers]
+    table["init"] = _earlier_table(plan.init)
+    table["teachers"] = [_earlier_table(teacher) for teacher in plan.teachers]
     return table
 
 
-def _first_table(first: Plan | str) -> dict[str, Any] | str:
+def _earlier_table(first: Plan | str) -> dict[str, Any] | str:
     if isinstance(first, Plan):
         return _plan_table(first)
     return first
@@ -139,13 +139,13 @@ def _read_plan(table: Mapping[str, Any]) -> Plan:
     values["data"] = tuple(table["data"])
     values["ways"] = table.get("ways")
     values["validation"] = TaskShape(*table["validation"])
-    values["init"] = _read_first(table["init"])
-    values["teachers"] = tuple(_read_first(teacher) for teacher in table["teachers"])
+    values["init"] = _read_earlier(table["init"])
+    values["teachers"] = tuple(_read_earlier(teacher) for teacher in table["teachers"])
     values["selects"] = {name: tuple(choices) for name, choices in table["selects"].items()}
     return Plan(**values)
 
 
-def _read_first(given: Mapping[str, Any] | str) -> Plan | str:
+def _read_earlier(given: Mapping[str, Any] | str) -> Plan | str:
     if isinstance(given, str):
         return given
     return _read_plan(given)

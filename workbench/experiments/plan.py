@@ -190,7 +190,7 @@ def _check_training_tasks(plan: Plan, data: TrainingData) -> None:
 # --- what is trained first
 
 
-def _first(algorithm: str, data: TrainingData, request: TrainingRequest) -> Plan | str:
+def _plan_earlier(algorithm: str, data: TrainingData, request: TrainingRequest) -> Plan | str:
     """Plan what is trained first, with the same flags; or return the run folder that is named."""
     spec = parse_spec(algorithm)
     if not registry().knows("algorithms", spec.name):
@@ -205,7 +205,7 @@ def _first(algorithm: str, data: TrainingData, request: TrainingRequest) -> Plan
 def _init(text: str, data: TrainingData, request: TrainingRequest) -> Plan | str:
     if text == NONE:
         return ""
-    return _first(text, data, request)
+    return _plan_earlier(text, data, request)
 
 
 def _teachers(text: str, data: TrainingData, request: TrainingRequest) -> tuple[Plan | str, ...]:
@@ -223,7 +223,7 @@ def _teachers(text: str, data: TrainingData, request: TrainingRequest) -> tuple[
         )
     teachers = []
     for name, member in zip(given, data.members, strict=True):
-        teachers.append(_first(name, TrainingData((member,)), request))
+        teachers.append(_plan_earlier(name, TrainingData((member,)), request))
     return tuple(teachers)
 
 

@@ -9,36 +9,17 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import torch
 
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest
-from workbench.experiments.run import EVALUATIONS, Run
+from workbench.experiments.run import EVALUATIONS
+from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import writable
-from workbench.learning.evaluation import Evaluation, evaluate
-from workbench.learning.learner import Learner
 from workbench.plugin.options import options_text
 from workbench.storage import write_toml
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol
 from workbench.tasks.settings import EvaluationTasks
 from workbench.tasks.source import Source
-from workbench.tasks.splits import TrainingData
-
-
-@dataclass(frozen=True)
-class TrainedMethod:
-    """A trained learner, and what the workbench knows of it at test."""
-
-    run: Run
-    data: TrainingData
-    seen: bool  # whether the tasks are of a data set that it was trained on
-    device: torch.device
-
-    def learner(self, options: Mapping[str, Any] | None = None) -> Learner:
-        return self.run.learner(self.data, self.device, seen=self.seen, options=options)
-
-    def evaluate(self, learner: Learner, source: Source, episodes: int) -> Evaluation:
-        return evaluate(learner, source, episodes, precision=self.run.plan.settings.precision)
 
 
 @dataclass(frozen=True)

@@ -173,12 +173,12 @@ def _train_earlier(plan: Plan, data: TrainingData, workspace: Workspace) -> Earl
     workspace = replace(workspace, fresh=False)
     init = None
     if plan.init:
-        init = _first_run(plan.init, data, workspace)
-    teachers = [_first_run(teacher, data, workspace) for teacher in plan.teachers]
+        init = _earlier_run(plan.init, data, workspace)
+    teachers = [_earlier_run(teacher, data, workspace) for teacher in plan.teachers]
     return EarlierRuns(init, tuple(teachers))
 
 
-def _first_run(first: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
+def _earlier_run(first: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
     if not isinstance(first, Plan):
         return finished_run(first, workspace.out)
     return train_run(first, data_of(first, data), workspace)

@@ -1,0 +1,31 @@
+"""A trained method at test: its run, the data that it learned from, and where it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from workbench.experiments.run import Run
+from workbench.learning.evaluation import Evaluation, evaluate
+from workbench.learning.learner import Learner
+from workbench.tasks.source import Source
+from workbench.tasks.splits import TrainingData
+
+
+@dataclass(frozen=True)
+class TrainedMethod:
+    """A trained learner, and what the workbench knows of it at test."""
+
+    run: Run
+    data: TrainingData
+    seen: bool  # whether the tasks are of a data set that it was trained on
+    device: torch.device
+
+    def learner(self, options: Mapping[str, Any] | None = None) -> Learner:
+        return self.run.learner(self.data, self.device, seen=self.seen, options=options)
+
+    def evaluate(self, learner: Learner, source: Source, episodes: int) -> Evaluation:
+        return evaluate(learner, source, episodes, precision=self.run.plan.settings.precision)
