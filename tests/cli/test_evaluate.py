@@ -125,3 +125,10 @@ def test_options_of_a_training_are_no_options_of_an_evaluation(mlw, run, option)
     assert (code, output) == (2, "")
     assert "No such option" in errors
     assert not (run / "eval").exists()
+
+
+def test_a_list_says_by_which_seed_its_rows_differ(mlw, run):
+    assert mlw(f"eval {run} --episodes 4")[0] == 0
+    assert mlw(f"eval {run} --episodes 4 --task-seed 3")[0] == 0
+    output = mlw("report")[1]
+    assert "task seed" in output

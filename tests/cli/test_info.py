@@ -90,3 +90,24 @@ def test_how_a_data_set_is_downloaded(mlw, server):
 )
 def test_an_unknown_name_is_one_sentence(mlw, line, words):
     check_refused(mlw, f"info {line}", 2, words)
+
+
+def test_measured_results_are_told_apart(mlw):
+    code, output, errors = mlw("train protonet", *SMALL)
+    assert code == 0, errors
+    run = output.strip()
+    for more in ("", "--split val", "--task-seed 3"):
+        assert mlw(f"eval {run} --episodes 4 {more}")[0] == 0
+    tasks = [row["task"] for row in facts_of(mlw, "protonet")["measured"]]
+    assert len(set(tasks)) == len(tasks) == 3
+    assert "split val" in " ".join(tasks)
+
+
+def test_runs_of_another_format_do_not_hide_a_method(mlw):
+    old = Path("runs/old")
+    old.mkdir(parents=True)
+    (old / "run.toml").write_text("format = 1\n")
+    code, output, errors = mlw("info protonet")
+    assert code == 0
+    assert "1703.05175" in output
+    assert "no results of runs are shown" in errors

@@ -29,6 +29,7 @@ def test_a_plugin_s_data_set_with_its_options():
         ("glyphs:seed=1,size=28", "glyphs:seed=1"),
         ("glyphs:size=20,seed=1", "glyphs:seed=1,size=20"),
         ("glyphs:seed=1,size=020", "glyphs:seed=1,size=20"),
+        ("mlw-vision/glyphs:seed=1", "glyphs:seed=1"),
     ],
 )
 def test_all_specs_of_one_data_set_have_one_label(text, label):

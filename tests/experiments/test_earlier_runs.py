@@ -148,3 +148,10 @@ def test_what_pre_training_saw_is_kept_and_passed_on(tmp_path):
         frame = evaluated(run, data, on=tested, fresh=True, shots=1, queries=3, episodes=4)
         assert set(frame["pretrained_on"]) == {("imagenet",)}
         assert set(frame["overlap"]) == {word}
+
+
+def test_a_start_that_has_no_weights_for_the_backbone_is_refused(data, tmp_path):
+    """MAML's backbone has other names than ProtoNet's: nothing of it would be loaded."""
+    run = trained(data, tmp_path, "protonet")
+    with pytest.raises(RunError, match=r"has no weights for model\.0\."):
+        trained(data, tmp_path, f"maml:init={run.folder.name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ from workbench.experiments.run import (
     finished_run,
     learned_from,
     learning_curves,
+    readable_runs,
 )
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
@@ -165,3 +167,24 @@ def test_what_teachers_learned_from_counts(two, tmp_path):
     plan = plan_of(two, "taught:teachers=baseline")
     alone = replace(plan, data=("one",))
     assert learned_from(alone, tmp_path) == {"one", "other"}
+
+
+def test_a_run_named_in_two_ways_is_found_once(data, tmp_path, monkeypatch):
+    run = trained(data, tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    found = find_runs(["runs", tmp_path / "runs", run.folder])
+    assert [each.folder for each in found] == [Path("runs") / run.folder.name]
+
+
+def test_runs_that_cannot_be_read_are_left_out_with_the_reason(data, tmp_path):
+    run = trained(data, tmp_path)
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "run.toml").write_text('format = 1\nversions = { workbench = "0.0.9" }\n')
+    notes = []
+    assert readable_runs(find_runs([tmp_path]), notes.append) == [run]
+    (note,) = notes
+    assert note.startswith("left out:")
+    assert "format 1 by workbench 0.0.9" in note
+    with pytest.raises(RunError, match="format 1"):
+        readable_runs(find_runs([old]), notes.append)

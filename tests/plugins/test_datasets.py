@@ -31,12 +31,13 @@ from official_layouts import (
     tiered,
     zipped,
 )
+from open_tables import open_tables
 
 from workbench.data.dataset import ImageClass, chosen_options
 from workbench.data.download.entry import ARCHIVES, suffix_of
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of, overlap, overlaps_of
-from workbench.data.opening import open_dataset, open_tables
+from workbench.data.opening import open_dataset
 from workbench.data.tables import Table
 from workbench.errors import DataError
 from workbench.plugin.options import convert_options, options_of, parse_spec

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlw_vision.data.lake_runs import LakeRuns
+from open_tables import open_tables
 from PIL import Image
 from places import SHARED, needs_published
 from scipy.spatial import KDTree
 
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
-from workbench.data.opening import open_tables
 from workbench.data.tables import Table
 from workbench.errors import DataError
 

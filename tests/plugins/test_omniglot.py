@@ -10,12 +10,12 @@ import zipfile
 import numpy as np
 import pytest
 from mlw_vision.data.omniglot import Omniglot, OmniglotSmall1, OmniglotSmall2, characters
+from open_tables import open_tables
 from PIL import Image
 from places import SHARED, needs_published
 
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
-from workbench.data.opening import open_tables
 from workbench.errors import DataError
 
 real = needs_published(

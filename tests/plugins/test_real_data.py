@@ -17,11 +17,11 @@ from mlw_vision.data.eurosat import EuroSat
 from mlw_vision.data.isic import Isic
 from mlw_vision.data.miniimagenet import MiniImageNet
 from mlw_vision.data.reading import split_lists
+from open_tables import open_tables
 from places import SHARED, needs_published
 
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import entry_of
-from workbench.data.opening import open_tables
 from workbench.errors import DataError
 
 pytestmark = needs_published(

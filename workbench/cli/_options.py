@@ -102,7 +102,7 @@ class TrainingOptions:
     recipe: Annotated[
         str, typer.Option(help="quick (minutes on two cores) or paper (as the authors trained).")
     ] = "quick"
-    steps: Annotated[int | None, typer.Option(min=0, help="Optimizer steps.")] = None
+    steps: Annotated[int | None, typer.Option(min=0, help="Optimiser steps.")] = None
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
     precision: Annotated[
         str | None, typer.Option(help="Precision of networks: float32 or bfloat16.")

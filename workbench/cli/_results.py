@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 Cell = Mapping[str, Any]  # a row of the summary
 
 # columns of the list, where their values differ
-IF_SEVERAL = ("backbone", "train_on", "test_on", "split", "protocol", "queries", "instance")
+IF_SEVERAL = {
+    "backbone": "backbone",
+    "trained on": "train_on",
+    "test data": "test_on",
+    "split": "split",
+    "protocol": "protocol",
+    "queries": "queries",
+    "instance": "instance",
+    "task seed": "task_seed",
+}
 # columns of the list, where there is a value
 IF_KNOWN = {"published": "published", "seed sd": "seed_sd"}
 
@@ -65,7 +74,10 @@ def _print_list(cells: pd.DataFrame) -> None:
     """Print one row per cell, where all have one test data set."""
     from workbench.results.frame import records
 
-    several = [name for name in IF_SEVERAL if cells[name].nunique(dropna=False) > 1]
+    several = []
+    for heading, name in IF_SEVERAL.items():
+        if cells[name].nunique(dropna=False) > 1:
+            several.append(heading)
     known = [heading for heading, name in IF_KNOWN.items() if cells[name].notna().any()]
     columns = {"algorithm": "left", **dict.fromkeys(several, "left")}
     for heading in ("ways", "shots", "accuracy", "difference to best", *known, "training"):
@@ -82,7 +94,7 @@ def _texts(cell: Cell) -> dict[str, str]:
     from workbench.results.marks import signs
     from workbench.results.wording import as_published, plus_minus
 
-    texts = {name: str(cell[name]) for name in IF_SEVERAL}
+    texts = {heading: str(cell[name]) for heading, name in IF_SEVERAL.items()}
     options = ""
     if cell["options"]:
         options = f":{cell['options']}"

@@ -44,10 +44,10 @@ def evaluate(
     import pandas as pd
 
     from workbench.data.opening import open_datasets
-    from workbench.experiments.run import find_runs
+    from workbench.experiments.run import find_runs, readable_runs
     from workbench.experiments.workspace import Workspace
 
-    runs = find_runs(run)
+    runs = readable_runs(find_runs(run), _show.note)
     workspace = Workspace(device=device, fresh=fresh)
     given = list(dict.fromkeys(open_datasets(on or [])))
     frames = []

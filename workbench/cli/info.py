@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +11,13 @@ import typer
 
 from workbench.cli import _show
 from workbench.cli._options import Json
-from workbench.errors import DataError, UnknownName
+from workbench.errors import DataError, RunError, UnknownName
 from workbench.plugin import recipes
 from workbench.plugin.options import option_text, options_of, options_text
 from workbench.plugin.registry import KINDS, Registration, registry
 
 if TYPE_CHECKING:
-    from workbench.experiments.run import Run
+    import pandas as pd
 
 
 def info(
@@ -108,34 +108,45 @@ def _recipes(registration: Registration) -> list[dict[str, Any]]:
 
 def _measured(name: str, out: Path) -> list[dict[str, str]]:
     """Return the evaluations of an algorithm's finished runs in a folder."""
-    from workbench.experiments.run import find_runs
+    import pandas as pd
+
+    from workbench.experiments.run import find_runs, readable_runs
+    from workbench.results.grouping import varying
 
     if not any(out.glob("*/run.toml")):
         return []
+    frames = []
+    try:
+        for run in readable_runs(find_runs([out]), _show.note):
+            frame = run.evaluations()
+            if run.finished and run.plan.algorithm == name and len(frame):
+                frames.append(frame)
+    except RunError as error:
+        _show.note(f"no results of runs are shown: {error}")
+    if not frames:
+        return []
+    varied = varying(pd.concat(frames, ignore_index=True))
     rows = []
-    for run in find_runs([out]):
-        if run.finished and run.plan.algorithm == name:
-            rows += _results(run)
+    for frame in frames:
+        rows += _results(frame, varied)
     return rows
 
 
-def _results(run: Run) -> list[dict[str, str]]:
+def _results(frame: pd.DataFrame, varied: Sequence[str]) -> list[dict[str, str]]:
+    """Return what was measured with one run; `varied` are the columns to name in detail."""
     from workbench.results.frame import records
     from workbench.results.summary import summary
     from workbench.results.wording import condition_title, plus_minus
 
-    frame = run.evaluations()
-    if frame.empty:
-        return []
     rows = []
     for cell in records(summary(frame)):
         rows.append(
             {
-                "task": condition_title(cell),
+                "task": condition_title(cell, varied),
                 "options": cell["options"],
                 "accuracy": plus_minus(100 * cell["accuracy"], 100 * cell["interval"]),
                 "tasks": str(cell["episodes"]),
-                "run": run.folder.name,
+                "run": frame["run"].iloc[0],
             }
         )
     return rows

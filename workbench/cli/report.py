@@ -32,11 +32,12 @@ def report(
     """Report on runs and their evaluations: a table, and one HTML file with figures."""
     import pandas as pd
 
-    from workbench.experiments.run import find_runs
+    from workbench.experiments.run import find_runs, readable_runs
     from workbench.experiments.workspace import writable
     from workbench.results.html import html_page
 
-    finished = [each for each in find_runs(run or [Path("runs")]) if each.finished]
+    found = readable_runs(find_runs(run or [Path("runs")]), _show.note)
+    finished = [each for each in found if each.finished]
     frame = _newest(finished)
     reported = set(frame["run"])
     _note_left_out([each for each in finished if each.folder.name not in reported])

@@ -25,3 +25,7 @@ _HOMES = {
 }
 
 __getattr__ = lazy_names(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

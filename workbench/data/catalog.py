@@ -43,6 +43,7 @@ def find_dataset(text: str) -> ChosenDataset:
             have the same name.
     """
     spec = parse_spec(text)
+    name = spec.name
     own = folder_names()
     target: type[Dataset] = ImageFolder
     filled: tuple[FolderRecord, ...] = ()  # what the workbench passes to the constructor
@@ -57,9 +58,12 @@ def find_dataset(text: str) -> ChosenDataset:
         filled = (read_record(spec.name),)
     else:
         registration = registry().find("datasets", spec.name, also_known=own)
+        name = registry().short_name(registration)  # one data set has one name ...
+        if name in own:
+            name = registration.full_name  # ... which names nothing else
         target = registration.load()
         preset = registration.preset
     known = options_of(target)
     options = convert_options(spec.name, spec.options, known)
     dataset = target(*filled, **{**preset, **options})
-    return ChosenDataset(spec.name, options, known, dataset)
+    return ChosenDataset(name, options, known, dataset)

@@ -72,7 +72,7 @@ def open_dataset(text: str, *, report: Report | None = None) -> OpenDataset:
         UsageError: an unknown name or option.
         DataError: it is not downloaded, or damaged; the message says what to run.
     """
-    return _open(find_dataset(text), report)
+    return open_chosen(find_dataset(text), report)
 
 
 def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
@@ -82,12 +82,13 @@ def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
     for text in texts:
         chosen = find_dataset(text)
         if chosen.label not in by_label:
-            by_label[chosen.label] = _open(chosen)
+            by_label[chosen.label] = open_chosen(chosen)
         opened.append(by_label[chosen.label])
     return opened
 
 
-def _open(chosen: ChosenDataset, report: Report | None = None) -> OpenDataset:
+def open_chosen(chosen: ChosenDataset, report: Report | None = None) -> OpenDataset:
+    """Open a data set whose options are chosen. Raises `DataError` as `open_dataset` does."""
     origin = _origin_of(chosen.name, chosen.dataset)
     return OpenDataset(
         label=chosen.label,
@@ -97,19 +98,6 @@ def _open(chosen: ChosenDataset, report: Report | None = None) -> OpenDataset:
         overlaps=origin.overlaps,
         label_of_whole=chosen.label_of_whole,
     )
-
-
-def open_tables(name: str, dataset: Dataset) -> dict[str, Table]:
-    """Return the splits of a data set that no spec names, prepared on first use.
-
-    Args:
-        name: for the prepared folder's name and for messages.
-
-    Raises:
-        DataError: the files are not downloaded, or damaged.
-    """
-    origin = _origin_of(name, dataset)
-    return prepare(name, dataset, origin.files, origin.checksums)
 
 
 class _Origin(NamedTuple):

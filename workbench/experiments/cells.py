@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -67,7 +67,7 @@ def plan_cells(comparison: Comparison, out: Path, note: Callable[[str], None]) -
         # a misspelt name is refused before any data set is opened
         registry().find("algorithms", parse_spec(algorithm).name)
     tested = _tested(_places(comparison, note), comparison.evaluations, note)
-    cells = list(_cells(comparison, tested, out))
+    cells = _each_once(_cells(comparison, tested, out))
     _check_baselines(comparison.baselines, cells)
     return cells
 
@@ -88,6 +88,16 @@ def _cells(comparison: Comparison, tested: Sequence[_Tested], out: Path) -> Iter
         require_same_shape(whose, train.image_shape, tasks.dataset)
         refuse_leak(train, tasks.dataset, learned_from(plan, out))
         yield Cell(plan, train, tasks)
+
+
+def _each_once(cells: Iterable[Cell]) -> list[Cell]:
+    """Leave out cells that differ from an earlier one only in how they were typed."""
+    found: list[Cell] = []
+    for cell in cells:
+        same = [each for each in found if each.tasks is cell.tasks and each.plan == cell.plan]
+        if not same:
+            found.append(cell)
+    return found
 
 
 def _check_baselines(baselines: Sequence[str], cells: Sequence[Cell]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
@@ -19,10 +19,15 @@ from workbench.errors import UnknownName
 from workbench.experiments.cells import Cell, Comparison, plan_cells
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.fingerprint import digest
+from workbench.experiments.keywords import (
+    CompareKeywords,
+    TaskKeywords,
+    TrainKeywords,
+    WorkspaceKeywords,
+)
 from workbench.experiments.run import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
-from workbench.learning.settings import settings_options
 from workbench.plugin.registry import DEFAULT_DATASET
 from workbench.results.figures import accuracy_figure, difference_figure
 from workbench.results.frame import for_csv, write_tasks
@@ -31,10 +36,6 @@ from workbench.results.matrix import is_matrix
 from workbench.results.summary import differences, summary
 from workbench.storage import write_file
 from workbench.tasks.settings import EvaluationSettings
-
-WORKSPACE = ("out", "device", "fresh", "report", "note")
-EVALUATION = ("queries", "protocol", "episodes", "task_seed")
-AXES = ("ways", "shots", "backbone", "recipe", "seeds")
 
 Names = str | Iterable[str]
 """One name, or several."""
@@ -47,7 +48,7 @@ def compare(
     train_on: Names = (),
     leave_one_out: bool = False,
     baseline: Names = (),
-    **settings: Any,
+    **settings: Unpack[CompareKeywords],
 ) -> pd.DataFrame:
     """Train and evaluate methods on the same tasks; return one row per test task.
 
@@ -83,16 +84,20 @@ def compare(
             Only ways and shots for which one of several data sets is too small are left out, with
             a note.
     """
-    given = {key: value for key, value in settings.items() if value is not None}
-    for name in given:
-        known = [*WORKSPACE, *EVALUATION, *AXES, *settings_options()]
-        if name not in known:
-            raise UnknownName("setting", name, known)
+    for name in settings:
+        if name not in CompareKeywords.__annotations__:
+            raise UnknownName("setting", name, CompareKeywords.__annotations__)
+    given: dict[str, Any] = {}
+    for name, value in settings.items():
+        if value is not None:
+            given[name] = value
     given["out"] = Path(given.get("out", "runs"))
-    workspace = Workspace(**_taken(given, WORKSPACE))
-    common = EvaluationSettings(**_taken(given, EVALUATION))
+    workspace = Workspace(**_taken(given, WorkspaceKeywords.__annotations__))
+    several_ways = _several(given.pop("ways", None))
+    several_shots = _several(given.pop("shots", 1))
+    common = EvaluationSettings(**_taken(given, TaskKeywords.__annotations__))
     evaluations = []
-    for ways, shots in product(_several(given.get("ways")), _several(given.get("shots", 1))):
+    for ways, shots in product(several_ways, several_shots):
         evaluations.append(replace(common, ways=ways, shots=shots))
     comparison = Comparison(
         algorithms=_several(algorithms),
@@ -104,7 +109,7 @@ def compare(
         recipe=given.get("recipe", "quick"),
         seeds=given.get("seeds", 1),
         baselines=_several(baseline or ()),
-        settings=_taken(given, settings_options()),
+        settings=_taken(given, TrainKeywords.__annotations__),
     )
     return run_comparison(comparison, workspace)
 

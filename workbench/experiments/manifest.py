@@ -80,7 +80,9 @@ def read_manifest(folder: Path) -> RunManifest:
         )
     try:
         return _from_table(table)
-    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+    except KeyError as error:
+        raise RunError(f"{path} has no key {error}; train again with --fresh") from error
+    except (TypeError, ValueError, AttributeError, UsageError) as error:
         raise _unreadable(path, error) from error
 
 

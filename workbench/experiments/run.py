@@ -14,7 +14,7 @@ temporary name and renamed. Reading runs imports no torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -178,7 +178,31 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
                 f"There are no runs in {place}; make one with: mlw train protonet --out {place}"
             )
         found += [Run(folder) for folder in inside]
-    return list(dict.fromkeys(found))  # each once
+    # one run may be named in two ways
+    by_place = {run.folder.resolve(): run for run in reversed(found)}
+    return [run for run in found if by_place[run.folder.resolve()] is run]
+
+
+def readable_runs(runs: Iterable[Run], note: Callable[[str], None]) -> list[Run]:
+    """Return the runs whose manifest can be read; say of each other one why it cannot.
+
+    Raises:
+        RunError: none can be read.
+    """
+    readable = []
+    unreadable = []
+    for run in runs:
+        try:
+            _ = run.manifest
+        except RunError as error:
+            unreadable.append(error)
+        else:
+            readable.append(run)
+    if unreadable and not readable:
+        raise unreadable[0]
+    for reason in unreadable:
+        note(f"left out: {reason}")
+    return readable
 
 
 def learning_curves(names: Iterable[str], out: str | os.PathLike[str] = "runs") -> pd.DataFrame:

@@ -119,6 +119,11 @@ class Registry:
             )
         return found[0]
 
+    def short_name(self, registration: Registration) -> str:
+        """Return the name that `entries` has for a registration: the full name only if needed."""
+        same = self._named(registration.kind, registration.name)
+        return registration.name if len(same) == 1 else registration.full_name
+
     def knows(self, kind: str, name: str) -> bool:
         """Return whether `find` would find a name."""
         return len(self._named(kind, name)) == 1

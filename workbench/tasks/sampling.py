@@ -242,7 +242,8 @@ def require_images(ways: int, shots: int, queries: int, smallest_class: int, whe
     if smallest_class < shots + queries:
         raise DataError(
             f"{shots} shots + {queries} queries need {shots + queries} images per class, and "
-            f"{where} has a class of {smallest_class}; try --queries {smallest_class - shots}"
+            f"the smallest class of {where} has {smallest_class}; "
+            f"try --queries {smallest_class - shots}"
         )
 
 

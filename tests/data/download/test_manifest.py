@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from open_tables import open_tables
 from places import ROOT
 
 from workbench.data.dataset import Dataset
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import MANIFEST, entry_of, find_entry, overlap, overlaps_of
 from workbench.data.download.manifest_file import read_manifest
-from workbench.data.opening import open_tables
 from workbench.errors import DataError
 
 SHIPPED = read_manifest(ROOT / MANIFEST)
