@@ -29,7 +29,7 @@ IF_KNOWN = {"published": "published", "seed sd": "seed_sd"}
 
 
 def print_summary(
-    frame: pd.DataFrame, *, baselines: Sequence[str], json: bool, published: bool = False
+    frame: pd.DataFrame, *, baselines: Sequence[str] = (), json: bool, published: bool = False
 ) -> None:
     """Print the summary of a tasks frame, one row per cell.
 

@@ -54,7 +54,7 @@ def evaluate(
     for each in runs:
         frames += _evaluate(each, given, tasks, split, workspace)
     frame = pd.concat(frames, ignore_index=True)
-    print_summary(frame, baselines=(), json=output.json, published=output.published)
+    print_summary(frame, json=output.json, published=output.published)
     where = "eval/ in each run folder"
     if len(run) == 1:
         where = f"{run[0]}/eval"
