@@ -33,7 +33,7 @@ from workbench.results.frame import read_tasks, records
 from workbench.results.marks import common_signs, own_signs
 from workbench.results.style import COLOURS
 from workbench.results.summary import summary, trainings
-from workbench.results.wording import as_published, decimal, parts, plus_minus, task_form
+from workbench.results.wording import as_published, decimal, parts, plus_minus, task_shape_text
 
 PAGE = Path(__file__).with_name("results.md")
 FIGURES = Path(__file__).with_name("figures")
@@ -157,7 +157,7 @@ def _results_row(measurement: Measurement) -> str:
         [
             method,
             data,
-            task_form(cell),
+            task_shape_text(cell),
             plus_minus(100 * cell["accuracy"], 100 * cell["interval"]),
             published,
             difference,
@@ -280,7 +280,7 @@ def _trainings_table(pairs: pd.DataFrame) -> str:
             short_label(row["train_on"]),
             short_label(row["other"]),
             short_label(row["test_on"]),
-            task_form(row),
+            task_shape_text(row),
             plus_minus(100 * row["difference"], 100 * row["interval"], signed=True),
         ]
         lines.append(table_row(cells))
@@ -289,7 +289,7 @@ def _trainings_table(pairs: pd.DataFrame) -> str:
 
 def _matrix(cells: pd.DataFrame) -> str:
     """Return methods by test data sets; a method has a row for each of its trainings."""
-    title = task_form(records(cells)[0])
+    title = task_shape_text(records(cells)[0])
     places = list(cells["test_on"].unique())
     several = cells["train_on"].nunique() > 1
     best = cells.groupby("test_on")["accuracy"].max()

@@ -17,7 +17,7 @@ from workbench.results.wording import (
     enumerated,
     parts,
     plus_minus,
-    task_form,
+    task_shape_text,
 )
 
 CONDITION = {
@@ -99,8 +99,9 @@ def test_details_are_named_where_they_vary():
 
 
 def test_without_shots_only_the_ways_are_named():
-    assert task_form({"protocol": "way-shot", "ways": 5}) == "5-way"
-    assert task_form({"protocol": "meta-dataset", "ways": None}) == "meta-dataset, varying ways"
+    assert task_shape_text({"protocol": "way-shot", "ways": 5}) == "5-way"
+    varying = {"protocol": "meta-dataset", "ways": None}
+    assert task_shape_text(varying) == "meta-dataset, varying ways"
 
 
 @pytest.mark.parametrize(

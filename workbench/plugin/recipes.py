@@ -63,7 +63,7 @@ class Published(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """Where an accuracy was measured: the data, and the form of the test tasks."""
+    """Where an accuracy was measured: the data, and the shape of the test tasks."""
 
     trained_on: tuple[str, ...]  # specs of the training data sets
     test_on: str  # a spec
@@ -73,7 +73,7 @@ class Condition(NamedTuple):
 
 
 def ways_and_shots(ways: int | None, shots: int | None) -> str:
-    """Return the form of tasks in words, "5-way 1-shot". None: it varies."""
+    """Return the shape of tasks in words, "5-way 1-shot". None: it varies."""
     if ways is None:
         return "varying ways and shots"
     return f"{ways}-way {shots}-shot"

@@ -27,7 +27,7 @@ STRONGEST = 15.0  # points with the darkest colour: a method at chance would pal
 
 
 def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
-    """Draw methods by test data sets, in blocks by training data and form of tasks.
+    """Draw methods by test data sets, in blocks by training data and shape of tasks.
 
     A cell has the accuracy and the paired difference to the best baseline, which is its colour. It
     is marked where the tasks do not tell the two apart. The legend is below.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.results.frame import CONDITION, records
 from workbench.results.grouping import varying
-from workbench.results.wording import details, task_form
+from workbench.results.wording import details, task_shape_text
 
 
 def is_matrix(table: pd.DataFrame) -> bool:
@@ -22,7 +22,7 @@ def blocks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return the blocks of a matrix, whose columns are test data sets: (title, rows).
 
     A title has a line for the training data, unless each test data set has its own, and a line
-    for the form of the tasks.
+    for the shape of the tasks.
     """
     one_training_each = table.groupby("test_on")["train_on"].nunique().max() == 1
     shared = [name for name in CONDITION if name != "test_on"]
@@ -32,15 +32,15 @@ def blocks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     found = []
     for _, rows in table.groupby(shared, sort=False, dropna=False):
         condition = records(rows.head(1))[0]
-        title = _form(condition, varied)
+        title = _shape_title(condition, varied)
         if not one_training_each:
             title = f"trained on {condition['train_on']}\n{title}"
         found.append((title, rows))
     return found
 
 
-def _form(condition: Mapping[Any, Any], varied: Sequence[str]) -> str:
-    return ", ".join([task_form(condition), *details(condition, varied)])
+def _shape_title(condition: Mapping[Any, Any], varied: Sequence[str]) -> str:
+    return ", ".join([task_shape_text(condition), *details(condition, varied)])
 
 
 def training_words(table: pd.DataFrame) -> str:

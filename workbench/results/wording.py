@@ -72,7 +72,7 @@ def enumerated(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}"
 
 
-def task_form(condition: Mapping[Any, Any]) -> str:
+def task_shape_text(condition: Mapping[Any, Any]) -> str:
     """Return how tasks are drawn: "5-way 1-shot", or "meta-dataset, varying ways and shots".
 
     Args:
@@ -120,7 +120,7 @@ def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -
     data = str(condition["test_on"])
     if condition["train_on"] != condition["test_on"]:
         data = f"{condition['train_on']} → {data}"
-    return ", ".join([data, task_form(condition), *details(condition, varying)])
+    return ", ".join([data, task_shape_text(condition), *details(condition, varying)])
 
 
 def broken(name: str, width: int) -> str:

@@ -52,7 +52,7 @@ class TaskShape(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A stack of tasks of the same form, as row numbers and labels.
+    """A stack of tasks of the same shape, as row numbers and labels.
 
     If a protocol asks several times within a task, a stack has one question of each task, and
     `instance` distinguishes the questions.
@@ -90,7 +90,7 @@ class Rows(NamedTuple):
 
     @classmethod
     def join(cls, stacks: Sequence[Rows]) -> Rows:
-        """Return stacks of the same form as one stack."""
+        """Return stacks of the same shape as one stack."""
         if len(stacks) == 1:
             return stacks[0]
 

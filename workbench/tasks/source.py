@@ -78,7 +78,7 @@ class Source:
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def stacks(self, first: int, count: int, stack: int | None = None) -> Iterator[Rows]:
-        """Yield tasks `first` to `first + count - 1`, up to `stack` of the same form at once."""
+        """Yield tasks `first` to `first + count - 1`, up to `stack` of the same shape at once."""
         size = stack or self.stack
         for block in range(first // BLOCK, (first + count - 1) // BLOCK + 1):
             for rows in self._drawn(block):

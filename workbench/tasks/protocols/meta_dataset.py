@@ -43,7 +43,7 @@ class MetaDataset:
             )
 
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
-        """Return a stack for each task, because hardly two tasks have the same form."""
+        """Return a stack for each task, because hardly two tasks have the same shape."""
         words = Words(seed, block)
         return [self._task(classes, words, block * BLOCK + number) for number in range(BLOCK)]
 
