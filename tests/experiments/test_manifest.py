@@ -133,7 +133,7 @@ def spoiled(text: str, old: str, new: str) -> str:
         ("[plan]", "[plan", "run.toml could not be read"),
         ("parameters = 12", "", "run.toml could not be read"),
         ('optimizer = "adam"', 'optimiser = "adam"', "run.toml could not be read"),
-        ("options_none = []", "", "run.toml could not be read"),
+        ("options_none = []", "", "run.toml has no key 'options_none'"),
         ("meta_batch = ", "meta_batch = -", "run.toml could not be read"),
         ("data = [", "data = 3\nfata = [", "run.toml could not be read"),
     ],
