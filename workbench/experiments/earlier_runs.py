@@ -71,8 +71,9 @@ def load_first_weights(learner: Learner, init: Run | None) -> tuple[str, ...]:
             fitting[name] = given[name]
         else:
             missing.append(name)
+    prefixes = _backbone_prefixes(learner)
     for name in missing:
-        if name.startswith(_backbone_prefixes(learner)):
+        if name.startswith(prefixes):
             raise RunError(
                 f"{init.folder.name} has no weights for {name} of this shape; "
                 "start from a run of a method and a backbone that have it"

@@ -178,10 +178,10 @@ def _train_earlier(plan: Plan, data: TrainingData, workspace: Workspace) -> Earl
     return EarlierRuns(init, tuple(teachers))
 
 
-def _earlier_run(first: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
-    if not isinstance(first, Plan):
-        return finished_run(first, workspace.out)
-    return train_run(first, data_of(first, data), workspace)
+def _earlier_run(earlier: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
+    if not isinstance(earlier, Plan):
+        return finished_run(earlier, workspace.out)
+    return train_run(earlier, data_of(earlier, data), workspace)
 
 
 # --- what is written of a training

@@ -143,7 +143,7 @@ class Training:
         return loss
 
     def _accumulate(self, losses: Iterator[torch.Tensor]) -> float | None:
-        """Add up the gradients of a meta-batch; return its mean loss, or None without losses."""
+        """Average the gradients of a meta-batch; return its mean loss, or None without losses."""
         count = self._losses_per_step
         values = []
         for _ in range(count):
