@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,11 +38,11 @@ def report(
     from workbench.results.html import html_page
 
     found = readable_runs(find_runs(run or [Path("runs")]), _show.note)
-    finished = [each for each in found if each.finished]
-    frame = _newest(finished)
+    evaluations = {each: each.evaluations() for each in found if each.finished}
+    frame = _newest(evaluations)
     reported = set(frame["run"])
-    _note_left_out([each for each in finished if each.folder.name not in reported])
-    curves = [each.curve() for each in finished if each.folder.name in reported]
+    _note_left_out(evaluations, reported)
+    curves = [each.curve() for each in evaluations if each.folder.name in reported]
     page = html_page(frame, pd.concat(curves, ignore_index=True), baseline or ())
     with writable(out.absolute().parent):
         out.write_text(page, encoding="utf-8")
@@ -49,14 +50,14 @@ def report(
     _show.note(f"report: {out}")
 
 
-def _note_left_out(runs: list[Run]) -> None:
+def _note_left_out(evaluations: Mapping[Run, pd.DataFrame], reported: Container[str]) -> None:
     """Say which runs the report leaves out, and why."""
     older = []
     not_evaluated = []
-    for run in runs:
-        if run.evaluations().empty:
+    for run, frame in evaluations.items():
+        if frame.empty:
             not_evaluated.append(run.folder.name)
-        else:
+        elif run.folder.name not in reported:
             older.append(run.folder.name)
     if older:
         _show.note(f"left out, because newer runs of the same exist: {', '.join(older)}")
@@ -64,17 +65,16 @@ def _note_left_out(runs: list[Run]) -> None:
         _show.note(f"left out, because not evaluated yet (mlw eval): {', '.join(not_evaluated)}")
 
 
-def _newest(runs: list[Run]) -> pd.DataFrame:
+def _newest(evaluations: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
     """Return all evaluations; of a method that was trained twice, those of the newest run."""
     import pandas as pd
 
     from workbench.results.frame import CONDITION, METHOD
 
     frames = []
-    for run in sorted(runs, key=_age):
-        frame = run.evaluations()
-        if len(frame):
-            frames.append(frame)
+    for run in sorted(evaluations, key=_age):
+        if len(evaluations[run]):
+            frames.append(evaluations[run])
     if not frames:
         raise RunError("None of these runs was trained and evaluated; run: mlw eval RUN")
     frame = pd.concat(frames, ignore_index=True)

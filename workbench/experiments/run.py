@@ -178,9 +178,10 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
                 f"There are no runs in {place}; make one with: mlw train protonet --out {place}"
             )
         found += [Run(folder) for folder in inside]
-    # one run may be named in two ways
-    by_place = {run.folder.resolve(): run for run in reversed(found)}
-    return [run for run in found if by_place[run.folder.resolve()] is run]
+    by_place: dict[Path, Run] = {}
+    for run in found:  # one run may be named in two ways
+        by_place.setdefault(run.folder.resolve(), run)
+    return list(by_place.values())
 
 
 def readable_runs(runs: Iterable[Run], note: Callable[[str], None]) -> list[Run]:

@@ -8,10 +8,9 @@ from workbench.data.opening import OpenDataset
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.build import build_protocol
 from workbench.tasks.sampling import ClassIndex, TaskProtocol, TaskShape
-from workbench.tasks.splits import class_index
+from workbench.tasks.splits import class_index, usual_queries
 
 USUAL_WAYS = 5
-USUAL_QUERIES = 15
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class EvaluationSettings:
             ways = min(usual_ways, len(counts))
         queries = self.queries
         if queries is None:
-            queries = max(min(USUAL_QUERIES, int(counts.min()) - self.shots), 1)
+            queries = usual_queries(int(counts.min()), self.shots)
         return TaskShape(ways, self.shots, queries)
 
 

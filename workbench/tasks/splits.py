@@ -13,7 +13,7 @@ from workbench.errors import UsageError
 from workbench.plugin.options import parse_spec
 from workbench.tasks.sampling import ClassIndex, Domain, TaskShape
 
-VALIDATION_QUERIES = 15  # per class, or what small classes give
+USUAL_QUERIES = 15  # per class
 
 
 def class_index(dataset: OpenDataset, split: str) -> ClassIndex:
@@ -92,8 +92,7 @@ class TrainingData:
         fewest_classes, fewest_images = smallest(indices)
         ways = min(ways, fewest_classes)
         shots = min(shots, max(fewest_images - 1, 1))
-        queries = max(min(VALIDATION_QUERIES, fewest_images - shots), 1)
-        return TaskShape(ways, shots, queries)
+        return TaskShape(ways, shots, usual_queries(fewest_images, shots))
 
 
 def joined_label(labels: Sequence[str]) -> str:
@@ -137,6 +136,11 @@ def smallest(indices: Sequence[ClassIndex]) -> tuple[int, int]:
     fewest_classes = min(len(index.counts) for index in indices)
     fewest_images = min(int(index.counts.min()) for index in indices)
     return fewest_classes, fewest_images
+
+
+def usual_queries(fewest_images: int, shots: int) -> int:
+    """Return the usual queries per class, or what the shots leave of the smallest class."""
+    return max(min(USUAL_QUERIES, fewest_images - shots), 1)
 
 
 def require_same_shape(whose: str, shape: Sequence[int], dataset: OpenDataset) -> None:
