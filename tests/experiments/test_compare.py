@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -19,15 +18,11 @@ from taught import Taught
 
 from workbench.data import opening
 from workbench.errors import DataError, UnknownName, UsageError
-from workbench.experiments.keywords import TaskKeywords, TrainKeywords, WorkspaceKeywords
 from workbench.experiments.run import Run, learning_curves
-from workbench.experiments.workspace import Workspace
-from workbench.learning.settings import settings_options
 from workbench.plugin.registry import registry
 from workbench.results.baselines import baselines
 from workbench.results.frame import read_tasks
 from workbench.results.summary import summary
-from workbench.tasks.settings import EvaluationSettings
 
 MLW = str(Path(sys.executable).with_name("mlw"))
 
@@ -398,14 +393,6 @@ def test_a_changed_method_is_computed_again_and_only_it(tmp_path):
     after = stamps(out)
     assert {name: after[name] for name in before} == before
     assert [name.partition("-")[0] for name in after.keys() - before.keys()] == ["own"]
-
-
-def test_the_names_that_compare_takes_are_those_of_its_settings():
-    assert set(TrainKeywords.__annotations__) == set(settings_options())
-    workspace = {field.name for field in fields(Workspace)}
-    assert set(WorkspaceKeywords.__annotations__) == workspace
-    tasks = {field.name for field in fields(EvaluationSettings)}
-    assert set(TaskKeywords.__annotations__) == tasks - {"split"}
 
 
 def test_cells_that_differ_in_how_they_were_typed_are_one(tmp_path):
