@@ -1,17 +1,11 @@
-"""Comparisons: shared tasks, finished cells never computed twice, kill -9, changed methods."""
+"""Comparisons: shared tasks, several data sets, finished cells never computed twice."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from plugin_packages import place
 from registered import register
 from small_runs import CLOCKS, compared
 from taught import Taught
@@ -19,12 +13,9 @@ from taught import Taught
 from workbench.data import opening
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.run import Run, learning_curves
-from workbench.plugin.registry import registry
 from workbench.results.baselines import baselines
 from workbench.results.frame import read_tasks
 from workbench.results.summary import summary
-
-MLW = str(Path(sys.executable).with_name("mlw"))
 
 
 def stamps(out):
@@ -314,85 +305,7 @@ def test_a_data_set_called_oracle_makes_no_oracle(own_data, tmp_path, monkeypatc
     assert set(baselines(summary(frame))) == {"baseline:head_epochs=2", "taught"}
 
 
-# --- the command, killed and changed
-
-
-def command(out, *algorithms, **environment):
-    options = ["--steps", "60", "--episodes", "30", "--shots", "1", "--device", "cpu", "--out"]
-    return subprocess.Popen(
-        [MLW, "compare", *algorithms, *options, str(out)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process):
-    output, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
-    return output
-
-
-def written_frame(out):
-    paths = (out / "comparisons").glob("*/tasks.parquet")
-    newest = max(paths, key=lambda path: path.stat().st_mtime)
-    return pd.read_parquet(newest).drop(columns=CLOCKS)
-
-
-def wait_for(condition):
-    until = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.02)
-
-
-def test_kill_9_and_the_same_command_again(tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    finish(command(whole, "baseline", "protonet"))
-    process = command(killed, "baseline", "protonet")
-    wait_for(
-        lambda: (
-            list(killed.glob("baseline-*/eval/*.parquet"))
-            and list(killed.glob("protonet-*/run.toml"))
-        )
-    )
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not list(killed.glob("comparisons"))
-    weights = next(killed.glob("baseline-*/weights.safetensors"))
-    stamp = weights.stat().st_mtime_ns
-    finish(command(killed, "baseline", "protonet"))
-    assert weights.stat().st_mtime_ns == stamp
-    pd.testing.assert_frame_equal(written_frame(killed), written_frame(whole), check_exact=True)
-
-
-PLUGIN = """
-from workbench import hookimpl
-
-@hookimpl
-def register_algorithms(register):
-    register("own", "mlw_own.method:ProtoNet")
-"""
-
-
-def test_a_changed_method_is_computed_again_and_only_it(tmp_path):
-    home = registry().find("algorithms", "protonet").load().__module__
-    source = Path(sys.modules[home].__file__).read_text()
-    place(tmp_path / "site", "mlw-own", PLUGIN, method=source)
-    package = tmp_path / "site" / "mlw_own"
-    (package / "recipes.toml").write_text('[[own]]\nquick = { backbone = "conv4" }\n')
-    path = {"PYTHONPATH": str(tmp_path / "site")}
-    out = tmp_path / "runs"
-    finish(command(out, "own", "protonet", **path))
-    before = stamps(out)
-    assert "/ self.temperature" in source
-    changed = source.replace("/ self.temperature", "/ (2 * self.temperature)")
-    (package / "method.py").write_text(changed)
-    finish(command(out, "own", "protonet", **path))
-    after = stamps(out)
-    assert {name: after[name] for name in before} == before
-    assert [name.partition("-")[0] for name in after.keys() - before.keys()] == ["own"]
+# --- what is typed in two ways
 
 
 def test_cells_that_differ_in_how_they_were_typed_are_one(tmp_path):
