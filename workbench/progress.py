@@ -18,3 +18,7 @@ class Progress(NamedTuple):
 
 Report = Callable[[Progress], None]
 """Shows progress; called often, from one thread."""
+
+
+def say_nothing(_: str) -> None:
+    """Ignore a note: what functions that tell what happens call when nobody asked."""

@@ -12,7 +12,7 @@ from registered import open_already
 from workbench.data import opening
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.cells import Comparison, plan_cells
-from workbench.experiments.workspace import say_nothing
+from workbench.progress import say_nothing
 from workbench.tasks.settings import EvaluationSettings
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench.data.download.fetch import ignore
 from workbench.data.download.provenance import FetchedFile, read_provenance
 from workbench.data.files.checksum import checksum
 from workbench.data.image_folder.dataset import ImageFolder
@@ -14,6 +13,7 @@ from workbench.data.image_folder.record import folder_names, read_record
 from workbench.data.inventory import files_folder, prepared_folders
 from workbench.data.tables import fingerprint_of, load_tables
 from workbench.errors import DataError
+from workbench.progress import say_nothing
 
 
 class Check(NamedTuple):
@@ -23,7 +23,7 @@ class Check(NamedTuple):
     fault: str = ""  # what differs and what to run; "" if nothing does
 
 
-def verify(name: str, note: Callable[[str], None] = ignore) -> None:
+def verify(name: str, note: Callable[[str], None] = say_nothing) -> None:
     """Compare all bytes of a data set with their recorded checksums.
 
     Args:

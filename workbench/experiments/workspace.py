@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import RunError
-from workbench.progress import Report
+from workbench.progress import Report, say_nothing
 
 if TYPE_CHECKING:
     import torch
-
-
-def say_nothing(_: str) -> None:
-    """Ignore a note."""
 
 
 @dataclass(frozen=True)

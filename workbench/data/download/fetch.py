@@ -30,7 +30,7 @@ from workbench.data.download.transfer import discard
 from workbench.data.files.checksum import checksum
 from workbench.data.files.scratch import scratch
 from workbench.errors import DataError, UsageError
-from workbench.progress import Report
+from workbench.progress import Report, say_nothing
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,6 @@ class Fetched:
         return "\n".join(lines)
 
 
-def ignore(_: str) -> None:
-    """Ignore a note."""
-
-
 @dataclass(frozen=True)
 class _FetchJob:
     """One call of `fetch`: what to fetch, where from, and whom to tell.
@@ -88,7 +84,7 @@ def fetch(
     *,
     partial: bool = False,
     report: Report | None = None,
-    note: Callable[[str], None] = ignore,
+    note: Callable[[str], None] = say_nothing,
 ) -> Fetched:
     """Bring the files of a manifest entry into the cache and verify them.
 
