@@ -13,25 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomli_w
+from cross_domain_layouts import ISIC
+from few_shot_layouts import tiered
+from making_archives import EACH, SPLITS, Files, gzipped, idx, shade, tar, zipped
 from mlw_vision import DATASETS
 from mlw_vision.data.mscoco import around
-from official_layouts import (
-    CASES,
-    EACH,
-    GREY,
-    ISIC,
-    MANIFEST,
-    SPLITS,
-    WHOLE,
-    Files,
-    gzipped,
-    idx,
-    shade,
-    tar,
-    tiered,
-    zipped,
-)
+from official_layouts import CASES, GREY, WHOLE
 from open_tables import open_tables
+from places import ROOT
 
 from workbench.data.dataset import ImageClass, chosen_options
 from workbench.data.download.entry import ARCHIVES, suffix_of
@@ -51,7 +40,7 @@ from workbench.testing import check_constructor, check_stored
 def learnt(tmp_path, monkeypatch):
     """Use an empty cache, and a manifest without checksums: the files are ours."""
     monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
-    tables = tomllib.loads(MANIFEST.read_text())
+    tables = tomllib.loads((ROOT / "datasets.toml").read_text())
     for table in tables.values():
         table["file"] = [
             {key: file[key] for key in ("name", "names", "form") if key in file}
@@ -162,7 +151,7 @@ def test_what_can_be_asked_to_train():
 
 
 def test_the_page_says_why_a_set_overlaps_imagenet_or_not():
-    page = (MANIFEST.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (yes|no) \| (.+?) \| .+ \|$", page, re.M)
     said = {name: answer for answer, names in rows for name in re.findall(r"`(\w+)`", names)}
     targets = {name: registry().find("datasets", name).load() for name in DATASETS}
