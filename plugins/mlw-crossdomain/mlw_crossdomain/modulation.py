@@ -20,6 +20,8 @@ from mlw_crossdomain.sites import modulated, normalisations
 from workbench import Backbone
 from workbench.errors import UsageError
 
+WIDTH = 64  # channels of each convolution of a set encoder
+
 
 def film_sites(backbone: Backbone, image_shape: tuple[int, int, int]) -> dict[str, int]:
     """Return the normalisations that FiLM follows, with their channels.
@@ -63,17 +65,17 @@ class SetEncoder(nn.Module):
     does not depend on the others.
     """
 
-    def __init__(self, channels: int, out: int, *, width: int = 64):
+    def __init__(self, channels: int, out: int):
         super().__init__()
         blocks: list[nn.Module] = []
-        for inputs in (channels, width, width, width):
-            blocks.append(nn.Conv2d(inputs, width, 3, stride=2, padding=1))
-            blocks.append(nn.GroupNorm(8, width))
+        for inputs in (channels, WIDTH, WIDTH, WIDTH):
+            blocks.append(nn.Conv2d(inputs, WIDTH, 3, stride=2, padding=1))
+            blocks.append(nn.GroupNorm(8, WIDTH))
             blocks.append(nn.ReLU())
         self.of_each = nn.Sequential(*blocks)
-        self.of_all = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, out))
+        self.of_all = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, out))
 
     def forward(self, images: Tensor) -> Tensor:
-        embedded: Tensor = self.of_each(images).mean((-2, -1))  # (n, width)
+        embedded: Tensor = self.of_each(images).mean((-2, -1))  # (n, WIDTH)
         vector: Tensor = self.of_all(embedded.mean(0))
         return vector

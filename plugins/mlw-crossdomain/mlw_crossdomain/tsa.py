@@ -25,6 +25,7 @@ What differs:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -112,11 +113,12 @@ class TSA(Learner):
         These are the adapters `(outputs, inputs)`, named after the kernel that they change, and the
         map `(dim, dim)`.
         """
+        identity = partial(torch.eye, dtype=like.dtype, device=like.device)
         weights = {}
         for site, convolution in convolutions(self.backbone).items():
             outputs, inputs = convolution.weight.shape[:2]
-            weights[f"{site}.weight"] = self.first * torch.eye(outputs, inputs).to(like)
-        weights["map"] = torch.eye(self.backbone.dim).to(like)
+            weights[f"{site}.weight"] = self.first * identity(outputs, inputs)
+        weights["map"] = identity(self.backbone.dim)
         return weights
 
     def features(self, weights: Weights, images: Tensor) -> Tensor:

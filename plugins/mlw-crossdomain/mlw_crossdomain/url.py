@@ -104,7 +104,8 @@ class URL(Learner):
 
         adadelta = Adadelta(self.rate)
         spreads = None
-        weights = {"map": torch.eye(support.x.shape[-1]).to(support.x)}
+        x = support.x
+        weights = {"map": torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)}
         for _ in range(self.adapt_steps):
             weights, spreads = adadelta.step(weights, grad(loss)(weights), spreads)
         predictor = nearest_centroid(mapped(weights))

@@ -79,8 +79,8 @@ class Reptile(Learner):
         return model
 
     @torch.no_grad()
-    def tuned(self, x: Tensor, y: Tensor, batches: list[Tensor]) -> tuple[Weights, Moments]:
-        """Return phi, the weights after one step per mini-batch, and the state of Adam."""
+    def tuned(self, x: Tensor, y: Tensor, batches: Tensor) -> tuple[Weights, Moments]:
+        """Return phi, the weights after one step per row of `batches`, and the state of Adam."""
 
         def loss(weights: Weights, batch: Tensor) -> Tensor:
             return F.cross_entropy(functional_call(self.model, weights, x[batch]), y[batch])
@@ -89,8 +89,8 @@ class Reptile(Learner):
         phi = self.weights
         any_mean = phi  # beta1 = 0 forgets the mean, whatever it is
         moments = Moments(self.steps_taken, any_mean, shaped(self.squares, phi))
-        for batch in batches:
-            gradient = grad(loss)(phi, batch.to(x.device))
+        for batch in batches.to(x.device):
+            gradient = grad(loss)(phi, batch)
             phi, moments = adam.step(phi, gradient, moments)
         return phi, moments
 
@@ -115,10 +115,8 @@ class Reptile(Learner):
         return phi, squares
 
 
-def mini_batches(
-    n: int, size: int, count: int, random: torch.Generator | None = None
-) -> list[Tensor]:
-    """Return `count` mini-batches of up to `size` of the numbers 0 to n - 1.
+def mini_batches(n: int, size: int, count: int, random: torch.Generator | None = None) -> Tensor:
+    """Return mini-batches of the numbers 0 to n - 1, `(count, size)`, or `(count, n)` if n < size.
 
     Every number comes once before any number comes again. The numbers are drawn from `random`, or
     from torch's global generator if omitted.
@@ -127,5 +125,4 @@ def mini_batches(
     numbers = torch.empty(0, dtype=torch.long)
     while len(numbers) < count * size:
         numbers = torch.cat([numbers, torch.randperm(n, generator=random)])
-    numbers = numbers[: count * size]
-    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    return numbers[: count * size].view(count, size)

@@ -29,11 +29,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlw_transfer.heads import errors, first_rows, shuffled
+from mlw_transfer.heads import DAMPENING, MOMENTUM, WEIGHT_DECAY, errors, first_rows, shuffled
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import one_hot
-
-MOMENTUM, DAMPENING, WEIGHT_DECAY = 0.9, 0.9, 0.001  # of SGD on the head
 
 
 class Baseline(Learner):

@@ -32,7 +32,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlw_transfer.heads import errors, first_rows, in_span, shuffled
+from mlw_transfer.heads import (
+    DAMPENING,
+    MOMENTUM,
+    WEIGHT_DECAY,
+    errors,
+    first_rows,
+    in_span,
+    shuffled,
+)
 from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source
 from workbench.functional import SGD, one_hot
 
@@ -81,7 +89,7 @@ class BaselinePP(Learner):
         scale = self.scale_of(support.ways)
 
         head = {"direction": rows[n:], "length": first.norm(dim=-1)}
-        sgd = SGD(self.head_lr, momentum=0.9, dampening=0.9, weight_decay=0.001)
+        sgd = SGD(self.head_lr, MOMENTUM, DAMPENING, WEIGHT_DECAY)
         velocity = None
         batches = shuffled(random, self.head_epochs, self.head_batch, rows[:n], labels)
         for _, z, label in batches:

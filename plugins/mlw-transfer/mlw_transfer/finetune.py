@@ -33,11 +33,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
+from mlw_transfer.heads import DAMPENING, MOMENTUM, WEIGHT_DECAY, first_rows
 from mlw_transfer.tuning import by_batch, crop_and_flip, last_blocks, normalises
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
 from workbench.functional import SGD, Adam, Weights, class_means
 
-MOMENTUM = 0.1  # of running averages, torch's default
+RENEWED = 0.1  # the share of a batch in the running averages, torch's default
 
 
 class FineTune(Learner):
@@ -147,7 +148,7 @@ class FineTune(Learner):
                 body, body_state = body_tuner.step(body, by_body, body_state)
                 head, head_state = head_tuner.step(head, by_head, head_state)
                 for name, moment in moments.items():
-                    averages[name] = averages[name].lerp(moment, MOMENTUM)
+                    averages[name] = averages[name].lerp(moment, RENEWED)
         if self.statistics == "support":
             return lambda x: scores(self, body | averages, head, x)  # (m, ways)
         return lambda x: scores(net, body, head, x)  # (m, ways)
@@ -165,14 +166,15 @@ class FineTune(Learner):
 
     def first_head(self, support: Examples, random: torch.Generator) -> Weights:
         """Return the initial weight `(ways, dim)` and bias `(ways,)` of the head."""
-        z = self(support.x)  # (n, dim)
         if self.head == "support":
+            z = self(support.x)  # (n, dim)
             means = class_means(support._replace(x=z)).nan_to_num()  # 0: a class without images
             weight = F.normalize(means, dim=-1)
             return {"weight": weight, "bias": torch.zeros_like(weight[:, 0])}
-        dim = z.shape[1]
-        rows = torch.rand(support.ways, dim + 1, generator=random) * 2 - 1
-        rows = rows.to(z) * dim**-0.5  # as torch initialises a linear layer
+        dim = self.backbone.dim
+        if self.features == "logits":
+            dim = self.classifier.out_features
+        rows = first_rows(support.ways, dim + 1, dim**-0.5, random, support.x)
         return {"weight": rows[:, :-1], "bias": rows[:, -1]}
 
     def running_averages(self) -> Weights:
@@ -198,4 +200,4 @@ def _tuners(tuner: str, lr: float) -> tuple[Any, Any]:
     """Return the optimisers of the backbone and of the head."""
     if tuner == "adam":
         return Adam(lr), Adam(lr)
-    return SGD(lr), SGD(lr, momentum=0.9, dampening=0.9, weight_decay=0.001)
+    return SGD(lr), SGD(lr, MOMENTUM, DAMPENING, WEIGHT_DECAY)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+MOMENTUM, DAMPENING, WEIGHT_DECAY = 0.9, 0.9, 0.001  # of SGD on a head, in Closer Look and after it
+
 
 def first_rows(
     ways: int, columns: int, bound: float, random: torch.Generator, like: Tensor

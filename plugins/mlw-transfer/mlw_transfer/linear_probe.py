@@ -71,7 +71,7 @@ class LinearProbe(Learner):
         mean = support.x.mean(0)
         x = support.x - mean  # (n, dim); with centred features, the bias is the mean score
         gram = x @ x.mT
-        penalty = torch.eye(n).to(x) * (2 / self.c)
+        penalty = torch.eye(n, dtype=x.dtype, device=x.device) * (2 / self.c)
         smoother = torch.linalg.solve(gram + penalty, gram) + 1 / n  # S, (n, n)
 
         root = math.sqrt(1 + max(self.c, 1) * n / 2)

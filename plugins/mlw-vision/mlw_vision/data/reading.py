@@ -42,12 +42,11 @@ def split_lists(name: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def file_of(files: Mapping[str, Path], *names: str) -> Path:
-    """Return the first of these files that is available. Raises `DataError` if none is."""
-    for name in names:
-        if name in files:
-            return files[name]
-    raise DataError(f"There is no {' or '.join(names)} among {', '.join(files)}.")
+def file_of(files: Mapping[str, Path], name: str) -> Path:
+    """Return the file with a name. Raises `DataError` if it is not there."""
+    if name not in files:
+        raise DataError(f"There is no {name} among {', '.join(files)}.")
+    return files[name]
 
 
 # --- members of an archive
