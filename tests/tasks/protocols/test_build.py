@@ -106,6 +106,11 @@ def test_protocols_by_name():
             "Invalid value unbalanced:alpha=0: must be at least 1",
         ),
         ("way-shot", 1, UsageError, "--ways 2 or more"),
+        ("meta-dataset:min_ways=1", 5, UsageError, "min_ways=1: must be at least 2"),
+        ("meta-dataset:max_queries=0", 5, UsageError, "max_queries=0: must be at least 1"),
+        ("meta-dataset:max_shots=0", 5, UsageError, "max_shots=0: must be at least 1"),
+        ("meta-dataset:max_ways=3", 5, UsageError, "set max_ways to 5 or more"),
+        ("meta-dataset:max_support=20", 5, UsageError, "set max_ways to 20 or less"),
     ],
 )
 def test_what_cannot_be_built_is_one_sentence(spec, ways, error, words):

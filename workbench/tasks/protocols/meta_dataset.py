@@ -12,7 +12,8 @@ from typing import Annotated, final
 
 import numpy as np
 
-from workbench.errors import DataError
+from workbench.errors import DataError, UsageError
+from workbench.plugin.options import AtLeast
 from workbench.tasks.sampling import BLOCK, ClassIndex, Numbers, Rows, Words, require_classes
 
 
@@ -21,11 +22,26 @@ from workbench.tasks.sampling import BLOCK, ClassIndex, Numbers, Rows, Words, re
 class MetaDataset:
     """Ways, shots and imbalance as in Meta-Dataset, within a hierarchy of classes if it exists."""
 
-    min_ways: Annotated[int, "minimum number of classes per task"] = 5
-    max_ways: Annotated[int, "maximum number of classes per task"] = 50
-    max_queries: Annotated[int, "maximum number of queries per class"] = 10
-    max_support: Annotated[int, "maximum number of support images per task"] = 500
-    max_shots: Annotated[int, "maximum contribution of a class to the size of the support"] = 100
+    min_ways: Annotated[int, "minimum number of classes per task", AtLeast(2)] = 5
+    max_ways: Annotated[int, "maximum number of classes per task", AtLeast(2)] = 50
+    max_queries: Annotated[int, "maximum number of queries per class", AtLeast(1)] = 10
+    max_support: Annotated[int, "maximum number of support images per task", AtLeast(2)] = 500
+    max_shots: Annotated[
+        int, "maximum contribution of a class to the size of the support", AtLeast(1)
+    ] = 100
+
+    def __post_init__(self) -> None:
+        if self.max_ways < self.min_ways:
+            raise UsageError(
+                f"meta-dataset cannot draw at least min_ways={self.min_ways} and at most "
+                f"max_ways={self.max_ways} classes; set max_ways to {self.min_ways} or more"
+            )
+        if self.max_support < self.max_ways:
+            raise UsageError(
+                f"meta-dataset cannot put an image of each of max_ways={self.max_ways} classes "
+                f"into a support of max_support={self.max_support}; set max_ways to "
+                f"{self.max_support} or less"
+            )
 
     @property
     def ways(self) -> None:
@@ -53,8 +69,8 @@ class MetaDataset:
         queries = min(self.max_queries, int(counts.min()) // 2)  # q
         shots = self._draw_shots(counts, queries, words)  # (ways,)
         support, query = [], []
-        for c, k in zip(chosen, shots, strict=True):
-            images = classes.starts[c] + words.sample(int(classes.counts[c]), int(k) + queries)
+        for c, count, k in zip(chosen, counts, shots, strict=True):
+            images = classes.starts[c] + words.sample(int(count), int(k) + queries)
             support.append(images[:k])
             query.append(images[k:])
         y = np.arange(len(chosen))
