@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 from given_classes import Given, some
+from registered import register
 
 from workbench.data import inventory as inventory_module
+from workbench.data.dataset import Dataset
 from workbench.data.download.entry import ManifestEntry, RemoteFile
 from workbench.data.download.provenance import FetchedFile, downloads_folder, write_provenance
 from workbench.data.inventory import inventory, occupied, remove, remove_prepared
 from workbench.data.prepared import prepare
-from workbench.errors import WorkbenchError
 
 CONTENT = b"an archive"
 COUNTS = {"images": 12}
@@ -26,8 +27,8 @@ def entry_of(*names: str, form: str = "") -> ManifestEntry:
 
 @pytest.fixture
 def entries(cache, monkeypatch):
-    """The manifest entries of all data sets, by short and full name: of one, tiny."""
-    found = {"tiny": entry_of("tiny.zip"), "mlw-test/tiny": entry_of("tiny.zip")}
+    """The manifest entries of all data sets, by the name in lists: of one, tiny."""
+    found = {"tiny": entry_of("tiny.zip")}
     monkeypatch.setattr(inventory_module, "_entries", lambda: found)
     return found
 
@@ -137,20 +138,24 @@ def test_downloads_of_a_removed_plugin_are_listed(entries):
     assert states() == {"tiny": "verified"}
 
 
-def test_a_broken_plugin_stops_no_list(cache, monkeypatch):
-    class Broken:
-        full_name = "mlw-broken/broken"
-
-        def load(self):
-            raise WorkbenchError("broken")
-
-    class Registry:
-        def entries(self, kind):
-            return {"broken": Broken()}
-
-    monkeypatch.setattr(inventory_module, "registry", Registry)
+@pytest.mark.parametrize("target", ["no_such_package:Broken", dict])
+def test_a_broken_plugin_stops_no_list(cache, monkeypatch, target):
+    register(monkeypatch, "datasets", "broken", target)
     put("tiny.zip")
     assert states() == {"tiny": "verified"}
+
+
+def test_a_name_of_two_plugins_is_listed_by_both_full_names(cache, monkeypatch):
+    class Omniglot(Dataset):
+        """Another plugin's class for the same manifest entry."""
+
+        manifest = "omniglot"
+
+    register(monkeypatch, "datasets", "omniglot", Omniglot)
+    put("images_background.zip", folder="omniglot")
+    assert states().keys() == {"mlw-vision/omniglot", "tests/omniglot"}
+    assert remove("mlw-vision/omniglot").endswith("; tests/omniglot used the same files")
+    assert states() == {}
 
 
 # --- remove
@@ -167,7 +172,7 @@ def test_removing_says_what_was_removed(cache, entries):
 
 
 def test_data_sets_that_share_files_are_named(entries):
-    entries["other"] = entries["mlw-test/other"] = entries["tiny"]
+    entries["other"] = entries["tiny"]
     put("tiny.zip")
     assert states() == {"tiny": "verified", "other": "verified"}
     assert remove("tiny").endswith("; other used the same files")

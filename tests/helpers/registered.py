@@ -10,8 +10,8 @@ from workbench.data.opening import OpenDataset
 from workbench.plugin.registry import Plugin, Registration, registry
 
 
-def register(patch: pytest.MonkeyPatch, kind: str, name: str, target: type) -> None:
-    """Register a class until the test ends.
+def register(patch: pytest.MonkeyPatch, kind: str, name: str, target: str | type) -> None:
+    """Register a class, or "package.module:Class", until the test ends.
 
     Args:
         kind: "algorithms", "backbones" or "datasets".

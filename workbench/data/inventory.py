@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.data.cache import cache_folder, disk_errors
+from workbench.data.dataset import Dataset
 from workbench.data.download.entry import ManifestEntry
 from workbench.data.download.manifest import entry_of
 from workbench.data.download.provenance import (
@@ -54,7 +55,7 @@ def inventory() -> list[Item]:
         if name in own:
             items.append(_own_images(name, folders))
         else:
-            items.append(_published_images(name, entries.get(name), folders))
+            items.append(_published_images(name, entries.get(_listed_name(name)), folders))
     return items
 
 
@@ -71,7 +72,7 @@ def _downloaded(entries: Mapping[str, ManifestEntry]) -> set[str]:
     folders = {path.name for path in downloads_folder().glob("*") if path.is_dir()}
     names = folders - {entry.name for entry in entries.values()}
     for name, entry in entries.items():
-        if entry.name in folders and "/" not in name:
+        if entry.name in folders:
             names.add(name)
     return names
 
@@ -188,7 +189,7 @@ def _remove_files(name: str) -> list[str]:
     notes = [f"removed downloaded files ({megabytes(_size(folder))})"]
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         shutil.rmtree(folder, ignore_errors=not folder.exists())
-    others = _users_of(folder) - {name.rpartition("/")[2]}
+    others = _users_of(folder) - {_listed_name(name)}
     if others:
         notes.append(f"{', '.join(sorted(others))} used the same files")
     return notes
@@ -199,7 +200,7 @@ def _users_of(folder: Path) -> set[str]:
     users = set()
     for name, entry in _entries().items():
         if entry.name == folder.name:
-            users.add(name.rpartition("/")[2])
+            users.add(name)
     return users
 
 
@@ -207,7 +208,7 @@ def _users_of(folder: Path) -> set[str]:
 
 
 def _entries() -> dict[str, ManifestEntry]:
-    """Return the manifest entries of all data sets that have one, by short and full name.
+    """Return the manifest entries of all data sets that have one, by the name in lists.
 
     Broken plugins are left out, because a list of what is in the cache does not need them.
     """
@@ -215,9 +216,16 @@ def _entries() -> dict[str, ManifestEntry]:
     for name, registration in registry().entries("datasets").items():
         with suppress(WorkbenchError):
             target = registration.load()
-            if target.manifest:
-                found[name] = found[registration.full_name] = entry_of(target)
+            if issubclass(target, Dataset) and target.manifest:
+                found[name] = entry_of(target)
     return found
+
+
+def _listed_name(name: str) -> str:
+    """Return the name that lists have for a data set, which may be given by its full name."""
+    if not registry().knows("datasets", name):
+        return name
+    return registry().short_name(registry().find("datasets", name))
 
 
 def _folder_name(name: str, entry: ManifestEntry | None) -> str:
@@ -232,7 +240,7 @@ def files_folder(name: str) -> Path | None:
 
     It is looked up among the existing folders, so that a name like "../x" reaches nothing else.
     """
-    wanted = _folder_name(name, _entries().get(name))
+    wanted = _folder_name(name, _entries().get(_listed_name(name)))
     for path in downloads_folder().glob("*"):
         if path.name == wanted and path.is_dir():
             return path
