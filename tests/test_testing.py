@@ -194,6 +194,25 @@ def test_options_are_stored_unchanged():
         check_stored(Method(), {"depth": 1})
 
 
+class ByPosition(Learner):
+    def __init__(self, ways: int, /):
+        super().__init__()
+
+
+def test_a_parameter_that_cannot_be_passed_by_name(register):
+    register("algorithms", "broken", ByPosition)
+    with pytest.raises(PluginError, match="takes 'ways' by position only"):
+        check_constructor("algorithms", "broken")
+
+
+@pytest.mark.parametrize("kind", ["backbones", "datasets"])
+def test_what_is_filled_in_differs_by_kind(kind, register):
+    register(kind, "broken", type("Broken", (), {"__init__": lambda self, ways: None}))
+    words = rf"asks the workbench to fill in \['ways'\], and for {kind} it can"
+    with pytest.raises(AssertionError, match=words):
+        check_constructor(kind, "broken")
+
+
 # --- backbones
 
 

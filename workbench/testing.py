@@ -45,7 +45,11 @@ __all__ = [
 ]
 
 SHAPE = (1, 16, 16)
-FILLED = {"backbone", "ways", "classes", "domains", "image_shape", "teachers", "seen"}
+FILLED = {  # what the workbench passes to a constructor, by kind
+    "algorithms": {"backbone", "ways", "classes", "domains", "image_shape", "teachers", "seen"},
+    "backbones": {"image_shape"},
+    "datasets": set(),
+}
 
 
 # --- tiny data
@@ -162,10 +166,10 @@ def check_constructor(kind: str, name: str) -> None:
     registration = registry().find(kind, name)
     target = registration.load()
     options = options_of(target)  # raises if an annotation, a help text or a default is missing
-    unknown = set(filled_parameters(target)) - FILLED
+    unknown = set(filled_parameters(target)) - FILLED[kind]
     assert not unknown, (
-        f"{name} asks the workbench to fill in {sorted(unknown)}, and it can fill in "
-        f"{sorted(FILLED)}; options come after a * in the constructor"
+        f"{name} asks the workbench to fill in {sorted(unknown)}, and for {kind} it can fill in "
+        f"{sorted(FILLED[kind])}; options come after a * in the constructor"
     )
     for option in options.values():
         text = option_text(option.default)

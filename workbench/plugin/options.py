@@ -186,10 +186,21 @@ def annotated_option(name: str, hint: Any, default: Any) -> Option:
 
 
 def filled_parameters(target: type) -> tuple[str, ...]:
-    """Return the parameters before `*`, which the workbench passes by name."""
-    positional = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
-    parameters = inspect.signature(target).parameters.values()
-    return tuple(parameter.name for parameter in parameters if parameter.kind in positional)
+    """Return the parameters before `*`, which the workbench passes by name.
+
+    Raises:
+        PluginError: a parameter before `/` cannot be passed by name.
+    """
+    filled = []
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise PluginError(
+                f"{target.__name__} takes {name!r} by position only, and the workbench passes it "
+                "by name; remove the / from its constructor"
+            )
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            filled.append(name)
+    return tuple(filled)
 
 
 def convert_options(

@@ -30,12 +30,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.errors import PluginError, UsageError
 from workbench.plugin.options import option_text, parse_options, parse_spec
+from workbench.plugin.packages import package_folders
 from workbench.plugin.registry import DEFAULT_PROTOCOL, Registration
 
 Table = dict[str, Any]  # one [[algorithm]] of a recipes.toml
@@ -257,7 +257,7 @@ def _tables(package: str, name: str) -> list[Table]:
 @cache
 def _read(package: str) -> dict[str, list[Table]]:
     """Return the content of a package's recipes.toml; nothing if it has none."""
-    for folder in _folders(package):
+    for folder in package_folders(package):
         path = Path(folder) / "recipes.toml"
         if path.is_file():
             try:
@@ -265,13 +265,3 @@ def _read(package: str) -> dict[str, list[Table]]:
             except tomllib.TOMLDecodeError as error:
                 raise PluginError(f"{package}/recipes.toml is not valid: {error}") from error
     return {}
-
-
-def _folders(package: str) -> Sequence[str]:
-    """Return the folders of a package; for a module of a package, those of the package."""
-    spec = find_spec(package)
-    if spec and not spec.submodule_search_locations and spec.parent:
-        spec = find_spec(spec.parent)
-    if spec is None or spec.submodule_search_locations is None:
-        return []
-    return spec.submodule_search_locations

@@ -144,7 +144,7 @@ def _draw_cell(
     height = 0.36 if below else 0.5
     centered: dict[str, Any] = {"ha": "center", "va": "center", "color": "black"}
     axis.text(x + 0.5, y + height, f"{accuracy} {signs}".rstrip(), size=8, **centered)
-    style: Any = "italic" if below.startswith("≈") else "normal"
+    style: Any = "italic" if _is_undecided(cell) else "normal"
     axis.text(x + 0.5, y + 0.72, below, size=7.5, style=style, **centered)
 
 
@@ -155,14 +155,19 @@ def _difference_words(cell: Mapping[str, Any]) -> str:
     if np.isnan(cell["to_baseline"]):
         return ""
     words = plus_minus(100 * cell["to_baseline"], np.nan, signed=True)
-    if _is_told_apart(cell):
-        return words
-    return f"≈ {words}"
+    if _is_undecided(cell):
+        return f"≈ {words}"
+    return words
 
 
-def _is_told_apart(cell: Mapping[str, Any]) -> bool:
-    """Return whether the interval of the difference excludes 0; false where it is unknown."""
-    return bool(abs(100 * cell["to_baseline"]) > 100 * cell["to_baseline_interval"])
+def _is_undecided(cell: Mapping[str, Any]) -> bool:
+    """Return whether the tasks do not tell a method apart from its baseline.
+
+    They do where the interval of the difference excludes 0; an unknown interval excludes nothing.
+    """
+    if cell["method"] == cell["baseline"] or np.isnan(cell["to_baseline"]):
+        return False  # there is nothing to tell apart
+    return not abs(cell["to_baseline"]) > cell["to_baseline_interval"]
 
 
 def _legend_sentences(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]:
@@ -174,7 +179,7 @@ def _legend_sentences(table: pd.DataFrame, baseline: Sequence[str]) -> list[str]
     ]
     if len(baseline) != 1:
         words.append("It is chosen by its accuracy on these same tasks, which favours it.")
-    if any(_difference_words(cell).startswith("≈") for cell in records(table)):
+    if any(_is_undecided(cell) for cell in records(table)):
         words.append(
             "≈: the 95% interval of the difference includes 0, so these tasks do not tell the two "
             "apart."

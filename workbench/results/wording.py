@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.plugin.recipes import ways_and_shots
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 NO_VALUE = "–"  # noqa: RUF001 - an en dash
@@ -78,15 +79,13 @@ def task_shape_text(condition: Mapping[Any, Any]) -> str:
     Args:
         condition: `protocol`, `ways` and `shots`. Without `shots`, only the ways are named.
     """
-    with_shots = "shots" in condition
-    if condition["ways"] is None:
+    ways = condition["ways"]
+    if "shots" in condition:
+        sizes = ways_and_shots(ways, condition["shots"])
+    elif ways is None:
         sizes = "varying ways"
-        if with_shots:
-            sizes += " and shots"
     else:
-        sizes = f"{condition['ways']}-way"
-        if with_shots:
-            sizes += f" {condition['shots']}-shot"
+        sizes = f"{ways}-way"
     if condition["protocol"] == DEFAULT_PROTOCOL:
         return sizes
     return f"{condition['protocol']}, {sizes}"

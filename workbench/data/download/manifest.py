@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from workbench.data.dataset import Dataset
 from workbench.data.download.entry import ManifestEntry
 from workbench.data.download.manifest_file import read_manifest
 from workbench.errors import DataError
+from workbench.plugin.packages import package_folders
 
 MANIFEST = "datasets.toml"
 
@@ -80,17 +80,8 @@ def _class_of(dataset: Dataset | type[Dataset]) -> type[Dataset]:
 
 def _manifests(package: str) -> Iterator[Path]:
     """Yield the places where a manifest may be, in the order in which to search them."""
-    for folder in _package_folders(package):
+    for folder in package_folders(package):
         yield Path(folder) / MANIFEST
     workbench = Path(__file__).parents[2]
     yield workbench / MANIFEST  # in a wheel
     yield workbench.parent / MANIFEST  # in a checkout
-
-
-def _package_folders(package: str) -> list[str]:
-    if not package or package == "__main__":
-        return []
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.submodule_search_locations is None:
-        return []
-    return list(spec.submodule_search_locations)
