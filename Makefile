@@ -3,13 +3,16 @@
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet
 
-.PHONY: demo test lint docs bench
+.PHONY: demo test fuzz lint docs bench
 
 demo: $(UV)          ## compare two methods on the built-in data
 	$(RUN) mlw compare protonet maml --shots 1 5
 
 test: $(UV)          ## run the test suite
 	$(RUN) pytest
+
+fuzz: $(UV)          ## try damaged plugins, archives and run folders: all cases, not a few
+	MLW_FUZZ=full $(RUN) pytest tests/fuzz
 
 lint: $(UV)          ## check style and types
 	$(RUN) ruff check
