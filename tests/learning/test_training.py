@@ -190,3 +190,11 @@ def test_a_learner_without_weights_trains_to_nothing():
 
     done = Training(Fixed(), tiny_source(), TrainSettings(steps=3))
     assert list(done.steps()) == []
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_a_large_eps_shortens_the_steps_of_adam(optimizer):
+    """The first step is lr g / (|g| + eps): half of lr where the gradient is eps."""
+    done = scripted([0.25], optimizer=optimizer, eps=0.25, lr=0.1, steps=1)
+    list(done.steps())
+    assert done.learner.weight.item() == pytest.approx(-0.05)

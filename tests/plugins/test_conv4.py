@@ -12,7 +12,7 @@ from workbench.testing import check_backbone
 
 
 @pytest.mark.parametrize("norm", ["running", "batch", "group"])
-@pytest.mark.parametrize("pooling", ["max", "stride"])
+@pytest.mark.parametrize("pooling", ["max", "stride", "stride-whole"])
 def test_the_contract(norm, pooling):
     check_backbone(f"conv4:norm={norm},pooling={pooling},width=16")
 
@@ -28,14 +28,21 @@ def test_pooling_before_relu_is_the_papers_relu_before_pooling(float64):
 
 
 @pytest.mark.parametrize(
-    "options", ["pooled=2", "pooled=2,unpadded=2", "pooled=2,pooling=stride", "unpadded=1"]
+    "options",
+    [
+        "pooled=2",
+        "pooled=2,unpadded=2",
+        "pooled=2,pooling=stride",
+        "pooling=stride-whole",
+        "unpadded=1",
+    ],
 )
 def test_it_keeps_maps(options, float64):
     check_backbone(f"conv4:width=8,{options}")
     module = build_backbone(f"conv4:width=8,{options}", (1, 20, 26)).eval()
     x = torch.rand(2, 1, 20, 26)
     maps = module.blocks(x)
-    if "stride" in options:
+    if options.endswith("pooling=stride"):
         maps = maps.mean((-2, -1), keepdim=True)
     assert torch.equal(module(x).unflatten(1, module.maps_shape), maps)
 

@@ -1,4 +1,4 @@
-"""iMAML's implicit gradient on a quadratic, and for an inner loop that converges."""
+"""iMAML's implicit gradient: on a quadratic, for an inner loop that converges, the authors'."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from gradients import Pixels, build, meta_gradient, nodes, same, stack_of_tasks
 from mlw_optimization.imaml import IMAML
 from torch.func import functional_call
 
+from workbench.experiments.build import build_backbone
+from workbench.experiments.plan import TrainingRequest, make_plan
+from workbench.experiments.train_run import train_run
+from workbench.experiments.workspace import Workspace
 from workbench.learning.learner import query_loss, scores
+from workbench.plugin.recipes import recipe_settings
+from workbench.plugin.registry import registry
 from workbench.tasks.task import Examples
+from workbench.testing import tiny_data
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -93,3 +100,67 @@ def test_imamls_graph_does_not_grow_with_the_inner_steps(float64):
     assert nodes(query_loss(build("imaml:inner_steps=1"), tasks)) == nodes(
         query_loss(build("imaml:inner_steps=30"), tasks)
     )
+
+
+@pytest.mark.parametrize("strength", [0.5, 2.0])
+def test_a_damping_of_lambda_plus_20_solves_the_system_of_the_authors_code(
+    strength, float64, monkeypatch
+):
+    """Theirs: (2 I + H/(lambda + 10)) v = g, solved here with a dense Hessian."""
+    size = 9
+    learner = IMAML(Pixels(), 3, proximity=strength, damping=strength + 20, cg_steps=size)
+    square = torch.randn(size, size)
+    hessian = square + square.T  # indefinite, as a network's
+    monkeypatch.setattr(learner, "loss", lambda phi, x, y: phi @ hessian @ phi / 2)
+    gradient = torch.randn(size)
+    ours, curvature = learner.implicit(torch.zeros(1), torch.zeros(1), torch.randn(size), gradient)
+    theirs = torch.linalg.solve(2 * torch.eye(size) + hessian / (strength + 10), gradient)
+    assert torch.allclose(ours / 2, theirs)
+    assert curvature > 0
+
+
+def test_the_paper_recipe_has_the_authors_damping_eps_and_network():
+    for ways, shots in ((5, 1), (5, 5), (20, 1), (20, 5)):
+        settings = recipe_settings(
+            registry().find("algorithms", "imaml"), "paper", "omniglot", ways, shots
+        )
+        assert settings["proximity"] == 2.0
+        assert settings["damping"] == 22.0
+        assert settings["eps"] == 2e-3  # 1e-3 on half our gradient
+        backbone = build_backbone(settings["backbone"], (1, 28, 28))
+        assert backbone.dim == 256
+        assert "MaxPool2d" not in str(backbone)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_negative_curvature_is_counted_and_told(batched, float64, monkeypatch):
+    monkeypatch.setattr(IMAML, "batched", batched)
+    learner = IMAML(Pixels(), 3, inner_steps=0, proximity=1.0, cg_steps=3)
+    assert not learner.notes()
+    # the Hessian is the first pixel times the identity: I + H/lambda is -1, 3 and 0.5 times it
+    monkeypatch.setattr(learner, "loss", lambda phi, x, y: x.flatten()[0] * phi.square().sum() / 2)
+    x = torch.zeros(3, 6, 1, 1, 2)
+    x[:, 0, 0, 0, 0] = torch.tensor([-2.0, 2.0, -0.5])
+    support = Examples(x, torch.zeros(3, 6, dtype=torch.long), 3)
+    queries = torch.rand(3, 4, 1, 1, 2)
+    scores(learner, support, queries)[..., 0].sum().backward()
+    assert (int(learner.solved), int(learner.indefinite)) == (3, 1)
+    (note,) = learner.notes()
+    assert "negative curvature in 1 of 3 solves (33.3%)" in note
+    assert "imaml:damping=" in note
+
+
+def test_the_count_of_a_run_is_said_and_kept(tmp_path):
+    data = tiny_data()
+    plan = make_plan(
+        "imaml:damping=0,inner_steps=3,inner_lr=1,steps=2,validate_every=0",
+        data,
+        TrainingRequest(ways=3, shots=2, backbone="conv4:norm=batch,width=8"),
+    )
+    said = []
+    run = train_run(plan, data, Workspace(tmp_path, note=said.append))
+    (note,) = run.manifest.result.notes
+    assert said == [f"{plan.label}: {note}"]
+    again = train_run(plan, data, Workspace(tmp_path, note=said.append))
+    assert again.manifest.result.notes == (note,)
+    assert len(said) == 2  # also where the run is only read

@@ -32,6 +32,7 @@ class TrainingResult:
     best_step: int
     best_val_accuracy: float | None = None  # in 0..1; None without validation
     not_initialised: tuple[str, ...] = ()  # parameters that the run it starts from does not have
+    notes: tuple[str, ...] = ()  # of the learner: what a user should know of how it went
 
     @property
     def all_seconds(self) -> float:
@@ -107,6 +108,7 @@ def _from_table(table: Mapping[str, Any]) -> RunManifest:
     if "result" in table:
         result = dict(table["result"])
         result["not_initialised"] = tuple(result["not_initialised"])
+        result["notes"] = tuple(result.get("notes", ()))
         given["result"] = TrainingResult(**result)
     return RunManifest(**given)
 

@@ -64,10 +64,13 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
         if workspace.fresh and folder.exists():
             shutil.rmtree(folder)
         run = Run(folder)
-        if run.finished and run.manifest.result:
-            return run
-        _train(plan, data, run, workspace, device)
-    return Run(folder)  # what the other object has read is out of date
+        if not (run.finished and run.manifest.result):
+            _train(plan, data, run, workspace, device)
+            run = Run(folder)  # what the other object has read is out of date
+    if run.manifest.result is not None:
+        for note in run.manifest.result.notes:
+            workspace.note(f"{plan.label}: {note}")
+    return run
 
 
 def _train(
@@ -92,6 +95,7 @@ def _train(
     if before.init is not None and training.steps_done == 0:
         refuse_random_weights(plan, learner, before.init, not_initialised)
     result = _result(plan, training, before, not_initialised)
+    result = replace(result, notes=tuple(learner.notes()))
     write_manifest(run.folder, replace(manifest, result=result))
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
     # with this file the run is finished

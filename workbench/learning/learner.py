@@ -104,6 +104,13 @@ class Learner(nn.Module):
         """Return the groups for `torch.optim`; override to give parts their own learning rates."""
         return [{"params": [p for p in self.parameters() if p.requires_grad]}]
 
+    def notes(self) -> Iterable[str]:
+        """Return what a user should know of how the training went, a sentence each.
+
+        Read from the module's state. Said after the training and kept in `run.toml`.
+        """
+        return ()
+
     @classmethod
     def embeds(cls) -> bool:
         """Return whether the class overrides `embed`."""

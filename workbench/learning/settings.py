@@ -8,7 +8,7 @@ from functools import cache
 from typing import Annotated, Literal, get_type_hints
 
 from workbench.learning import augment
-from workbench.plugin.options import AtLeast, Option, annotated_option
+from workbench.plugin.options import Above, AtLeast, Option, annotated_option
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 
@@ -20,6 +20,9 @@ class TrainSettings:
     lr: Annotated[float, "learning rate of the optimiser (of the outer loop)", AtLeast(0)] = 1e-3
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], "optimiser"] = "adam"
     momentum: Annotated[float, "Nesterov momentum, for sgd", AtLeast(0)] = 0.0
+    eps: Annotated[
+        float, "epsilon, added to the root of the second moment, for adam and adamw", Above(0)
+    ] = 1e-8
     weight_decay: Annotated[float, "weight decay", AtLeast(0)] = 0.0
     schedule: Annotated[
         Literal["constant", "step", "linear", "cosine"], "learning rate schedule"

@@ -215,6 +215,6 @@ def _optimizer(learner: Learner, settings: TrainSettings) -> torch.optim.Optimiz
                 groups, lr=rate, weight_decay=decay, momentum=momentum, nesterov=nesterov
             )
         case "adamw":
-            return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
+            return torch.optim.AdamW(groups, lr=rate, eps=settings.eps, weight_decay=decay)
         case _:
-            return torch.optim.Adam(groups, lr=rate, weight_decay=decay)
+            return torch.optim.Adam(groups, lr=rate, eps=settings.eps, weight_decay=decay)

@@ -12,13 +12,24 @@ The linear system is solved by conjugate gradient (algorithm 2), so memory does 
 number of inner steps.
 
 What differs: here every inner step descends on the regularised loss. The authors' code takes plain
-steps, then one proximal step, and no proximal step at test. It also solves a different system, (2 I
-+ H/(lambda + 10)) instead of (I + H/lambda); `damping` stands for the 10.
+steps, then one proximal step, and no proximal step at test.
+
+The authors' code also solves another system. With lambda = 2, its "damping" of 10 and its
+"regularisation" of 1, that is
+
+    (2 I + H/(lambda + 10)) v = g,   so   v = 1/2 (I + H/(2 (lambda + 10)))^-1 g.
+
+Here it is (I + H/(lambda + damping)) v = g. The two agree in direction for
+
+    lambda + damping = 2 (lambda + 10),   that is   damping = lambda + 20,
+
+which is 22 for lambda = 2. The factor 1/2 halves the whole gradient. Adam undoes that, apart from
+its eps: 1e-3 on their half gradient is 2e-3 here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import torch
@@ -36,6 +47,9 @@ class IMAML(Learner):
 
     batched = True
 
+    solved: Tensor  # linear systems solved in training
+    indefinite: Tensor  # how many of them were not positive definite, as far as was seen
+
     def __init__(
         self,
         backbone: Backbone,
@@ -52,7 +66,9 @@ class IMAML(Learner):
         ] = 2.0,
         cg_steps: Annotated[int, "steps of conjugate gradient", AtLeast(1)] = 5,
         damping: Annotated[
-            float, "added to lambda when the linear system is solved", AtLeast(0)
+            float,
+            "added to lambda when the linear system is solved; the authors' code: lambda + 20",
+            AtLeast(0),
         ] = 0.0,
     ):
         super().__init__()
@@ -63,11 +79,13 @@ class IMAML(Learner):
         self.cg_steps = cg_steps
         self.damping = damping
         self.transductive = by_batch(backbone)
+        self.register_buffer("solved", torch.tensor(0))
+        self.register_buffer("indefinite", torch.tensor(0))
 
     def adapt(self, support: Examples) -> Predictor:
         theta = Weights(self.model.named_parameters())
-        optimum = _Optimum.apply(self, support.x, support.y, flat(theta))
-        phi = shaped(optimum, theta)
+        optima = _Optima.apply(self, support.x[None], support.y[None], flat(theta))
+        phi = shaped(optima[0], theta)
         return lambda x: functional_call(self.model, phi, x)  # (m, ways)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
@@ -87,27 +105,46 @@ class IMAML(Learner):
             phi = phi - self.inner_lr * gradient
         return phi
 
-    def implicit(self, x: Tensor, y: Tensor, phi: Tensor, gradient: Tensor) -> Tensor:
-        """Return (I + H/lambda)^-1 gradient."""
+    def implicit(
+        self, x: Tensor, y: Tensor, phi: Tensor, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return (I + H/(lambda + damping))^-1 gradient, and the lowest curvature that was met.
+
+        The curvature is v (I + H/(lambda + damping)) v for the directions v of conjugate gradient.
+        If one is negative, the system is not positive definite and the result is no solution.
+        """
         # H is symmetric, so a vector times H is H times the vector.
         times_hessian = vjp(lambda phi: grad(self.loss)(phi, x, y), phi)[1]
         scale = self.proximity + self.damping
+        curvatures = []
 
         def product(v: Tensor) -> Tensor:
             hessian_v: Tensor = times_hessian(v)[0]
-            return v + hessian_v / scale
+            image = v + hessian_v / scale
+            curvatures.append(v.dot(image))
+            return image
 
-        return conjugate_gradient(product, gradient, self.cg_steps)
+        solution = conjugate_gradient(product, gradient, self.cg_steps)
+        return solution, torch.stack(curvatures).min()
+
+    def notes(self) -> list[str]:
+        if not self.indefinite:
+            return []
+        share = 100 * int(self.indefinite) / int(self.solved)
+        return [
+            f"conjugate gradient met negative curvature in {int(self.indefinite)} of "
+            f"{int(self.solved)} solves ({share:.1f}%), where its result is no solution; a larger "
+            f"damping than {self.damping:g} helps, for instance imaml:damping="
+            f"{2 * (self.proximity + self.damping):g}"
+        ]
 
 
-class _Optimum(torch.autograd.Function):
-    """Map theta to phi; the backward pass is `implicit`."""
-
-    generate_vmap_rule = True
+class _Optima(torch.autograd.Function):
+    """Map theta to phi for each task of a stack; the backward pass is `implicit`."""
 
     @staticmethod
     def forward(learner: IMAML, x: Tensor, y: Tensor, theta: Tensor) -> Tensor:
-        return learner.optimum(x, y, theta)
+        return _each(lambda x, y: (learner.optimum(x, y, theta),), x, y)[0]  # (tasks, weights)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -117,6 +154,28 @@ class _Optimum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, phi = ctx.saved_tensors
-        by_theta = ctx.learner.implicit(x, y, phi, gradient)
-        return None, None, None, by_theta  # one per input of `forward`
+        learner = ctx.learner
+        by_theta, curvature = _each(learner.implicit, *ctx.saved_tensors, gradient)
+        learner.solved += len(curvature)
+        learner.indefinite += (curvature < 0).sum()
+        return None, None, None, by_theta.sum(0)  # one per input of `forward`
+
+    @staticmethod
+    def vmap(
+        info: Any,  # noqa: ARG004 - part of the signature
+        in_dims: tuple[int | None, ...],  # noqa: ARG004 - part of the signature
+        learner: IMAML,
+        x: Tensor,
+        y: Tensor,
+        theta: Tensor,
+    ) -> tuple[Tensor, int]:
+        """Join the tasks of `torch.vmap`, `(tasks, 1, ...)`, to one stack: backward then counts."""
+        optima: Tensor = _Optima.apply(learner, x.flatten(0, 1), y.flatten(0, 1), theta)
+        return optima[:, None], 0
+
+
+def _each(one: Callable[..., tuple[Tensor, ...]], *stacks: Tensor) -> tuple[Tensor, ...]:
+    """Return what `one` returns for each task, stacked."""
+    if len(stacks[0]) == 1:
+        return tuple(result[None] for result in one(*[stack[0] for stack in stacks]))
+    return torch.vmap(one, randomness="same")(*stacks)

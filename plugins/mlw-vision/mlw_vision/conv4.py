@@ -4,7 +4,8 @@ Vinyals, Blundell, Lillicrap, Kavukcuoglu, Wierstra: Matching Networks for One S
 NeurIPS 2016, arXiv 1606.04080 (max pooling). Finn, Abbeel, Levine: Model-Agnostic Meta-Learning,
 ICML 2017, arXiv 1703.03400 (strides instead of pooling on Omniglot, 32 channels on miniImageNet).
 Sung, Yang, Zhang, Xiang, Torr, Hospedales: Learning to Compare, CVPR 2018, arXiv 1711.06025
-(pooling in two blocks).
+(pooling in two blocks). Rajeswaran, Finn, Kakade, Levine: Meta-Learning with Implicit Gradients,
+NeurIPS 2019, arXiv 1909.04630 (strides, and the whole of the last maps: 256 numbers at 28 x 28).
 
 A block is a 3 x 3 convolution, normalisation, max pooling and ReLU. The papers apply ReLU before
 pooling. Maximum and ReLU commute, and this order needs a quarter of the work.
@@ -49,8 +50,9 @@ class Conv4(Backbone):
             "(transductive), or groups",
         ] = "running",
         pooling: Annotated[
-            Literal["max", "stride"],
-            "max: 2 x 2 max pooling; stride: strided convolutions, and a mean over space at last",
+            Literal["max", "stride", "stride-whole"],
+            "max: 2 x 2 max pooling; stride: strided convolutions, and a mean over space at last; "
+            "stride-whole: without the mean",
         ] = "max",
         pooled: Annotated[
             int,
@@ -67,6 +69,7 @@ class Conv4(Backbone):
         self.width = width
         self.norm = norm
         self.pooling = pooling
+        self.strided = pooling != "max"
         self.pooled = pooled
         self.unpadded = unpadded
         inputs, *sides = image_shape
@@ -93,17 +96,17 @@ class Conv4(Backbone):
 
     def _block(self, inputs: int, factor: int, padding: int) -> list[nn.Module]:
         """Return the layers of a block that divides the sides of the maps by `factor`."""
-        stride = factor if self.pooling == "stride" else 1
+        stride = factor if self.strided else 1
         convolution = nn.Conv2d(inputs, self.width, 3, padding=padding, stride=stride)
         layers = [convolution, normalisation(self.norm, self.width)]
-        if self.pooling == "max" and factor == 2:
+        if factor == 2 and not self.strided:
             layers.append(nn.MaxPool2d(2))
         return [*layers, nn.ReLU()]
 
     def _side_after(self, side: int, factor: int, padding: int) -> int:
         """Return the height or width of the maps after a block; 0 if the maps are too small."""
         side = max(side + 2 * padding - 2, 0)  # after the convolution
-        if self.pooling == "stride":
+        if self.strided:
             return -(-side // factor)  # strides round up
         return side // factor
 
