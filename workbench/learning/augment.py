@@ -8,9 +8,9 @@
     flip                 left to right, with probability 1/2
     crop+jitter+flip     several, in the order given
 
-What papers use, in these words: Baseline and Baseline++ (arXiv 1904.04232) `crop+jitter+flip`;
-MetaOptNet (1904.03758) and RFS (2003.11539) `shift+jitter+flip`; SimpleShot's code (1911.04623)
-`crop+flip`.
+What papers use, in these words: Baseline and Baseline++ (arXiv 1904.04232) and TIM (2008.11297)
+`crop+jitter+flip`; MetaOptNet (1904.03758) and RFS (2003.11539) `shift+jitter+flip`; SimpleShot
+(1911.04623) `crop+flip`. The `paper` recipes of these methods do so too.
 
 Kornia does the work. It draws its numbers on the CPU from torch's global generator, whatever the
 device, so a training that restores torch's random state resumes with exactly the same changes.
