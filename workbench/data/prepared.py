@@ -26,7 +26,7 @@ from workbench.data.tables import Table, load_tables, write_index, write_tables
 from workbench.errors import DataError
 from workbench.progress import Report
 
-FORMAT = 2  # raise it when other files are written, or when `decode` returns other pixels
+FORMAT = 3  # raise it when other files are written, or when `decode` returns other pixels
 
 
 def prepare(
