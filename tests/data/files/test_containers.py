@@ -7,6 +7,7 @@ import stat
 import struct
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 from archive_kinds import (
@@ -135,11 +136,33 @@ def test_special_member_of_a_tar_is_refused(tmp_path, kind, member, message):
 # --- folders
 
 
-def test_link_in_a_folder_is_refused(tmp_path):
+def test_links_in_a_folder_are_followed(tmp_path):
+    """Hubs and version control lay files out so."""
+    store = write("folder", tmp_path, ("a.png", b"1"), ("deep/b.png", b"2")).rename(tmp_path / "s")
     (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "link").symlink_to("/etc")
-    with pytest.raises(DataError, match="contains the link 'link'"):
-        Archive(tmp_path / "x")
+    (tmp_path / "x" / "one.png").symlink_to(store / "a.png")
+    (tmp_path / "x" / "many").symlink_to(Path("..") / "s" / "deep")
+    (tmp_path / "x" / "again").symlink_to(tmp_path / "x" / "many")
+    with Archive(tmp_path / "x") as archive:
+        assert archive.names == ("again/b.png", "many/b.png", "one.png")
+        assert [archive.read(name) for name in archive.names] == [b"2", b"2", b"1"]
+
+
+def test_links_to_a_folder_above_are_left_out(tmp_path):
+    path = write("folder", tmp_path, ("a/b/one.png", b"1"))
+    (path / "a" / "b" / "up").symlink_to(path)
+    (path / "a" / "b" / "here").symlink_to(path / "a" / "b")
+    with Archive(path) as archive:
+        assert archive.names == ("a/b/one.png",)
+
+
+def test_a_link_to_nothing_says_so(tmp_path):
+    path = write("folder", tmp_path, ("a.png", b"1"))
+    (path / "b.png").symlink_to("gone.png")
+    with pytest.raises(
+        DataError, match=r"link 'b.png', and gone.png, .* is not there; fetch that file or remove"
+    ):
+        Archive(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

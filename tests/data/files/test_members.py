@@ -24,6 +24,8 @@ from workbench.errors import DataError
         ("C:/windows", "lies outside of it"),
         ("a\\..\\b", "lies outside of it"),
         ("..", "lies outside of it"),
+        ("\\\\server\\a", "lies outside of it"),
+        ("class\\a.png", "it has a backslash, which some programs for Windows write"),
     ],
 )
 @pytest.mark.parametrize("kind", ["zip", *TARS])

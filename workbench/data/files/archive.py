@@ -29,7 +29,10 @@ from workbench.data.files.members import printable, reading
 from workbench.data.files.scratch import CHUNK, decompressed
 from workbench.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
 READ_LIMIT = 2**30  # bytes of a member that `read` returns
 EXPANSION_LIMIT = 200  # times the archive's own size, for all members; images hardly compress
 EXPANSION_FLOOR = 2**20  # bytes that any archive may expand to, because tars are padded with zeros
@@ -61,8 +64,9 @@ class Archive:
 
     Raises:
         DataError: the archive is absent, empty, damaged, cut off or encrypted; a file in it lies
-            outside of it, appears twice, or is a link or a device; or it would expand to more than
-            any set of images does. When it is closed: the archive changed while it was open.
+            outside of it, appears twice, or is a device; it would expand to more than any set of
+            images does; or there is a link in an archive, or one to nothing in a folder. When it is
+            closed: the archive changed while it was open.
     """
 
     def __init__(self, path: Path, *, file: BinaryIO | None = None, limit: int = 0):

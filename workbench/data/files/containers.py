@@ -11,7 +11,7 @@ import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, NamedTuple, Protocol, cast
@@ -223,13 +223,17 @@ def _check_end_mark(file: BinaryIO, label: Path, last: int, end: int) -> None:
 
 
 class FolderFiles:
-    """The regular files below a folder."""
+    """The regular files below a folder. Links are followed, for hubs and versions are kept so."""
 
     def __init__(self, path: Path):
         self._path = path
         self._members = dict(_folder_members(path))
 
     def names(self) -> Iterable[str]:
+        return self._members
+
+    def states(self) -> Mapping[str, FileState]:
+        """Return the size and time of each file."""
         return self._members
 
     def size(self, name: str) -> int:
@@ -248,16 +252,41 @@ def _folder_members(path: Path) -> Iterator[tuple[str, FileState]]:
     def stop(error: OSError) -> None:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}.")
 
-    for root, folders, files in os.walk(path, onerror=stop):
-        folders[:] = [name for name in folders if not is_hidden(name)]
+    for root, folders, files in os.walk(path, onerror=stop, followlinks=True):
+        folders[:] = [name for name in folders if not is_hidden(name) and not _loops(root, name)]
         for name in (*folders, *files):
             if is_hidden(name):
                 continue
             place = Path(root, name)
-            status = place.lstat()
+            status = _status(place, path)
             inside = checked_name(place.relative_to(path).as_posix(), path)
             kind = stat.S_IFMT(status.st_mode)
             regular = kind in (stat.S_IFREG, stat.S_IFDIR)
-            refuse_special(inside, path, link=kind == stat.S_IFLNK, regular=regular)
+            refuse_special(inside, path, link=False, regular=regular)
             if kind == stat.S_IFREG:
                 yield inside, FileState.of(status)
+
+
+def _loops(root: str, name: str) -> bool:
+    """Return whether a folder is a link to one that it lies in."""
+    place = Path(root, name)
+    if not place.is_symlink():
+        return False
+    target = place.resolve()
+    return any(target == parent.resolve() for parent in place.parents)
+
+
+def _status(place: Path, folder: Path) -> os.stat_result:
+    """Return the status of what a path or a link leads to."""
+    try:
+        return place.stat()
+    except FileNotFoundError:
+        if not place.is_symlink():
+            raise DataError(changed(place)) from None
+        raise DataError(
+            f"{folder} contains the link {place.relative_to(folder).as_posix()!r}, and "
+            f"{os.readlink(place)}, which it leads to, is not there; fetch that file or remove "
+            "the link."
+        ) from None
+    except OSError as error:
+        raise DataError(f"{place} cannot be read: {error.strerror}.") from error

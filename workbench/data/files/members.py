@@ -56,8 +56,14 @@ def checked_name(name: str, label: Path) -> str:
         DataError: the name is empty, is not text, or points outside the archive.
     """
     has_drive = name[1:2] == ":" and name[0].isalpha()
-    if name.startswith("/") or "\\" in name or has_drive or ".." in name.split("/"):
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or has_drive or ".." in parts:
         raise DataError(f"{label} contains {name!r}, which lies outside of it; it is refused.")
+    if "\\" in name:
+        raise DataError(
+            f"{label} contains {name!r}: it has a backslash, which some programs for Windows write "
+            "where a slash belongs. Unpack it there, and pack it again or give the folder."
+        )
     try:
         name.encode()
     except UnicodeEncodeError:
