@@ -45,7 +45,11 @@ ROOMS = {
     "workbench.data.files": [
         "pickles decode file_state members containers scratch archive checksum"
     ],
-    "workbench.data.image_folder": ["record labels label_table layout dataset register"],
+    "workbench.data.image_folder": [
+        "choice record labels level_names class_levels folder_levels",
+        "table_file image_lookup image_table label_columns label_table",
+        "left_out view deciding layout splitting origin_state dataset register",
+    ],
     "workbench.data.download": [
         "entry manifest_file manifest provenance learnt transfer local_files mirrors fetch"
     ],

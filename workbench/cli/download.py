@@ -11,6 +11,7 @@ import typer
 
 from workbench.cli import _show
 from workbench.cli._progress import progress_bars
+from workbench.data.image_folder.choice import LayoutChoice
 from workbench.errors import DataError, UnknownName, UsageError, WorkbenchError
 from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
@@ -37,6 +38,36 @@ def download(
     partial: Annotated[
         bool, typer.Option("--partial", help="Accept an archive with a part of the images.")
     ] = False,
+    label: Annotated[
+        str,
+        typer.Option(metavar="COLUMN", help="Your own images: the column of labels in a table."),
+    ] = "",
+    level: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVELS",
+            help="Your own images: the level of folders that names the class, from 1; "
+            "1,2 for the path of both.",
+        ),
+    ] = "",
+    split_from: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN|LEVEL|none",
+            help="Your own images: what says train, val or test.",
+        ),
+    ] = "",
+    group_from: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN|LEVEL|none",
+            help="Your own images: what says the group of a class, for --protocol within-group.",
+        ),
+    ] = "",
+    only: Annotated[
+        str,
+        typer.Option(metavar="FOLDER", help="Your own images: take those in folders of this name."),
+    ] = "",
     available: Annotated[
         bool, typer.Option("--list", help="List downloaded data sets with sizes and states.")
     ] = False,
@@ -48,7 +79,8 @@ def download(
     ] = False,
 ) -> None:
     """Download data sets, verify them, and prepare their images once."""
-    _refuse_together(available, remove, verify, fetching=bool(source or partial))
+    choice = LayoutChoice(label, level, split_from, group_from, only)
+    _refuse_together(available, remove, verify, fetching=bool(source or partial or choice.flags))
     if available:
         _list(names or [])
         return
@@ -62,7 +94,7 @@ def download(
     elif verify:
         _each(names, _verify)
     else:
-        _each(names, lambda name: _download(name, source, partial))
+        _each(names, lambda name: _download(name, source, partial, choice))
 
 
 def _refuse_together(available: bool, remove: bool, verify: bool, *, fetching: bool) -> None:
@@ -94,15 +126,19 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
 # --- downloading
 
 
-def _download(text: str, source: str | None, partial: bool) -> None:
+def _download(text: str, source: str | None, partial: bool, choice: LayoutChoice) -> None:
     from workbench.data.catalog import find_dataset
     from workbench.data.image_folder.record import folder_names
     from workbench.data.opening import open_dataset
 
     name = parse_spec(text).name
     own = name in folder_names() or not registry().knows("datasets", name)
+    if choice.flags and (source is None or not own):
+        raise UsageError(
+            f"{' '.join(choice.flags)} is for images of your own: mlw download NAME --from FOLDER"
+        )
     if own and source is not None:
-        _add(text, name, source)
+        _add(text, name, source, choice)
     try:
         chosen = find_dataset(text)
     except UnknownName as error:
@@ -135,20 +171,21 @@ def _fetch(name: str, dataset: Dataset, source: str | None, partial: bool) -> No
     _show.out(str(fetched))
 
 
-def _add(text: str, name: str, source: str) -> None:
+def _add(text: str, name: str, source: str, choice: LayoutChoice) -> None:
     """Make the user's own images a data set."""
     from workbench.data.image_folder.record import FolderRecord, read_record
-    from workbench.data.image_folder.register import add_folder
+    from workbench.data.image_folder.register import add_folder, check_name
     from workbench.data.inventory import remove_prepared
 
+    check_name(name)
     before: FolderRecord | None = None
     with suppress(DataError):  # a record that cannot be read is written again
         before = read_record(name)
     if before is None:
         _show.note(f"{name} is a new name{_guess(name)}: reading {source} as your own images ...")
     with progress_bars() as report:
-        record = add_folder(text, source, report=report)
-    if before is not None and before.content != record.content:
+        record = add_folder(text, source, choice, report=report)
+    if before is not None and before.checksums != record.checksums:
         remove_prepared(name)
         _show.note(f"{name} has changed: the images prepared from {before.origin} are removed")
     _show.out(str(record))

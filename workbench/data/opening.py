@@ -88,7 +88,11 @@ def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
 
 
 def open_chosen(chosen: ChosenDataset, report: Report | None = None) -> OpenDataset:
-    """Open a data set whose options are chosen. Raises `DataError` as `open_dataset` does."""
+    """Open a data set whose options are chosen.
+
+    A folder of the user's own that has changed is refused: numbers on the images prepared earlier
+    would look like numbers on those that are there now. Raises `DataError` as `open_dataset` does.
+    """
     origin = _origin_of(chosen.name, chosen.dataset)
     return OpenDataset(
         label=chosen.label,
@@ -111,7 +115,8 @@ class _Origin(NamedTuple):
 
 def _origin_of(name: str, dataset: Dataset) -> _Origin:
     if isinstance(dataset, ImageFolder):
-        return _Origin({}, dataset.record.content, "", {})
+        dataset.require_unchanged()
+        return _Origin({}, dataset.record.checksums, "", {})
     if not dataset.manifest:
         return _Origin({}, {}, "", {})
     entry = entry_of(dataset)

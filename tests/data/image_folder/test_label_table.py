@@ -31,7 +31,7 @@ def test_images_with_a_table(tmp_path, text):
     record = add_folder("birds", with_table(tmp_path / "birds", text))
     assert record.images == {"test": {"a": 2, "ä b": 2}}
     assert record.how.startswith("images with labels.csv: ")
-    assert "2 images without a class ignored" in record.notes
+    assert "2 images without a class ignored, in images (2)" in record.notes
     assert shades(tables("birds")["test"], "ä b") == [2, 3]
 
 

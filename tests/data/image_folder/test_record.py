@@ -44,7 +44,7 @@ def test_a_record_in_words():
         split="as given: 1 test classes",
         options={},
         images={"test": {"owl": 1000}},
-        unreadable={"a.png": "a.png is damaged"},
+        unreadable={"a.png": "is damaged"},
         notes=["1 other file ignored"],
     )
     assert str(record).splitlines() == [

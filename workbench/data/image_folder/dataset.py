@@ -1,6 +1,7 @@
 """A user's own images as a data set, named by `mlw download NAME --from FOLDER`.
 
-The originals stay where they are. Prepared images keep working when the originals are gone.
+The originals stay where they are. Prepared images keep working when the originals are gone, but not
+when these have changed: results would silently be those of other images than the folder has.
 """
 
 from __future__ import annotations
@@ -8,22 +9,46 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from workbench.data.dataset import Dataset, ImageClass, chosen_options
+from workbench.data.dataset import Dataset, Groups, ImageClass, chosen_options
 from workbench.data.files.archive import Archive
+from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.labels import ImagesByClass, plain
 from workbench.data.image_folder.layout import find_layout
-from workbench.data.image_folder.record import FolderRecord
+from workbench.data.image_folder.origin_state import state_of
+from workbench.data.image_folder.record import FolderRecord, write_record
+from workbench.data.image_folder.splitting import (
+    large_enough,
+    split_classes,
+    without_unreadable,
+)
 from workbench.errors import DataError
-from workbench.plugin.options import AtLeast, options_text
+from workbench.plugin.options import AtLeast, canonical_spec, options_of, options_text
 
 
 class ImageFolder(Dataset):
     """A user's own images, in a folder or an archive."""
 
-    sources = ("labels.py", "label_table.py", "layout.py")
+    # all that decides which images belong to which class
+    sources = (
+        "choice.py",
+        "class_levels.py",
+        "deciding.py",
+        "folder_levels.py",
+        "image_lookup.py",
+        "image_table.py",
+        "label_columns.py",
+        "label_table.py",
+        "labels.py",
+        "layout.py",
+        "level_names.py",
+        "splitting.py",
+        "table_file.py",
+        "view.py",
+    )
 
     def __init__(
         self,
@@ -49,9 +74,19 @@ class ImageFolder(Dataset):
         if split not in self.record.images:
             return
         with self._originals() as archive:
-            for label, names in self._unchanged(archive, split).items():
+            for label, names in self._unchanged(archive)[split].items():
                 images = archive.stack(names, size=self.size, channels=self.channels)
                 yield ImageClass(label, images)
+
+    def groups(self, split: str) -> Groups | None:
+        """Return the groups of classes that the folders or a column give."""
+        members: dict[str, list[str]] = {}
+        for label in self.record.images.get(split, {}):
+            if label in self.record.groups:
+                members.setdefault(self.record.groups[label], []).append(label)
+        if all(len(labels) < 2 for labels in members.values()):
+            return None
+        return Groups(tuple(tuple(labels) for labels in members.values()), whole=False)
 
     def check(self) -> None:
         """Compare all originals with their record.
@@ -60,8 +95,24 @@ class ImageFolder(Dataset):
             DataError: they are gone or have changed.
         """
         with self._originals() as archive:
-            for split in self.record.images:
-                self._unchanged(archive, split)
+            self._unchanged(archive)
+
+    def require_unchanged(self) -> None:
+        """Compare names, sizes and times of the originals with their record, if they are there.
+
+        If these differ, the contents are compared. If the contents are the same, the record gets
+        the new times.
+
+        Raises:
+            DataError: the originals have changed.
+        """
+        origin = Path(self.record.origin)
+        if not origin.exists():
+            return
+        state = state_of(origin)
+        if state and state != self.record.state:
+            self.check()
+            write_record(replace(self.record, state=state))
 
     def _originals(self) -> Archive:
         origin = Path(self.record.origin)
@@ -69,30 +120,47 @@ class ImageFolder(Dataset):
             raise DataError(f"{origin} is gone; {self._hint('FOLDER')}")
         return Archive(origin)
 
-    def _unchanged(self, archive: Archive, split: str) -> ImagesByClass:
-        """Return the images of a split by class, after comparing them with their record."""
-        every: ImagesByClass = {}
-        for classes in find_layout(archive).splits.values():
-            every |= classes
-        found: ImagesByClass = {}
-        for label in self.record.images[split]:
-            names = every.get(label, [])
-            found[label] = [name for name in names if name not in self.record.unreadable]
-        if content_of(archive, found) != self.record.content[split]:
+    def _unchanged(self, archive: Archive) -> dict[str, ImagesByClass]:
+        """Return the images by split and class, after comparing them with their record."""
+        layout = find_layout(archive, self._choice, self._command(self.record.origin))
+        readable = without_unreadable(layout.splits, self.record.unreadable)
+        kept, _ = large_enough(readable)
+        splits, _ = split_classes(kept)
+        same = splits.keys() == self.record.content.keys() and layout.groups == self.record.groups
+        for split, classes in splits.items():
+            same = same and content_of(archive, classes) == self.record.content[split]
+        if not same:
             raise DataError(
                 f"{self.record.origin} has changed since it was registered; "
                 f"{self._hint(self.record.origin)}"
             )
-        return found
+        return splits
+
+    @property
+    def _choice(self) -> LayoutChoice:
+        return LayoutChoice(**self.record.choice)
+
+    def _command(self, origin: str) -> str:
+        spec = spec_of(self.record.name, self.record.options)
+        return command_of(spec, origin, self._choice)
 
     def _hint(self, origin: str) -> str:
         """Say which command to run, and with which options the data set is still usable."""
-        name = self.record.name
+        hint = f"run: {self._command(origin)}"
         options = self.record.options
-        hint = f"run: mlw download {name} --from {shlex.quote(origin)}"
         if options != chosen_options(self):
-            hint += f" (or use it as {name}:{options_text(options)})"
+            hint += f" (or use it as {self.record.name}:{options_text(options)})"
         return hint
+
+
+def spec_of(name: str, options: Mapping[str, Any]) -> str:
+    """Return the spec of a user's own data set, without options at their defaults."""
+    return canonical_spec(name, options, options_of(ImageFolder))
+
+
+def command_of(spec: str, origin: str, choice: LayoutChoice) -> str:
+    """Return the command that registers a user's own images."""
+    return " ".join(["mlw download", spec, "--from", shlex.quote(origin), *choice.flags])
 
 
 def content_of(archive: Archive, classes: ImagesByClass) -> str:

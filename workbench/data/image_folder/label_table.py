@@ -1,207 +1,146 @@
-"""Tables (.csv, .tsv) that list image files with their labels, and perhaps their splits."""
+"""Labelled images from the rows of tables."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from workbench.data.files.archive import Archive
+from workbench.data.image_folder.choice import NONE, LayoutChoice, level_of
+from workbench.data.image_folder.image_table import ImageTable
+from workbench.data.image_folder.label_columns import Labels, split_column
 from workbench.data.image_folder.labels import SPLIT_NAMES, LabelledImage, plain
-from workbench.errors import DataError
+from workbench.errors import DataError, UsageError
 
-SUFFIXES = (".csv", ".tsv")
-DELIMITERS = ",;\t"
-# names that people give to the columns, in lower case; the first that a table has is taken
-IMAGE_COLUMNS = (
-    "filename",
-    "file_name",
-    "file",
-    "image",
-    "image_name",
-    "image_id",
-    "img",
-    "path",
-    "filepath",
-    "image_path",
-)
-LABEL_COLUMNS = ("label", "labels", "class", "class_name", "category", "target", "species")
-SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+WORDS = re.compile(r"[a-z]+")
 
 
 class LabelTable(NamedTuple):
-    """A table that lists images and their labels."""
+    """A table that names images, and the columns that are used."""
 
-    name: str
-    rows: list[dict[str, str]]
-    image_column: str
-    label_column: str
-    split_column: str  # "" if there is none
+    table: ImageTable
+    labels: Labels
+    split: int | None  # the column, if there is one
+    stated: str  # the split that the name of the table states, or ""
+    group: int | None  # the column, if the user names one
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are used."""
-        columns = [self.image_column, self.label_column]
-        if self.split_column:
-            columns.append(self.split_column)
-        return columns
+        """The names of the columns that are used, or how many classes have one each."""
+        used = [self.table.columns[self.table.image_column]]
+        if len(self.labels.columns) > 1:
+            used.append(f"{len(self.labels.columns)} columns of classes")
+        else:
+            used += self.labels.columns
+        for column in (self.split, self.group):
+            if column is not None:
+                used.append(self.table.columns[column])
+        return used
 
 
-# --- read tables
+class TableLabels(NamedTuple):
+    """What tables say."""
+
+    images: dict[str, LabelledImage]  # by their names
+    missing: list[str]  # files that are listed and are not there
 
 
-def read_tables(archive: Archive) -> list[LabelTable]:
-    """Return the tables of images and labels among those that lie least deep in the archive."""
-    names = [name for name in archive.names if name.lower().endswith(SUFFIXES)]
-    if not names:
-        return []
-    least = min(name.count("/") for name in names)
-    tables = []
-    for name in names:
-        if name.count("/") > least:
+def label_table(table: ImageTable, labels: Labels, choice: LayoutChoice) -> LabelTable:
+    """Return which columns of a table are used."""
+    split = split_column(table)
+    stated = _split_in_name(table.name)
+    if choice.split_from:
+        split = table.find_column(choice.split_from)
+        stated = ""
+    group = None
+    if choice.group_from not in ("", NONE):
+        group = table.find_column(choice.group_from)
+    return LabelTable(table, labels, split, stated, group)
+
+
+def check_columns(tables: Sequence[LabelTable], choice: LayoutChoice) -> None:
+    """Raise `UsageError` if no table has a column that the user names."""
+    for flag, name, found in (
+        ("--split-from", choice.split_from, [each.split for each in tables]),
+        ("--group-from", choice.group_from, [each.group for each in tables]),
+    ):
+        if name in ("", NONE) or level_of(name) or any(each is not None for each in found):
             continue
-        table = _read_table(archive, name)
-        if table is not None:
-            tables.append(table)
-    return tables
+        columns = ", ".join(tables[0].table.columns)
+        raise UsageError(
+            f"No table has the column {name} of {flag}; {tables[0].table.name} has {columns}"
+        )
 
 
-def _read_table(archive: Archive, name: str) -> LabelTable | None:
-    """Return a table, or None if it has no column of images or none of labels."""
-    text = _decode(archive.read(name))
-    head = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
-    rows = list(reader)
-    if not rows:
-        return None
-    columns = {str(column).strip().lower(): str(column) for column in rows[0]}
-    image_column = _column(columns, IMAGE_COLUMNS)
-    label_column = _column(columns, LABEL_COLUMNS)
-    if not image_column or not label_column:
-        return None
-    return LabelTable(name, rows, image_column, label_column, _column(columns, SPLIT_COLUMNS))
+def _split_in_name(name: str) -> str:
+    """Return the split that the name of a table states, or its folder: "train.csv", "train/x.csv".
 
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:  # Western spreadsheets write their own code page
-        return data.decode("cp1252", errors="replace")
-
-
-def _column(columns: Mapping[str, str], names: Iterable[str]) -> str:
-    """Return the column with the first of the names that the table has, or ""."""
-    for name in names:
-        if name in columns:
-            return columns[name]
+    Returns "" if there is none, or more than one.
+    """
+    path = PurePosixPath(name.lower())
+    for part in (path.stem, *reversed(path.parent.parts)):
+        stated = {SPLIT_NAMES[word] for word in WORDS.findall(part) if word in SPLIT_NAMES}
+        if stated:
+            return stated.pop() if len(stated) == 1 else ""
     return ""
 
 
-# --- look up images
+def read_labels(
+    tables: Sequence[LabelTable], folder_splits: Mapping[str, str], origin: Path
+) -> TableLabels:
+    """Return the images that tables label.
 
-
-def labels_of(
-    tables: Sequence[LabelTable], images: Iterable[str], origin: Path
-) -> tuple[list[LabelledImage], list[str]]:
-    """Return the images that tables label, and the files that they list but the archive lacks.
+    Args:
+        tables: the tables.
+        folder_splits: the split of each image by its folder, for tables that state none.
+        origin: where they are, for messages.
 
     Raises:
-        DataError: a row is ambiguous, contradicts another or lacks a label; no listed file exists;
-            or only some tables have splits.
+        DataError: a row is ambiguous, contradicts another or lacks a label.
     """
-    lookup = _ImageLookup(images)
     found: dict[str, LabelledImage] = {}
     missing: list[str] = []
-    for table, row, place in _rows(tables, origin):
-        file = row[table.image_column]
-        image = lookup.find(file, table.name, place)
-        if image is None:
-            missing.append(file)
-            continue
-        labelled = _labelled(table, row, image, place)
-        if found.setdefault(image, labelled) != labelled:
-            raise DataError(f"{place} gives {file} a different label or split than an earlier row.")
-    if not found:
-        raise DataError(
-            f"{origin} has none of the files that {tables[0].name} lists; "
-            f"the first of them is {missing[0]}."
-        )
-    _check_splits(found.values(), origin)
-    return list(found.values()), missing
+    for each in tables:
+        for row, images in enumerate(match.images for match in each.table.found):
+            place = f"{each.table.place(row)} in {origin}"
+            file = each.table.rows[row][each.table.image_column]
+            if len(images) > 1:
+                raise DataError(
+                    f"{place} lists {file}, which could be {images[0]} or {images[1]}. To take "
+                    "the images of one folder only, add --only NAME"
+                )
+            if not images:
+                missing.append(file)
+                continue
+            labelled = _labelled(each, row, images[0], place)
+            if not labelled.split:
+                labelled = labelled._replace(split=folder_splits.get(images[0], ""))
+            if found.setdefault(images[0], labelled) != labelled:
+                raise DataError(
+                    f"{place} gives {file} a different label or split than an earlier row."
+                )
+    return TableLabels(found, missing)
 
 
-def _rows(
-    tables: Iterable[LabelTable], origin: Path
-) -> Iterator[tuple[LabelTable, Mapping[str, str], str]]:
-    """Yield each row of the tables with its table and with its place for messages."""
-    for table in tables:
-        for number, row in enumerate(table.rows, start=2):  # row 1 has the names of the columns
-            yield table, row, f"row {number} of {table.name} in {origin}"
-
-
-def _labelled(table: LabelTable, row: Mapping[str, str], image: str, place: str) -> LabelledImage:
-    split = _split(table, row, place)
-    label = plain(row[table.label_column].strip())
+def _labelled(each: LabelTable, row: int, image: str, place: str) -> LabelledImage:
+    cells = each.table.rows[row]
+    label = plain(each.labels.values[row])
     if not label:
-        raise DataError(f"{place} has no label for {row[table.image_column]}.")
-    return LabelledImage(split, label, image)
+        raise DataError(f"{place} has no label for {cells[each.table.image_column]}.")
+    group = "" if each.group is None else cells[each.group]
+    return LabelledImage(_split(each, cells, place), label, image, group)
 
 
-def _split(table: LabelTable, row: Mapping[str, str], place: str) -> str:
-    """Return the split that a row states, or that the name of its table states: "train.csv"."""
-    if not table.split_column:
-        stem = PurePosixPath(table.name).stem.lower()
-        return SPLIT_NAMES.get(stem, "")
-    stated = row[table.split_column]
-    name = stated.strip().lower()
+def _split(each: LabelTable, cells: list[str], place: str) -> str:
+    """Return the split that a row states, or the name of its table."""
+    if each.split is None:
+        return each.stated
+    stated = cells[each.split]
+    name = stated.lower()
     if name not in SPLIT_NAMES:
         raise DataError(
-            f"{place} has the split {stated!r}; it must be one of {', '.join(SPLIT_NAMES)}."
+            f"{place} has the split {stated!r}; it must be one of {', '.join(SPLIT_NAMES)}. "
+            "For no splits, add --split-from none"
         )
     return SPLIT_NAMES[name]
-
-
-def _check_splits(images: Iterable[LabelledImage], origin: Path) -> None:
-    with_split = {bool(labelled.split) for labelled in images}
-    if len(with_split) > 1:
-        raise DataError(
-            f"{origin} has tables with splits and tables without. "
-            "Give a split to all images or to none."
-        )
-
-
-class _ImageLookup:
-    """Images by what a table may call them.
-
-    That is the path from the table or from the root, the file name, or the name without suffix.
-    """
-
-    def __init__(self, images: Iterable[str]):
-        self.by_path: dict[str, str] = {}
-        self.by_name: dict[str, list[str]] = {}
-        for image in images:
-            path = PurePosixPath(plain(image))
-            self.by_path[plain(image)] = image
-            for name in {path.name, path.stem}:
-                self.by_name.setdefault(name, []).append(image)
-
-    def find(self, text: str, table: str, place: str) -> str | None:
-        """Return the image, or None if there is none.
-
-        Raises:
-            DataError: it could be more than one.
-        """
-        wanted = plain(text.strip().replace("\\", "/")).removeprefix("./")
-        beside = str(PurePosixPath(table).parent / wanted)
-        for path in (beside, wanted):
-            if path in self.by_path:
-                return self.by_path[path]
-        found = self.by_name.get(PurePosixPath(wanted).name, [])
-        if len(found) > 1:
-            raise DataError(f"{place} lists {text}, which could be {found[0]} or {found[1]}.")
-        if found:
-            return found[0]
-        return None

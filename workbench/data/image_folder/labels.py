@@ -34,6 +34,7 @@ class LabelledImage(NamedTuple):
     split: str  # "" if no split is given
     label: str
     image: str  # the name in the archive
+    group: str = ""  # the group of its class; "" if none is given
 
 
 def plain(text: str) -> str:
@@ -49,13 +50,32 @@ def by_class(images: Iterable[LabelledImage], origin: Path) -> dict[str, ImagesB
     """
     found: dict[str, ImagesByClass] = {}
     spelling: dict[tuple[str, str], str] = {}
-    for split, label, image in images:
+    for split, label, image, _ in images:
         name = plain(label)
         if spelling.setdefault((split, name), label) != label:
             raise DataError(f"{origin} has two folders {name!r}, coded differently; rename one.")
         classes = found.setdefault(split, {})
         classes.setdefault(name, []).append(image)
     return {split: sorted_classes(classes) for split, classes in found.items()}
+
+
+def groups_of(images: Iterable[LabelledImage], origin: Path) -> dict[str, str]:
+    """Return the group of each class that has one, by the name of the class.
+
+    Raises:
+        DataError: images of one class are in two groups.
+    """
+    groups: dict[str, str] = {}
+    for each in images:
+        if not each.group:
+            continue
+        group = groups.setdefault(plain(each.label), each.group)
+        if group != each.group:
+            raise DataError(
+                f"{origin} has class {each.label} in the groups {group} and {each.group}; "
+                "a class has one group. For no groups, add --group-from none"
+            )
+    return groups
 
 
 def sorted_classes(classes: ImagesByClass) -> ImagesByClass:

@@ -1,143 +1,58 @@
 """The layout of a folder or archive of images: the class and the split of each image.
 
-Three layouts are known: class folders; train, val and test folders with class folders in them; and
-images with a table of file names and labels.
+Classes come from folders, or from tables of file names and labels. Splits come from a level of
+folders above or below the classes, from a column, or from the names of tables. What neither tells
+for certain is asked, with the option that answers it.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
-from workbench.data.files.archive import SUFFIXES, Archive
-from workbench.data.image_folder.label_table import LabelTable, labels_of, read_tables
-from workbench.data.image_folder.labels import (
-    SPLIT_NAMES,
-    ImagesByClass,
-    LabelledImage,
-    all_images,
-    by_class,
-    sorted_classes,
-)
+from workbench.data.files.archive import Archive
+from workbench.data.image_folder.choice import LayoutChoice
+from workbench.data.image_folder.deciding import MOST, Layout, decide
+from workbench.data.image_folder.labels import ImagesByClass, all_images, sorted_classes
+from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.record import counted, listing
-from workbench.errors import DataError
+from workbench.data.image_folder.table_file import UnreadTable
+from workbench.data.image_folder.view import View, read_tables, view_of
 
 
-class Layout(NamedTuple):
-    """The classes that were found."""
-
-    how: str  # they were found: "class folders"
-    splits: dict[str, ImagesByClass]  # by split; under "" if no split is given
-    tables: tuple[str, ...] = ()  # the names of the tables that were used
-    notes: tuple[str, ...] = ()  # what was ignored or changed
-
-
-def find_layout(archive: Archive) -> Layout:
+def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
     """Find the images of each class.
+
+    Args:
+        archive: the folder or archive.
+        choice: what the user says about it.
+        command: the command to give again, to which messages add an option.
 
     Raises:
         DataError: there are no images, or their classes are ambiguous.
+        UsageError: there is nothing of what the user says.
     """
-    images = list(archive.images())
-    if not images:
-        raise DataError(f"{archive.path} contains no images ({', '.join(SUFFIXES)}).")
-    layout = _layout(archive, images)
-    notes = layout.notes + _ignored(archive, images, layout)
-    return _without_shared_classes(layout._replace(notes=notes))
-
-
-def _layout(archive: Archive, images: list[str]) -> Layout:
-    tables = read_tables(archive)
-    if tables:
-        return _from_tables(archive, images, tables)
-    return _from_folders(archive, images)
-
-
-def _ignored(archive: Archive, images: list[str], layout: Layout) -> tuple[str, ...]:
-    """Say how many images and other files were ignored."""
-    notes = []
-    unlabelled = len(images) - len(all_images(layout.splits))
-    if unlabelled > 0:
-        notes.append(f"{counted(unlabelled, 'image')} without a class ignored")
-    others = len(archive.names) - len(images) - len(layout.tables)
-    if others:
-        notes.append(f"{counted(others, 'other file')} ignored")
-    return tuple(notes)
-
-
-def _from_tables(archive: Archive, images: list[str], tables: list[LabelTable]) -> Layout:
-    labelled, missing = labels_of(tables, images, archive.path)
-    names = tuple(table.name for table in tables)
-    how = f"images with {', '.join(names)}: {', '.join(tables[0].columns)}"
-    notes: tuple[str, ...] = ()
-    if missing:
-        notes = (f"{counted(len(missing), 'row')} without a file ignored: {listing(missing)}",)
-    return Layout(how, by_class(labelled, archive.path), names, notes)
-
-
-# --- folders
-
-
-def _from_folders(archive: Archive, images: list[str]) -> Layout:
-    paths = _paths_below_common_folder(images)
-    folders = {parts[0] for parts in paths.values() if len(parts) > 1}
-    if not folders:
-        raise DataError(
-            f"{archive.path} has no class folders: all {len(images):,} images are in one folder. "
-            "Put those of each class into a folder of its own, or add a table, labels.csv, with "
-            "the columns filename,label."
-        )
-    split_folders = {folder for folder in folders if folder.lower() in SPLIT_NAMES}
-    if split_folders == folders:
-        return _from_split_folders(archive, paths, folders)
-    if len(split_folders) > 1:
-        others = ", ".join(sorted(folders - split_folders))
-        raise DataError(
-            f"{archive.path} has the split folders {', '.join(sorted(split_folders))} and other "
-            f"folders beside them: {others}. Keep only one kind."
-        )
-    return _from_class_folders(archive, paths)
-
-
-def _paths_below_common_folder(images: list[str]) -> dict[str, tuple[str, ...]]:
-    """Return the parts of each image's path below the deepest folder that has all images."""
-    root = os.path.commonpath([os.path.dirname(name) for name in images])
-    paths = {}
-    for name in images:
-        paths[name] = PurePosixPath(name).relative_to(root).parts
-    return paths
-
-
-def _from_class_folders(archive: Archive, paths: Mapping[str, tuple[str, ...]]) -> Layout:
-    labelled = []
-    for image, (*folders, _) in paths.items():
-        if folders:
-            labelled.append(LabelledImage("", "/".join(folders), image))
-    return Layout("class folders", by_class(labelled, archive.path))
-
-
-def _from_split_folders(
-    archive: Archive, paths: Mapping[str, tuple[str, ...]], split_folders: set[str]
-) -> Layout:
-    labelled = []
-    for image, (top, *rest) in paths.items():
-        folders = rest[:-1]
-        if folders:
-            split = SPLIT_NAMES[top.lower()]
-            labelled.append(LabelledImage(split, "/".join(folders), image))
-    if not labelled:
-        names = ", ".join(sorted(split_folders))
-        raise DataError(
-            f"{archive.path} has images in {names} without class folders. "
-            "Put those of each class into a folder of its own."
-        )
-    return Layout("split folders with class folders", by_class(labelled, archive.path))
+    view = view_of(archive, choice, command)
+    tables = read_tables(view)
+    layout = decide(view, tables)
+    layout = _without_lone_split(layout, choice)
+    layout = _without_shared_classes(layout)
+    _check_splits(layout, view)
+    notes = (*layout.notes, *_ignored(view, layout, tables.unread))
+    return layout._replace(notes=notes)
 
 
 # --- splits
+
+
+def _without_lone_split(layout: Layout, choice: LayoutChoice) -> Layout:
+    """Drop a split that is the only one: without another, it says nothing."""
+    if choice.split_from or len(layout.splits) != 1 or "" in layout.splits:
+        return layout
+    ((split, classes),) = layout.splits.items()
+    note = f"all labelled images are in the split {split}, so no split is given"
+    return layout._replace(splits={"": classes}, notes=(*layout.notes, note))
 
 
 def _without_shared_classes(layout: Layout) -> Layout:
@@ -161,3 +76,45 @@ def _without_shared_classes(layout: Layout) -> Layout:
         "never saw"
     )
     return layout._replace(splits={"": sorted_classes(together)}, notes=(note, *layout.notes))
+
+
+def _check_splits(layout: Layout, view: View) -> None:
+    """Raise `DataError` if some images have a split and others have none."""
+    if "" not in layout.splits or len(layout.splits) == 1:
+        return
+    without = counted(len(all_images({"": layout.splits[""]})), "image")
+    raise view.ask(
+        f"images with splits and {without} without. Give a split to all images, or to ignore the "
+        "splits",
+        "--split-from none",
+    )
+
+
+# --- what is left out
+
+
+def _ignored(view: View, layout: Layout, unread: Sequence[UnreadTable]) -> list[str]:
+    """Say which images and other files were ignored, and why."""
+    notes = []
+    labelled = set(all_images(layout.splits))
+    without = [image for image in view.images if image not in labelled]
+    if without:
+        notes.append(_without_class(without, view))
+    known = {*view.images, *layout.tables, *(table.name for table in unread)}
+    elsewhere = [image for image in view.archive.images() if image not in known]
+    if elsewhere:
+        notes.append(f"{counted(len(elsewhere), 'image')} outside of {view.choice.only} ignored")
+        known.update(elsewhere)
+    notes += left_out([name for name in view.archive.names if name not in known])
+    notes += [f"{table.name} {table.reason}" for table in unread]
+    return notes
+
+
+def _without_class(images: list[str], view: View) -> str:
+    """Say where images without a class are, and warn if these are most of them."""
+    folders = Counter(str(PurePosixPath(image).parent) for image in images)
+    where = [f"{folder} ({count:,})" for folder, count in folders.most_common()]
+    text = f"{counted(len(images), 'image')} without a class ignored, in {listing(where)}"
+    if len(images) > MOST * len(view.images):
+        return f"warning: most images are left out: {text}"
+    return text

@@ -5,15 +5,19 @@ This module does not import what reads images, so that names can be listed quick
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from workbench.data.cache import cache_folder, disk_errors
 from workbench.errors import DataError
 from workbench.storage import write_toml
+
+REASONS = 5  # that are told why files are unreadable
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class FolderRecord:
         images: the number of images of each class, by split.
         unreadable: the files that cannot be decoded, with the reason.
         notes: what was ignored or changed, in words.
+        choice: what the user said about the layout, by the fields of `LayoutChoice`.
+        groups: the group of each class that has one.
+        state: the names, sizes and times of the originals, as `state_of` returns them.
     """
 
     name: str
@@ -41,6 +48,9 @@ class FolderRecord:
     images: dict[str, dict[str, int]]
     unreadable: dict[str, str]
     notes: list[str]
+    choice: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    state: str = ""
 
     @property
     def classes(self) -> int:
@@ -52,6 +62,14 @@ class FolderRecord:
         """The number of images in all splits."""
         return sum(sum(classes.values()) for classes in self.images.values())
 
+    @property
+    def checksums(self) -> dict[str, str]:
+        """The checksums of all that prepared images depend on: each split, and the groups."""
+        if not self.groups:
+            return self.content
+        groups = json.dumps(self.groups, sort_keys=True)
+        return {**self.content, "groups": hashlib.sha256(groups.encode()).hexdigest()}
+
     def __str__(self) -> str:
         size = f"{counted(self.classes, 'class', 'classes')}, {counted(self.count, 'image')}"
         lines = [
@@ -59,9 +77,12 @@ class FolderRecord:
             f"split: {self.split}",
             *self.notes,
         ]
+        if self.groups:
+            groups = sorted(set(self.groups.values()))
+            lines.append(f"{counted(len(groups), 'group')} of classes: {listing(groups)}")
         if self.unreadable:
             lines.append(f"{counted(len(self.unreadable), 'unreadable file')} skipped:")
-            lines += [f"  {reason}" for reason in self.unreadable.values()]
+            lines += [f"  {text}" for text in by_reason(self.unreadable)]
         return "\n".join(lines)
 
 
@@ -107,6 +128,25 @@ def record_path(name: str) -> Path:
 
 def _folders() -> Path:
     return cache_folder() / "folders"
+
+
+def by_reason(unreadable: Mapping[str, str]) -> list[str]:
+    """Return in words which files are unreadable and why, those with one reason together."""
+    names: dict[str, list[str]] = {}
+    for name, reason in unreadable.items():
+        names.setdefault(reason, []).append(name)
+    reasons = sorted(names, key=lambda reason: -len(names[reason]))
+    texts = []
+    for reason in reasons[:REASONS]:
+        files = names[reason]
+        text = f"{files[0]} {reason.rstrip('.')}"
+        if len(files) > 1:
+            text = f"{len(files):,} files: each {reason.rstrip('.')} ({listing(files, 3)})"
+        texts.append(text)
+    if len(reasons) > REASONS:
+        rest = sum(len(names[reason]) for reason in reasons[REASONS:])
+        texts.append(f"{counted(rest, 'file')} for other reasons")
+    return texts
 
 
 def counted(number: int, one: str, many: str = "") -> str:

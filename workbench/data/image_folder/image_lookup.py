@@ -1,0 +1,73 @@
+"""Images by what a table may call them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from posixpath import normpath
+from typing import NamedTuple
+
+from workbench.data.files.archive import SUFFIXES
+from workbench.data.image_folder.labels import plain
+
+
+class Match(NamedTuple):
+    """The images that a text may mean."""
+
+    images: tuple[str, ...]  # none, one, or two of those that it could be
+    parts: int  # how many parts of the path agree: 1 if only the file name does
+
+
+NOTHING = Match((), 0)
+
+
+class ImageLookup:
+    """Images by the end of their path, with and without suffix.
+
+    A table may come from another machine, so its paths may begin with other folders.
+    """
+
+    def __init__(self, images: Iterable[str]):
+        self._paths: dict[str, str] = {}
+        self._tails: dict[str, tuple[str, ...]] = {}
+        for image in images:
+            name = plain(image)
+            self._paths[name] = image
+            for ending in _endings(name):
+                self._add(ending, image)
+                self._add(without_suffix(ending), image)
+
+    def _add(self, ending: str, image: str) -> None:
+        known = self._tails.get(ending, ())
+        if len(known) < 2 and image not in known:
+            self._tails[ending] = (*known, image)
+
+    def find(self, text: str, table: str) -> Match:
+        """Return what a text in a table may mean: the longest end of its path decides."""
+        wanted = plain(text.strip().replace("\\", "/")).removeprefix("./").strip("/")
+        if not wanted:
+            return NOTHING
+        beside = normpath(PurePosixPath(table).parent / wanted)
+        for path in (beside, wanted):
+            if path in self._paths:
+                return Match((self._paths[path],), path.count("/") + 1)
+        for ending in _endings(beside):
+            for key in (ending, without_suffix(ending)):
+                found = self._tails.get(key)
+                if found:
+                    return Match(found, ending.count("/") + 1)
+        return NOTHING
+
+
+def _endings(path: str) -> list[str]:
+    """Return all ends of a path, the longest first: "a/b/c", "b/c", "c"."""
+    parts = path.split("/")
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def without_suffix(name: str) -> str:
+    """Return a name without the suffix of an image file."""
+    suffix = PurePosixPath(name).suffix
+    if suffix.lower() in SUFFIXES:
+        return name.removesuffix(suffix)
+    return name

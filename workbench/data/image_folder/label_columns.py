@@ -1,0 +1,206 @@
+"""Which column of a table is the label, the split or the group; nothing is guessed past evidence.
+
+A label is a column with a known name; a column for each class with one 1 in each row; the other one
+of two columns if its values repeat; or a column whose values are the names of folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from workbench.data.image_folder.image_table import ImageTable, key
+from workbench.data.image_folder.labels import SPLIT_NAMES
+
+# names of columns as `key` writes them
+LABEL_COLUMNS = (
+    "label",
+    "labels",
+    "class",
+    "classname",
+    "classlabel",
+    "category",
+    "categoryname",
+    "target",
+    "targets",
+    "species",
+    "speciesname",
+    "breed",
+    "labelname",
+    "classes",
+    "classid",
+    "classidx",
+    "classindex",
+    "labelid",
+    "categoryid",
+    "targetid",
+)
+SPLIT_COLUMNS = ("split", "splits", "set", "subset", "partition")
+OTHER_SPLIT_COLUMNS = ("dataset", "fold", "phase", "usage", "mode")  # if all values are splits
+
+
+class Labels(NamedTuple):
+    """The label of each row of a table, and in which columns it is."""
+
+    columns: list[str]
+    values: list[str]  # "" where a row has none
+
+
+def find_labels(table: ImageTable, folders: Collection[str]) -> Labels | None:
+    """Return the labels of a table, or None if it does not tell which column they are in.
+
+    Args:
+        table: a table that names images.
+        folders: the names of all folders.
+    """
+    split = split_column(table)
+    others = [column for column in table.others if column != split]
+    known = _known(table, others)
+    if len(known) > 1:
+        known = _alike(table, known)
+    if len(known) == 1:
+        return _from_column(table, known[0])
+    if known:
+        return None  # several that say different things
+    named = [column for column in others if _names_folders(table, column, folders)]
+    if len(named) == 1:
+        return _from_column(table, named[0])
+    if len(others) == 1:
+        if _is_evident(table, others[0]):
+            return _from_column(table, others[0])
+        return None
+    return _one_hot(table, others)
+
+
+def labels_in(table: ImageTable, column: str) -> Labels | None:
+    """Return the labels in the column that the user names; None if the table lacks it."""
+    number = table.find_column(column)
+    if number is None:
+        return None
+    return _from_column(table, number)
+
+
+def _from_column(table: ImageTable, column: int) -> Labels:
+    return Labels([table.columns[column]], table.column(column))
+
+
+def _known(table: ImageTable, others: Sequence[int]) -> list[int]:
+    """Return the columns with a known name, without those with one value if there are others."""
+    if not table.has_header:
+        return []
+    known = []
+    for name in LABEL_COLUMNS:
+        known += [column for column in others if key(table.columns[column]) == name]
+    telling = [column for column in known if len(set(table.column(column))) > 1]
+    return telling or known
+
+
+def _alike(table: ImageTable, known: list[int]) -> list[int]:
+    """Return one column if all of them tell the same classes apart: words rather than numbers."""
+    partitions = {tuple(_partition(table.column(column))) for column in known}
+    if len(partitions) > 1:
+        return known
+    words = [column for column in known if not _all_numbers(table.column(column))]
+    return (words or known)[:1]
+
+
+def _partition(values: Sequence[str]) -> list[int]:
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(value, len(numbers)) for value in values]
+
+
+def _names_folders(table: ImageTable, column: int, folders: Collection[str]) -> bool:
+    values = {value for value in table.column(column) if value}
+    if len(values) < 2 or _all_numbers(list(values)):
+        return False
+    return all(value in folders for value in values)
+
+
+def _is_evident(table: ImageTable, column: int) -> bool:
+    """Return whether the only other column can be nothing but a label.
+
+    Its values repeat, and they are words; or numbers without a fraction where the table does not
+    name its columns, for a list of images and numbers is one of classes.
+    """
+    values = table.column(column)
+    different = set(values)
+    if not 2 <= len(different) < len(values):
+        return False
+    if not _all_numbers(values):
+        return True
+    return not table.has_header and all(value.isdecimal() for value in values)
+
+
+def _all_numbers(values: Sequence[str]) -> bool:
+    return all(_number(value) is not None for value in values if value)
+
+
+def _number(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _one_hot(table: ImageTable, others: Sequence[int]) -> Labels | None:
+    """Return the labels of a table with a column of 0 and 1 for each class."""
+    if not table.has_header:
+        return None
+    numbers: dict[int, list[float | None]] = {}
+    for column in others:
+        values = [_number(value) for value in table.column(column)]
+        if all(value in (0, 1) for value in values):
+            numbers[column] = values
+    if len(numbers) < 2 or (len(numbers) == 2 and len(others) > 2):
+        return None
+    labels = []
+    for row in range(len(table.rows)):
+        ones = [table.columns[column] for column in numbers if numbers[column][row] == 1]
+        if len(ones) > 1:
+            return None
+        labels.append(ones[0] if ones else "")
+    return Labels([table.columns[column] for column in numbers], labels)
+
+
+# --- splits
+
+
+def split_column(table: ImageTable) -> int | None:
+    """Return the column that states the split of each image, or None."""
+    if not table.has_header:
+        for column in table.others:
+            if _all_splits(table.column(column)):
+                return column
+        return None
+    for column in table.others:
+        if key(table.columns[column]) in SPLIT_COLUMNS:
+            return column
+    for column in table.others:
+        if key(table.columns[column]) in OTHER_SPLIT_COLUMNS and _all_splits(table.column(column)):
+            return column
+    return None
+
+
+def _all_splits(values: Sequence[str]) -> bool:
+    return all(value.lower() in SPLIT_NAMES for value in values)
+
+
+# --- what can be asked
+
+
+def possible_labels(table: ImageTable) -> dict[str, int]:
+    """Return the columns that could be the label, with the number of their different values.
+
+    Columns of words come first; a column with one value, or as many as rows, is none.
+    """
+    words, numbers = {}, {}
+    for column in table.others:
+        values = table.column(column)
+        different = len(set(values))
+        if not 2 <= different < len(values):
+            continue
+        if _all_numbers(values):
+            numbers[table.columns[column]] = different
+        else:
+            words[table.columns[column]] = different
+    return words | numbers

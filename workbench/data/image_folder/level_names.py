@@ -1,0 +1,70 @@
+"""Names of folders that are not names of classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+# folders that only say that there are images in them, perhaps in several parts
+IMAGES = re.compile(
+    r"(images?|imgs?|pictures?|pics?|photos?|data|files?|frames?|jpe?gs?|jpegimages|pngs?)"
+    r"[ _-]*(part|set|batch|chunk)?[ _-]*\d*"
+    r"|(.*[ _-])?(part|batch|chunk|shard|fold|session|sess)[ _-]*\d+",
+    re.IGNORECASE,
+)
+# folders below or above classes that say when or how the images were made
+OCCASIONS = re.compile(
+    r"((session|sess|s|day|visit|run|take|trial|camera|cam|view|seq|sequence|part|batch|fold)"
+    r"[ _-]*[0-9a-c]{1,4}"
+    r"|\d{4}[-_.]?\d\d[-_.]?\d\d([T _-].*)?)",
+    re.IGNORECASE,
+)
+# the same pictures, shown in another way
+RENDERINGS = {
+    "annotated",
+    "augmented",
+    "bw",
+    "color",
+    "colored",
+    "colour",
+    "coloured",
+    "crop",
+    "cropped",
+    "depth",
+    "edges",
+    "gray",
+    "grayscale",
+    "grey",
+    "greyscale",
+    "ir",
+    "mask",
+    "masked",
+    "masks",
+    "original",
+    "originals",
+    "raw",
+    "resized",
+    "rgb",
+    "segmentation",
+    "segmentations",
+    "segmented",
+    "thermal",
+    "thumbnails",
+}
+
+
+def only_hold_images(names: Collection[str]) -> bool:
+    """Return whether all names say no more than that there are images."""
+    return bool(names) and all(IMAGES.fullmatch(name) for name in names)
+
+
+def are_occasions(names: Collection[str]) -> bool:
+    """Return whether all names say when images were made, or that there are images."""
+    return bool(names) and all(OCCASIONS.fullmatch(n) or IMAGES.fullmatch(n) for n in names)
+
+
+def are_renderings(names: Iterable[str]) -> bool:
+    """Return whether several names say in which way the same pictures are shown."""
+    words = {name.lower() for name in names}
+    shown = {word for word in words if word in RENDERINGS or IMAGES.fullmatch(word)}
+    return len(words) > 1 and shown == words and not shown.isdisjoint(RENDERINGS)

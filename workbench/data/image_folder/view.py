@@ -1,0 +1,106 @@
+"""What is looked at to find a layout: the images, the tables, and what the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from workbench.data.files.archive import SUFFIXES, Archive
+from workbench.data.image_folder.choice import LayoutChoice
+from workbench.data.image_folder.image_lookup import ImageLookup
+from workbench.data.image_folder.image_table import ImageTable, image_table, lost_file
+from workbench.data.image_folder.label_columns import Labels, find_labels, labels_in
+from workbench.data.image_folder.left_out import left_out
+from workbench.data.image_folder.table_file import UnreadTable, table_files
+from workbench.errors import DataError, UsageError
+
+
+class View(NamedTuple):
+    """The images of a folder or archive, and what the user says about them."""
+
+    archive: Archive
+    images: list[str]
+    choice: LayoutChoice
+    command: str  # that the user gives again with more options
+
+    def ask(self, message: str, flags: str) -> DataError:
+        """Return the error for a question to the user."""
+        return DataError(f"{self.archive.path} has {message}: {self.command} {flags}")
+
+
+class Tables(NamedTuple):
+    """The tables that name images, and the labels in those that tell."""
+
+    known: list[tuple[ImageTable, Labels]]
+    unknown: list[ImageTable]
+    unread: list[UnreadTable]
+    lost: list[tuple[str, str]]  # tables of image files of which none is there; the first file
+
+
+def view_of(archive: Archive, choice: LayoutChoice, command: str) -> View:
+    """Return the images of an archive, or those of the folder that the user names.
+
+    Raises:
+        DataError: there are none.
+        UsageError: there are none in that folder.
+    """
+    images = list(archive.images())
+    if not images:
+        others = "; ".join(left_out(archive.names))
+        raise DataError(f"{archive.path} contains no images ({', '.join(SUFFIXES)}); {others}.")
+    if choice.only:
+        images = [image for image in images if choice.only in PurePosixPath(image).parent.parts]
+    if not images:
+        raise UsageError(f"{archive.path} has no images in a folder {choice.only}")
+    return View(archive, images, choice, command)
+
+
+def read_tables(view: View) -> Tables:
+    """Return the tables that name images; none if the user says that the folders name classes.
+
+    Raises:
+        UsageError: no table has the column that the user names.
+    """
+    found = Tables([], [], [], [])
+    if view.choice.level:
+        return found
+    lookup = ImageLookup(view.images)
+    folders = {part for image in view.images for part in PurePosixPath(image).parent.parts}
+    for file in table_files(view.archive, len(view.images)):
+        if isinstance(file, UnreadTable):
+            found.unread.append(file)
+            continue
+        table = image_table(file, lookup, len(view.images))
+        if table is None:
+            lost = lost_file(file)
+            if lost:
+                found.lost.append((file.name, lost))
+            continue
+        if view.choice.label:
+            labels = labels_in(table, view.choice.label)
+        else:
+            labels = find_labels(table, folders)
+        if labels is None:
+            found.unknown.append(table)
+        else:
+            found.known.append((table, labels))
+    if view.choice.label and not found.known:
+        raise UsageError(_no_column(view, found))
+    return found
+
+
+def _no_column(view: View, tables: Tables) -> str:
+    found = [f"{table.name} has {', '.join(table.columns)}" for table in tables.unknown]
+    return (
+        f"No table in {view.archive.path} has the column {view.choice.label}; "
+        f"{'; '.join(found) or 'none of them names its images'}"
+    )
+
+
+def named_by(tables: Sequence[ImageTable]) -> set[str]:
+    """Return the images that tables name."""
+    named: set[str] = set()
+    for table in tables:
+        named |= table.images
+    return named
