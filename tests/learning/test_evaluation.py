@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from learners import BY_BATCH, NARROW, tiny_learner
 
+from workbench import Learner
+from workbench.functional import one_hot
 from workbench.learning.evaluation import evaluate
 from workbench.testing import tiny_source
 
@@ -88,6 +90,25 @@ def test_more_tasks_begin_with_the_fewer():
     learner, source = built("protonet"), tiny_source(split="test")
     few, many = evaluate(learner, source, 20), evaluate(learner, source, 300)
     assert np.allclose(few.accuracy, many.accuracy[:20])
+
+
+class ByPlace(Learner):
+    """Never look at an image: answer as if queries came sorted by class."""
+
+    batched = True
+
+    def adapt(self, support):
+        def predict(x):
+            place = torch.arange(len(x)) * support.ways // len(x)
+            return one_hot(place, support.ways)
+
+        return predict
+
+
+def test_a_method_that_looks_only_at_places_is_at_chance():
+    result = evaluate(ByPlace(), tiny_source(split="test"), 600)
+    error = result.accuracy.std() / 600**0.5
+    assert abs(result.accuracy.mean() - 1 / 3) < 4 * error
 
 
 def test_a_class_without_a_score_is_not_predicted(monkeypatch):

@@ -3,6 +3,9 @@
 Tasks are drawn in blocks of 256. A block is drawn from the raw 64-bit words of Philox with the key
 (seed, block), because numpy does not promise the same distributions in all versions. A sample
 without replacement is the first entries of an argsort of words.
+
+The images of a task come in random order, so that the place of a query says nothing about its
+label. The order is drawn from words of its own: it changes no set of images.
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 BLOCK = 256  # tasks that are drawn at once; another number gives other tasks
 LARGEST_WORD = np.iinfo(np.uint64).max
+# counters of Philox, so that which images a task has does not depend on their order
+_IMAGES = 0
+_ORDER = 1
 
 Numbers = NDArray[np.int64]
 
@@ -69,7 +75,7 @@ class Rows(NamedTuple):
 
     @classmethod
     def by_class(cls, support: Numbers, query: Numbers, first: int) -> Rows:
-        """Return tasks in which the images of a class follow one another.
+        """Return tasks in which the images of a class follow one another, until `shuffled`.
 
         Args:
             support: rows, `(tasks, ways, shots)`.
@@ -106,6 +112,20 @@ class Rows(NamedTuple):
             instance=joined("instance"),
         )
 
+    def shuffled(self, words: Words, *, support: bool = True) -> Rows:
+        """Return the tasks with their images in random order.
+
+        Args:
+            words: from `Words.of_order`.
+            support: shuffle the support too; False if the protocol defines its order.
+        """
+        query, query_y = _in_random_order(self.query, self.query_y, words)
+        rows = self._replace(query=query, query_y=query_y)
+        if not support:
+            return rows
+        images, labels = _in_random_order(self.support, self.support_y, words)
+        return rows._replace(support=images, support_y=labels)
+
     def part(self, chosen: NDArray[np.bool_] | slice) -> Rows:
         """Return some of the tasks."""
         return Rows(
@@ -141,8 +161,13 @@ class TaskProtocol(Protocol):
 class Words:
     """Random numbers from the raw words of Philox."""
 
-    def __init__(self, seed: int, block: int):
-        self.raw = np.random.Philox(key=[seed, block], counter=[0, 0, 0, 0]).random_raw
+    def __init__(self, seed: int, block: int, purpose: int = _IMAGES):
+        self.raw = np.random.Philox(key=[seed, block], counter=[0, 0, purpose, 0]).random_raw
+
+    @classmethod
+    def of_order(cls, seed: int, block: int) -> Words:
+        """Return the words that order the images of the tasks of a block."""
+        return cls(seed, block, _ORDER)
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """Return numbers in 0..1, without 1."""
@@ -155,6 +180,13 @@ class Words:
     def sample(self, n: int, size: int) -> Numbers:
         """Return `size` of the numbers below n in random order, without replacement."""
         return smallest(self.raw(n), size)
+
+
+def _in_random_order(images: Numbers, labels: Numbers, words: Words) -> tuple[Numbers, Numbers]:
+    """Return row numbers and labels, `(tasks, n)` each, in an order drawn for each task."""
+    keys = words.raw(images.size).reshape(images.shape)
+    order = smallest(keys, images.shape[1])
+    return np.take_along_axis(images, order, 1), np.take_along_axis(labels, order, 1)
 
 
 def smallest(words: NDArray[np.uint64], size: int) -> Numbers:
@@ -190,7 +222,10 @@ def draw_images(classes: ClassIndex, chosen: Numbers, size: int, words: Words) -
 def draw_examples(
     classes: ClassIndex, chosen: Numbers, shots: int, queries: int, words: Words, block: int
 ) -> Rows:
-    """Draw `shots` and `queries` images of each chosen class `(256, ways)`: a block of tasks."""
+    """Draw `shots` and `queries` images of each chosen class `(256, ways)`: a block of tasks.
+
+    The images of a class follow one another, until `Rows.shuffled`.
+    """
     images = draw_images(classes, chosen, shots + queries, words)  # (256, ways, shots + queries)
     return Rows.by_class(images[..., :shots], images[..., shots:], block * BLOCK)
 

@@ -59,33 +59,84 @@ def test_another_seed_gives_other_tasks(name):
     assert any(not np.array_equal(rows.query, other.query) for rows, other in pairs)
 
 
+def place_says(y, labels):
+    """Return the share of each task that is right if labels are guessed as if sorted by class."""
+    n = y.shape[1]
+    return (y == np.arange(n) * labels // n).mean(1)
+
+
 @pytest.mark.parametrize("name", EVERY)
-def test_golden(name):
-    """These may never change without RESULTS_VERSION."""
+def test_the_place_of_a_query_says_nothing_about_its_label(name):
+    classes, numbers = EVERY[name]
+    above_chance = []
+    for rows in build_protocol(name, *numbers).draw(classes, 3, 0):
+        labels = rows.query_y.max() + 1  # those asked: in a stream, the classes seen
+        above_chance.append(place_says(rows.query_y, labels) - 1 / labels)
+    differences = np.concatenate(above_chance)
+    error = differences.std() / np.sqrt(len(differences))
+    assert abs(differences.mean()) <= 4 * error
+
+
+@pytest.mark.parametrize("name", EVERY.keys() - {"listed", "stream", "prequential"})
+def test_the_place_in_the_support_says_nothing_where_the_protocol_gives_no_order(name):
+    classes, numbers = EVERY[name]
+    above_chance = []
+    for rows in build_protocol(name, *numbers).draw(classes, 3, 0):
+        above_chance.append(place_says(rows.support_y, rows.ways) - 1 / rows.ways)
+    assert abs(np.concatenate(above_chance).mean()) < 0.05
+
+
+def digest_of(name, arrays_of):
     classes, numbers = EVERY[name]
     block = 0 if name == "listed" else 1
     digest = hashlib.sha256()
     for rows in build_protocol(name, *numbers).draw(classes, 7, block):
-        for array in (
-            rows.support,
-            rows.query,
-            rows.support_y,
-            rows.query_y,
-            rows.task,
-            rows.instance,
-        ):
+        for array in arrays_of(rows):
             digest.update(np.ascontiguousarray(array).astype("<i8").tobytes())
-    assert digest.hexdigest()[:16] == GOLDEN[name]
+    return digest.hexdigest()[:16]
+
+
+def in_order(rows):
+    return rows.support, rows.query, rows.support_y, rows.query_y, rows.task, rows.instance
+
+
+def sorted_by_class(rows):
+    arrays = []
+    for images, y in ((rows.support, rows.support_y), (rows.query, rows.query_y)):
+        order = np.lexsort((images, y), axis=-1)
+        arrays += [np.take_along_axis(images, order, 1), np.take_along_axis(y, order, 1)]
+    return [*arrays, rows.task, rows.instance]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_golden(name):
+    """These may never change without RESULTS_VERSION."""
+    assert digest_of(name, in_order) == GOLDEN[name]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_golden_images_of_each_class(name):
+    """Which images a task has does not depend on their order."""
+    assert digest_of(name, sorted_by_class) == GOLDEN_IMAGES[name]
 
 
 GOLDEN = {
-    "way-shot": "8e61c356e2c9ebc9",
-    "within-group": "5ed0624d5c588ac7",
-    "unbalanced": "de423cd09a2ebde9",
-    "meta-dataset": "682bef4e02bb74e4",
+    "way-shot": "04978a59a27f03c1",
+    "within-group": "9347bc7248f42c2a",
+    "unbalanced": "28a3240cc579486c",
+    "meta-dataset": "0e342360b8883c1b",
     "prequential": "93a53a0563038cce",
-    "stream": "8b7763523861aed3",
-    "listed": "74d9580781a25087",
+    "stream": "8f51f405de080cf7",
+    "listed": "141b4e7f67ea6b00",
+}
+GOLDEN_IMAGES = {
+    "way-shot": "0098c6e8a49d4c8e",
+    "within-group": "d8115d3d2b529298",
+    "unbalanced": "0e23590daaaa6adf",
+    "meta-dataset": "e4bad58bbc3fb0f2",
+    "prequential": "f8756af1b09b4fa3",
+    "stream": "9b3f64be284403f2",
+    "listed": "485cefe24e75dbcf",
 }
 
 

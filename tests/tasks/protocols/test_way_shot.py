@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from class_indices import class_index, class_of
+from class_indices import check_labels, class_index
 
 from workbench.errors import DataError
 from workbench.tasks.protocols.way_shot import WayShot
@@ -17,11 +17,9 @@ def test_a_block_is_one_stack_with_ways_shots_and_queries():
     assert rows.support.shape == (BLOCK, 8)
     assert rows.query.shape == (BLOCK, 12)
     assert rows.task.tolist() == list(range(BLOCK, 2 * BLOCK))
-    support = class_of(classes, rows.support).reshape(BLOCK, 4, 2)
-    query = class_of(classes, rows.query).reshape(BLOCK, 4, 3)
-    assert (support == support[..., :1]).all()
-    assert (query == support[..., :1]).all()
-    assert (np.diff(np.sort(support[..., 0])) > 0).all()
+    check_labels(classes, rows)
+    assert (np.sort(rows.support_y) == np.repeat(np.arange(4), 2)).all()
+    assert (np.sort(rows.query_y) == np.repeat(np.arange(4), 3)).all()
 
 
 @pytest.mark.parametrize(

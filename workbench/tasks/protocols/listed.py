@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from workbench.errors import DataError
-from workbench.tasks.sampling import BLOCK, ClassIndex, Rows, require_groups, require_images
+from workbench.tasks.sampling import BLOCK, ClassIndex, Rows, Words, require_groups, require_images
 
 
 @final
@@ -16,7 +16,8 @@ from workbench.tasks.sampling import BLOCK, ClassIndex, Rows, require_groups, re
 class Listed:
     """The tasks of a data set that lists them, such as the 20 runs of Lake et al.
 
-    Group i is task i. The first images of a class are its support.
+    Group i is task i. The first images of a class are its support, in the order of the list. Only
+    the order of the queries is random.
     """
 
     ways: int
@@ -33,12 +34,7 @@ class Listed:
                 )
         require_images(self.ways, self.shots, self.queries, int(classes.counts.min()), where)
 
-    def draw(
-        self,
-        classes: ClassIndex,
-        seed: int,  # noqa: ARG002 - nothing is random
-        block: int,
-    ) -> list[Rows]:
+    def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
         """Return the listed tasks of a block, in order; nothing after the last task."""
         groups = classes.groups[block * BLOCK : (block + 1) * BLOCK]
         if not groups:
@@ -46,4 +42,5 @@ class Listed:
         first = classes.starts[np.stack(groups)][..., None]  # (tasks, ways, 1)
         support = first + np.arange(self.shots)
         query = first + self.shots + np.arange(self.queries)
-        return [Rows.by_class(support, query, block * BLOCK)]
+        rows = Rows.by_class(support, query, block * BLOCK)
+        return [rows.shuffled(Words.of_order(seed, block), support=False)]

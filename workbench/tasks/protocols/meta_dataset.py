@@ -60,8 +60,12 @@ class MetaDataset:
 
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
         """Return a stack for each task, because hardly two tasks have the same shape."""
-        words = Words(seed, block)
-        return [self._task(classes, words, block * BLOCK + number) for number in range(BLOCK)]
+        words, order = Words(seed, block), Words.of_order(seed, block)
+        tasks = []
+        for number in range(BLOCK):
+            rows = self._task(classes, words, block * BLOCK + number)
+            tasks.append(rows.shuffled(order))
+        return tasks
 
     def _task(self, classes: ClassIndex, words: Words, number: int) -> Rows:
         chosen = self._draw_classes(classes, words)

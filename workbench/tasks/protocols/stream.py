@@ -23,8 +23,9 @@ from workbench.tasks.sampling import (
 class Stream:
     """Classes arrive one after another, each with all its shots: the continual protocol.
 
-    After 1, 2, 4, ... and all classes, the queries of the classes seen so far are asked. `instance`
-    is the number of classes seen.
+    After 1, 2, 4, ... and all classes, the queries of the classes seen so far are asked, in random
+    order. The support keeps the order in which the classes arrive. `instance` is the number of
+    classes seen.
     """
 
     ways: int
@@ -40,7 +41,11 @@ class Stream:
         words = Words(seed, block)
         chosen = draw_classes(classes, self.ways, words)  # (256, ways)
         whole = draw_examples(classes, chosen, self.shots, self.queries, words, block)
-        return [self._after(whole, seen) for seen in self._numbers_of_classes()]
+        order = Words.of_order(seed, block)
+        stacks = []
+        for seen in self._numbers_of_classes():
+            stacks.append(self._after(whole, seen).shuffled(order, support=False))
+        return stacks
 
     def _numbers_of_classes(self) -> list[int]:
         """Return 1, 2, 4, ... below the number of ways, and the number of ways."""

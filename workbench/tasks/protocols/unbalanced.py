@@ -56,7 +56,8 @@ class Unbalanced:
         flat = taken.reshape(BLOCK, -1)
         query = rows.query[flat].reshape(BLOCK, -1)  # (256, ways * queries)
         query_y = rows.query_y[flat].reshape(BLOCK, -1)
-        return [rows._replace(query=query, query_y=query_y)]
+        rows = rows._replace(query=query, query_y=query_y)
+        return [rows.shuffled(Words.of_order(seed, block))]
 
     def _query_counts(self, limits: Numbers, words: Words) -> Numbers:
         """Draw the queries of each class, `(256, ways)`, at most the images that are left."""

@@ -32,4 +32,5 @@ class WayShot:
         """Return a block of tasks in one stack."""
         words = Words(seed, block)
         chosen = draw_classes(classes, self.ways, words)  # (256, ways)
-        return [draw_examples(classes, chosen, self.shots, self.queries, words, block)]
+        rows = draw_examples(classes, chosen, self.shots, self.queries, words, block)
+        return [rows.shuffled(Words.of_order(seed, block))]

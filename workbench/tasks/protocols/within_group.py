@@ -45,4 +45,5 @@ class WithinGroup:
             group = groups[words.integer(0, len(groups) - 1)]
             chosen.append(group[words.sample(len(group), self.ways)])
         stacked = np.stack(chosen)  # (256, ways)
-        return [draw_examples(classes, stacked, self.shots, self.queries, words, block)]
+        rows = draw_examples(classes, stacked, self.shots, self.queries, words, block)
+        return [rows.shuffled(Words.of_order(seed, block))]
