@@ -26,6 +26,7 @@ DEFAULTS = {
     "task_seed": 0,
     "task_ways": 5,
     "support": 5,
+    "broken": False,
     "loss": 0.5,
     "adapt_seconds": 0.002,
     "episodic": True,

@@ -9,7 +9,9 @@ from learners import BY_BATCH, NARROW, tiny_learner
 from workbench import Learner
 from workbench.functional import one_hot
 from workbench.learning.evaluation import evaluate
-from workbench.testing import tiny_source
+from workbench.tasks.protocols.stream import Stream
+from workbench.tasks.source import Source
+from workbench.testing import tiny_data, tiny_source
 
 
 def built(name):
@@ -111,24 +113,68 @@ def test_a_method_that_looks_only_at_places_is_at_chance():
     assert abs(result.accuracy.mean() - 1 / 3) < 4 * error
 
 
-def test_a_class_without_a_score_is_not_predicted(monkeypatch):
-    learner, source = built("protonet"), tiny_source(split="test")
+class Fixed(Learner):
+    """Answer every query with the same scores."""
+
+    def __init__(self, *scores):
+        super().__init__()
+        self.scores = scores
 
     def adapt(self, support):
-        unmet = torch.tensor([1.0, 0.0, float("nan")])
-        return lambda x: unmet.expand(len(x), 3)
-
-    monkeypatch.setattr(type(learner), "adapt", adapt)
-    result = evaluate(learner, source, 8)
-    assert result.accuracy == pytest.approx(1 / 3)  # class 0 is predicted for every query
-    assert np.isinf(result.loss).all()  # what class 2 is, was held impossible
+        return lambda x: torch.tensor(self.scores).expand(len(x), support.ways)
 
 
-def test_a_method_that_breaks_down_on_a_task_guesses_there(monkeypatch):
-    learner, source = built("protonet"), tiny_source(split="test")
-    monkeypatch.setattr(
-        type(learner), "adapt", lambda self, support: lambda x: x[:, :3] * float("nan")
-    )
-    result = evaluate(learner, source, 8)
+NAN, INFINITY = float("nan"), float("inf")
+
+
+def test_a_class_that_was_not_met_may_have_no_score_and_is_not_predicted():
+    source = Source(tiny_data().domains("test"), Stream(3, 2, 4))
+    result = evaluate(Fixed(0.0, 1.0, NAN), source, 8)
+    last = result.instance == 3  # all three classes were met
+    assert result.broken.tolist() == last.tolist()
+    by_seen = {seen: set(result.accuracy[result.instance == seen]) for seen in (1, 2, 3)}
+    assert by_seen == {1: {0.0}, 2: {0.5}, 3: {0.0}}  # class 1 is predicted for every query
+
+
+def test_a_class_may_be_held_impossible():
+    result = evaluate(Fixed(1.0, 0.0, -INFINITY), tiny_source(split="test"), 8)
     assert result.accuracy == pytest.approx(1 / 3)
+    assert not result.broken.any()
+    assert np.isinf(result.loss).all()
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        (NAN, NAN, NAN),
+        (1.0, 0.0, NAN),
+        (-INFINITY, -INFINITY, -INFINITY),
+        (INFINITY, 0.0, 0.0),
+        (INFINITY, -INFINITY, NAN),
+    ],
+)
+def test_a_method_that_breaks_down_on_a_query_is_wrong_there(scores):
+    result = evaluate(Fixed(*scores), tiny_source(split="test"), 8)
+    assert result.broken.all()
+    assert (result.accuracy == 0).all()
     assert result.loss == pytest.approx(np.log(3))
+    assert result.calibration_error == pytest.approx(1 / 3)
+
+
+def test_only_the_tasks_in_which_a_query_broke_down_are_marked():
+    class SometimesBroken(ByPlace):
+        def adapt(self, support):
+            predict = super().adapt(support)
+            broken = support.x.flatten()[0] > 0.5
+            return lambda x: torch.where(broken, NAN, predict(x))
+
+    source = tiny_source(split="test")
+    whole, result = evaluate(ByPlace(), source, 40), evaluate(SometimesBroken(), source, 40)
+    assert 5 < result.broken.sum() < 35
+    assert (result.accuracy[~result.broken] == whole.accuracy[~result.broken]).all()
+    assert (result.accuracy[result.broken] == 0).all()
+
+
+def test_scores_that_overflow_are_no_traceback():
+    learner = tiny_learner("protonet:temperature=1e-44").eval()
+    assert evaluate(learner, tiny_source(split="test"), 8).broken.all()

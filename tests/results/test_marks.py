@@ -17,17 +17,17 @@ def test_each_has_a_sign_and_words():
         cell("a", [0.5, 0.6], transductive=True, oracle=True),
         cell("b", [0.5, 0.6], pretrained_on=("imagenet",), **CHOSEN),
         cell("b", [0.5, 0.6], test_on="digits", pretrained_on=("imagenet",), overlap="yes"),
-        cell("c", [0.5, 0.6]),
+        cell("c", [0.0, 0.6], broken=True),
     )
     table = summary(frame)
     found = {(row["method"], row["test_on"]): signs(row) for row in table.to_dict("records")}
     assert found == {
         ("a", "glyphs"): "*‡",
         ("b", "glyphs"): "†°",
-        ("c", "glyphs"): "",
+        ("c", "glyphs"): "#",
         ("b", "digits"): "°!",
     }
-    assert common_signs(table) == {"a": "*‡", "b": "°", "c": ""}
+    assert common_signs(table) == {"a": "*‡", "b": "°", "c": "#"}
     assert own_signs(table.to_dict("records")[1], "°") == "†"
     assert legend(table) == [
         "* transductive: classifies the queries of a task together (a)",
@@ -35,6 +35,7 @@ def test_each_has_a_sign_and_words():
         "† test-time options: lr=0.1, chosen on the validation classes of glyphs (b on glyphs)",
         "° pre-trained on imagenet (b)",
         "! the test data overlap with the pre-training data (b on digits)",
+        "# broke down in 2 of 2 tasks: queries whose scores are not finite count as wrong (c)",
     ]
     words = "".join(Page(html_page(frame)).words)
     for remark in remarks(table.to_dict("records")[1]):

@@ -19,6 +19,15 @@ from workbench.results.summary import differences, summary, trainings
 
 
 class TestSummary:
+    def test_tasks_in_which_a_method_broke_down_are_counted_once_for_all_seeds(self):
+        whole = cell("a", [0.5, 0.7, 0.9, 0.7])
+        of_seeds = [cell("b", [0.0, 0.7, 0.0, 0.7], train_seed=seed) for seed in (0, 1)]
+        of_seeds[0].loc[[0, 2], "broken"] = True
+        of_seeds[1].loc[[2], "broken"] = True
+        table = summary(frame_of(whole, *of_seeds))
+        assert table["broken"].tolist() == [0, 2]
+        assert table["accuracy"].tolist() == pytest.approx([0.7, 0.35])  # none is left out
+
     def test_golden(self):
         table = summary(
             frame_of(

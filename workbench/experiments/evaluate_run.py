@@ -140,6 +140,7 @@ def _evaluate(
             "instance": result.instance,
             "task_ways": result.ways,
             "support": result.support,
+            "broken": result.broken,
             "accuracy": result.accuracy,
             "loss": result.loss,
             "adapt_seconds": result.adapt_seconds,

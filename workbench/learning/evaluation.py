@@ -18,12 +18,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.functional import one_hot
 from workbench.learning.device import precision as precision_context
 from workbench.learning.device import synchronize
 from workbench.learning.learner import Learner, scores
 from workbench.tasks.sampling import Numbers, Rows
 from workbench.tasks.source import Source, as_floats
-from workbench.tasks.task import Task
+from workbench.tasks.task import Examples, Task
 
 # Tasks that are adapted to at once: of features, and of images, by type of device.
 STACK_OF_FEATURES = 256
@@ -47,7 +48,8 @@ class Evaluation(NamedTuple):
     instance: NDArray[np.int64]  # 0 if a task asks once
     ways: NDArray[np.int64]
     support: NDArray[np.int64]  # images adapted to; the mean, if they differ within a row
-    accuracy: NDArray[np.float64]  # on the queries, in 0..1
+    broken: NDArray[np.bool_]  # the method broke down: a query has no score; see `_Answers`
+    accuracy: NDArray[np.float64]  # on the queries, in 0..1; a query without a score is wrong
     loss: NDArray[np.float64]  # mean cross-entropy of the queries
     adapt_seconds: NDArray[np.float64]  # to adapt and predict: a stack's time per task
     calibration_error: float  # expected calibration error over all queries, 15 bins
@@ -83,7 +85,7 @@ def evaluate(
         for rows in stacks:
             tasks = _embedded_tasks(learner, source, rows, table)
             predicted, seconds = _timed_scores(learner, tasks, source.device)
-            results.add(rows, _without_nan(predicted), tasks.query.y, seconds)
+            results.add(rows, _answers(predicted, tasks.support), tasks.query.y, seconds)
     return results.evaluation(began)
 
 
@@ -187,16 +189,26 @@ def _timed_scores(learner: Learner, tasks: Task, device: torch.device) -> tuple[
     return predicted, time.perf_counter() - start
 
 
-def _without_nan(predicted: Tensor) -> Tensor:
-    """Replace NaN, by which a method says that it has no score for a class.
+class _Answers(NamedTuple):
+    """What a method answers to the queries of a stack of tasks.
 
-    A single class is NaN while the method has not met it yet, as in a stream of images. It is never
-    predicted: its score becomes minus infinity. If all classes are NaN, the method broke down. All
-    its scores become equal, which is a guess: it costs a loss of log(ways).
+    A class without support, which in a stream has not come yet, may have NaN for a score: it is
+    never predicted. The method broke down on a query if a class with support has NaN, or if the
+    largest score is not finite. Such a query has no answer: it counts as wrong, with the loss
+    log(ways) of equal scores.
     """
+
+    scores: Tensor  # (tasks, m, ways), without NaN
+    broken: Tensor  # (tasks, m)
+
+
+def _answers(predicted: Tensor, support: Examples) -> _Answers:
+    """Return the answers in scores `(tasks, m, ways)`; y of the support is `(tasks, n)`."""
     missing = predicted.isnan()
-    broken = missing.all(-1, keepdim=True)
-    return predicted.masked_fill(missing, float("-inf")).masked_fill(broken, 0.0)
+    met = one_hot(support.y, support.ways).bool().any(1)  # (tasks, ways)
+    scored = predicted.masked_fill(missing, float("-inf"))
+    broken = (missing & met[:, None]).any(-1) | ~scored.amax(-1).isfinite()  # (tasks, m)
+    return _Answers(scored.masked_fill(broken[..., None], 0.0), broken)
 
 
 class _Results:
@@ -207,20 +219,23 @@ class _Results:
         self.instance: list[Numbers] = []
         self.ways: list[Numbers] = []
         self.support: list[Numbers] = []
+        self.broken: list[Tensor] = []
         self.accuracy: list[Tensor] = []
         self.loss: list[Tensor] = []
         self.seconds: list[NDArray[np.float64]] = []
         self.bins = np.zeros((3, CONFIDENCE_BINS))
 
-    def add(self, rows: Rows, predicted: Tensor, y: Tensor, seconds: float) -> None:
-        """Add a stack of tasks: scores `(tasks, m, ways)`, labels `(tasks, m)`, and their time."""
-        hit = predicted.argmax(-1) == y  # (tasks, m)
+    def add(self, rows: Rows, answers: _Answers, y: Tensor, seconds: float) -> None:
+        """Add a stack of tasks: answers, labels `(tasks, m)`, and the time they took."""
+        predicted = answers.scores
+        hit = (predicted.argmax(-1) == y) & ~answers.broken  # (tasks, m)
         loss = F.cross_entropy(predicted.flatten(0, 1), y.flatten(), reduction="none")
         count = len(rows.task)
         self.task.append(rows.task)
         self.instance.append(rows.instance)
         self.ways.append(np.full(count, rows.ways))
         self.support.append(np.full(count, rows.support.shape[1]))
+        self.broken.append(answers.broken.any(-1))
         self.accuracy.append(hit.double().mean(-1))
         self.loss.append(loss.unflatten(0, hit.shape).double().mean(-1))
         self.seconds.append(np.full(count, seconds / count))
@@ -236,6 +251,7 @@ class _Results:
             instance=instance,
             ways=_mean_by_row(np.concatenate(self.ways), row).astype(np.int64),
             support=_mean_by_row(np.concatenate(self.support), row).astype(np.int64),
+            broken=_mean_by_row(torch.cat(self.broken).cpu().numpy(), row) > 0,
             accuracy=_mean_by_row(torch.cat(self.accuracy).cpu().numpy(), row),
             loss=_mean_by_row(torch.cat(self.loss).cpu().numpy(), row),
             adapt_seconds=_mean_by_row(np.concatenate(self.seconds), row),

@@ -49,6 +49,15 @@ def _overlap(cell: Cell) -> str:
     return f"the test data {verbs[cell['overlap']]} with the pre-training data"
 
 
+def _broken(cell: Cell) -> str:
+    if not cell["broken"]:
+        return ""
+    return (
+        f"broke down in {cell['broken']:,} of {cell['episodes']:,} tasks: "
+        "queries whose scores are not finite count as wrong"
+    )
+
+
 # By sign, the words for a cell; empty where the sign does not apply.
 MARKS: dict[str, Callable[[Cell], str]] = {
     "*": _transductive,
@@ -56,6 +65,7 @@ MARKS: dict[str, Callable[[Cell], str]] = {
     "†": _selected,
     "°": _pretrained,
     "!": _overlap,
+    "#": _broken,
 }
 
 

@@ -99,6 +99,7 @@ def _over_seeds(cell: pd.DataFrame) -> dict[str, Any]:
     for name in MEASURED:
         if name != "accuracy":
             row[name] = float(cell[name].mean())
+    row["broken"] = cell.loc[cell["broken"], "task"].nunique()  # with any training seed
     for name in FLAGS:
         row[name] = bool(cell[name].any())
     for name in ("selected_on", "pretrained_on"):
