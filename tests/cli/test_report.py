@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from command_lines import SMALL, check_refused
+from image_folders import write_noise
+
+from workbench.data.image_folder.register import add_folder
 
 
 def trained(mlw, line):
@@ -42,17 +46,78 @@ def test_a_run_that_is_named_twice_is_reported_once(mlw, run):
     assert (cell["algorithm"], cell["episodes"]) == ("protonet", 20)
 
 
-def test_of_a_method_that_was_trained_twice_the_newest_is_reported(mlw, run):
+def test_runs_that_differ_by_a_flag_are_reported_side_by_side(mlw, run):
     newer = trained(mlw, "protonet --lr 0.5")
     assert mlw(f"eval {newer} --episodes 20")[0] == 0
     not_evaluated = trained(mlw, "baseline")
-    weights = run / "weights.safetensors"
-    os.utime(weights, (1, 1))
+    code, output, errors = mlw("report --json")
+    assert code == 0, errors
+    labels = {cell["method"] for cell in json.loads(output)}
+    assert labels == {"protonet (lr=0.001)", "protonet (lr=0.5)"}
+    assert "newer run" not in errors
+    assert f"left out, because not evaluated yet (mlw eval): {not_evaluated.name}" in errors
+
+
+def test_of_a_method_that_was_trained_twice_the_newest_is_reported(mlw, run):
+    """The same training by other code has another folder, and nothing else tells them apart."""
+    newer = run.with_name("protonet-glyphs-5w1s-newer")
+    shutil.copytree(run, newer)
+    (newer / "run.toml").write_text((run / "run.toml").read_text() + "# by newer code\n")
+    about = run / "run.toml"
+    about.write_text(about.read_text().replace("parameters = ", "parameters = 1"))
+    os.utime(run / "weights.safetensors", (1, 1))
     code, output, errors = mlw("report --json")
     assert code == 0, errors
     assert len(json.loads(output)) == 1
-    assert f"left out, because newer runs of the same exist: {run.name}" in errors
-    assert f"left out, because not evaluated yet (mlw eval): {not_evaluated.name}" in errors
+    assert f"left out: {run.name}, because {newer.name} is a newer run of the same" in errors
+
+
+def test_a_run_and_its_copy_are_one(mlw, run, tmp_path):
+    shutil.copytree(run, tmp_path / "elsewhere" / run.name)
+    shutil.copytree(run, run.with_name("renamed"))
+    code, output, errors = mlw("report runs elsewhere --json")
+    assert code == 0, errors
+    assert len(json.loads(output)) == 1
+    assert errors.count("is a copy of it") == 2
+    assert mlw("report elsewhere")[0] == 0
+
+
+def test_images_that_changed_are_not_what_an_older_evaluation_says(mlw, run, tmp_path):
+    """A longer evaluation on the images of before does not hide the one on those of today."""
+    on = "--on leaves:size=28,channels=1 --queries 3"
+    write_noise(tmp_path / "a", 8, 6)
+    write_noise(tmp_path / "b", 9, 6)
+    assert mlw("download leaves --from a")[0] == 0
+    assert mlw(f"eval {run} {on} --episodes 40 --json")[0] == 0
+    add_folder("leaves", tmp_path / "b")
+    code, output, _ = mlw(f"eval {run} {on} --episodes 4 --json")
+    assert code == 0
+    (expected,) = json.loads(output)
+    code, output, errors = mlw("report --json")
+    assert code == 0, errors
+    found = [cell for cell in json.loads(output) if cell["test_on"].startswith("leaves")]
+    assert [cell["accuracy"] for cell in found] == [expected["accuracy"]]
+    assert found[0]["episodes"] == 4
+    assert "because the images of leaves:channels=1,size=28 have changed since" in errors
+
+
+def test_methods_on_other_images_of_one_name_stand_apart(mlw, run, tmp_path):
+    on = "--on leaves:size=28,channels=1 --queries 3 --episodes 4"
+    write_noise(tmp_path / "a", 8, 6)
+    write_noise(tmp_path / "b", 9, 6)
+    other = trained(mlw, "protonet --lr 0.5")
+    assert mlw("download leaves --from a")[0] == 0
+    assert mlw(f"eval {run} {on}")[0] == 0
+    add_folder("leaves", tmp_path / "b")
+    assert mlw(f"eval {other} {on}")[0] == 0
+    code, output, errors = mlw("report")
+    assert code == 0, errors
+    assert "not compared: leaves:channels=1,size=28 had different images in these runs" in output
+    assert "results on different images stand apart" in (tmp_path / "report.html").read_text()
+    cells = json.loads(mlw("report --json")[1])
+    apart = [cell for cell in cells if cell["test_on"].startswith("leaves")]
+    assert len({cell["test_on"] for cell in apart}) == 2
+    assert [cell["difference_interval"] for cell in apart] == [None, None]
 
 
 def test_a_baseline_is_named(mlw, run):

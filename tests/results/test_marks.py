@@ -100,7 +100,7 @@ def test_the_worst_overlap_of_the_seeds_counts(overlaps, words):
         ),
         (
             {("a", 1): "x", ("b", 1): "y", ("a", 5): "y"},
-            ["x (url on a at 1-shot)", "y (url on b at 1-shot and on a at 5-shot)"],
+            ["x (url on a at 1-shot)", "y (url on a at 5-shot and on b at 1-shot)"],
         ),
         (
             {("a", 1): "x", ("a", None): "y"},

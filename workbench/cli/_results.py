@@ -23,6 +23,7 @@ IF_SEVERAL = {
     "queries": "queries",
     "instance": "instance",
     "task seed": "task_seed",
+    "results version": "results_version",
 }
 # columns of the list, where there is a value
 IF_KNOWN = {"published": "published", "seed sd": "seed_sd"}
@@ -39,6 +40,7 @@ def print_summary(
         published: say where published numbers come from.
     """
     from workbench.results.frame import for_json
+    from workbench.results.grouping import separations
     from workbench.results.marks import legend
     from workbench.results.matrix import is_matrix
     from workbench.results.summary import summary
@@ -54,6 +56,8 @@ def print_summary(
         _print_list(cells)
     for line in legend(cells):
         _show.out(line)
+    for line in separations(frame):
+        _show.out(f"not compared: {line}")
     _print_trainings(frame)
     if published:
         _print_published(cells)

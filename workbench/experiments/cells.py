@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from workbench.data.opening import OpenDataset, open_dataset, open_datasets
 from workbench.errors import DataError, UnknownName, UsageError
+from workbench.experiments.evaluate_run import refuse_changes_before
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.experiments.run import learned_from
 from workbench.plugin.options import Spec, parse_spec
@@ -87,6 +88,7 @@ def _cells(comparison: Comparison, tested: Sequence[_Tested], out: Path) -> Iter
         whose = f"The images of {train.label} are"
         require_same_shape(whose, train.image_shape, tasks.dataset)
         refuse_leak(train, tasks.dataset, learned_from(plan, out))
+        refuse_changes_before(plan, out, tasks.dataset)
         yield Cell(plan, train, tasks)
 
 

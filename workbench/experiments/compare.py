@@ -145,7 +145,8 @@ def _run_cell(cell: Cell, place: str, workspace: Workspace, finished: set[Path])
 
 def _folder_name(frame: pd.DataFrame, comparison: Comparison) -> str:
     """Return the methods, and a hash of what was compared."""
-    cells = frame[["run", "test_on", "ways", "shots", "queries"]].drop_duplicates()
+    names = ["run", "test_on", "test_fingerprint", "ways", "shots", "queries"]
+    cells = frame[names].drop_duplicates()
     covered = {
         "cells": cells.astype(str).to_numpy().tolist(),
         "evaluations": [asdict(settings) for settings in comparison.evaluations],

@@ -6,15 +6,18 @@ That is done once: what was evaluated before is read.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from workbench.data.download.manifest import overlap
-from workbench.errors import UsageError
+from workbench.data.opening import OpenDataset
+from workbench.errors import RunError, UsageError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
-from workbench.experiments.run import EVALUATIONS, Run, learned_from
+from workbench.experiments.plan import Plan
+from workbench.experiments.run import EVALUATIONS, Run, learned_from, named_runs
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import Workspace, writable
@@ -52,11 +55,14 @@ def evaluate_run(
     Raises:
         UsageError: the learner has another number of ways, was trained on images of another
             shape, or has learned from test classes.
+        RunError: the images that it was trained on have changed since.
     """
     _check_ways(run, tasks)
     if trained_on is None:
         trained_on = open_training_data(run.plan.data)
     dataset = tasks.dataset
+    refuse_changed_data(run, trained_on)
+    refuse_changes_before(run.plan, run.folder.parent, dataset)
     if tasks.settings.split == "test":
         refuse_leak(trained_on, dataset, learned_from(run.plan, run.folder.parent))
     whose = f"{run.folder.name} was trained on images of"
@@ -75,6 +81,31 @@ def evaluate_run(
         write_toml(path.with_suffix(".toml"), covered)
         write_tasks(frame, path)
     return with_published(frame)
+
+
+def refuse_changed_data(run: Run, data: TrainingData) -> None:
+    """Refuse a run whose training data have other images under the same name today.
+
+    The classes that it was trained on are then unknown, and may be test classes today.
+    """
+    then, now = run.manifest.fingerprint, data.fingerprint
+    if then == now:
+        return
+    sets = " ".join(run.plan.data)
+    raise RunError(
+        f"{run.folder.name} was trained on other images than {data.label} has today (fingerprint "
+        f"{then[:8] or 'unknown'} then, {now[:8]} now), so nobody knows which of today's classes "
+        f"it has seen; train again: mlw train {run.label} --on {sets}; or bring the earlier images "
+        "back: mlw download NAME --from FOLDER"
+    )
+
+
+def refuse_changes_before(plan: Plan, out: Path, test: OpenDataset) -> None:
+    """Refuse runs that a plan builds on by name, if the test data changed since they learned."""
+    for run in named_runs(plan, out):
+        names = [parse_spec(label).name for label in run.plan.data]
+        if test.name in names:
+            refuse_changed_data(run, open_training_data(run.plan.data))
 
 
 def _check_ways(run: Run, tasks: EvaluationTasks) -> None:
@@ -149,6 +180,8 @@ def _evaluate(
     shared = {
         **_plan_columns(trained),
         **_task_columns(tasks),
+        "results_version": RESULTS_VERSION,
+        "code": digest(sources),
         **_provenance_columns(trained, tasks),
         "transductive": learner.transductive,
         "oracle": learner.oracle,
@@ -173,9 +206,11 @@ def _plan_columns(trained: TrainedMethod) -> dict[str, Any]:
         "algorithm": plan.algorithm,
         "options": options_text(plan.typed),
         "all_options": options_text(dict(sorted(plan.options.items()))),
+        "settings": options_text(asdict(plan.settings)),
         "backbone": plan.backbone,
         "train_on": plan.data_label,
         "train_sets": plan.data,
+        "train_fingerprint": trained.data.fingerprint,
         "train_seed": plan.seed,
         "episodic": plan.episodic,
     }
@@ -184,6 +219,7 @@ def _plan_columns(trained: TrainedMethod) -> dict[str, Any]:
 def _task_columns(tasks: EvaluationTasks) -> dict[str, Any]:
     return {
         "test_on": tasks.dataset.label,
+        "test_fingerprint": tasks.dataset.fingerprint,
         "split": tasks.settings.split,
         "protocol": tasks.settings.protocol,
         "ways": tasks.ways,

@@ -14,7 +14,7 @@ temporary name and renamed. Reading runs imports no torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from workbench.errors import RunError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
+from workbench.progress import say_nothing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,18 +37,11 @@ WEIGHTS = "weights.safetensors"
 CURVE = "train.csv"
 EVALUATIONS = "eval"
 
-# what makes two rows of evaluations the same question
-_QUESTION = [
-    "test_on",
-    "split",
-    "protocol",
-    "ways",
-    "shots",
-    "queries",
-    "task_seed",
-    "task",
-    "instance",
-]
+# what an evaluation was asked, in names
+_ASKED = ["test_on", "split", "protocol", "ways", "shots", "queries", "task_seed"]
+# what changes behind the names: another answer is of other images, other tasks or other code
+_ANSWERED = ["test_fingerprint", "results_version", "code"]
+_ROW = [*_ASKED, *_ANSWERED, "task", "instance"]
 
 
 @dataclass(frozen=True)
@@ -122,11 +116,12 @@ class Run:
         frame.insert(0, "run", self.folder.name)
         return frame
 
-    def evaluations(self) -> pd.DataFrame:
+    def evaluations(self, note: Callable[[str], None] = say_nothing) -> pd.DataFrame:
         """Return the rows of all evaluations, one per task.
 
-        Of evaluations on the same tasks the longest is taken. Files of another schema version are
-        left out.
+        Of evaluations on the same tasks the longest is taken. Where images, the core or the
+        method's code changed between two evaluations, only the newer counts, and a note says so.
+        Files of another schema version are left out.
         """
         import pandas as pd
 
@@ -134,16 +129,42 @@ class Run:
         from workbench.results.published import with_published
 
         frames = []
-        for path in (self.folder / EVALUATIONS).glob("*.parquet"):
+        paths = (self.folder / EVALUATIONS).glob("*.parquet")
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
             frame = read_tasks(path)
-            if frame is not None:
-                frames.append(frame)
+            if frame is not None and len(frame):
+                frames.append(frame.assign(run=self.folder.name))  # it may have been renamed
         if not frames:
             return pd.DataFrame()
+        frames = self._current(frames, note)
         frames.sort(key=len, reverse=True)
         # more tasks begin with the fewer, so what is dropped here is in the longest already
-        frame = pd.concat(frames, ignore_index=True).drop_duplicates(_QUESTION)
+        frame = pd.concat(frames, ignore_index=True).drop_duplicates(_ROW)
         return with_published(frame.reset_index(drop=True))
+
+    def _current(
+        self, frames: list[pd.DataFrame], note: Callable[[str], None]
+    ) -> list[pd.DataFrame]:
+        """Return the evaluations that no newer one has made out of date, given the newest first."""
+        answers: dict[str, list[Any]] = {}
+        current = []
+        for frame in frames:
+            first = frame.iloc[0]
+            asked, answered = str(list(first[_ASKED])), list(first[_ANSWERED])
+            newest = answers.setdefault(asked, answered)
+            if answered == newest:
+                current.append(frame)
+                continue
+            what = "its code has"
+            if answered[1] != newest[1]:
+                what = "the tasks of this version have"
+            if answered[0] != newest[0]:
+                what = f"the images of {first['test_on']} have"
+            note(
+                f"left out: an evaluation of {self.folder.name} on {len(frame):,} tasks of "
+                f"{first['test_on']}, because {what} changed since"
+            )
+        return current
 
 
 def run_folder(plan: Plan, data: TrainingData, out: Path) -> Path:
@@ -230,6 +251,17 @@ def finished_run(name: str, out: Path) -> Run:
             "or run the command in its run.toml again to finish it"
         )
     return run
+
+
+def named_runs(plan: Plan, out: Path) -> Iterator[Run]:
+    """Iterate over the run folders that a plan, and all that it builds on, names."""
+    for first in (plan.init, *plan.teachers):
+        if isinstance(first, Plan):
+            yield from named_runs(first, out)
+        elif first:
+            run = finished_run(first, out)
+            yield run
+            yield from named_runs(run.plan, out)
 
 
 def learned_from(plan: Plan, out: Path) -> set[str]:

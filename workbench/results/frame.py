@@ -1,8 +1,9 @@
 """The columns of every frame: name, type, unit and meaning; and the file of a tasks frame.
 
 A tasks frame has one row per test task, or one per instance where a protocol asks several times
-within a task. A method is (algorithm, options, backbone). A condition is what a method was trained
-and tested on: the columns of `CONDITION`. A cell is one method under one condition.
+within a task. A method is what was trained: the columns of `METHOD`. A condition is what it was
+trained and tested on: the columns of `CONDITION`. Data sets are told apart by their content, not
+only by their names. A cell is one method under one condition.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.storage import write_file
 
-SCHEMA = 2  # version of the columns in TASKS; a file of another version is not read
+SCHEMA = 3  # version of the columns in TASKS; a file of another version is not read
 SCHEMA_KEY = b"workbench_schema"  # in the metadata of the parquet file
 
 Kind = Literal["text", "texts", "flag", "integer", "optional integer", "number"]
@@ -45,6 +46,8 @@ _METHOD = (
     Column("algorithm", "text", "", "name of the algorithm"),
     Column("options", "text", "", "its options as typed; empty: the defaults"),
     Column("backbone", "text", "", "spec of the backbone"),
+    Column("all_options", "text", "", "all options of the algorithm, with their values"),
+    Column("settings", "text", "", "all training settings, with their values"),
 )
 
 _CONDITION = (
@@ -57,7 +60,14 @@ _CONDITION = (
     Column("queries", "optional integer", "", "query images per class; missing: they vary"),
     Column("instance", "integer", "", "which question of the task; 0 where there is one per task"),
     Column("task_seed", "integer", "", "seed of the test tasks"),
+    # names alone do not say which tasks these are: other images may have had the same name
+    Column("train_fingerprint", "text", "", "checksum of the content of the training data"),
+    Column("test_fingerprint", "text", "", "checksum of the content of the test data set"),
+    Column("results_version", "integer", "", "version of the core that drew and judged the tasks"),
 )
+
+# what of a condition is the same for methods that were trained on different data
+_TEST = tuple(column for column in _CONDITION if not column.name.startswith("train_"))
 
 _TRAIN_SETS = Column("train_sets", "texts", "", "specs of the data sets trained on")
 
@@ -102,7 +112,6 @@ _EPISODES = Column("episodes", "integer", "", "number of test tasks")
 # What an evaluation records. Published numbers are added when it is read, because recipes change.
 RECORDED = (
     *_METHOD,
-    Column("all_options", "text", "", "all options of the algorithm, with their values"),
     *_CONDITION,
     _TRAIN_SETS,
     Column("train_seed", "integer", "", "seed of the training"),
@@ -117,6 +126,7 @@ RECORDED = (
     *_PRETRAINING,
     _PARAMETERS,
     Column("run", "text", "", "name of the run folder"),
+    Column("code", "text", "", "checksum of the method's code at test"),
     Column("parts", "texts", "", "data sets of which only a part of the images is available"),
 )
 
@@ -163,7 +173,7 @@ DIFFERENCES = (
 )
 
 TRAININGS = (
-    *_CONDITION[1:],
+    *_TEST,
     _LABEL,
     Column("train_on", "text", "", "label of the training data"),
     Column("other", "text", "", "label of the training data that are subtracted"),
@@ -188,6 +198,7 @@ def names_of(columns: Sequence[Column]) -> list[str]:
 
 METHOD = names_of(_METHOD)
 CONDITION = names_of(_CONDITION)
+TEST = names_of(_TEST)
 MEASURED = names_of(_MEASURED)
 FLAGS = names_of(_FLAGS)
 PUBLISHED = names_of(_PUBLISHED)

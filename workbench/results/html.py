@@ -13,7 +13,7 @@ import pandas as pd
 
 from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
 from workbench.results.frame import CONDITION, records
-from workbench.results.grouping import conditions, varying
+from workbench.results.grouping import conditions, labelled, separations, varying
 from workbench.results.heatmap import heatmap_figure
 from workbench.results.marks import remarks
 from workbench.results.matrix import is_matrix
@@ -89,11 +89,14 @@ def html_page(
     Raises:
         UnknownName, WorkbenchError: as for `summary`.
     """
+    apart = separations(frame)
+    frame = labelled(frame)
     table = summary(frame, baseline)
     blocks = ["<h1>Which method is best, and by how much?</h1>", _list(_answers(table))]
     if is_matrix(table):
         blocks += _matrix_section(frame, baseline)
     blocks += ["<h2>Results</h2>", _html_table(table), _note(HOW)]
+    blocks += [_note(f"Not compared: {sentence}.") for sentence in apart]
     for part in parts(frame):
         blocks.append(_note(f"Only a part of the published images: {part}."))
     blocks += _trainings_section(frame)

@@ -25,9 +25,9 @@ def blocks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     for the shape of the tasks.
     """
     one_training_each = table.groupby("test_on")["train_on"].nunique().max() == 1
-    shared = [name for name in CONDITION if name != "test_on"]
+    shared = [name for name in CONDITION if name not in ("test_on", "test_fingerprint")]
     if one_training_each:
-        shared.remove("train_on")
+        shared = [name for name in shared if name not in ("train_on", "train_fingerprint")]
     varied = varying(table)
     found = []
     for _, rows in table.groupby(shared, sort=False, dropna=False):

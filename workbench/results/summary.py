@@ -16,13 +16,13 @@ import pandas as pd
 from workbench.errors import UnknownName
 from workbench.results.baselines import baselines
 from workbench.results.frame import (
-    CONDITION,
     DIFFERENCES,
     FLAGS,
     MEASURED,
     METHOD,
     PUBLISHED,
     SUMMARY,
+    TEST,
     TRAININGS,
     Column,
     names_of,
@@ -174,7 +174,7 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
         WorkbenchError: as for `summary`.
     """
     frame = labelled(frame)
-    tested = [*(name for name in CONDITION if name != "train_on"), "method"]
+    tested = [*TEST, "method"]
     rows = []
     for values, part in frame.groupby(tested, sort=False, dropna=False):
         test = without_missing(dict(zip(tested, values, strict=True)))

@@ -96,6 +96,7 @@ _DETAILS = {
     "queries": "{} queries",
     "instance": "instance {}",
     "task_seed": "task seed {}",
+    "results_version": "results version {}",
 }
 
 
