@@ -60,10 +60,10 @@ ROOMS = {
     "workbench.learning": ["device augment settings learner training evaluation"],
     "workbench.results": [
         "frame wording grouping published marks paired baselines summary matrix",
-        "style figures heatmap_layout heatmap html",
+        "own_figure style figures heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
-        "workspace algorithm training_tasks plan build fingerprint manifest run curve",
+        "workspace algorithm training_tasks plan build fingerprint manifest run reported curve",
         "earlier_runs train_run trained selection evaluate_run cells keywords compare",
     ],
     "workbench.cli": [
@@ -86,6 +86,7 @@ WITHOUT_TORCH = (
     "tasks.protocols",
     "experiments.manifest",
     "experiments.plan",
+    "experiments.reported",
     "experiments.run",
     "experiments.workspace",
     "learning.augment",

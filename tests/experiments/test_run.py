@@ -68,6 +68,22 @@ def test_learning_curves_of_several_runs_are_one_frame(data, tmp_path):
     assert list(curves["step"]) == [1, 2, 3] * 2
 
 
+def test_a_curve_says_on_what_was_validated(data, tmp_path):
+    shapes = {}
+    for spec in ("protonet", "baseline:head_epochs=1"):
+        curve = trained(data, tmp_path, spec, steps=2, validate_every=1).curve()
+        names = ["train_on", "val_protocol", "val_ways", "val_shots"]
+        (shapes[spec],) = curve[names].drop_duplicates().to_numpy().tolist()
+    # methods that draw no tasks are validated at 5 shots, whatever they are tested at
+    assert shapes == {
+        "protonet": ["tiny", "way-shot", 3, 2],
+        "baseline:head_epochs=1": ["tiny", "way-shot", 5, 5],
+    }
+    varied = trained(data, tmp_path, train_protocol="meta-dataset").curve()
+    assert set(varied["val_protocol"]) == {"meta-dataset"}
+    assert varied[["val_ways", "val_shots"]].isna().all(axis=None)
+
+
 def spoil_format(folder):
     path = folder / "run.toml"
     text = path.read_text()

@@ -115,6 +115,10 @@ def curves_of(frame):
             "lr": 1e-3,
             "seconds": step / 10,
             "val_accuracy": accuracy,
+            "train_on": "glyphs",
+            "val_protocol": "way-shot",
+            "val_ways": 5,
+            "val_shots": int(run.split("-")[-2].removesuffix("s")),
         }
         parts.append(pd.DataFrame({"run": run, "label": run.split("-")[0], **columns}))
     return pd.concat(parts, ignore_index=True)

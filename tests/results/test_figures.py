@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from frames import cell, frame_of
+from frames import cell, curves_of, frame_of
 
 from workbench.errors import WorkbenchError
 from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
+from workbench.results.heatmap import heatmap_figure
+from workbench.results.html import html_page
 from workbench.results.summary import summary
 
 
@@ -22,13 +27,27 @@ def bars(container, axis):
     return points, (ends[:, 1] - ends[:, 0]) / 2
 
 
+def methods_in(axis):
+    """Return the labels of what is drawn, in order."""
+    if axis.containers:
+        return [container.get_label() for container in axis.containers]
+    return [line.get_label() for line in axis.lines]
+
+
+def saved(figure):
+    """Return a figure as the bytes of a PNG file."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=50)
+    return stream.getvalue()
+
+
 class TestFigures:
     def test_accuracy_shows_the_summary(self, frame):
         table = summary(frame)
         figure = accuracy_figure(frame)
         figure.draw_without_rendering()
         (axis,) = figure.axes
-        assert [text.get_text() for text in axis.get_xticklabels()] == ["1", "5"]
+        assert [text.get_text() for text in axis.get_xticklabels()] == ["1-shot", "5-shot"]
         measured = {c.get_label(): c for c in axis.containers if c.get_label() != "published"}
         assert list(measured) == ["protonet", "maml:lr=0.1", "baseline"]
         for method, container in measured.items():
@@ -93,11 +112,14 @@ class TestFigures:
         assert words[0].startswith("best: ")
 
     def test_curves_show_what_was_recorded(self, curves):
-        left, right = curves_figure(curves).axes
+        left, right = curves_figure(curves.assign(val_shots=1)).axes
         assert (
             len(left.lines) == len(right.lines) == curves["run"].nunique()
         )  # 40 records are not smoothed
-        for i, (_, rows) in enumerate(curves.groupby("run", sort=False)):
+        drawn = []  # the runs of a label side by side
+        for _, of_label in curves.groupby("label", sort=False):
+            drawn += [rows for _, rows in of_label.groupby("run", sort=False)]
+        for i, rows in enumerate(drawn):
             validated = rows.dropna()
             assert left.lines[i].get_xdata().tolist() == validated["step"].tolist()
             assert left.lines[i].get_ydata() == pytest.approx(
@@ -108,8 +130,8 @@ class TestFigures:
     def test_curves_beside_a_frame_have_its_methods_looks_and_conditions(self, frame, curves):
         axes = curves_figure(curves, frame).axes
         assert [axis.get_title() for axis in axes[::2]] == [
-            "glyphs, 5-way 1-shot",
-            "glyphs, 5-way 5-shot",
+            "validation classes of glyphs, 5-way 1-shot",
+            "validation classes of glyphs, 5-way 5-shot",
         ]
         colours = {
             c.get_label(): c[0].get_color() for c in accuracy_figure(frame).axes[0].containers
@@ -125,6 +147,7 @@ class TestFigures:
         loss = 1 + (-1.0) ** step
         columns = {"run": "a", "label": "a", "step": step, "loss": loss, "lr": 0.1, "seconds": 1.0}
         columns["val_accuracy"] = np.nan
+        columns |= {"train_on": "x", "val_protocol": "way-shot", "val_ways": 5, "val_shots": 1}
         left, right = curves_figure(pd.DataFrame(columns)).axes
         raw, smooth = right.lines
         assert raw.get_ydata().tolist() == loss.tolist()
@@ -146,6 +169,81 @@ class TestFigures:
             assert {text.get_text() for axis in figure.axes for text in axis.texts} == {
                 "not recorded"
             }
+
+    def test_curves_stand_under_what_was_validated(self, frame, curves):
+        """A method that draws no tasks is validated at 5 shots, whatever it is tested at."""
+        batches = curves["run"].str.startswith("baseline")
+        axes = curves_figure(curves.assign(val_shots=curves["val_shots"].where(~batches, 5)), frame)
+        drawn = {axis.get_title(): methods_in(axis) for axis in axes.axes[::2]}
+        assert drawn == {
+            "validation classes of glyphs, 5-way 1-shot": ["protonet", "maml:lr=0.1"],
+            "validation classes of glyphs, 5-way 5-shot": [
+                "protonet",
+                "maml:lr=0.1",
+                "baseline",
+                "baseline",
+            ],
+        }
+
+    def test_panels_have_one_scale(self):
+        frame = frame_of(
+            cell("a", [0.9, 0.95], test_on="x"),
+            cell("b", [0.8, 0.85], test_on="x"),
+            cell("a", [0.3, 0.35], test_on="y", shots=5),
+            cell("b", [0.1, 0.35], test_on="y", shots=5),
+        )
+        axes = accuracy_figure(frame).axes
+        assert len({axis.get_ylim() for axis in axes}) == 1
+        for axis in axes:
+            assert [text.get_text() for text in axis.get_xticklabels()] == ["1-shot", "5-shot"]
+        assert len({axis.get_xlim() for axis in difference_figure(frame).axes}) == 1
+
+    def test_fewer_queries_at_more_shots_make_no_panel_of_their_own(self):
+        cells = [cell("a", [0.5, 0.6]), cell("a", [0.6, 0.7], shots=5, queries=11)]
+        (axis,) = accuracy_figure(frame_of(*cells)).axes
+        assert axis.get_title() == "glyphs, 5-way"
+        cells.append(cell("a", [0.5, 0.6], queries=11))
+        assert len(accuracy_figure(frame_of(*cells)).axes) == 2
+
+    def test_a_condition_of_one_method_has_no_panel_of_differences(self):
+        cells = [cell("a", [0.5, 0.6]), cell("b", [0.6, 0.7]), cell("a", [0.6, 0.7], shots=5)]
+        (axis,) = difference_figure(frame_of(*cells)).axes
+        assert axis.get_title() == "glyphs, 5-way 1-shot"
+        assert "Paired differences" not in html_page(cells[0])
+
+    def test_a_method_has_one_place_and_one_colour(self):
+        """Runs come in any order: 5 shots first, other methods first."""
+        given = [(5, "b"), (5, "c"), (5, "a"), (1, "a"), (1, "c"), (1, "b")]
+        frame = frame_of(*(cell(name, [0.5, 0.6], shots=shots) for shots, name in given))
+        accuracies, differences = accuracy_figure(frame), difference_figure(frame)
+        curves = curves_figure(curves_of(frame), frame)
+        orders = [[text.get_text() for text in differences.axes[0].get_yticklabels()]]
+        looks = set()
+        for figure in (accuracies, differences, curves):
+            for legend in figure.legends:
+                orders.append([text.get_text() for text in legend.get_texts()])
+            for axis in figure.axes:
+                lines = axis.lines if figure is curves else [each[0] for each in axis.containers]
+                names = methods_in(axis)
+                orders.append(names)
+                looks |= {(name, line.get_color()) for name, line in zip(names, lines, strict=True)}
+        assert {tuple(order) for order in orders} == {("a", "c", "b")}
+        assert len(looks) == 3
+        assert accuracies.axes[0].get_xticklabels()[0].get_text() == "1-shot"
+
+    @pytest.mark.parametrize("style", [{"text.usetex": True}, {"text.color": "red"}])
+    def test_the_style_is_our_own(self, style):
+        """A dollar sign in a name is no mathematics, and a user's style changes nothing."""
+        name = r"$\frac{a$ $b$"
+        cells = [cell(name, [0.5, 0.6], test_on="$x"), cell("b", [0.4, 0.7], test_on="$x")]
+        cells += [cell(name, [0.5, 0.6], test_on="y$"), cell("b", [0.4, 0.7], test_on="y$")]
+        frame = frame_of(*cells)
+        figures = (accuracy_figure, difference_figure, heatmap_figure)
+        before = [saved(make(frame)) for make in figures]
+        with mpl.rc_context(style):
+            assert [saved(make(frame)) for make in figures] == before
+            assert mpl.rcParams[next(iter(style))] == next(iter(style.values()))
+            curves_figure(curves_of(frame), frame).savefig(io.BytesIO(), format="png")
 
     def test_a_single_task_is_drawn(self):
         frame = frame_of(cell("a", [0.5]), cell("b", [0.4]))

@@ -29,7 +29,7 @@ from workbench.experiments.run import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.plugin.registry import DEFAULT_DATASET
-from workbench.results.figures import accuracy_figure, difference_figure
+from workbench.results.figures import accuracy_figure, difference_figure, has_differences
 from workbench.results.frame import for_csv, write_tasks
 from workbench.results.heatmap import heatmap_figure
 from workbench.results.matrix import is_matrix
@@ -159,7 +159,9 @@ def _write(frame: pd.DataFrame, folder: Path, baselines: Sequence[str]) -> None:
     """Write frames and figures, for readers who do not use the command line."""
     cells = summary(frame, baselines)
     tables = {"summary": cells, "differences": differences(frame)}
-    figures = {"accuracy": accuracy_figure(frame), "differences": difference_figure(frame)}
+    figures = {"accuracy": accuracy_figure(frame)}
+    if has_differences(cells):
+        figures["differences"] = difference_figure(frame)
     if is_matrix(cells):
         figures["heatmap"] = heatmap_figure(frame, baselines)
     with writable(folder):

@@ -24,6 +24,7 @@ from workbench.errors import RunError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
+from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.progress import say_nothing
 
 if TYPE_CHECKING:
@@ -108,13 +109,22 @@ class Run:
         return learner.eval()
 
     def curve(self) -> pd.DataFrame:
-        """Return train.csv, with the columns `run` and `label` first."""
+        """Return train.csv, with what was trained and how it was validated in every row."""
         import pandas as pd
+
+        from workbench.results.frame import CURVES, typed
 
         frame = pd.read_csv(self.folder / CURVE)
         frame.insert(0, "label", self.label)
         frame.insert(0, "run", self.folder.name)
-        return frame
+        plan = self.plan
+        frame["train_on"] = plan.data_label
+        frame["val_protocol"] = DEFAULT_PROTOCOL
+        frame["val_ways"], frame["val_shots"], _ = plan.validation
+        if plan.val_protocol.ways is None:  # validation tasks vary as training tasks do
+            frame["val_protocol"] = plan.settings.train_protocol
+            frame[["val_ways", "val_shots"]] = pd.NA
+        return typed(frame, CURVES)
 
     def evaluations(self, note: Callable[[str], None] = say_nothing) -> pd.DataFrame:
         """Return the rows of all evaluations, one per task.

@@ -2,73 +2,115 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.results.frame import CONDITION, CURVES, records, require_columns
-from workbench.results.grouping import conditions, labelled, varying
+from workbench.results.grouping import labelled, ordered, varying
 from workbench.results.style import (
     COLOURS,
     INK,
     Look,
     add_legend,
+    in_own_style,
     label_panel,
     looks_of,
+    one_scale,
     panel_grid,
+    shade_categories,
     side_by_side,
 )
 from workbench.results.summary import is_best, summary
-from workbench.results.wording import condition_title, plus_minus
+from workbench.results.wording import condition_title, plus_minus, task_shape_text
 
 if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to make
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 X_LABELS = {
-    "shots": "shots (support images per class)",
-    "instance": "instance (number of the question within its task)",
+    "shots": "shots: support images per class",
+    "instance": "instance: number of the question within its task",
 }
+# what validation accuracies of one panel have in common
+VALIDATED = ("train_on", "val_protocol", "val_ways", "val_shots")
 
 
+@in_own_style
 def accuracy_figure(frame: pd.DataFrame) -> Figure:
     """Draw accuracy with 95% intervals by shots, a panel per data set and number of ways.
 
     Where tasks ask several times, the panels show accuracy by instance instead. Filled markers
-    are measured, hollow ones published. Raises what `summary` raises.
+    are measured, hollow ones published. All panels have the same axes. Raises what `summary`
+    raises.
     """
     table = summary(frame)
     looks = looks_of(table["method"])
     x_name = "instance" if table["instance"].nunique() > 1 else "shots"
-    of_panel = [name for name in CONDITION if name != x_name]
+    of_panel = _columns_of_panel(table, x_name)
     panels = list(table.groupby(of_panel, sort=False, dropna=False))
+    categories = _categories(table, x_name)
     figure, axes = panel_grid(len(panels), columns=3, width=4.6, height=3.7)
     for axis, (_, rows) in zip(axes, panels, strict=True):
-        _draw_accuracies(axis, rows, x_name, looks)
+        _draw_accuracies(axis, rows, x_name, categories, looks)
         condition = records(rows[of_panel].head(1))[0]
         title = condition_title(condition, varying(table))
         label_panel(axis, title, X_LABELS[x_name], "accuracy, %", grid="y")
+    one_scale(axes, "y")
     add_legend(figure, looks, published=bool(table["published"].notna().any()))
     return figure
 
 
-def _draw_accuracies(axis: Axes, rows: pd.DataFrame, x_name: str, looks: dict[str, Look]) -> None:
-    """Draw the methods of a panel, side by side at each x, so that no interval hides another."""
-    values = sorted(rows[x_name].dropna().unique())
-    ticks = [str(value) for value in values]
-    position = {value: place for place, value in enumerate(values)}
-    if rows[x_name].isna().any():
-        ticks.append("varying")
-    places = rows[x_name].map(lambda value: position.get(value, len(values)))
-    methods = rows["method"].unique()
-    for method, offset in zip(methods, side_by_side(len(methods)), strict=True):
-        cells = rows[rows["method"] == method].assign(place=places).sort_values("place")
-        x = cells["place"].to_numpy(dtype=np.float64) + offset
-        _draw_measured(axis, x, cells, looks[method])
-        _draw_published(axis, x, cells, looks[method])
-    axis.set(xticks=range(len(ticks)), xticklabels=ticks, xlim=(-0.5, len(ticks) - 0.5))
+def _columns_of_panel(table: pd.DataFrame, x_name: str) -> list[str]:
+    """Return the columns of a condition that the rows of a panel share.
+
+    A data set with few images has fewer queries at more shots. That makes no panel of its own,
+    unless one panel would then show two results of a method at one place.
+    """
+    of_panel = [name for name in CONDITION if name != x_name]
+    without = [name for name in of_panel if name != "queries"]
+    if table.duplicated([*without, x_name, "method"]).any():
+        return of_panel
+    return without
+
+
+def _categories(table: pd.DataFrame, x_name: str) -> dict[Any, str]:
+    """Return the values of the x axis, each with its label; None where they vary among tasks."""
+    values = table[x_name]
+    unit = "-shot" if x_name == "shots" else ""
+    labels: dict[Any, str] = {}
+    for value in sorted(values.dropna().unique()):
+        labels[int(value)] = f"{value}{unit}"
+    if values.isna().any():
+        labels[None] = "varying"
+    return labels
+
+
+def _draw_accuracies(
+    axis: Axes,
+    rows: pd.DataFrame,
+    x_name: str,
+    categories: Mapping[Any, str],
+    looks: dict[str, Look],
+) -> None:
+    """Draw the methods of a panel, side by side in each category: no interval hides another."""
+    position = {value: place for place, value in enumerate(categories)}
+    methods = list(looks)
+    offsets = dict(zip(methods, side_by_side(len(methods)), strict=True))
+    shade_categories(axis, len(categories))
+    for method in methods:
+        cells = records(rows[rows["method"] == method])
+        if not cells:
+            continue
+        table = pd.DataFrame(cells)
+        x = np.array([position[cell[x_name]] + offsets[method] for cell in cells])
+        _draw_measured(axis, x, table, looks[method])
+        _draw_published(axis, x, table, looks[method])
+    ends = (-0.5, len(categories) - 0.5)
+    axis.set(xticks=range(len(categories)), xticklabels=list(categories.values()), xlim=ends)
 
 
 def _draw_measured(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, look: Look) -> None:
@@ -110,23 +152,30 @@ def _draw_published(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, loo
     )
 
 
+def has_differences(table: pd.DataFrame) -> bool:
+    """Return whether some condition of a summary has several methods."""
+    return bool((table.groupby(CONDITION, dropna=False)["method"].nunique() > 1).any())
+
+
+@in_own_style
 def difference_figure(frame: pd.DataFrame) -> Figure:
     """Draw paired differences to the best method with 95% intervals, a panel per condition.
 
-    Methods have the same order in all panels, the best on average on top. Raises what `summary`
-    raises.
+    Methods have the order of all tables and figures. Conditions with one method are left out,
+    unless all are such. Raises what `summary` raises.
     """
     table = summary(frame)
     looks = looks_of(table["method"])
-    averages = table.groupby("method", sort=False)["difference"].mean()
-    order = list(averages.sort_values(ascending=False).index)
-    panels = list(table.groupby(CONDITION, sort=False, dropna=False))
+    order = list(looks)
+    panels = []
+    for _, rows in table.groupby(CONDITION, sort=False, dropna=False):
+        if len(rows) > 1 or not has_differences(table):
+            panels.append(records(rows))
     columns = min(2, len(panels))
     names_width = 0.075 * max(len(name) for name in order)  # inches, in the first column only
     width = 4.4 + names_width / columns
     figure, axes = panel_grid(len(panels), columns, width=width, height=1.1 + 0.3 * len(order))
-    for number, (axis, (_, rows)) in enumerate(zip(axes, panels, strict=True)):
-        cells = records(rows)
+    for number, (axis, cells) in enumerate(zip(axes, panels, strict=True)):
         axis.axvline(0, color=INK, linewidth=0.8, zorder=1)
         for cell in cells:
             _draw_difference(axis, order.index(cell["method"]), cell, looks[cell["method"]])
@@ -137,6 +186,7 @@ def difference_figure(frame: pd.DataFrame) -> Figure:
         axis.tick_params(axis="y", length=0)
         title = condition_title(cells[0], varying(table))
         label_panel(axis, title, "difference to the best, percentage points", grid="x")
+    one_scale(axes, "x")
     return figure
 
 
@@ -161,63 +211,64 @@ def _draw_difference(axis: Axes, place: int, cell: dict[str, Any], look: Look) -
     axis.annotate(words, (1, place), (6, 0), right, "offset points", va="center", size=8, color=INK)
 
 
-class _CurveRow(NamedTuple):
-    """The learning curves of one row of panels."""
-
-    title: str
-    curves: pd.DataFrame
-
-
+@in_own_style
 def curves_figure(curves: pd.DataFrame, frame: pd.DataFrame | None = None) -> Figure:
     """Draw learning curves: validation accuracy and training loss by step, a line per run.
 
+    A row of panels has the runs that were validated on the same tasks, which its heading names.
+    These are not the test's tasks: methods that draw no tasks are validated at 5 shots.
+
     Args:
         curves: a frame with the columns `CURVES`. Runs with one label, such as seeds, look alike.
-        frame: the tasks frame. With it, the runs of one condition share a row of panels, methods
-            look as in the other figures, and runs that it does not contain are left out.
+        frame: the tasks frame. With it, methods look as in the other figures, and runs that it
+            does not contain are left out.
 
     Raises:
         WorkbenchError: a column is missing.
     """
     require_columns(curves, CURVES, "learning curves")
-    if frame is None:
-        looks = looks_of(curves["label"])
-        rows = [_CurveRow("", curves)]
-    else:
+    if frame is not None:
         frame = labelled(frame)
         looks = looks_of(frame["method"])
-        rows = _curves_by_condition(curves, frame)
-    figure, axes = panel_grid(2 * len(rows), columns=2, width=5.2, height=3.2)
-    for row, left, right in zip(rows, axes[::2], axes[1::2], strict=True):
+        method_of_run = dict(zip(frame["run"], frame["method"], strict=True))
+        curves = curves[curves["run"].isin(list(method_of_run))]
+        curves = curves.assign(label=curves["run"].map(method_of_run))
+    else:
+        looks = looks_of(curves["label"])
+    rows = [
+        part
+        for _, part in ordered(curves, VALIDATED).groupby(list(VALIDATED), sort=False, dropna=False)
+    ]
+    figure, axes = panel_grid(2 * max(1, len(rows)), columns=2, width=5.2, height=3.2)
+    for row, left, right in zip(rows or [curves], axes[::2], axes[1::2], strict=True):
         _draw_row(left, right, row, looks)
+    one_scale(axes[::2], "y")
     add_legend(figure, looks)
     return figure
 
 
-def _curves_by_condition(curves: pd.DataFrame, frame: pd.DataFrame) -> list[_CurveRow]:
-    """Return the curves of each condition; runs that share several conditions are drawn once."""
-    varied = varying(frame)
-    rows: dict[frozenset[str], _CurveRow] = {}
-    for condition, part in conditions(frame):
-        method_of_run = dict(zip(part["run"], part["method"], strict=True))
-        runs = frozenset(method_of_run)
-        if runs not in rows:
-            of_runs = curves[curves["run"].isin(list(runs))]
-            of_runs = of_runs.assign(label=of_runs["run"].map(method_of_run))
-            rows[runs] = _CurveRow(condition_title(condition, varied), of_runs)
-    return list(rows.values())
+def _curve_titles(row: pd.DataFrame) -> tuple[str, str]:
+    """Return the headings of the accuracy and the loss of runs that were validated alike."""
+    if row.empty:
+        return "validation", "training"
+    (first,) = records(row.head(1))
+    words = {"protocol": first["val_protocol"], "ways": first["val_ways"]}
+    shape = task_shape_text({**words, "shots": first["val_shots"]})
+    data = first["train_on"]
+    return f"validation classes of {data}, {shape}", f"training classes of {data}"
 
 
-def _draw_row(left: Axes, right: Axes, row: _CurveRow, looks: dict[str, Look]) -> None:
-    crowded = row.curves["run"].nunique() > len(COLOURS)
-    for _, run in row.curves.groupby(["run", "label"], sort=False):
-        run = run.sort_values("step")
-        look = looks[run["label"].iloc[0]]
-        _draw_accuracy_curve(left, run, look)
-        _draw_loss_curve(right, run, look, raw=not crowded)
+def _draw_row(left: Axes, right: Axes, row: pd.DataFrame, looks: dict[str, Look]) -> None:
+    crowded = row["run"].nunique() > len(COLOURS)
+    for label, look in looks.items():
+        for _, run in row[row["label"] == label].groupby("run", sort=False):
+            run = run.sort_values("step")
+            _draw_accuracy_curve(left, run, look)
+            _draw_loss_curve(right, run, look, raw=not crowded)
     left.set_xlim(right.get_xlim())
-    label_panel(left, row.title, "step", "validation accuracy, %")
-    label_panel(right, row.title, "step", "training loss, smoothed")
+    of_accuracy, of_loss = _curve_titles(row)
+    label_panel(left, of_accuracy, "step", "validation accuracy, %")
+    label_panel(right, of_loss, "step", "training loss, smoothed")
     for axis in (left, right):
         if not axis.lines:
             center: dict[str, Any] = {"ha": "center", "va": "center"}

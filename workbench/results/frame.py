@@ -188,6 +188,10 @@ CURVES = (
     Column("lr", "number", "", "learning rate"),
     Column("seconds", "number", "s", "training time so far"),
     Column("val_accuracy", "number", "0..1", "validation accuracy; NaN: not validated"),
+    Column("train_on", "text", "", "label of the training data, whose validation classes are used"),
+    Column("val_protocol", "text", "", "spec of the protocol that draws the validation tasks"),
+    Column("val_ways", "optional integer", "", "classes per validation task; missing: they vary"),
+    Column("val_shots", "optional integer", "", "support images per class; missing: they vary"),
 )
 
 

@@ -45,11 +45,11 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     _refuse_joined_text(frame)
     integers = [column for column in TASKS if column.kind == "optional integer"]
     frame = _with_data_labels(typed(frame, integers))
-    frame = _ordered(frame, CONDITION)
+    frame = ordered(frame, CONDITION)
     frame = frame.assign(method=_labels(frame))
     # methods in the order in which they appear once the conditions are in order: so the order is
     # the same in every condition, table and figure
-    return _ordered(frame, [*CONDITION, "method"])
+    return ordered(frame, [*CONDITION, "method"])
 
 
 def _refuse_joined_text(frame: pd.DataFrame) -> None:
@@ -165,7 +165,7 @@ def _some_settings(method: Sequence[str], keys: Sequence[str]) -> str:
 # --- order and groups
 
 
-def _ordered(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def ordered(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Order rows by columns: names in order of appearance, numbers from the smallest.
 
     Rows that are equal in all these columns keep their order.

@@ -14,7 +14,7 @@ from workbench.results.frame import records
 from workbench.results.heatmap_layout import Box, Rows, Strip, heatmap_layout, label_lines
 from workbench.results.marks import legend, own_signs
 from workbench.results.matrix import is_matrix, training_words
-from workbench.results.style import INK, SOFT
+from workbench.results.style import INK, SOFT, in_own_style
 from workbench.results.summary import summary
 from workbench.results.wording import enumerated, plus_minus
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to mak
 STRONGEST = 15.0  # points with the darkest colour: a method at chance would pale all others
 
 
+@in_own_style
 def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
     """Draw methods by test data sets, in blocks by training data and shape of tasks.
 
@@ -39,7 +40,7 @@ def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
     Raises:
         WorkbenchError: there is one data set only, or tasks ask several times; or as for `summary`.
     """
-    from matplotlib.figure import Figure
+    from workbench.results.own_figure import OwnFigure
 
     table = summary(frame, baseline)
     if not is_matrix(table):
@@ -48,7 +49,7 @@ def heatmap_figure(frame: pd.DataFrame, baseline: Sequence[str] = ()) -> Figure:
         )
     layout = heatmap_layout(table, _legend_sentences(table, baseline))
     colours = _colours(table)
-    figure = Figure(figsize=(layout.width, layout.height), facecolor="white")
+    figure = OwnFigure(figsize=(layout.width, layout.height), facecolor="white")
     for strip, box in layout.placed_strips():
         _draw_strip(_add_axes(figure, box), strip, layout.rows, colours)
     _draw_colour_bar(figure, _add_axes(figure, layout.colour_bar), colours, table)

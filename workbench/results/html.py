@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
+from workbench.results.figures import (
+    accuracy_figure,
+    curves_figure,
+    difference_figure,
+    has_differences,
+)
 from workbench.results.frame import CONDITION, records
 from workbench.results.grouping import conditions, labelled, separations, varying
 from workbench.results.heatmap import heatmap_figure
@@ -66,7 +71,10 @@ tbody th span { position: sticky; left: .7rem }
 }
 .source { min-width: 12rem } .best { font-weight: 600 }
 small { display: block; font-weight: 400; white-space: normal }
-img { display: block; max-width: 100%; height: auto; background: #fff }
+img { display: block; max-width: 100%; height: auto }
+@media (prefers-color-scheme: dark) {  /* white becomes the paper, colours stay what they are */
+  img { filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen }
+}
 </style>
 </head>
 <body>
@@ -100,7 +108,7 @@ def html_page(
     for part in parts(frame):
         blocks.append(_note(f"Only a part of the published images: {part}."))
     blocks += _trainings_section(frame)
-    blocks += _figure_sections(frame)
+    blocks += _figure_sections(frame, table)
     if curves is not None and len(curves):
         blocks += _curves_section(curves, frame)
     blocks += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
@@ -153,10 +161,15 @@ def _trainings_section(frame: pd.DataFrame) -> list[str]:
     return ["<h2>Other training data, on the same tasks</h2>", _list(sentences)]
 
 
-def _figure_sections(frame: pd.DataFrame) -> list[str]:
-    return [
+def _figure_sections(frame: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    accuracy = [
         "<h2>Accuracy</h2>",
         _image(accuracy_figure(frame), "Accuracy with 95% intervals, for each method."),
+    ]
+    if not has_differences(table):
+        return accuracy
+    return [
+        *accuracy,
         "<h2>Paired differences to the best method</h2>",
         "<p>Where an interval includes zero, these tasks do not tell the method apart from the "
         "best.</p>",
@@ -169,8 +182,9 @@ def _figure_sections(frame: pd.DataFrame) -> list[str]:
 def _curves_section(curves: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
     return [
         "<h2>Learning curves</h2>",
-        "<p>Validation accuracies can be compared between methods. Losses often cannot, because "
-        "methods define them differently.</p>",
+        "<p>Validation accuracies can be compared within a panel, whose heading says on which "
+        "tasks they were measured; these are not the test tasks. Losses often cannot be compared, "
+        "because methods define them differently.</p>",
         _image(curves_figure(curves, frame), "Validation accuracy and training loss by step."),
     ]
 

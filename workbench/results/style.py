@@ -1,13 +1,14 @@
-"""What all figures share: colours, panels, and the legend below them.
+"""What all figures share: a style, colours, panels, and the legend below them.
 
 Figures are made without pyplot, so they have no global state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec
 
 import numpy as np
 
@@ -16,12 +17,27 @@ if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to mak
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+P = ParamSpec("P")
+
 # Okabe and Ito's colours, which colour-blind readers tell apart. Brown replaces their yellow,
 # which is too pale on white.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<"]
 DASHES = ["-", "--", ":", "-."]
-INK, PALE, SOFT = "#333333", "#DDDDDD", "#EEEEEE"
+INK, PALE, SOFT, FAINT = "#333333", "#DDDDDD", "#EEEEEE", "#F6F6F6"
+
+
+def in_own_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let a function make its figure in our own style, whatever a user's matplotlibrc says."""
+
+    @wraps(draw)
+    def make(*given: P.args, **named: P.kwargs) -> Figure:
+        from workbench.results.own_figure import own_style
+
+        with own_style():
+            return draw(*given, **named)
+
+    return make
 
 
 class Look(NamedTuple):
@@ -48,12 +64,12 @@ def looks_of(names: Iterable[str]) -> dict[str, Look]:
 
 def panel_grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     """Return a figure with `count` panels of `width` x `height` inches, row by row."""
-    from matplotlib.figure import Figure
+    from workbench.results.own_figure import OwnFigure
 
     columns = min(columns, count)
     rows = -(-count // columns)
     size = (max(5.0, columns * width), rows * height)
-    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    figure = OwnFigure(figsize=size, layout="constrained", facecolor="white")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for spare in panels[count:]:
         spare.remove()
@@ -82,11 +98,29 @@ def _broken_title(title: str) -> str:
 
 
 def side_by_side(count: int) -> list[float]:
-    """Return offsets of `count` neighbours around 0, at most 0.3 to either side."""
+    """Return offsets of `count` neighbours around 0, at most 0.3 to either side.
+
+    They are as small as keeps one interval beside the other, within their category.
+    """
     if count < 2:
         return [0.0] * count
-    half = min(0.3, 0.06 * (count - 1))
+    half = min(0.3, 0.03 * (count - 1))
     return [float(offset) for offset in np.linspace(-half, half, count)]
+
+
+def one_scale(axes: Iterable[Axes], name: Literal["x", "y"]) -> None:
+    """Give panels the same limits in x or y, so that they can be compared by eye."""
+    axes = list(axes)
+    limits = [axis.get_xlim() if name == "x" else axis.get_ylim() for axis in axes]
+    common = (min(low for low, _ in limits), max(high for _, high in limits))
+    for axis in axes:
+        axis.set(**{f"{name}lim": common})
+
+
+def shade_categories(axis: Axes, count: int) -> None:
+    """Shade every second category of the x axis: what stands side by side belongs together."""
+    for place in range(1, count, 2):
+        axis.axvspan(place - 0.5, place + 0.5, color=FAINT, linewidth=0, zorder=0)
 
 
 def add_legend(figure: Figure, looks: Mapping[str, Look], *, published: bool = False) -> None:

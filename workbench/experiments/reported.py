@@ -1,0 +1,78 @@
+"""Which evaluations of several runs a report shows: of each method the newest, each run once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+
+from workbench.errors import RunError
+from workbench.experiments.run import WEIGHTS, Run
+from workbench.results.frame import CONDITION, METHOD
+
+
+def evaluations_of(
+    runs: Sequence[Run], note: Callable[[str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows to report, one per test task, and the learning curves of their runs.
+
+    Of a run and its copy, and of a method that was trained twice in the same way, one is taken.
+    The column `run` has the name of the folder, or its path where two folders have one name.
+
+    Args:
+        note: told which runs are left out, and why.
+
+    Raises:
+        RunError: none of the runs was trained and evaluated.
+    """
+    named = _named(runs)
+    frame = _newest(named, _evaluations(named, note), note)
+    curves = [named[name].curve().assign(run=name) for name in frame["run"].unique()]
+    return frame, pd.concat(curves, ignore_index=True)
+
+
+def _named(runs: Sequence[Run]) -> dict[str, Run]:
+    """Return the finished runs by folder name, or by path where two folders have one name."""
+    names = [run.folder.name for run in runs]
+    named = {}
+    for run in runs:
+        name = run.folder.name
+        if names.count(name) > 1:
+            name = str(run.folder)
+        if run.finished:
+            named[name] = run
+    return named
+
+
+def _evaluations(runs: Mapping[str, Run], note: Callable[[str], None]) -> pd.DataFrame:
+    """Return the evaluations of all runs; say which have none."""
+    frames = []
+    without = []
+    for name, run in runs.items():
+        frame = run.evaluations(note)
+        if frame.empty:
+            without.append(name)
+        else:
+            frames.append(frame.assign(run=name))
+    if without:
+        note(f"left out, because not evaluated yet (mlw eval): {', '.join(without)}")
+    if not frames:
+        raise RunError("None of these runs was trained and evaluated; run: mlw eval RUN")
+    return pd.concat(frames, ignore_index=True)
+
+
+def _newest(
+    runs: Mapping[str, Run], frame: pd.DataFrame, note: Callable[[str], None]
+) -> pd.DataFrame:
+    """Return the evaluations; of a method that was trained twice, those of the newest run."""
+    by_age = sorted(runs, key=lambda name: -(runs[name].folder / WEIGHTS).stat().st_mtime)
+    age = frame["run"].map({name: number for number, name in enumerate(by_age)})
+    same = [*METHOD, *CONDITION, "train_seed"]
+    newest = age.groupby([frame[name] for name in same], dropna=False).transform("min")
+    older = frame.assign(newer=newest.map(lambda number: by_age[number]))[age != newest]
+    for name, newer in older[["run", "newer"]].drop_duplicates().itertuples(index=False):
+        reason = f"{newer} is a newer run of the same"
+        if runs[name].manifest == runs[newer].manifest:
+            reason = f"{newer} is a copy of it"
+        note(f"left out: {name}, because {reason}")
+    return frame[age == newest]
