@@ -7,7 +7,7 @@ import pytest
 from frames import cell, frame_of
 
 from workbench.errors import WorkbenchError
-from workbench.results.frame import for_csv
+from workbench.results.frame import for_csv, records
 from workbench.results.grouping import conditions, labelled, separations, varying
 
 
@@ -53,15 +53,16 @@ def test_conditions_and_methods_have_one_order():
         cell("a", values, shots=1),
     )
     ordered = labelled(frame)
-    cells = ordered[["ways", "shots", "method"]].drop_duplicates().to_numpy().astype(str).tolist()
+    names = ["ways", "shots", "method"]
+    cells = [list(row.values()) for row in records(ordered[names].drop_duplicates())]
     assert cells == [
-        ["5", "1", "b"],
-        ["5", "1", "a"],
-        ["5", "5", "b"],
-        ["5", "5", "a"],
-        ["5", "5", "c"],
-        ["20", "1", "c"],
-        ["nan", "nan", "b"],
+        [5, 1, "b"],
+        [5, 1, "a"],
+        [5, 5, "b"],
+        [5, 5, "a"],
+        [5, 5, "c"],
+        [20, 1, "c"],
+        [None, None, "b"],
     ]
     assert ordered["task"].tolist() == [0, 1] * 7
     pd.testing.assert_frame_equal(labelled(ordered), ordered)
