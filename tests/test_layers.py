@@ -35,7 +35,7 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 ROOMS = {
     "workbench": [
         "version errors lazy progress storage",
-        "plugin data tasks optimizers functional learning results experiments testing cli",
+        "plugin data tasks optimizers functional learning results experiments commands testing cli",
     ],
     "workbench.plugin": ["hookspecs packages options registry recipes"],
     "workbench.data": [
@@ -64,7 +64,10 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "workspace algorithm training_tasks plan build fingerprint manifest run reported curve",
-        "earlier_runs train_run trained selection evaluate_run cells keywords compare",
+        "earlier_runs train_run trained selection evaluate_run cells compare",
+    ],
+    "workbench.commands": [
+        "keywords unknown arguments compare download evaluate load report train",
     ],
     "workbench.cli": [
         "_show _lists _options _progress _results",

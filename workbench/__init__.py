@@ -16,9 +16,14 @@ from workbench.lazy import lazy_names
 from workbench.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from workbench.commands.compare import compare
+    from workbench.commands.download import download
+    from workbench.commands.evaluate import evaluate
+    from workbench.commands.load import load
+    from workbench.commands.report import report
+    from workbench.commands.train import train
     from workbench.data.dataset import Dataset, Groups, ImageClass
     from workbench.errors import WorkbenchError
-    from workbench.experiments.compare import compare
     from workbench.learning.learner import Backbone, Learner, query_loss, uses_batch_statistics
     from workbench.plugin.hookspecs import Register, hookimpl
     from workbench.plugin.options import Above, AtLeast
@@ -40,8 +45,13 @@ __all__ = [
     "Task",
     "WorkbenchError",
     "compare",
+    "download",
+    "evaluate",
     "hookimpl",
+    "load",
     "query_loss",
+    "report",
+    "train",
     "uses_batch_statistics",
 ]
 
@@ -59,9 +69,14 @@ _HOMES = {
     "Source": "workbench.tasks.source",
     "Task": "workbench.tasks.task",
     "WorkbenchError": "workbench.errors",
-    "compare": "workbench.experiments.compare",
+    "compare": "workbench.commands.compare",
+    "download": "workbench.commands.download",
+    "evaluate": "workbench.commands.evaluate",
     "hookimpl": "workbench.plugin.hookspecs",
+    "load": "workbench.commands.load",
     "query_loss": "workbench.learning.learner",
+    "report": "workbench.commands.report",
+    "train": "workbench.commands.train",
     "uses_batch_statistics": "workbench.learning.learner",
 }
 

@@ -69,14 +69,18 @@ class UnknownName(UsageError):
         kind: what is named: "algorithm", "backbone", "data set".
         known: the names that there are.
         hint: a last sentence.
+        meant: the name that was probably meant; if omitted, the one that is spelt most like it.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = ""):
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], hint: str = "", *, meant: str = ""
+    ):
         known = sorted(known)
         sentences = [f"There is no {kind} {name!r}."]
-        nearest = get_close_matches(name, known, n=1, cutoff=0.5)
-        if nearest:
-            sentences.append(f"Did you mean {nearest[0]}?")
+        if not meant:
+            meant = next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), "")
+        if meant:
+            sentences.append(f"Did you mean {meant}?")
         sentences.append(f"Available: {', '.join(known) or 'none'}.")
         if hint:
             sentences.append(hint)

@@ -132,27 +132,8 @@ def test_the_help_names_every_protocol(helped):
     assert TaskOptions().protocol == DEFAULT_PROTOCOL
 
 
-# --- from options to settings
-
-
 def test_defaults_are_those_of_the_settings():
     options = TaskOptions()
     settings = EvaluationSettings()
     for name in ("queries", "protocol", "episodes", "task_seed"):
         assert getattr(options, name) == getattr(settings, name)
-    assert options.settings(None, 1, "test") == [settings]
-
-
-def test_ways_and_shots_are_crossed_each_once():
-    options = TaskOptions(ways=[5, 20, 5], shots=[1, 5], queries=3, task_seed=2)
-    found = options.settings(None, 1, "val")
-    assert [(each.ways, each.shots) for each in found] == [(5, 1), (5, 5), (20, 1), (20, 5)]
-    assert {(each.queries, each.task_seed, each.split) for each in found} == {(3, 2, "val")}
-    usual = TaskOptions(shots=[2]).settings(7, 1, "test")
-    assert [(each.ways, each.shots) for each in usual] == [(7, 2)]
-
-
-def test_only_settings_that_were_given_are_flags():
-    assert TrainingOptions().flags() == {}
-    assert TrainingOptions(steps=0, train_queries=4).flags() == {"steps": 0, "train_queries": 4}
-    assert TrainingOptions(recipe="paper").flags() == {}

@@ -12,19 +12,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import wraps
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.names import PROTOCOLS
-
-if TYPE_CHECKING:
-    from workbench.tasks.settings import EvaluationSettings
 
 # --- single options
 
@@ -61,7 +57,6 @@ class TaskOptions:
     queries: Annotated[
         int | None,
         typer.Option(
-            min=1,
             help="Query images per class of a test task. If omitted: 15, or what the shots leave.",
         ),
     ] = None
@@ -72,27 +67,8 @@ class TaskOptions:
             "With options: unbalanced:alpha=5."
         ),
     ] = DEFAULT_PROTOCOL
-    episodes: Annotated[int, typer.Option(min=2, help="Test tasks, the same for all.")] = 600
-    task_seed: Annotated[int, typer.Option(min=0, help="Seed for the test tasks.")] = 0
-
-    def settings(self, ways: int | None, shots: int, split: str) -> list[EvaluationSettings]:
-        """Return one evaluation for each of the ways and shots, by default those given here."""
-        from workbench.tasks.settings import EvaluationSettings
-
-        all_ways: list[int] | list[None] | list[int | None] = self.ways or [ways]
-        found = []
-        for way, shot in product(all_ways, self.shots or [shots]):
-            settings = EvaluationSettings(
-                ways=way,
-                shots=shot,
-                queries=self.queries,
-                protocol=self.protocol,
-                episodes=self.episodes,
-                task_seed=self.task_seed,
-                split=split,
-            )
-            found.append(settings)
-        return list(dict.fromkeys(found))
+    episodes: Annotated[int, typer.Option(help="Test tasks, the same for all.")] = 600
+    task_seed: Annotated[int, typer.Option(help="Seed for the test tasks.")] = 0
 
 
 @dataclass
@@ -102,24 +78,18 @@ class TrainingOptions:
     recipe: Annotated[
         str, typer.Option(help="quick (minutes on two cores) or paper (as the authors trained).")
     ] = "quick"
-    steps: Annotated[int | None, typer.Option(min=0, help="Optimiser steps.")] = None
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
     precision: Annotated[
         str | None, typer.Option(help="Precision of networks: float32 or bfloat16.")
     ] = None
-    train_ways: Annotated[int | None, typer.Option(min=2, help="Classes per training task.")] = None
+    train_ways: Annotated[int | None, typer.Option(help="Classes per training task.")] = None
     train_shots: Annotated[
-        int | None, typer.Option(min=1, help="Support images per class of a training task.")
+        int | None, typer.Option(help="Support images per class of a training task.")
     ] = None
     train_queries: Annotated[
-        int | None, typer.Option(min=1, help="Query images per class of a training task.")
+        int | None, typer.Option(help="Query images per class of a training task.")
     ] = None
-
-    def flags(self) -> dict[str, Any]:
-        """Return the training settings that were given."""
-        given = {key: value for key, value in asdict(self).items() if value is not None}
-        del given["recipe"]
-        return given
 
 
 @dataclass

@@ -51,9 +51,7 @@ class MethodOptions:
     backbone: Annotated[
         list[str] | None, typer.Option(help="Backbones, with options: conv4:width=32.")
     ] = None
-    seeds: Annotated[
-        int, typer.Option(min=1, help="Trainings of each method, with seeds 0, 1, ...")
-    ] = 1
+    seeds: Annotated[int, typer.Option(help="Trainings of each method, with seeds 0, 1, ...")] = 1
 
 
 @flat
@@ -78,15 +76,15 @@ def compare(
     Finished parts are read, not computed again. Run the command again to resume.
     """
     _refuse_swallowed(data.on or [])
-    from workbench.experiments.compare import compare as run
+    from workbench.commands.compare import compare as run
 
     with progress_bars() as report:
         frame = run(
             algorithm,
             on=data.on or DEFAULT_DATASET,
-            train_on=data.train_on or (),
+            train_on=data.train_on,
             leave_one_out=data.leave_one_out,
-            baseline=baseline or (),
+            baseline=baseline,
             report=report,
             note=_show.note,
             **asdict(tasks),

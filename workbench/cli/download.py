@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from workbench.cli import _show
 from workbench.cli._progress import progress_bars
 from workbench.data.image_folder.choice import LayoutChoice
-from workbench.errors import DataError, UnknownName, UsageError, WorkbenchError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.plugin.options import parse_spec
-from workbench.plugin.registry import registry
-
-if TYPE_CHECKING:
-    from workbench.data.dataset import Dataset
 
 
 def download(
@@ -127,75 +121,18 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
 
 
 def _download(text: str, source: str | None, partial: bool, choice: LayoutChoice) -> None:
-    from workbench.data.catalog import find_dataset
-    from workbench.data.image_folder.record import folder_names
-    from workbench.data.opening import open_dataset
+    from workbench.commands.download import download as run
 
-    name = parse_spec(text).name
-    own = name in folder_names() or not registry().knows("datasets", name)
-    if choice.flags and (source is None or not own):
-        raise UsageError(
-            f"{' '.join(choice.flags)} is for images of your own: mlw download NAME --from FOLDER"
+    with progress_bars() as report:
+        done = run(
+            text,
+            source=source,
+            partial=partial,
+            report=report,
+            note=_show.note,
+            **choice._asdict(),
         )
-    if own and source is not None:
-        _add(text, name, source, choice)
-    try:
-        chosen = find_dataset(text)
-    except UnknownName as error:
-        raise UsageError(
-            f"{error}; for images of your own: mlw download {name} --from FOLDER"
-        ) from None
-    if not own:
-        _fetch(chosen.name, chosen.dataset, source, partial)
-    _show.note(f"preparing {text} ...")
-    with progress_bars() as report:
-        dataset = open_dataset(text, report=report)
-    for split, table in dataset.tables.items():
-        size = " x ".join(str(length) for length in table.images.shape[1:])
-        classes = f"{len(table.names):,} classes"
-        _show.out(f"{split:>5}: {classes}, {len(table.images):,} images of {size}")
-    if dataset.part:
-        _show.note(f"this is a part, {dataset.part}; results measured on it say so")
-
-
-def _fetch(name: str, dataset: Dataset, source: str | None, partial: bool) -> None:
-    """Download a published data set, or say that there is nothing to download."""
-    from workbench.data.download.fetch import fetch
-    from workbench.data.download.manifest import entry_of
-
-    if not dataset.manifest:
-        _show.out(f"{name} is generated and needs no download")
-        return
-    with progress_bars() as report:
-        fetched = fetch(entry_of(dataset), source, partial=partial, report=report, note=_show.note)
-    _show.out(str(fetched))
-
-
-def _add(text: str, name: str, source: str, choice: LayoutChoice) -> None:
-    """Make the user's own images a data set."""
-    from workbench.data.image_folder.record import FolderRecord, read_record
-    from workbench.data.image_folder.register import add_folder, check_name
-    from workbench.data.inventory import remove_prepared
-
-    check_name(name)
-    before: FolderRecord | None = None
-    with suppress(DataError):  # a record that cannot be read is written again
-        before = read_record(name)
-    if before is None:
-        _show.note(f"{name} is a new name{_guess(name)}: reading {source} as your own images ...")
-    with progress_bars() as report:
-        record = add_folder(text, source, choice, report=report)
-    if before is not None and before.checksums != record.checksums:
-        remove_prepared(name)
-        _show.note(f"{name} has changed: the images prepared from {before.origin} are removed")
-    _show.out(str(record))
-
-
-def _guess(name: str) -> str:
-    nearest = get_close_matches(name, registry().entries("datasets"), n=1, cutoff=0.75)
-    if nearest:
-        return f" (did you mean {nearest[0]}?)"
-    return ""
+    _show.out(str(done))
 
 
 # --- listing, removing, verifying

@@ -24,15 +24,8 @@ def report(
     json: Json = False,
 ) -> None:
     """Report on runs and their evaluations: a table, and one HTML file with figures."""
-    from workbench.experiments.reported import evaluations_of
-    from workbench.experiments.run import find_runs, readable_runs
-    from workbench.experiments.workspace import writable
-    from workbench.results.html import html_page
+    from workbench.commands.report import report as run_report
 
-    found = readable_runs(find_runs(run or [Path("runs")]), _show.note)
-    frame, curves = evaluations_of(found, _show.note)
-    page = html_page(frame, curves, baseline or ())
-    with writable(out.absolute().parent):
-        out.write_text(page, encoding="utf-8")
+    frame = run_report(run or "runs", out=out, baseline=baseline, note=_show.note)
     print_summary(frame, baselines=baseline or (), json=json)
     _show.note(f"report: {out}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TaskShapeOptions:
     """For which test tasks the run is meant."""
 
-    ways: Annotated[int, typer.Option(min=2, help="Classes per test task.")] = 5
-    shots: Annotated[int, typer.Option(min=1, help="Support images per class of a test task.")] = 1
+    ways: Annotated[int, typer.Option(help="Classes per test task.")] = 5
+    shots: Annotated[int, typer.Option(help="Support images per class of a test task.")] = 1
 
 
 @dataclass
@@ -31,9 +31,7 @@ class StartOptions:
     backbone: Annotated[
         str | None, typer.Option(help="Backbone, with options: conv4:width=32.")
     ] = None
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed for initial weights, tasks and batches.")
-    ] = 0
+    seed: Annotated[int, typer.Option(help="Seed for initial weights, tasks and batches.")] = 0
     init: Annotated[
         str | None,
         typer.Option(help="Initial weights: a run folder, or an algorithm to train first."),
@@ -56,26 +54,19 @@ def train(
     place: PlaceOptions,
 ) -> None:
     """Train one method. Run the command again to resume."""
-    from workbench.experiments.plan import TrainingRequest, make_plan
-    from workbench.experiments.train_run import train_run
-    from workbench.experiments.workspace import Workspace
-    from workbench.tasks.splits import open_training_data
+    from workbench.commands.train import train as run_training
 
-    settings = training.flags()
-    if start.init is not None:
-        settings["init"] = start.init
-    request = TrainingRequest(
-        ways=test.ways,
-        shots=test.shots,
-        backbone=start.backbone,
-        recipe=training.recipe,
-        seed=start.seed,
-        settings=settings,
-    )
-    data = open_training_data(on or [DEFAULT_DATASET])
-    plan = make_plan(algorithm, data, request)
     with progress_bars() as report:
-        run = train_run(plan, data, Workspace(place.out, place.device, place.fresh, report))
+        run = run_training(
+            algorithm,
+            on=on or DEFAULT_DATASET,
+            report=report,
+            note=_show.note,
+            **asdict(test),
+            **asdict(start),
+            **asdict(training),
+            **asdict(place),
+        )
     _show.note(f"{_told(run)}; next: mlw eval {run.folder}")
     _show.out(str(run.folder))
 

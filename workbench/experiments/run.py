@@ -51,6 +51,9 @@ class Run:
 
     folder: Path
 
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
     @cached_property
     def manifest(self) -> RunManifest:
         """What `run.toml` says. Raises `RunError` if there is none, or it is of another version."""

@@ -17,10 +17,12 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from workbench.errors import PluginError, UsageError
+from workbench.plugin.words import ARGUMENTS, nearest
+
+LARGEST = 2**63 - 1  # of a whole number: run.toml and the random generators take no larger
 
 
 class Spec(NamedTuple):
@@ -116,6 +118,23 @@ class Above(NamedTuple):
         return f"above {self.value:g}"
 
 
+class Between(NamedTuple):
+    """The bounds of an option that must be at least one number and at most another."""
+
+    low: float
+    high: float
+
+    def allows(self, number: float) -> bool:
+        """Return whether a number is within the bounds."""
+        return self.low <= number <= self.high
+
+    def __str__(self) -> str:
+        return f"from {self.low:,} to {self.high:,}"
+
+
+Bound = AtLeast | Above | Between
+
+
 @dataclass(frozen=True)
 class Option:
     """A keyword-only parameter of a constructor, or a training setting."""
@@ -124,7 +143,7 @@ class Option:
     type: Any
     default: Any
     help: str
-    bound: AtLeast | Above | None = None
+    bound: Bound | None = None
 
     @property
     def type_name(self) -> str:
@@ -142,6 +161,8 @@ class Option:
                 converted = _convert(choice, value)
             except (ValueError, TypeError, KeyError):
                 continue
+            if isinstance(converted, int) and not -LARGEST <= converted <= LARGEST:
+                raise self._invalid(str(value), owner, f"at most {LARGEST:,}")
             self.check(converted, owner)
             return converted
         raise self._invalid(str(value), owner, self.type_name)
@@ -217,15 +238,21 @@ def convert_options(
     """
     for key in given:
         if key not in options:
-            raise _unknown_option(owner, key, options)
+            raise _unknown_option(owner, key, given[key], options)
     return {key: options[key].convert(value, owner) for key, value in given.items()}
 
 
-def _unknown_option(owner: str, key: str, options: Mapping[str, Option]) -> UsageError:
+def _unknown_option(owner: str, key: str, value: Any, options: Mapping[str, Option]) -> UsageError:
+    meant = nearest(key, [*options, *ARGUMENTS])
     message = f"{owner or 'Training'} has no option {key!r}."
-    nearest = get_close_matches(key, options, n=1, cutoff=0.5)
-    if nearest:
-        message += f" Did you mean {nearest[0]}?"
+    if meant in options:
+        message += f" Did you mean {meant}?"
+    elif meant:
+        flag = meant.replace("_", "-")
+        message += (
+            f" {meant} belongs to the command, not to a name: write --{flag} {option_text(value)} "
+            f"(in Python: {meant}=...)."
+        )
     available = [f"{option.name} ({option.type_name})" for option in options.values()]
     return UsageError(f"{message} Available options: {', '.join(available) or 'none'}.")
 

@@ -1,19 +1,24 @@
-"""What `compare` takes by name, with types: settings of tasks, trainings and the workspace."""
+"""What the functions take by name, with types: settings of tasks, trainings and the workspace."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TypedDict
 
 from workbench.progress import Report
+
+Place = str | os.PathLike[str]
+"""A folder or file."""
+Names = Place | Iterable[Place]
+"""One name or folder, or several."""
 
 
 class TaskKeywords(TypedDict, total=False):
     """Which test tasks."""
 
     ways: int | Iterable[int] | None
-    shots: int | Iterable[int]
+    shots: int | Iterable[int] | None
     queries: int | None
     protocol: str
     episodes: int
@@ -23,7 +28,7 @@ class TaskKeywords(TypedDict, total=False):
 class MethodKeywords(TypedDict, total=False):
     """With what, and how often, each method is trained."""
 
-    backbone: str | Iterable[str] | None
+    backbone: Names | None
     recipe: str
     seeds: int
 
@@ -31,7 +36,7 @@ class MethodKeywords(TypedDict, total=False):
 class WorkspaceKeywords(TypedDict, total=False):
     """Where runs are kept and computed."""
 
-    out: str | Path
+    out: Place
     device: str
     fresh: bool
     report: Report | None
@@ -69,3 +74,31 @@ class TrainKeywords(TypedDict, total=False):
 
 class CompareKeywords(TaskKeywords, MethodKeywords, WorkspaceKeywords, TrainKeywords, total=False):
     """All that `compare` takes by name."""
+
+
+class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
+    """What `train` takes by name, besides ways and shots."""
+
+    backbone: str | None
+    recipe: str
+    seed: int
+
+
+class EvaluateKeywords(TaskKeywords, total=False):
+    """What `evaluate` takes by name, besides the data sets."""
+
+    split: str
+    device: str
+    fresh: bool
+    report: Report | None
+    note: Callable[[str], None]
+
+
+class LayoutKeywords(TypedDict, total=False):
+    """What the folders and tables of a user's own images mean; the fields of `LayoutChoice`."""
+
+    label: str
+    level: str | int
+    split_from: str | int
+    group_from: str | int
+    only: str

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from workbench.experiments.keywords import TaskKeywords, TrainKeywords, WorkspaceKeywords
+from workbench.commands.keywords import (
+    LayoutKeywords,
+    TaskKeywords,
+    TrainKeywords,
+    WorkspaceKeywords,
+)
+from workbench.data.image_folder.choice import LayoutChoice
 from workbench.experiments.workspace import Workspace
 from workbench.learning.settings import settings_options
 from workbench.tasks.settings import EvaluationSettings
@@ -16,3 +22,4 @@ def test_the_names_that_compare_takes_are_those_of_its_settings():
     assert set(WorkspaceKeywords.__annotations__) == workspace
     tasks = {field.name for field in fields(EvaluationSettings)}
     assert set(TaskKeywords.__annotations__) == tasks - {"split"}
+    assert set(LayoutKeywords.__annotations__) == set(LayoutChoice._fields)

@@ -1,0 +1,240 @@
+"""Arguments as users give them, turned into plain checked values before anything runs.
+
+The command line and Python programs both come through `checked`. A number may be of numpy or text,
+several numbers may be an array, and a name may be a path. What is left after it is a `str`, an
+`int`, a `float`, a `bool`, a `Path` or a tuple of these.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Set
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.commands.keywords import (
+    LayoutKeywords,
+    TaskKeywords,
+    TrainKeywords,
+    WorkspaceKeywords,
+)
+from workbench.commands.unknown import unknown_argument
+from workbench.errors import UsageError
+from workbench.experiments.workspace import Workspace
+from workbench.learning.settings import settings_options
+from workbench.plugin.options import LARGEST, AtLeast, Between, Option
+from workbench.plugin.registry import DEFAULT_PROTOCOL
+from workbench.tasks.settings import EvaluationSettings
+
+EXAMPLES = {  # of names, for messages
+    "algorithms": "protonet maml",
+    "algorithm": "protonet",
+    "on": "omniglot",
+    "train_on": "omniglot",
+    "backbone": "conv4",
+    "baseline": "baseline",
+    "runs": "runs",
+    "run": "runs/protonet-glyphs-5w1s-0123abcd",
+    "name": "omniglot",
+}
+JOINED_BY_MISTAKE = ("algorithms", "algorithm", "on", "train_on", "backbone", "name")
+NUMBERS = {  # one or several
+    "ways": Option("ways", int, None, "classes per test task", AtLeast(2)),
+    "shots": Option("shots", int, 1, "support images per class of a test task", AtLeast(1)),
+}
+SINGLE = {
+    option.name: option
+    for option in (
+        Option("queries", int, None, "query images per class of a test task", AtLeast(1)),
+        Option("protocol", str, DEFAULT_PROTOCOL, "how test tasks are drawn"),
+        Option("episodes", int, 600, "test tasks", Between(2, 1_000_000)),
+        Option("task_seed", int, 0, "seed for the test tasks", Between(0, LARGEST)),
+        Option("split", Literal["train", "val", "test"], "test", "whose classes the tasks have"),
+        Option("recipe", Literal["quick", "paper"], "quick", "how each method is trained"),
+        Option("seed", int, 0, "seed of a training", Between(0, LARGEST)),
+        Option("seeds", int, 1, "trainings of each method", Between(1, 1000)),
+        Option("leave_one_out", bool, False, "train on all other data sets"),
+        Option("device", str, "auto", "auto, cpu, cuda, mps"),
+        Option("fresh", bool, False, "recompute"),
+        Option("partial", bool, False, "accept a part of the images"),
+    )
+}
+PLACES = ("out", "source")
+CALLED = ("report", "note")
+TEXTS = tuple(LayoutKeywords.__annotations__)  # columns, and levels, which are numbers
+
+
+def checked(given: Mapping[str, Any], known: Iterable[str], *, needed: str = "") -> dict[str, Any]:
+    """Return the arguments that were given; those that are None are as if omitted.
+
+    Args:
+        given: arguments by name.
+        known: the names that there are.
+        needed: the one that cannot be omitted.
+
+    Raises:
+        UnknownName: there is no such argument.
+        UsageError: a value is of another type or out of bounds, or `needed` is omitted.
+    """
+    known = list(known)
+    for name, value in given.items():
+        if name not in known:
+            algorithms = given.get("algorithms", given.get("algorithm", ()))
+            raise unknown_argument(name, value, known, _texts(algorithms))
+    found = {name: _checked(name, value) for name, value in given.items() if value is not None}
+    if needed and needed not in found:
+        raise UsageError(f"{needed} is missing; give for instance {EXAMPLES[needed].split()!r}")
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the names in an argument that is not checked yet."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Iterable):
+        return [each for each in value if isinstance(each, str)]
+    return []
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name in CALLED:
+        return _function(name, value)
+    value = _plain(value)
+    if name in EXAMPLES:
+        return _names(name, value)
+    if name in NUMBERS:
+        return _numbers(NUMBERS[name], value)
+    if name in PLACES:
+        return _place(name, value)
+    if name in TEXTS:
+        return _text(name, value)
+    option = SINGLE.get(name) or settings_options()[name]
+    return option.convert(value, "")
+
+
+def one(name: str, value: Any) -> str:
+    """Return the only name of an argument that takes one, as `checked` left it."""
+    if len(value) > 1:
+        raise UsageError(f"{name} takes one name, not {len(value)}: {', '.join(value)}")
+    only: str = value[0]
+    return only
+
+
+def one_number(name: str, value: Any) -> int:
+    """Return the only number of an argument that takes one, as `checked` left it."""
+    if len(value) > 1:
+        raise UsageError(f"{name} takes one number here, not {len(value)}")
+    only: int = value[0]
+    return only
+
+
+# --- values of each kind
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of numpy, pandas or torch as one of Python, and a path as text."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+def _several(name: str, value: Any, example: str) -> list[Any]:
+    """Return the values of a list, or a single value as a list."""
+    if isinstance(value, Mapping | bytes) or not isinstance(value, Iterable):
+        raise UsageError(f"{name} must be {example}, not {value!r}")
+    values = [_plain(each) for each in value]
+    if not values:
+        raise UsageError(f"{name} is empty; omit it, or give {example}")
+    if isinstance(value, Set):  # its order differs from process to process
+        values.sort(key=str)
+    return values
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    example = f"a name or several, for instance {EXAMPLES[name].split()!r}"
+    values = [value] if isinstance(value, str) else _several(name, value, example)
+    for each in values:
+        if not isinstance(each, str) or not each:
+            raise UsageError(f"{name} must be {example}, not {each!r}")
+        if name in JOINED_BY_MISTAKE:
+            _refuse_joined(each)
+    return tuple(dict.fromkeys(map(str, values)))
+
+
+def _refuse_joined(text: str) -> None:
+    """Raise `UsageError` if several names are joined in one text."""
+    before = text.partition(":")[0]
+    apart = before.replace(",", " ").split()
+    if len(apart) > 1 and not Path(text).exists():
+        raise UsageError(
+            f"{text!r} is not one name; give several apart, on the command line with spaces "
+            f"between them: {' '.join(apart)}, in Python as a list: {apart!r}"
+        )
+
+
+def _numbers(option: Option, value: Any) -> tuple[int, ...]:
+    if isinstance(value, str | float | int):
+        values = [value]
+    else:
+        values = _several(option.name, value, "a whole number or several, for instance [1, 5]")
+    return tuple(dict.fromkeys(option.convert(each, "") for each in values))
+
+
+def _place(name: str, value: Any) -> Path | str:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{name} must be a folder or file, not {value!r}")
+    if name == "source":  # perhaps an address
+        return value
+    return Path(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UsageError(f"{name} must be a name or a number, not {value!r}")
+    return str(value)
+
+
+def _function(name: str, value: Any) -> Callable[..., None]:
+    if not callable(value):
+        raise UsageError(f"{name} must be a function that is told what happens, not {value!r}")
+    called: Callable[..., None] = value
+    return called
+
+
+# --- what they stand for
+
+
+def workspace(arguments: Mapping[str, Any]) -> Workspace:
+    """Return where runs are kept and computed. `arguments` are checked."""
+    return Workspace(**_those(arguments, WorkspaceKeywords.__annotations__))
+
+
+def training_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the training settings among checked arguments."""
+    return _those(arguments, TrainKeywords.__annotations__)
+
+
+def evaluations(
+    arguments: Mapping[str, Any], ways: int | None = None, shots: int = 1
+) -> tuple[EvaluationSettings, ...]:
+    """Return one evaluation for each of the ways and shots.
+
+    Args:
+        arguments: checked.
+        ways: if none are given; None: as usual.
+        shots: if none are given.
+    """
+    common = _those(arguments, [*TaskKeywords.__annotations__, "split"])
+    all_ways = common.pop("ways", (ways,))
+    all_shots = common.pop("shots", (shots,))
+    found = []
+    for way, shot in product(all_ways, all_shots):
+        found.append(EvaluationSettings(ways=way, shots=shot, **common))
+    return tuple(found)
+
+
+def _those(arguments: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: arguments[name] for name in names if name in arguments}

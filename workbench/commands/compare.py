@@ -1,0 +1,94 @@
+"""`mlw compare` as a function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from workbench.commands.arguments import (
+    checked,
+    evaluations,
+    training_settings,
+    workspace,
+)
+from workbench.commands.keywords import CompareKeywords, Names
+from workbench.experiments.cells import Comparison
+from workbench.experiments.compare import run_comparison
+from workbench.plugin.registry import DEFAULT_DATASET
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KNOWN = (
+    "algorithms",
+    "on",
+    "train_on",
+    "leave_one_out",
+    "baseline",
+    *CompareKeywords.__annotations__,
+)
+
+
+def compare(
+    algorithms: Names,
+    *,
+    on: Names = DEFAULT_DATASET,
+    train_on: Names | None = None,
+    leave_one_out: bool = False,
+    baseline: Names | None = None,
+    **settings: Unpack[CompareKeywords],
+) -> pd.DataFrame:
+    """Train and evaluate methods on the same tasks; return one row per test task.
+
+    >>> frame = mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])
+
+    The frame is written too, with its summary, paired differences and figures, into the folder
+    `frame.attrs["folder"]`. `workbench.results.frame` says what the columns mean.
+
+    Args:
+        algorithms: specs, "maml:first_order=true".
+        on: data sets, specs too, on whose test classes the methods are evaluated.
+        train_on: the data sets on whose training classes they are trained, on all at once. If
+            omitted, each of `on` its own.
+        leave_one_out: train for each of `on` on all the others together. Data sets without training
+            classes are only tested on. One whose classes all train, `eurosat:split=train`, is
+            evaluated as `eurosat`.
+        baseline: baselines, by algorithm or label; each column of the heat map is compared with the
+            best of them. If omitted, see `workbench.results.baselines.baselines`.
+        settings: by name,
+
+            - of the test tasks: `ways` and `shots`, one or several; `queries` per class, `protocol`
+              (a spec), `episodes` and `task_seed`. Ways omitted: 5, or as many as there are test
+              classes. Queries omitted: 15, or what the shots leave.
+            - of the trainings: `backbone` (specs, one or several), `recipe` ("quick" or "paper")
+              and `seeds` (how many trainings of each method, with seeds 0, 1, ...).
+            - of the workspace: `out` (folder of runs), `device`, `fresh` (recompute), `report` and
+              `note` (told about progress).
+            - any training setting of `mlw info`, for all algorithms: `steps`, `lr`, ... None leaves
+              the recipe's value.
+
+    Raises:
+        UsageError, DataError: before anything is trained, if a cell cannot be trained or evaluated.
+            Only ways and shots for which one of several data sets is too small are left out, with
+            a note.
+    """
+    named = {
+        "algorithms": algorithms,
+        "on": on,
+        "train_on": train_on,
+        "leave_one_out": leave_one_out,
+        "baseline": baseline,
+    }
+    given = checked({**named, **settings}, KNOWN, needed="algorithms")
+    comparison = Comparison(
+        algorithms=given["algorithms"],
+        on=given.get("on", (DEFAULT_DATASET,)),
+        train_on=given.get("train_on", ()),
+        leave_one_out=given.get("leave_one_out", False),
+        evaluations=evaluations(given),
+        backbones=given.get("backbone", (None,)),
+        recipe=given.get("recipe", "quick"),
+        seeds=given.get("seeds", 1),
+        baselines=given.get("baseline", ()),
+        settings=training_settings(given),
+    )
+    return run_comparison(comparison, workspace(given))

@@ -1,0 +1,71 @@
+"""`mlw eval` as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
+
+from workbench.commands.arguments import checked, evaluations, workspace
+from workbench.commands.keywords import EvaluateKeywords, Names
+from workbench.data.opening import open_datasets
+from workbench.experiments.evaluate_run import evaluate_run
+from workbench.experiments.run import find_runs, readable_runs
+from workbench.progress import say_nothing
+from workbench.tasks.settings import evaluation_tasks
+from workbench.tasks.splits import open_training_data
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.data.opening import OpenDataset
+    from workbench.experiments.run import Run
+
+KNOWN = ("runs", "on", *EvaluateKeywords.__annotations__)
+
+
+def evaluate(
+    runs: Names, *, on: Names | None = None, **settings: Unpack[EvaluateKeywords]
+) -> pd.DataFrame:
+    """Evaluate trained runs on the same test tasks; return one row per test task.
+
+    >>> frame = mlw.evaluate("runs", on="omniglot", shots=[1, 5])
+
+    What was evaluated before is read. `workbench.results.frame` says what the columns mean.
+
+    Args:
+        runs: run folders, folders of them, or what `train` returned; one or several.
+        on: data sets, specs too. If omitted, those that a run was trained on.
+        settings: by name,
+
+            - of the test tasks: `ways` and `shots`, one or several, if omitted those that a run was
+              trained for; `queries` per class, `protocol` (a spec), `episodes`, `task_seed` and
+              `split` ("train", "val" or "test" classes).
+            - `device`, `fresh` (recompute), `report` and `note` (told about progress).
+
+    Raises:
+        RunError: there are no runs, or none can be read.
+        UsageError, DataError: a run cannot be evaluated on such tasks.
+    """
+    import pandas as pd
+
+    given = checked({"runs": runs, "on": on, **settings}, KNOWN, needed="runs")
+    found = readable_runs(find_runs(given["runs"]), given.get("note", say_nothing))
+    datasets = list(dict.fromkeys(open_datasets(given.get("on", ()))))
+    frames = []
+    for run in found:
+        frames += _evaluate(run, datasets, given)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _evaluate(
+    run: Run, datasets: Sequence[OpenDataset], given: Mapping[str, Any]
+) -> list[pd.DataFrame]:
+    """Evaluate one run, on the given data sets or on its own."""
+    plan = run.plan
+    trained_on = open_training_data(plan.data)
+    frames = []
+    for dataset in datasets or trained_on.members:
+        for settings in evaluations(given, plan.ways, plan.validation.shots):
+            drawn = evaluation_tasks(dataset, settings, usual_ways=plan.validation.ways)
+            frames.append(evaluate_run(run, drawn, workspace(given), trained_on=trained_on))
+    return frames

@@ -1,0 +1,40 @@
+"""A trained learner, ready to be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.commands.arguments import checked, one
+from workbench.commands.keywords import Place
+from workbench.errors import RunError
+from workbench.experiments.run import find_runs
+from workbench.learning.device import select_device
+from workbench.tasks.splits import open_training_data
+
+if TYPE_CHECKING:
+    from workbench.learning.learner import Learner
+
+
+def load(run: Place, *, device: str = "auto") -> Learner:
+    """Return the trained learner of a run, in eval mode.
+
+    >>> learner = mlw.load(run)
+    >>> predictor = learner.adapt(Examples(learner.embed(images), labels, ways))
+
+    Args:
+        run: a run folder, or what `train` returned.
+        device: auto, cpu, cuda, cuda:1, mps ...
+
+    Raises:
+        RunError: it is no run, is not finished, or its weights do not fit the present code.
+        UsageError: the device is not available.
+    """
+    given = checked({"run": run, "device": device}, ("run", "device"), needed="run")
+    found = find_runs(given["run"])
+    if len(found) > 1:
+        raise RunError(
+            f"{one('run', given['run'])} holds {len(found)} runs; name one, "
+            f"for instance {found[0].folder}"
+        )
+    data = open_training_data(found[0].plan.data)
+    return found[0].learner(data, select_device(given.get("device", "auto")))

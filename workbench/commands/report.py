@@ -1,0 +1,53 @@
+"""`mlw report` as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.commands.arguments import checked
+from workbench.commands.keywords import Names, Place
+from workbench.experiments.reported import evaluations_of
+from workbench.experiments.run import find_runs, readable_runs
+from workbench.experiments.workspace import writable
+from workbench.progress import say_nothing
+from workbench.results.html import html_page
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KNOWN = ("runs", "out", "baseline", "note")
+
+
+def report(
+    runs: Names = "runs",
+    *,
+    out: Place = "report.html",
+    baseline: Names | None = None,
+    note: Callable[[str], None] = say_nothing,
+) -> pd.DataFrame:
+    """Write a page with tables and figures of evaluated runs; return its rows, one per test task.
+
+    >>> frame = mlw.report("runs", out="report.html")
+
+    Args:
+        runs: run folders, folders of them, or what `train` returned; one or several.
+        out: the HTML file to write.
+        baseline: baselines, by algorithm or label; each column of the heat map is compared with the
+            best of them. If omitted, see `workbench.results.baselines.baselines`.
+        note: told what is left out, a line at a time.
+
+    Raises:
+        RunError: there are no runs, none is trained and evaluated, or the page cannot be written.
+    """
+    named = {"runs": runs, "out": out, "baseline": baseline, "note": note}
+    given = checked(named, KNOWN, needed="runs")
+    tell = given.get("note", say_nothing)
+    found = readable_runs(find_runs(given["runs"]), tell)
+    frame, curves = evaluations_of(found, tell)
+    page = html_page(frame, curves, given.get("baseline", ()))
+    place = given.get("out", Path("report.html"))
+    with writable(place.absolute().parent):
+        place.write_text(page, encoding="utf-8")
+    return frame

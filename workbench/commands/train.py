@@ -1,0 +1,71 @@
+"""`mlw train` as a function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from workbench.commands.arguments import (
+    checked,
+    one,
+    one_number,
+    training_settings,
+    workspace,
+)
+from workbench.commands.keywords import Names, RunKeywords
+from workbench.experiments.plan import TrainingRequest, make_plan
+from workbench.experiments.train_run import train_run
+from workbench.plugin.registry import DEFAULT_DATASET
+from workbench.tasks.splits import open_training_data
+
+if TYPE_CHECKING:
+    from workbench.experiments.run import Run
+
+KNOWN = ("algorithm", "on", "ways", "shots", *RunKeywords.__annotations__)
+
+
+def train(
+    algorithm: str,
+    *,
+    on: Names = DEFAULT_DATASET,
+    ways: int = 5,
+    shots: int = 1,
+    **settings: Unpack[RunKeywords],
+) -> Run:
+    """Train one method; return its run, which `load` and `evaluate` take.
+
+    >>> run = mlw.train("protonet", on="omniglot", shots=5)
+
+    A finished run is read, and an interrupted training resumes.
+
+    Args:
+        algorithm: a spec, "maml:inner_steps=5,lr=1e-4".
+        on: data sets, specs too, on whose training classes it is trained, on all at once.
+        ways, shots: of the test tasks that the run is meant for.
+        settings: by name,
+
+            - `backbone` (a spec), `recipe` ("quick" or "paper") and `seed` (for initial weights,
+              tasks and batches).
+            - of the workspace: `out` (folder of runs), `device`, `fresh` (recompute), `report`
+              (told about progress).
+            - any training setting of `mlw info`: `steps`, `lr`, ... None leaves the recipe's value.
+
+    Raises:
+        UsageError, DataError: before the training, if it cannot be done.
+        TrainingError: the loss is not a number.
+    """
+    named = {"algorithm": algorithm, "on": on, "ways": ways, "shots": shots}
+    given = checked({**named, **settings}, KNOWN, needed="algorithm")
+    backbone = None
+    if "backbone" in given:
+        backbone = one("backbone", given["backbone"])
+    request = TrainingRequest(
+        ways=one_number("ways", given.get("ways", (5,))),
+        shots=one_number("shots", given.get("shots", (1,))),
+        backbone=backbone,
+        recipe=given.get("recipe", "quick"),
+        seed=given.get("seed", 0),
+        settings=training_settings(given),
+    )
+    data = open_training_data(given.get("on", (DEFAULT_DATASET,)))
+    plan = make_plan(one("algorithm", given["algorithm"]), data, request)
+    return train_run(plan, data, workspace(given))
