@@ -66,7 +66,7 @@ def test_two_specs_of_one_data_set_are_one_row(mlw):
         ("protonet mamml", 2, ["Did you mean maml?"]),
         ("protonet --shots 0", 1, ["0 shots", "at least 1"]),
         ("protonet --ways 200", 1, ["200 ways", "160 classes"]),
-        ("protonet --ways 1", 2, ["--ways 2 or more"]),
+        ("protonet --ways 1", 2, ["ways=1: must be at least 2"]),
         ("protonet --shots 1 10 --queries 15", 1, ["10 shots + 15 queries", "25", "20", "10"]),
         ("protonet --shots 1 20", 1, ["20 shots leave no query", "--shots 19"]),
         (

@@ -106,8 +106,8 @@ def test_a_run_of_another_format_is_one_sentence(mlw, run):
     [
         ("nothing", 1, ["no runs in nothing"]),
         ("RUN --ways 200", 1, ["200 ways", "160 classes"]),
-        ("RUN --ways 1", 2, ["use --ways 2 or more"]),
-        ("RUN --split holdout", 1, ["no holdout classes"]),
+        ("RUN --ways 1", 2, ["ways=1: must be at least 2"]),
+        ("RUN --split holdout", 2, ["split=holdout: must be train|val|test"]),
         ("RUN --on glyphs:size=20", 2, ["was trained on images of 1 x 28 x 28"]),
         ("RUN --on omniglott", 2, ["Did you mean omniglot?"]),
         ("RUN --device tpu9", 2, ["no device 'tpu9'"]),
