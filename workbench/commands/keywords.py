@@ -50,6 +50,7 @@ class TrainKeywords(TypedDict, total=False):
     lr: float | None
     optimizer: str | None
     momentum: float | None
+    eps: float | None
     weight_decay: float | None
     schedule: str | None
     decay_every: int | None
