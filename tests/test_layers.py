@@ -39,11 +39,11 @@ ROOMS = {
     ],
     "workbench.plugin": ["hookspecs packages words options registry recipes"],
     "workbench.data": [
-        "cache files dataset tables prepared image_folder download",
+        "cache files dataset tables notes prepared image_folder download",
         "catalog opening inventory verification",
     ],
     "workbench.data.files": [
-        "pickles decode file_state members containers scratch archive checksum"
+        "blocks pickles decode file_state members containers scratch archive checksum"
     ],
     "workbench.data.image_folder": [
         "choice record labels level_names class_levels folder_levels",
@@ -53,7 +53,7 @@ ROOMS = {
     "workbench.data.download": [
         "entry manifest_file manifest provenance learnt transfer local_files mirrors fetch"
     ],
-    "workbench.tasks": ["task sampling protocols source splits settings"],
+    "workbench.tasks": ["task sampling protocols source splits leaks settings"],
     "workbench.tasks.protocols": [
         "names way_shot within_group unbalanced stream prequential listed meta_dataset build"
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from image_folders import class_folders
+from image_folders import class_folders, write_noise
 
 from workbench.data import opening
 from workbench.data.image_folder.register import add_folder
@@ -122,3 +122,23 @@ def test_a_split_that_there_is_not_says_what_to_do(splits, split, given, message
     with pytest.raises(DataError) as caught:
         opened(*splits, **given).table(split)
     assert str(caught.value) == message
+
+
+# --- damage
+
+
+def test_damaged_images_are_refused_with_the_command_that_mends_them(cache, tmp_path):
+    write_noise(tmp_path / "mine", 3, 4, size=40)
+    add_folder("mine", tmp_path / "mine")
+    whole = open_dataset("mine").table("test").images.copy()
+    (folder,) = (cache / "prepared").glob("mine-*")
+    content = bytearray((folder / "test.npy").read_bytes())
+    content[20_000:24_000] = bytes(4000)
+    (folder / "test.npy").write_bytes(content)
+    with pytest.raises(
+        DataError,
+        match=r"test images of mine are damaged: .* To prepare them again, run: mlw download mine$",
+    ):
+        open_dataset("mine").table("test")
+    mended = open_dataset("mine", check=True).table("test").images  # as mlw download does
+    assert (mended == whole).all()

@@ -142,8 +142,11 @@ def test_archive_is_decompressed_once_for_all_splits(cache, packed):
     (folder,) = (cache / "prepared").glob("it-*")
     assert sorted(path.name for path in folder.iterdir()) == [
         "index.json",
+        "test.hashes.npy",
         "test.npy",
+        "train.hashes.npy",
         "train.npy",
+        "val.hashes.npy",
         "val.npy",
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import zlib
 from itertools import count
 
 import numpy as np
@@ -13,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.data.dataset import SPLITS, Dataset, Groups, ImageClass
+from workbench.data.files import blocks
+from workbench.data.files.blocks import block_checksums
 from workbench.data.prepared import prepare
-from workbench.data.tables import fingerprint_of, load_tables
+from workbench.data.tables import BLANK, fingerprint_of, image_hashes, is_intact, load_tables
 from workbench.errors import DataError
 from workbench.progress import Progress
 
@@ -91,7 +94,7 @@ def test_fingerprint_never_changes(cache):
     assert tables["test"].fingerprint == golden
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "index", "header"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "index", "starts", "header", "hashes"])
 def test_a_damaged_folder_is_prepared_again(cache, damage):
     dataset = Given({"train": [some("a")], "test": [some("b")]})
     prepare("it", dataset, {})
@@ -100,6 +103,11 @@ def test_a_damaged_folder_is_prepared_again(cache, damage):
         (folder / "test.npy").write_bytes((folder / "test.npy").read_bytes()[:-1])
     elif damage == "missing":
         (folder / "train.npy").unlink()
+    elif damage == "starts":
+        index = (folder / "index.json").read_text()
+        (folder / "index.json").write_text(index.replace('"starts": [0, 2]', '"starts": [1, 2]'))
+    elif damage == "hashes":
+        np.save(folder / "train.hashes.npy", np.ones(2, np.uint64))
     elif damage == "index":
         (folder / "index.json").write_text(json.dumps({"splits": []}))
     else:
@@ -125,6 +133,38 @@ def test_a_data_set_that_breaks_the_contract(cache, classes, message):
     with pytest.raises(DataError, match=message):
         prepare("it", Given({"train": classes}), {})
     assert [path for path in (cache / "prepared").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_changed_images_are_not_intact(cache):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (50, 1, 40, 40), np.uint8)
+    dataset = Given({"train": [ImageClass("a", images)]})
+    assert is_intact(prepare("it", dataset, {})["train"])
+    (folder,) = (cache / "prepared").glob("it-*")
+    content = bytearray((folder / "train.npy").read_bytes())
+    content[20_000:24_000] = bytes(4000)
+    (folder / "train.npy").write_bytes(content)
+    assert not is_intact(prepare("it", dataset, {})["train"])
+    assert (prepare("it", dataset, {}, check=True)["train"].images == images).all()
+    assert dataset.times == 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20])
+def test_checksums_of_blocks(monkeypatch, size):
+    monkeypatch.setattr(blocks, "BLOCK", 2**18)
+    content = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    expected = [zlib.crc32(content[at : at + 2**18].tobytes()) for at in range(0, size, 2**18)]
+    assert block_checksums(content) == expected
+
+
+def test_hashes_of_images():
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 7), np.uint8)
+    images[1] = images[0]
+    images[2] = np.array([[[1]], [[2]], [[3]]])  # one colour
+    hashes = image_hashes(images)
+    assert hashes[0] == hashes[1] != hashes[3]
+    assert hashes[2] == BLANK
+    assert BLANK not in hashes[[0, 1, 3]]
 
 
 def test_progress_is_reported_after_each_class(cache):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from workbench.data.opening import OpenDataset
+from workbench.errors import DataError
 from workbench.plugin.registry import Plugin, Registration, registry
 
 
@@ -28,5 +29,10 @@ def open_already(patch: pytest.MonkeyPatch, datasets: Iterable[OpenDataset]) -> 
     def open_datasets(labels: Iterable[str]) -> list[OpenDataset]:
         return [by_label[label] for label in labels]
 
-    patch.setattr("workbench.tasks.splits.open_dataset", by_label.__getitem__)
+    def open_dataset(label: str) -> OpenDataset:
+        if label not in by_label:
+            raise DataError(f"{label} is gone")
+        return by_label[label]
+
+    patch.setattr("workbench.tasks.leaks.open_dataset", open_dataset)
     patch.setattr("workbench.tasks.splits.open_datasets", open_datasets)

@@ -1,4 +1,4 @@
-"""Data sets as what tasks are drawn from, several as one, and no training on test classes."""
+"""Data sets as what tasks are drawn from, and several as one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from registered import open_already
 
 from workbench.data.opening import OpenDataset
 from workbench.data.tables import Groups, Table
@@ -18,7 +17,6 @@ from workbench.tasks.splits import (
     domain,
     open_training_data,
     parts_of,
-    refuse_leak,
     require_same_shape,
     smallest,
     training_data,
@@ -169,33 +167,3 @@ def test_validation_tasks_fit_the_smallest_data_set():
 
 def test_without_validation_classes_there_are_no_queries():
     assert training_data([dataset("one", train=table("a"))]).validation_shape(5, 4) == (5, 4, 0)
-
-
-# --- no training on test classes
-
-
-WHOLE = dataset("land:split=train", "land", train=table("River", "Sea"))
-USUAL = dataset("land", train=table("Wood"), test=table("Sea"))
-WOODS = dataset("woods", train=table("Sea"))
-
-
-def test_no_training_on_test_classes_by_another_split():
-    words = "land:split=train trains on 1 of the test classes of land, Sea for instance"
-    for members in ((WHOLE,), (WOODS, WHOLE)):
-        with pytest.raises(UsageError, match=words):
-            refuse_leak(TrainingData(members), USUAL)
-
-
-def test_the_own_splits_of_a_data_set_and_other_data_sets_are_allowed():
-    refuse_leak(TrainingData((USUAL,)), USUAL)
-    refuse_leak(TrainingData((WOODS,)), USUAL)  # another Sea
-    elsewhere = replace(WHOLE, tables={"train": table("River")})
-    refuse_leak(TrainingData((elsewhere,)), USUAL)
-
-
-def test_no_training_on_test_classes_by_a_run_that_came_before(monkeypatch):
-    open_already(monkeypatch, [WHOLE])
-    now = TrainingData((WOODS,))
-    with pytest.raises(UsageError, match="land:split=train trains on 1 of the test classes of lan"):
-        refuse_leak(now, USUAL, earlier={"woods", "land:split=train"})
-    refuse_leak(now, USUAL, earlier={"woods", "gone"})  # what has another name is not opened

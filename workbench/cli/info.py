@@ -60,6 +60,8 @@ def _registered(name: str) -> list[Registration]:
 
 
 def _facts(registration: Registration, out: Path) -> dict[str, Any]:
+    from workbench.data.inventory import prepared_notes
+
     target = registration.load()
     facts: dict[str, Any] = {
         "name": registration.name,
@@ -76,6 +78,8 @@ def _facts(registration: Registration, out: Path) -> dict[str, Any]:
         facts["recipes"] = _recipes(registration)
         facts["published"] = [number._asdict() for number in published]
         facts["measured"] = _measured(registration.name, out)
+    if registration.kind == "datasets":
+        facts["notes"] = prepared_notes(registry().short_name(registration))
     if registration.kind == "datasets" and target.manifest:
         facts["files"] = _files(target)
     return facts
@@ -156,6 +160,7 @@ def _own_facts(name: str) -> dict[str, Any]:
     """Return what is known of a user's own folder of images."""
     from workbench.data.image_folder.dataset import ImageFolder
     from workbench.data.image_folder.record import read_record, record_path
+    from workbench.data.inventory import prepared_notes
 
     record = read_record(name)
     return {
@@ -167,6 +172,7 @@ def _own_facts(name: str) -> dict[str, Any]:
         "options": _options(ImageFolder, {}),
         "classes": record.images,
         "record": str(record_path(name)),
+        "notes": prepared_notes(name),
     }
 
 
@@ -222,6 +228,8 @@ def _print(facts: dict[str, Any]) -> None:
     _print_recipes(facts.get("recipes", []))
     _print_published(facts.get("published", []))
     _print_measured(facts.get("measured", []))
+    for note in facts.get("notes", []):
+        _show.out(note)
     _print_classes(facts.get("classes", {}))
     if "files" in facts:
         _print_files(facts["files"])

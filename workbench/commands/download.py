@@ -130,7 +130,9 @@ def _download(job: _Job) -> Downloaded:
     if not own:
         files = _fetch(job, chosen.name, chosen.dataset)
     job.note(f"preparing {job.text} ...")
-    dataset = open_dataset(job.text, report=job.report)
+    dataset = open_dataset(job.text, report=job.report, check=True)
+    for note in dataset.notes:
+        job.note(f"{job.text}: {note.text}")
     if dataset.part:
         job.note(f"this is a part, {dataset.part}; results measured on it say so")
     return Downloaded(job.text, files, dataset.tables, dataset.part)

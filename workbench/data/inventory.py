@@ -24,6 +24,7 @@ from workbench.data.image_folder.record import folder_names, read_record, record
 from workbench.data.prepared import prepared_folder
 from workbench.data.tables import INDEX, load_tables
 from workbench.errors import DataError, WorkbenchError
+from workbench.plugin.options import options_text
 from workbench.plugin.registry import registry
 
 # How files were verified, the least reliable first; files with a published checksum come last.
@@ -250,6 +251,16 @@ def files_folder(name: str) -> Path | None:
 def prepared_folders(name: str) -> list[Path]:
     """Return the prepared folders of a data set, one for each choice of options."""
     return _prepared().get(name, [])
+
+
+def prepared_notes(name: str) -> list[str]:
+    """Return what is known of the prepared images of a data set, for each choice of options."""
+    notes = []
+    for folder in prepared_folders(name):
+        options = options_text(_read_index(folder / INDEX).get("options", {}))
+        for table in list((load_tables(folder) or {}).values())[:1]:  # all have the same notes
+            notes += [f"{name}:{options}: {note.text}" for note in table.notes]
+    return notes
 
 
 def _prepared() -> dict[str, list[Path]]:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from workbench.data.catalog import ChosenDataset, find_dataset
 from workbench.data.dataset import Dataset
 from workbench.data.download.manifest import entry_of, overlaps_of
 from workbench.data.download.provenance import downloaded, part_of
+from workbench.data.files.file_state import FileState
 from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.prepared import prepare
-from workbench.data.tables import Table
+from workbench.data.tables import Note, Table, is_intact
 from workbench.errors import DataError
 from workbench.progress import Report
+
+_intact: set[FileState] = set()  # the files that this process has compared with their checksums
 
 
 @dataclass(frozen=True, eq=False)  # equal only to itself: it holds large arrays
@@ -28,6 +34,7 @@ class OpenDataset:
     part: str = ""  # "4,000 of 27,000 images", where not all that is published is available
     overlaps: Mapping[str, bool] = field(default_factory=dict)  # with data of pre-trained weights
     label_of_whole: str = ""  # the spec with which all its classes are training classes
+    source: str = ""  # what its files are: a manifest entry, or the path of a folder; "" for none
 
     @property
     def fingerprint(self) -> str:
@@ -40,18 +47,37 @@ class OpenDataset:
         _, channels, height, width = next(iter(self.tables.values())).images.shape
         return channels, height, width
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What to know of its images: copies, little contrast."""
+        return next(iter(self.tables.values())).notes
+
     def table(self, split: str) -> Table:
-        """Return the images of a split.
+        """Return the images of a split, after they were compared with their checksums once.
 
         Raises:
-            DataError: there is no such split.
+            DataError: there is no such split, or its images are damaged.
         """
         if split in self.tables:
+            self._require_intact(split)
             return self.tables[split]
         splits = ", ".join(self.tables)
         raise DataError(
             f"{self.label} has no {split} classes; its splits: {splits}{self._hint(split)}"
         )
+
+    def _require_intact(self, split: str) -> None:
+        table = self.tables[split]
+        state = _state_of(table)
+        if not table.checksums or state in _intact:
+            return
+        if not is_intact(table):
+            raise DataError(
+                f"The prepared {split} images of {self.label} are damaged: they differ from their "
+                f"checksums. To prepare them again, run: mlw download {self.label}"
+            )
+        if state is not None:
+            _intact.add(state)
 
     def _hint(self, split: str) -> str:
         """What else to run when a split is missing."""
@@ -65,14 +91,20 @@ class OpenDataset:
         return ""
 
 
-def open_dataset(text: str, *, report: Report | None = None) -> OpenDataset:
+def open_dataset(text: str, *, report: Report | None = None, check: bool = False) -> OpenDataset:
     """Open the data set that a spec names, and prepare it if that has not been done.
+
+    Args:
+        text: the spec.
+        report: shows progress.
+        check: compare all images that were prepared earlier with their checksums, and prepare
+            damaged ones again.
 
     Raises:
         UsageError: an unknown name or option.
         DataError: it is not downloaded, or damaged; the message says what to run.
     """
-    return open_chosen(find_dataset(text), report)
+    return open_chosen(find_dataset(text), report, check=check)
 
 
 def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
@@ -87,21 +119,36 @@ def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
     return opened
 
 
-def open_chosen(chosen: ChosenDataset, report: Report | None = None) -> OpenDataset:
+def open_chosen(
+    chosen: ChosenDataset, report: Report | None = None, *, check: bool = False
+) -> OpenDataset:
     """Open a data set whose options are chosen.
 
     A folder of the user's own that has changed is refused: numbers on the images prepared earlier
     would look like numbers on those that are there now. Raises `DataError` as `open_dataset` does.
     """
     origin = _origin_of(chosen.name, chosen.dataset)
+    tables = prepare(
+        chosen.name, chosen.dataset, origin.files, origin.checksums, report=report, check=check
+    )
     return OpenDataset(
         label=chosen.label,
         name=chosen.name,
-        tables=prepare(chosen.name, chosen.dataset, origin.files, origin.checksums, report=report),
+        tables=tables,
         part=origin.part,
         overlaps=origin.overlaps,
         label_of_whole=chosen.label_of_whole,
+        source=origin.source,
     )
+
+
+def _state_of(table: Table) -> FileState | None:
+    """Return the state of the file that the images are mapped from; None if it is gone."""
+    images = table.images
+    if isinstance(images, np.memmap) and images.filename is not None:
+        with suppress(OSError):
+            return FileState.of(Path(images.filename).stat())
+    return None
 
 
 class _Origin(NamedTuple):
@@ -111,14 +158,15 @@ class _Origin(NamedTuple):
     checksums: Mapping[str, str]
     part: str
     overlaps: Mapping[str, bool]
+    source: str
 
 
 def _origin_of(name: str, dataset: Dataset) -> _Origin:
     if isinstance(dataset, ImageFolder):
         dataset.require_unchanged()
-        return _Origin({}, dataset.record.checksums, "", {})
+        return _Origin({}, dataset.record.checksums, "", {}, dataset.record.origin)
     if not dataset.manifest:
-        return _Origin({}, {}, "", {})
+        return _Origin({}, {}, "", {}, "")
     entry = entry_of(dataset)
     paths = {}
     checksums = {}
@@ -127,4 +175,4 @@ def _origin_of(name: str, dataset: Dataset) -> _Origin:
         paths[file.path.name] = file.path
         checksums[file.path.name] = file.sha256
     published = [file for file in entry.files if file.name in paths]
-    return _Origin(paths, checksums, part_of(files, published), overlaps_of(entry))
+    return _Origin(paths, checksums, part_of(files, published), overlaps_of(entry), entry.name)

@@ -22,7 +22,8 @@ from workbench.data.dataset import Dataset, chosen_options
 from workbench.data.files.checksum import checksum
 from workbench.data.files.file_state import refuse_changes
 from workbench.data.files.scratch import scratch
-from workbench.data.tables import Table, load_tables, write_index, write_tables
+from workbench.data.notes import notes_on
+from workbench.data.tables import Table, is_intact, load_tables, write_index, write_tables
 from workbench.errors import DataError
 from workbench.progress import Report
 
@@ -36,6 +37,7 @@ def prepare(
     checksums: Mapping[str, str] | None = None,
     *,
     report: Report | None = None,
+    check: bool = False,
 ) -> dict[str, Table]:
     """Return the splits of a data set as memory-mapped tables, and write them on first use.
 
@@ -49,6 +51,8 @@ def prepare(
         files: the files of the data set by name, as passed to `Dataset.classes`.
         checksums: of `files`, if known. They are computed otherwise.
         report: shows progress, in images per split; called after each class.
+        check: read all images that were prepared earlier, and prepare them again if any differs
+            from what was written.
 
     Returns:
         The tables by split. A split without classes is absent.
@@ -61,7 +65,7 @@ def prepare(
         checksums = {file: checksum(path) for file, path in files.items()}
     about = _identity(name, dataset, checksums)
     folder = _folder_of(about)
-    tables = load_tables(folder)
+    tables = _prepared_earlier(folder, check)
     if tables is not None:
         return tables
     from filelock import FileLock
@@ -69,7 +73,7 @@ def prepare(
     with disk_errors(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(_lock(folder)):
-            tables = load_tables(folder)
+            tables = _prepared_earlier(folder, check)
             if tables is not None:  # another process prepared it while this one waited
                 return tables
             _remove_leftovers(folder.parent)
@@ -79,6 +83,16 @@ def prepare(
     if tables is None:
         raise DataError(f"{folder} was removed while it was written; try again.")
     return tables
+
+
+def _prepared_earlier(folder: Path, check: bool) -> dict[str, Table] | None:
+    """Return the tables in a folder if they are there and not damaged."""
+    tables = load_tables(folder)
+    if tables is None or not check:
+        return tables
+    if all(is_intact(table) for table in tables.values()):
+        return tables
+    return None
 
 
 # --- which folder
@@ -167,7 +181,9 @@ def _build(
                 f"{about['name']} has no classes in any split with options {about['options']}."
             )
         code = hashlib.sha256(about["code"].encode()).hexdigest()
-        write_index(part, about | tables | {"code": code})
+        index = about | tables | {"code": code}
+        write_index(part, index)
+        write_index(part, {**index, "notes": notes_on(load_tables(part) or {})})
         if folder.exists():  # damaged, otherwise it would have been used
             shutil.rmtree(folder)
         part.rename(folder)

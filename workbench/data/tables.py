@@ -1,6 +1,7 @@
 """Tables: the images of the splits of a data set, as files in a folder and as memory-mapped arrays.
 
-A folder contains one `.npy` file per split and an `index.json`.
+A folder contains two `.npy` files per split, with the images and with a hash of each, and an
+`index.json`, which has checksums of all of them and of itself.
 """
 
 from __future__ import annotations
@@ -18,11 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.dataset import SPLITS, Dataset, Groups, ImageClass
+from workbench.data.files.blocks import block_checksums
 from workbench.errors import DataError
 from workbench.progress import Progress, Report
 
 INDEX = "index.json"
+CHECKSUM = "checksum"  # of the index itself, without this entry
 HEADER = 128  # bytes before the rows of a .npy file as written here
+BLANK = 0  # the hash of every image of one colour, which is not compared with others
+
+
+class Note(NamedTuple):
+    """What users should know of the images of a data set."""
+
+    text: str
+    grave: bool  # it changes results, so a comparison says it too
 
 
 class Table(NamedTuple):
@@ -33,6 +44,9 @@ class Table(NamedTuple):
     starts: NDArray[np.int64]  # (classes + 1,): class c is rows starts[c] to starts[c + 1]
     fingerprint: str  # of the content of the whole data set, all splits
     groups: Groups | None = None  # of the split's classes
+    hashes: NDArray[np.uint64] = np.zeros(0, np.uint64)  # (rows,): of each image's pixels
+    checksums: tuple[int, ...] = ()  # of the blocks of `images`, when they were written
+    notes: tuple[Note, ...] = ()  # on the whole data set: copies, little contrast
 
 
 # --- writing
@@ -59,7 +73,7 @@ def write_tables(
         classes = dataset.classes(split, files)
         if report is not None:
             classes = _reported(classes, f"{name}, {split}", report)
-        entry = _write_split(folder / f"{split}.npy", split, classes, content)
+        entry = _write_split(folder, split, classes, content)
         if not entry["names"]:
             continue
         groups = dataset.groups(split)
@@ -73,7 +87,22 @@ def write_tables(
 
 def write_index(folder: Path, index: Mapping[str, Any]) -> None:
     """Write the index, which completes the folder. Values that JSON lacks are written as text."""
-    (folder / INDEX).write_text(json.dumps(index, default=str), encoding="utf-8")
+    text = json.dumps(index, default=str)
+    whole = {**json.loads(text), CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}
+    (folder / INDEX).write_text(json.dumps(whole), encoding="utf-8")
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """Return what `write_index` wrote.
+
+    Raises:
+        OSError, ValueError, KeyError: the index is absent or damaged.
+    """
+    index: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    recorded = index.pop(CHECKSUM)
+    if hashlib.sha256(json.dumps(index).encode()).hexdigest() != recorded:
+        raise ValueError(f"{folder / INDEX} is damaged")
+    return index
 
 
 def _reported(classes: Iterator[ImageClass], label: str, report: Report) -> Iterator[ImageClass]:
@@ -85,15 +114,17 @@ def _reported(classes: Iterator[ImageClass], label: str, report: Report) -> Iter
 
 
 def _write_split(
-    path: Path, split: str, classes: Iterator[ImageClass], content: Any
+    folder: Path, split: str, classes: Iterator[ImageClass], content: Any
 ) -> dict[str, Any]:
-    """Write the classes of a split to a .npy file and return the split's entry in the index.
+    """Write the classes of a split to .npy files and return the split's entry in the index.
 
     A class is written and hashed in the background while the next one is made.
     """
     names: dict[str, None] = {}  # a dict, to find a name at once and to keep the order
     starts = [0]
     shape: tuple[int, ...] = ()
+    hashes: list[NDArray[np.uint64]] = []
+    path = folder / f"{split}.npy"
     with path.open("wb") as file, ThreadPoolExecutor(1) as background:
         writing = background.submit(file.write, bytes(HEADER))
         for name, images in classes:
@@ -106,13 +137,39 @@ def _write_split(
             writing.result()
             rows = np.array(images, order="C")  # a copy: a data set may yield one array repeatedly
             writing = background.submit(_append, file, content, split, name, rows)
+            hashes.append(image_hashes(rows))
         writing.result()
         whole = (starts[-1], *shape)
         file.seek(0)
         file.write(_npy_header(whole))
     if not names:
         path.unlink()
-    return {"names": list(names), "starts": starts, "shape": whole}
+        return {"names": []}
+    np.save(_hashes_path(folder, split), np.concatenate(hashes))
+    checksums = block_checksums(np.load(path, mmap_mode="r"))
+    return {
+        "names": list(names),
+        "starts": starts,
+        "shape": whole,
+        "checksums": checksums,
+        "hashes": block_checksums(np.concatenate(hashes)),
+    }
+
+
+def _hashes_path(folder: Path, split: str) -> Path:
+    return folder / f"{split}.hashes.npy"
+
+
+def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return a hash of the pixels of each image, and `BLANK` for an image of one colour."""
+    hashes = np.zeros(len(images), np.uint64)
+    for row, image in enumerate(images):
+        if (image == image[:, :1, :1]).all():
+            hashes[row] = BLANK
+        else:
+            digest = hashlib.blake2b(image.tobytes(), digest_size=8).digest()
+            hashes[row] = int.from_bytes(digest, "little")
+    return hashes
 
 
 def _check_images(name: str, images: NDArray[Any], shape: tuple[int, ...]) -> None:
@@ -185,31 +242,49 @@ def fingerprint_of(tables: Mapping[str, Table]) -> str:
 def load_tables(folder: Path) -> dict[str, Table] | None:
     """Open the tables in a folder; return None if they are absent, incomplete or damaged.
 
-    Damage is told by sizes and shapes only; see `fingerprint_of` for the content.
+    Of the images, only sizes and shapes are compared; see `is_intact` for their content.
     """
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = read_index(folder)
         tables = {}
         for split, entry in index["splits"].items():
-            table = _load_split(folder / f"{split}.npy", entry, index["fingerprint"])
+            table = _load_split(folder, split, entry)
             if table is None:
                 return None
-            tables[split] = table
+            notes = tuple(Note(*note) for note in index.get("notes", ()))
+            tables[split] = table._replace(fingerprint=index["fingerprint"], notes=notes)
         return tables or None
     return None
 
 
-def _load_split(path: Path, entry: Mapping[str, Any], fingerprint: str) -> Table | None:
+def _load_split(folder: Path, split: str, entry: Mapping[str, Any]) -> Table | None:
+    path = folder / f"{split}.npy"
     shape = tuple(entry["shape"])
     if path.stat().st_size != HEADER + int(np.prod(shape)):
         return None
     # copy on write: the file stays as it is, and torch does not warn about a read-only array
     images = np.load(path, mmap_mode="c")
     starts = np.asarray(entry["starts"], dtype=np.int64)
+    hashes = np.load(_hashes_path(folder, split))
     if images.shape != shape or images.dtype != np.uint8 or starts[-1] != len(images):
+        return None
+    if hashes.shape != shape[:1] or block_checksums(hashes) != entry["hashes"]:
         return None
     groups = None
     if entry.get("groups"):
         members = tuple(tuple(group) for group in entry["groups"]["members"])
         groups = Groups(members, entry["groups"]["whole"])
-    return Table(images, tuple(entry["names"]), starts, fingerprint, groups)
+    return Table(
+        images=images,
+        names=tuple(entry["names"]),
+        starts=starts,
+        fingerprint="",
+        groups=groups,
+        hashes=hashes,
+        checksums=tuple(entry["checksums"]),
+    )
+
+
+def is_intact(table: Table) -> bool:
+    """Return whether the images are those that were written. All of them are read."""
+    return tuple(block_checksums(table.images)) == table.checksums

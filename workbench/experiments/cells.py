@@ -15,8 +15,9 @@ from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.experiments.run import learned_from
 from workbench.plugin.options import Spec, parse_spec
 from workbench.plugin.registry import DEFAULT_DATASET, registry
+from workbench.tasks.leaks import refuse_leak
 from workbench.tasks.settings import EvaluationSettings, EvaluationTasks, evaluation_tasks
-from workbench.tasks.splits import TrainingData, refuse_leak, require_same_shape, training_data
+from workbench.tasks.splits import TrainingData, require_same_shape, training_data
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,29 @@ def plan_cells(comparison: Comparison, out: Path, note: Callable[[str], None]) -
         # a misspelt name is refused before any data set is opened
         registry().find("algorithms", parse_spec(algorithm).name)
     tested = _tested(_places(comparison, note), comparison.evaluations, note)
-    cells = _each_once(_cells(comparison, tested, out))
+    cells = _each_once(_cells(comparison, tested, out, _once(note)))
     _check_baselines(comparison.baselines, cells)
     return cells
 
 
-def _cells(comparison: Comparison, tested: Sequence[_Tested], out: Path) -> Iterator[Cell]:
+def _once(note: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what passes each note on once: many cells share their data."""
+    told: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            note(text)
+
+    return tell
+
+
+def _cells(
+    comparison: Comparison,
+    tested: Sequence[_Tested],
+    out: Path,
+    note: Callable[[str], None],
+) -> Iterator[Cell]:
     axes = (tested, comparison.algorithms, comparison.backbones, range(comparison.seeds))
     for (tasks, train), algorithm, backbone, seed in product(*axes):
         request = TrainingRequest(
@@ -87,8 +105,12 @@ def _cells(comparison: Comparison, tested: Sequence[_Tested], out: Path) -> Iter
         plan = make_plan(algorithm, train, request)
         whose = f"The images of {train.label} are"
         require_same_shape(whose, train.image_shape, tasks.dataset)
-        refuse_leak(train, tasks.dataset, learned_from(plan, out))
+        refuse_leak(train, tasks.dataset, learned_from(plan, out), note)
         refuse_changes_before(plan, out, tasks.dataset)
+        for dataset in (*train.members, tasks.dataset):
+            for text, grave in dataset.notes:
+                if grave:
+                    note(f"{dataset.label}: {text}")
         yield Cell(plan, train, tasks)
 
 

@@ -26,6 +26,7 @@ from workbench.plugin.options import options_text, parse_spec
 from workbench.results.frame import RECORDED, SCHEMA, read_tasks, typed, write_tasks
 from workbench.results.published import with_published
 from workbench.storage import write_toml
+from workbench.tasks.leaks import refuse_leak
 from workbench.tasks.settings import EvaluationTasks
 from workbench.tasks.source import Source
 from workbench.tasks.splits import (
@@ -33,7 +34,6 @@ from workbench.tasks.splits import (
     domain,
     open_training_data,
     parts_of,
-    refuse_leak,
     require_same_shape,
 )
 

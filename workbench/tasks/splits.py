@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.data.opening import OpenDataset, open_dataset, open_datasets
+from workbench.data.opening import OpenDataset, open_datasets
 from workbench.errors import UsageError
-from workbench.plugin.options import parse_spec
 from workbench.tasks.sampling import ClassIndex, Domain, TaskShape
 
 USUAL_QUERIES = 15  # per class
@@ -156,28 +155,3 @@ def require_same_shape(whose: str, shape: Sequence[int], dataset: OpenDataset) -
         f"{whose} {wanted}, and those of {dataset.label} are {found}; choose one shape, "
         f"for instance {dataset.name}:{options}"
     )
-
-
-def refuse_leak(train: TrainingData, test: OpenDataset, earlier: Iterable[str] = ()) -> None:
-    """Refuse to test on classes that were trained on, which two splits of one data set may share.
-
-    Args:
-        earlier: the specs of the data sets that earlier runs learned from. Those that have
-            another name than the test data set are not opened.
-    """
-    learned = [member for member in train.members if member.name == test.name]
-    for label in sorted(set(earlier) - set(train.labels)):
-        if parse_spec(label).name == test.name:
-            learned.append(open_dataset(label))
-    for member in learned:
-        if member.label != test.label:
-            _refuse_shared_classes(member, test)
-
-
-def _refuse_shared_classes(train: OpenDataset, test: OpenDataset) -> None:
-    shared = set(train.table("train").names) & set(test.table("test").names)
-    if shared:
-        raise UsageError(
-            f"{train.label} trains on {len(shared)} of the test classes of {test.label}, "
-            f"{min(shared)} for instance; train on another data set or test on another"
-        )
