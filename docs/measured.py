@@ -182,7 +182,7 @@ def _published_texts(measurement: Measurement) -> tuple[str, str]:
     if number is None:
         return "", ""
     difference = 100 * measurement.cell["accuracy"] - number.accuracy
-    published = as_published(number.accuracy, number.interval)
+    published = as_published(number.accuracy, number.spread, number.spread_kind)
     return published + mark, decimal(difference, 2, signed=True)
 
 

@@ -47,7 +47,8 @@ DEFAULTS = {
     "parameters": 1000,
     "parts": (),
     "published": float("nan"),
-    "published_interval": float("nan"),
+    "published_spread": float("nan"),
+    "published_spread_kind": "",
     "published_source": "",
 }
 
@@ -90,7 +91,8 @@ def three_methods():
     for shots, gain in ((1, 0.0), (5, 0.15)):
         published = {
             "published": 98.8,
-            "published_interval": 0.4,
+            "published_spread": 0.4,
+            "published_spread_kind": "interval",
             "published_source": "Snell et al. 2017",
         }
         cells.append(cell("protonet", drawn(0.7 + gain, seed=1), shots=shots, **published))

@@ -16,6 +16,7 @@ from workbench.plugin.recipes import (
     published_numbers,
     recipe_place,
     recipe_settings,
+    spread_words,
     ways_and_shots,
 )
 from workbench.plugin.registry import Registration
@@ -117,6 +118,22 @@ def test_ways_and_shots_may_be_missing_where_a_protocol_varies_them(tables):
 def test_an_incomplete_published_number_is_an_error(tables, given):
     tables["tiny"] = [{**ONE_SHOT, "published": given}]
     with pytest.raises(PluginError, match="accuracy and source in it"):
+        published_numbers(TINY)
+
+
+@pytest.mark.parametrize("kind", ["interval", "sd", "se", "spread"])
+def test_the_key_says_what_the_spread_of_a_published_number_is(tables, kind):
+    number = {"accuracy": 60, "source": "a"}
+    tables["tiny"] = [{**ONE_SHOT, "published": {**number, kind: 0.5}}]
+    (found,) = published_numbers(TINY)
+    assert (found.spread, found.spread_kind) == (0.5, kind)
+    assert bool(spread_words(kind)) == (kind != "interval")
+
+
+def test_a_published_number_has_one_spread(tables):
+    number = {"accuracy": 60, "source": "a", "sd": 0.5, "interval": 0.6}
+    tables["tiny"] = [{**ONE_SHOT, "published": number}]
+    with pytest.raises(PluginError, match="only one of interval, sd, se, spread"):
         published_numbers(TINY)
 
 

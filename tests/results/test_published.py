@@ -23,7 +23,8 @@ def test_the_published_number_stands_beside_its_own_setting():
     )
     found = with_published(frame)
     assert found["published"].fillna(0).tolist() == [98.8, 98.8, 0, 0, 0, 0, 0, 0]
-    assert found["published_interval"].isna().all()
+    assert found["published_spread"].isna().all()
+    assert found["published_spread_kind"].eq("").all()
     assert found["published_source"].ne("").tolist() == [True, True] + [False] * 6
 
 
@@ -50,13 +51,23 @@ def test_varying_ways_and_several_training_sets_match():
             "cnaps",
             [0.5],
             train_on=together,
-            test_on="omniglot",
+            test_on="omniglot:channels=3,size=84,split=alphabets",
             backbone="resnet18:stem=medium",
             **varying,
         )
     )
     found = with_published(frame)
     assert found["published"].tolist() == [91.7]
+
+
+def test_a_standard_deviation_over_trainings_is_no_interval():
+    setting = OMNIGLOT | {"ways": 20, "backbone": "conv4:norm=batch,pooling=stride"}
+    frame = frame_of(cell("anil", [0.5], all_options="nil=true,inner_steps=5", **setting))
+    found = with_published(frame)
+    assert found["published"].tolist() == [96.7]
+    assert found["published_spread"].tolist() == [0.3]
+    assert found["published_spread_kind"].tolist() == ["sd"]
+    assert found["published_source"][0].endswith("±: standard deviation over trainings")
 
 
 def test_an_old_number_does_not_stay():

@@ -51,17 +51,22 @@ def test_plus_minus(value, spread, signed, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "interval", "text"),
+    ("value", "spread", "kind", "text"),
     [
-        (98.7, 0.4, "98.7 ± 0.4"),
-        (49.42, 0.78, "49.42 ± 0.78"),
-        (98.7, None, "98.7"),
-        (98.0, math.nan, "98"),
-        (math.nan, math.nan, NO_VALUE),
+        (98.7, 0.4, "interval", "98.7 ± 0.4"),
+        (49.42, 0.78, "interval", "49.42 ± 0.78"),
+        (98.0, 0.04, "sd", "98 ± 0.04 sd"),
+        (98.0, 0.04, "se", "98 ± 0.04 se"),
+        (98.0, 0.04, "spread", "98 ± 0.04 (?)"),
+        (98.7, None, "", "98.7"),
+        (98.0, math.nan, "", "98"),
+        (math.nan, math.nan, "", NO_VALUE),
     ],
 )
-def test_a_published_number_has_its_papers_decimals(value, interval, text):
-    assert as_published(value, interval) == text
+def test_a_published_number_has_its_papers_decimals_and_says_what_its_spread_is(
+    value, spread, kind, text
+):
+    assert as_published(value, spread, kind) == text
 
 
 def test_signs_are_true_minus_signs():

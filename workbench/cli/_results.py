@@ -96,7 +96,7 @@ def _print_list(cells: pd.DataFrame) -> None:
 def _texts(cell: Cell) -> dict[str, str]:
     """Return what is printed of a cell, by heading."""
     from workbench.results.marks import signs
-    from workbench.results.wording import as_published, plus_minus
+    from workbench.results.wording import plus_minus, published_text
 
     texts = {heading: str(cell[name]) for heading, name in IF_SEVERAL.items()}
     options = ""
@@ -109,7 +109,7 @@ def _texts(cell: Cell) -> dict[str, str]:
     texts["difference to best"] = _difference(cell)
     texts["published"] = ""
     if not math.isnan(cell["published"]):
-        texts["published"] = as_published(cell["published"], cell["published_interval"])
+        texts["published"] = published_text(cell)
     texts["seed sd"] = _seed_sd(cell)
     texts["training"] = _show.duration(cell["train_seconds"])
     return texts
@@ -246,7 +246,7 @@ def _print_published(cells: pd.DataFrame) -> None:
     """Print where published numbers come from, and how far the measured ones are from them."""
     from workbench.plugin.recipes import ways_and_shots
     from workbench.results.frame import records
-    from workbench.results.wording import as_published, decimal
+    from workbench.results.wording import decimal, published_text
 
     known = cells[cells["published"].notna()]
     if known.empty:
@@ -258,5 +258,5 @@ def _print_published(cells: pd.DataFrame) -> None:
     for cell in records(known.drop_duplicates(different)):
         place = f"{cell['method']}, {cell['test_on']} {ways_and_shots(cell['ways'], cell['shots'])}"
         gap = decimal(100 * cell["accuracy"] - cell["published"], 2, signed=True)
-        number = as_published(cell["published"], cell["published_interval"])
+        number = published_text(cell)
         _show.out(f"{place}: measured {gap} to {number} of {cell['published_source']}")

@@ -264,7 +264,7 @@ def _print_published(numbers: list[dict[str, Any]]) -> None:
     rows = []
     for number in numbers:
         task = f"{number['data']} {recipes.ways_and_shots(number['ways'], number['shots'])}"
-        accuracy = as_published(number["accuracy"], number["interval"])
+        accuracy = as_published(number["accuracy"], number["spread"], number["spread_kind"])
         rows.append([task, accuracy, number["backbone"], "; ".join(_source(number))])
     columns = {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}
     _show.table("published", columns, rows)
@@ -275,7 +275,8 @@ def _source(number: dict[str, Any]) -> list[str]:
     words = [f"{key}={value}" for key, value in number["options"].items()]
     if number["trained_on"] != (number["data"],):
         words.append(f"trained on {' + '.join(number['trained_on'])}")
-    words = [", ".join(words), number["source"], number["protocol"]]
+    spread = recipes.spread_words(number["spread_kind"])
+    words = [", ".join(words), number["source"], number["protocol"], spread]
     return [word for word in words if word]
 
 

@@ -19,6 +19,9 @@ A recipe is merged from all tables that apply, later ones overriding earlier one
 2. for an alias, the options that its name sets;
 3. the algorithm's own tables, from general to specific.
 
+What a published number's ± is, its key says: `interval` (of 95%), `sd` (the standard deviation over
+trainings), `se` (the standard error of the mean), or `spread` where the source does not say.
+
 A published number may have the `options` of the algorithm that it was measured with
 ("first_order=true"), the data sets that the algorithm was trained on if they are others
 (`train_on`), and the protocol that drew the test tasks (`drawn`). With `drawn`, the table may omit
@@ -43,7 +46,14 @@ Table = dict[str, Any]  # one [[algorithm]] of a recipes.toml
 RECIPES = ("quick", "paper")
 _PLACE = ("data", "ways", "shots")  # keys that say where a table applies
 _REQUIRED = {"accuracy", "source"}
-_OPTIONAL = {"interval", "backbone", "protocol", "options", "train_on", "drawn"}
+# What the ± of a published number is, by its key in a recipes.toml.
+SPREADS = {
+    "interval": "95% interval",
+    "sd": "standard deviation over trainings",
+    "se": "standard error of the mean",
+    "spread": "the source does not say of what",
+}
+_OPTIONAL = {*SPREADS, "backbone", "protocol", "options", "train_on", "drawn"}
 
 
 class Published(NamedTuple):
@@ -53,7 +63,8 @@ class Published(NamedTuple):
     ways: int | None  # None where they vary
     shots: int | None  # None where they vary
     accuracy: float
-    interval: float | None
+    spread: float | None  # the number behind ±
+    spread_kind: str  # what it is: a key of `SPREADS`; "" without one
     source: str
     backbone: str  # a spec; "" for any
     protocol: str  # how the authors' procedure differs
@@ -77,6 +88,13 @@ def ways_and_shots(ways: int | None, shots: int | None) -> str:
     if ways is None:
         return "varying ways and shots"
     return f"{ways}-way {shots}-shot"
+
+
+def spread_words(kind: str) -> str:
+    """Return what the ± of a published number is, where it is no interval; otherwise nothing."""
+    if kind in ("", "interval"):
+        return ""
+    return f"±: {SPREADS[kind]}"
 
 
 def recipe_settings(
@@ -205,6 +223,7 @@ def _published(registration: Registration, tables: Sequence[Table]) -> list[Publ
 def _read_published(registration: Registration, table: Table) -> Published:
     given = table["published"]
     _require_complete(registration, table, given)
+    spread_kind = next((kind for kind in SPREADS if kind in given), "")
     trained_on = given.get("train_on", table["data"])
     if isinstance(trained_on, str):
         trained_on = [trained_on]
@@ -213,7 +232,8 @@ def _read_published(registration: Registration, table: Table) -> Published:
         ways=table.get("ways"),
         shots=table.get("shots"),
         accuracy=float(given["accuracy"]),
-        interval=given.get("interval"),
+        spread=given.get(spread_kind),
+        spread_kind=spread_kind,
         source=given["source"],
         backbone=given.get("backbone", ""),
         protocol=given.get("protocol", ""),
@@ -227,12 +247,14 @@ def _require_complete(registration: Registration, table: Table, given: Table) ->
     placed = {"data", "ways", "shots"} <= table.keys()
     varying = "data" in table and "drawn" in given
     allowed = _REQUIRED | _OPTIONAL
-    if (placed or varying) and _REQUIRED <= given.keys() <= allowed:
+    one_spread = len(SPREADS.keys() & given.keys()) <= 1
+    if (placed or varying) and one_spread and _REQUIRED <= given.keys() <= allowed:
         return
     raise PluginError(
         f"published in [[{registration.name}]] of {registration.package}/recipes.toml needs "
         "data, ways and shots beside it (ways and shots may vary where it has drawn), and "
-        f"accuracy and source in it; it may have: {', '.join(sorted(allowed))}"
+        f"accuracy and source in it; it may have: {', '.join(sorted(allowed))}, "
+        f"but only one of {', '.join(SPREADS)}"
     )
 
 

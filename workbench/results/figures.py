@@ -134,7 +134,9 @@ def _draw_published(axis: Axes, x: NDArray[np.float64], cells: pd.DataFrame, loo
     known = cells["published"].notna().to_numpy()
     if not known.any():
         return
-    spread = cells["published_interval"].astype(float)[known]
+    # other spreads are no intervals, so they are not drawn beside those of our own results
+    intervals = cells["published_spread_kind"] == "interval"
+    spread = cells["published_spread"].astype(float).where(intervals)[known]
     bars = None if spread.isna().all() else spread.fillna(0)
     axis.errorbar(
         x[known],

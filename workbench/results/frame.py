@@ -103,7 +103,14 @@ _PARAMETERS = Column("parameters", "integer", "", "number of parameters of the l
 
 _PUBLISHED = (
     Column("published", "number", "%", "published accuracy, as printed; NaN: unknown"),
-    Column("published_interval", "number", "%", "its interval, as printed; NaN: unknown"),
+    Column("published_spread", "number", "%", "the number behind its ±, as printed; NaN: none"),
+    Column(
+        "published_spread_kind",
+        "text",
+        "",
+        "what its ± is: interval (of 95%), sd (standard deviation over trainings), se (standard "
+        "error), spread (not said); empty: no ±",
+    ),
     Column("published_source", "text", "", "where it was published, and what differs there"),
 )
 

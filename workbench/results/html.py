@@ -26,12 +26,12 @@ from workbench.results.summary import is_best, summary, trainings
 from workbench.results.wording import (
     HOW,
     NO_VALUE,
-    as_published,
     condition_title,
     decimal,
     enumerated,
     parts,
     plus_minus,
+    published_text,
 )
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _html_method(cell: Mapping[str, Any]) -> str:
 
 
 def _html_published(cell: Mapping[str, Any]) -> str:
-    text = as_published(cell["published"], cell["published_interval"])
+    text = published_text(cell)
     if cell["published_source"]:
         text += f"<small class=source>{escape(cell['published_source'])}</small>"
     return text

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.plugin.options import parse_options
-from workbench.plugin.recipes import Condition, Published, matching_number
+from workbench.plugin.recipes import Condition, Published, matching_number, spread_words
 from workbench.plugin.registry import registry
 
 if TYPE_CHECKING:
@@ -32,14 +32,20 @@ def with_published(frame: pd.DataFrame) -> pd.DataFrame:
     """
     from workbench.results.frame import without_missing  # imports pandas
 
-    frame = frame.assign(published=math.nan, published_interval=math.nan, published_source="")
+    frame = frame.assign(
+        published=math.nan,
+        published_spread=math.nan,
+        published_spread_kind="",
+        published_source="",
+    )
     for values, rows in frame.groupby(_FACTS, sort=False, dropna=False):
         number = _published(without_missing(dict(zip(_FACTS, values, strict=True))))
         if number is None:
             continue
         frame.loc[rows.index, "published"] = number.accuracy
-        if number.interval is not None:
-            frame.loc[rows.index, "published_interval"] = number.interval
+        if number.spread is not None:
+            frame.loc[rows.index, "published_spread"] = number.spread
+        frame.loc[rows.index, "published_spread_kind"] = number.spread_kind
         frame.loc[rows.index, "published_source"] = _source(number)
     return frame
 
@@ -61,6 +67,5 @@ def _published(facts: dict[str, Any]) -> Published | None:
 
 def _source(number: Published) -> str:
     """Return where a number was published, and how the authors' procedure differs."""
-    if not number.protocol:
-        return number.source
-    return f"{number.source}; {number.protocol}"
+    words = [number.source, number.protocol, spread_words(number.spread_kind)]
+    return "; ".join(word for word in words if word)

@@ -15,6 +15,8 @@ from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 NO_VALUE = "–"  # noqa: RUF001 - an en dash
 MINUS = "−"  # noqa: RUF001 - the minus sign
+# Behind the ± of a published number that is no interval.
+SPREAD_MARKS = {"sd": "sd", "se": "se", "spread": "(?)"}
 
 HOW = (
     "Accuracies are means over the test tasks, ± 1.96 standard errors over tasks. Differences are "
@@ -51,18 +53,27 @@ def plus_minus(value: float, spread: float, *, signed: bool = False) -> str:
     return f"{decimal(value, 2, signed=signed)} ± {decimal(spread, 2)}"
 
 
-def as_published(value: float, interval: float | None) -> str:
-    """Return a published number with its paper's decimals: "98.7 ± 0.4".
+def as_published(value: float, spread: float | None, kind: str) -> str:
+    """Return a published number with its paper's decimals: "98.7 ± 0.4", "96.7 ± 0.3 sd".
 
     Args:
         value: in percent; NaN gives an en dash.
-        interval: None or NaN if the paper prints none.
+        spread: the number behind ±; None or NaN if the paper prints none.
+        kind: what it is; one that is no interval is named, because it cannot be compared with ours.
     """
     if np.isnan(value):
         return NO_VALUE
-    if interval is None or np.isnan(interval):
+    if spread is None or np.isnan(spread):
         return f"{value:g}"
-    return f"{value:g} ± {interval:g}"
+    text = f"{value:g} ± {spread:g}"
+    if kind == "interval":
+        return text
+    return f"{text} {SPREAD_MARKS[kind]}"
+
+
+def published_text(cell: Mapping[Any, Any]) -> str:
+    """Return the published number of a row of a summary, as `as_published` does."""
+    return as_published(cell["published"], cell["published_spread"], cell["published_spread_kind"])
 
 
 def enumerated(names: Iterable[str]) -> str:
