@@ -84,6 +84,14 @@ def test_every_network_has_weights_and_names_their_normalisation():
         assert len(first.mean) == len(first.std) == 3
 
 
+def test_an_image_that_does_not_fit_is_refused_before_a_huge_network_is_drawn():
+    """632 million parameters, 2.5 GB: only their shapes are made."""
+    before = torch.get_rng_state()
+    with pytest.raises(UsageError, match="vit_h_14 does not accept images of 3 x 28 x 28"):
+        build_backbone("torchvision:name=vit_h_14", (3, 28, 28))
+    assert torch.equal(before, torch.get_rng_state())  # nothing was drawn
+
+
 def test_without_weights_images_are_as_they_are(network):
     backbone = built()
     backbone.network.load_state_dict(
@@ -111,10 +119,57 @@ def test_a_file_gives_its_features_for_normalised_images(network, tmp_path):
         torch.testing.assert_close(backbone(grey), backbone(grey.repeat(1, 3, 1, 1)))
 
 
-@pytest.mark.parametrize("key", ["state_dict", "model"])
-def test_a_file_may_hold_more_than_the_weights(network, tmp_path, key):
-    path = saved({key: network.state_dict(), "epoch": 3}, tmp_path / "w.pth")
-    assert torch.equal(built(weights=str(path)).network.conv1[0].weight, network.conv1[0].weight)
+def prefixed(state, prefix):
+    return {prefix + name: value for name, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"model": state, "epoch": 3},
+        lambda state: {"model": {"state_dict": state}, "optimizer": {"state": {}}},
+        lambda state: prefixed(state, "module."),
+        lambda state: {"state_dict": prefixed(state, "module.backbone."), "arch": "x"},
+        lambda state: prefixed(state, "backbone.") | {"head.weight": torch.ones(2)},
+        lambda state: prefixed(state, "_orig_mod.") | {"n_averaged": torch.tensor(1)},
+        lambda state: {k: v for k, v in prefixed(state, "a.").items() if ".fc." not in k},
+    ],
+    ids=[
+        "state_dict",
+        "model",
+        "nested",
+        "module",
+        "both",
+        "backbone",
+        "compiled",
+        "no classifier",
+    ],
+)
+def test_what_is_usual_around_the_weights_is_taken_off(network, tmp_path, around):
+    path = saved(around(network.state_dict()), tmp_path / "w.pth")
+    ours = built(weights=str(path)).network.state_dict()
+    assert ours
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in ours.items())
+
+
+def test_a_network_that_is_there_twice_is_not_chosen_by_chance(network, tmp_path):
+    state = prefixed(network.state_dict(), "student.") | prefixed(network.state_dict(), "teacher.")
+    path = saved(state, tmp_path / "w.pth")
+    with pytest.raises(DataError, match=r"2 times, below student\. and teacher\.; write one"):
+        built(weights=str(path))
+
+
+def test_weights_of_another_network_name_both_sides(tmp_path):
+    state = models.resnet18(weights=None).state_dict()
+    path = saved(prefixed(state, "module."), tmp_path / "w.pth")
+    with pytest.raises(DataError) as error:
+        built(weights=str(path))
+    said = str(error.value)
+    assert "conv1.0.weight is missing" in said
+    assert "The file has module.conv1.weight, module.bn1.weight" in said
+    assert "the network wants conv1.0.weight, conv1.1.weight" in said
+    assert "\n" not in said
 
 
 def test_a_file_of_another_number_of_classes(tmp_path):
@@ -182,7 +237,9 @@ def test_a_file_is_data_and_never_run(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "content", [[1], {"a": 1}, torch.ones(1)], ids=["list", "numbers", "tensor"]
+    "content",
+    [[1], {"a": 1}, torch.ones(1), {}, {1: torch.ones(1)}, {"model": {"a": 1}}],
+    ids=["list", "numbers", "tensor", "nothing", "names that are no text", "nested numbers"],
 )
 def test_a_file_of_something_else(tmp_path, content):
     with pytest.raises(DataError, match="holds no state dict"):
@@ -215,7 +272,7 @@ def test_weights_by_name_are_fetched_once_into_the_cache(
         backbone = built(weights="IMAGENET1K_V1")
         assert torch.equal(backbone.network.conv1[0].weight, network.conv1[0].weight)
         assert backbone.pretrained_on == ("imagenet",)
-        torch.testing.assert_close(backbone.mean.flatten(), MEAN)
+        torch.testing.assert_close(backbone.colours.mean.flatten(), MEAN)
         served.unlink(missing_ok=True)  # the second comes from the cache
     assert (cache / served.name).is_file()
     assert capsys.readouterr().out == ""  # standard output is for results
@@ -232,6 +289,16 @@ def test_another_hash_is_refused(network, cache, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="invalid hash value"):
         built(weights="IMAGENET1K_V1")
     assert not list(cache.glob("*.pth"))
+
+
+def test_a_file_in_the_cache_that_is_another_one_is_refused(network, cache):
+    """Torch checks what it downloads, and then trusts the name."""
+    name = models.get_model_weights(SMALL).IMAGENET1K_V1.url.rpartition("/")[2]
+    cache.mkdir(parents=True)
+    file = saved(network.state_dict(), cache / name)
+    with pytest.raises(DataError, match="is not the published file: its SHA-256 begins with"):
+        built(weights="IMAGENET1K_V1")
+    assert file.is_file()  # nothing is lost
 
 
 def test_no_net(cache, monkeypatch):

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
+from mlw_vision.colours import Normalise, colours
 from workbench import AtLeast, Backbone
 from workbench.functional import batch_norm
 
@@ -64,6 +65,7 @@ class Conv4(Backbone):
             "how many blocks, from the first, use no padding; 2 in the code of relation networks",
             AtLeast(0),
         ] = 0,
+        normalise: Normalise = "none",
     ):
         super().__init__()
         self.width = width
@@ -72,6 +74,8 @@ class Conv4(Backbone):
         self.strided = pooling != "max"
         self.pooled = pooled
         self.unpadded = unpadded
+        self.normalise = normalise
+        self.colours = colours(normalise, image_shape[0])
         inputs, *sides = image_shape
         blocks: list[nn.Module] = []
         for number in range(4):
@@ -89,6 +93,7 @@ class Conv4(Backbone):
         self.to(memory_format=torch.channels_last)  # twice as fast on a CPU
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.colours(x)
         x = self.blocks(x)  # (n, width, height / 16, width / 16), if all blocks halve the maps
         if self.pooling == "stride":
             return x.mean((-2, -1))

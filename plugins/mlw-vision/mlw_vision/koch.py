@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mlw_vision.colours import Normalise, colours
 from workbench import Backbone
 
 FILTERS = ((64, 10), (128, 7), (128, 4), (256, 4))  # number and side length
@@ -21,8 +22,10 @@ FILTERS = ((64, 10), (128, 7), (128, 4), (256, 4))  # number and side length
 class Koch(Backbone):
     """Four large convolutions, of Koch's siamese network: 9,216 features at 105 x 105."""
 
-    def __init__(self, image_shape: tuple[int, int, int]):
+    def __init__(self, image_shape: tuple[int, int, int], *, normalise: Normalise = "none"):
         super().__init__()
+        self.normalise = normalise
+        self.colours = colours(normalise, image_shape[0])
         inputs, height, width = image_shape
         layers: list[nn.Module] = []
         for outputs, kernel in FILTERS:
@@ -41,5 +44,5 @@ class Koch(Backbone):
         self.to(memory_format=torch.channels_last)  # faster on a CPU
 
     def forward(self, x: Tensor) -> Tensor:
-        maps: Tensor = self.layers(x)
+        maps: Tensor = self.layers(self.colours(x))
         return maps.flatten(1)  # (n, 256 * height * width)

@@ -4,14 +4,13 @@
     --backbone torchvision:name=resnet50,weights=/data/resnet50.pth,pretrained_on=imagenet
 
 A feature is the input of the last layer, the classifier. Torchvision's weights are downloaded once
-into the cache, and their hash is checked. A file holds a state dict as torch.save writes it, as a
-whole or under the key state_dict or model. It is read as data; code in it is never run. A file does
-not say what its weights were trained on: give `pretrained_on`.
+into the cache, and their hash is checked at each use. `mlw_vision.weights` says what a file may
+hold. A file does not say what its weights were trained on: give `pretrained_on`.
 
 Grey images are repeated as three channels. Colours are normalised as the weights need it: those of
-a file as torchvision's weights for the same network, and without weights not at all. Images are not
-resized: ask the data set for the size that the weights were trained on, `miniimagenet:size=224`.
-Attention networks (vit, maxvit) accept no other size.
+a file as torchvision's weights for the same network, and without weights not at all. `normalise`
+says otherwise. Images are not resized: ask the data set for the size that the weights were trained
+on, `miniimagenet:size=224`. Attention networks (vit, maxvit) accept no other size.
 
 Results with such a backbone cannot be compared with those of a backbone trained here from random
 weights: the data of the weights may include the classes of the test. docs/datasets.md says for
@@ -20,32 +19,25 @@ which data sets it does.
 
 from __future__ import annotations
 
-import re
-import sys
-from contextlib import redirect_stdout
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from mlw_vision.colours import Colours, colours
+from mlw_vision.weights import downloaded, load, read
 from workbench import Backbone
-from workbench.data import cache_folder
-from workbench.errors import DataError, UsageError
+from workbench.errors import UsageError
 
 NONE = "none"
 AUXILIARY = ("googlenet", "inception_v3")  # networks with additional classifiers for training
-# Names of densenet's layers in published files.
-OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")
 
 
 class Torchvision(Backbone):
     """A network of torchvision without its classifier: images in 0..1 to features `(n, dim)`."""
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -62,6 +54,11 @@ class Torchvision(Backbone):
             "what the weights of a file were trained on (imagenet, ...; several joined by +); "
             "known for torchvision's weights",
         ] = "",
+        normalise: Annotated[
+            Literal["auto", "none", "imagenet", "signed"],
+            "colours of the images: auto: as the weights need it; none: in 0..1; imagenet: "
+            "ImageNet's mean and standard deviation; signed: in -1..1",
+        ] = "auto",
     ):
         super().__init__()
         self.published = _published_weights(name)
@@ -72,35 +69,46 @@ class Torchvision(Backbone):
         if weights != NONE and not stated:
             stated = "unknown" if from_file else _origin(weights)
         self.pretrained_on = tuple(stated.split("+")) if stated else ()
-        self.network = _network(name, pretrained=weights != NONE)
-        self.classifier = _classifier(self.network)
-        self.network.set_submodule(self.classifier, nn.Identity())
-        mean, std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
-        if weights != NONE:
-            some_published = next(iter(self.published.values()))
-            transforms = self.published.get(weights, some_published).transforms()
-            mean = torch.tensor(transforms.mean).view(3, 1, 1)
-            std = torch.tensor(transforms.std).view(3, 1, 1)
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        self.normalise = normalise
+        self.colours = self._colours()
+        # On the meta device a network has shapes but no numbers: images of a shape that it does not
+        # accept are refused before gigabytes are drawn at random.
+        with torch.device("meta"):
+            self._build()
+            self.dim = self._dim(image_shape)
+        self._build()
         self.to(memory_format=torch.channels_last)  # faster on a CPU
-        self.dim = self._dim(image_shape)
 
     def first_weights(self) -> None:
         """Load the weights that were asked for. A run that is resumed or evaluated has its own."""
         if self.weights == NONE:
             return
         if self.weights in self.published:
-            state = _download(self.name, self.published[self.weights])
+            published = self.published[self.weights]
+            state = downloaded(self.name, published, _origin(self.weights))
         else:
-            state = _read(Path(self.weights).expanduser())
-        _load(self.network, state, self.classifier, f"{self.weights} for {self.name}")
+            state = read(Path(self.weights).expanduser())
+        load(self.network, state, self.classifier, f"{self.weights} for {self.name}")
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] == 1:
             x = x.expand(-1, 3, -1, -1)
-        features: Tensor = self.network((x - self.mean) / self.std)
+        features: Tensor = self.network(self.colours(x))
         return features.flatten(1)  # (n, dim)
+
+    def _build(self) -> None:
+        self.network = _network(self.name, pretrained=self.weights != NONE)
+        self.classifier = _classifier(self.network)
+        self.network.set_submodule(self.classifier, nn.Identity())
+
+    def _colours(self) -> nn.Module:
+        if self.normalise != "auto":
+            return colours(self.normalise, 3)  # grey images are repeated
+        if self.weights == NONE:
+            return nn.Identity()
+        some_published = next(iter(self.published.values()))
+        transforms = self.published.get(self.weights, some_published).transforms()
+        return Colours(tuple(transforms.mean), tuple(transforms.std))
 
     def _check_weights(self, pretrained_on: str) -> bool:
         """Return whether the weights come from a file. Raises `UsageError` for other words."""
@@ -125,9 +133,12 @@ class Torchvision(Backbone):
         Raises:
             UsageError: the network does not accept images of this shape.
         """
-        self.eval()
+        channels, height, width = image_shape
+        if channels == 1:
+            channels = 3  # as in `forward`
+        self.network.eval()
         try:
-            length = self(torch.zeros(1, *image_shape)).shape[1]
+            length = self.network(torch.zeros(1, channels, height, width)).flatten(1).shape[1]
         except (RuntimeError, ValueError, AssertionError) as error:
             shape = " x ".join(map(str, image_shape))
             reason = str(error).splitlines()[0]
@@ -135,7 +146,6 @@ class Torchvision(Backbone):
                 f"{self.name} does not accept images of {shape} ({reason}). "
                 "Use another size of the data set: NAME:size=224"
             ) from error
-        self.train()
         return length
 
 
@@ -182,95 +192,3 @@ def _classifier(network: nn.Module) -> str:
 def _origin(weights: str) -> str:
     """Return what torchvision's weights with this name were trained on."""
     return "instagram+imagenet" if "SWAG" in weights else "imagenet"
-
-
-def _download(name: str, weights: Any) -> dict[str, Tensor]:
-    """Return torchvision's weights from the cache or from the internet.
-
-    Raises:
-        DataError: they could not be downloaded; it says what to do without the internet.
-    """
-    folder = cache_folder() / "weights"
-    try:
-        with redirect_stdout(sys.stderr):  # standard output is for results
-            state: dict[str, Tensor] = weights.get_state_dict(
-                model_dir=str(folder),
-                check_hash=True,
-                progress=sys.stderr.isatty(),
-                map_location="cpu",
-                weights_only=True,
-            )
-    except Exception as error:  # of the network, the disk, or the content: there are many
-        raise DataError(
-            f"{weights.name} of {name} could not be downloaded from {weights.url} ({error}). "
-            f"Put that file into {folder}, or use --backbone torchvision:name={name},weights=FILE,"
-            f"pretrained_on={_origin(weights.name)}"
-        ) from error
-    return state
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """Return the state dict in a file. Raises `DataError` if there is none."""
-    if not path.is_file():
-        raise DataError(
-            f"There is no file {path} of weights. Write one by "
-            "torch.save(network.state_dict(), FILE)."
-        )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds
-        raise DataError(
-            f"{path} could not be read as weights ({type(error).__name__}). Write them by "
-            "torch.save(network.state_dict(), FILE). A whole network is code, which is not run."
-        ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict):
-            content = content.get(key, content)
-    if not _is_state_dict(content):
-        raise DataError(
-            f"{path} holds no state dict of names and tensors, as "
-            "torch.save(network.state_dict(), FILE) writes it."
-        )
-    return content
-
-
-def _is_state_dict(content: Any) -> TypeGuard[dict[str, Tensor]]:
-    if not isinstance(content, dict):
-        return False
-    return all(isinstance(value, Tensor) for value in content.values())
-
-
-def _load(network: nn.Module, state: dict[str, Tensor], classifier: str, whose: str) -> None:
-    """Load all weights except those of classifiers.
-
-    Args:
-        whose: what to call the weights in messages.
-
-    Raises:
-        DataError: they do not fit; it gives the first name that does not.
-    """
-    # In place: torch keeps the version of the format as an attribute of the dict.
-    for key in list(state):
-        value = state.pop(key)
-        new_key = OLD_NAMES.sub(r"\1\2", key)
-        if not new_key.startswith((f"{classifier}.", "aux", "AuxLogits.")):
-            state[new_key] = value
-    problems = _problems(network.state_dict(), state)
-    if problems:
-        others = len(problems) - 1
-        raise DataError(f"The weights {whose} do not fit: {problems[0]}, and {others} more.")
-    network.load_state_dict(state, strict=False)
-
-
-def _problems(own: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
-    """Return what is wrong with a state dict for a network whose own is `own`."""
-    missing = []
-    misshapen = []
-    for key, tensor in own.items():
-        if key not in state:
-            if not key.endswith("num_batches_tracked"):
-                missing.append(f"{key} is missing")
-        elif state[key].shape != tensor.shape:
-            misshapen.append(f"{key} is {tuple(state[key].shape)}, not {tuple(tensor.shape)}")
-    unexpected = [f"{key} is unexpected" for key in state if key not in own]
-    return missing + unexpected + misshapen

@@ -22,6 +22,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
+from mlw_vision.colours import Normalise, colours
 from mlw_vision.conv4 import normalisation
 from workbench import Backbone
 
@@ -45,34 +46,50 @@ class ResNet10(Backbone):
     """Four basic blocks: images in 0..1 to features `(n, 512)`."""
 
     def __init__(
-        self, image_shape: Shape, *, norm: Norm = "running", stem: Stem = "auto", pool: Pool = True
+        self,
+        image_shape: Shape,
+        *,
+        norm: Norm = "running",
+        stem: Stem = "auto",
+        pool: Pool = True,
+        normalise: Normalise = "none",
     ):
         super().__init__()
         self.norm = norm
         self.stem = stem
         self.pool = pool
+        self.normalise = normalise
+        self.colours = colours(normalise, image_shape[0])
         self.blocks, last_shape = _basic_blocks(image_shape, 1, norm, stem)
         self.maps_shape, self.dim = initialise(self, last_shape, pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        return features(self.blocks(x), self.pool)
+        return features(self.blocks(self.colours(x)), self.pool)
 
 
 class ResNet18(Backbone):
     """Eight basic blocks: images in 0..1 to features `(n, 512)`."""
 
     def __init__(
-        self, image_shape: Shape, *, norm: Norm = "running", stem: Stem = "auto", pool: Pool = True
+        self,
+        image_shape: Shape,
+        *,
+        norm: Norm = "running",
+        stem: Stem = "auto",
+        pool: Pool = True,
+        normalise: Normalise = "none",
     ):
         super().__init__()
         self.norm = norm
         self.stem = stem
         self.pool = pool
+        self.normalise = normalise
+        self.colours = colours(normalise, image_shape[0])
         self.blocks, last_shape = _basic_blocks(image_shape, 2, norm, stem)
         self.maps_shape, self.dim = initialise(self, last_shape, pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        return features(self.blocks(x), self.pool)
+        return features(self.blocks(self.colours(x)), self.pool)
 
 
 class Residual(nn.Module):

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mlw_vision.colours import Normalise, colours
 from mlw_vision.conv4 import normalisation
 from mlw_vision.resnet import (
     Norm,
@@ -55,6 +56,7 @@ class ResNet12(Backbone):
             "batches over which the rate of DropBlock grows; 0: full from the start",
             AtLeast(0),
         ] = 40_000,
+        normalise: Normalise = "none",
     ):
         super().__init__()
         self.norm = norm
@@ -62,6 +64,8 @@ class ResNet12(Backbone):
         self.drop = drop
         self.square = square
         self.ramp = ramp
+        self.normalise = normalise
+        self.colours = colours(normalise, image_shape[0])
         inputs, height, width = image_shape
         blocks: list[nn.Module] = []
         for outputs in (64, 160, 320, 640):
@@ -73,7 +77,7 @@ class ResNet12(Backbone):
         self.maps_shape, self.dim = initialise(self, (inputs, height, width), pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        return features(self.blocks(x), self.pool)
+        return features(self.blocks(self.colours(x)), self.pool)
 
     def _dropping(self, outputs: int) -> nn.Module:
         if self.drop == 0:
