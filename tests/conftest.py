@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 
+import hypothesis
 import pytest
 from hypothesis import settings
 
@@ -19,6 +20,9 @@ def pytest_configure(config):
     This comes before any test module is imported. Commands run in a subprocess inherit it.
     """
     os.environ["MLW_CACHE"] = tempfile.mkdtemp(prefix="mlw-tests-")
+    # A busy machine is not a wrong answer: no test of a property is timed.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
 
 
 def pytest_unconfigure(config):
