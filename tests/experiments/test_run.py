@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,12 @@ import pandas as pd
 import pytest
 import torch
 from frames import cell
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_runs import evaluated, plan_of, trained
 
 from workbench.errors import RunError
-from workbench.experiments.build import build_learner
+from workbench.experiments import build
+from workbench.experiments.build import build_learner, misfit
 from workbench.experiments.run import (
     Run,
     find_runs,
@@ -27,6 +29,7 @@ from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
 from workbench.results import frame as frames
 from workbench.tasks.splits import TrainingData
+from workbench.testing import tiny_data
 
 CPU = torch.device("cpu")
 
@@ -204,3 +207,65 @@ def test_runs_that_cannot_be_read_are_left_out_with_the_reason(data, tmp_path):
     assert "format 1 by workbench 0.0.9" in note
     with pytest.raises(RunError, match="format 1"):
         readable_runs(find_runs([old]), notes.append)
+
+
+def renamed_backbone(run, old, new):
+    """Write another backbone into run.toml, as a colleague's run folder may have it."""
+    text = (run.folder / "run.toml").read_text(encoding="utf-8")
+    assert old in text
+    (run.folder / "run.toml").write_text(text.replace(old, new), encoding="utf-8")
+    return Run(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        ("conv4:width=16", r"blocks.0.weight is \(8, 1, 3, 3\), not \(16, 1, 3, 3\), and"),
+        ("resnet10", "is missing, and"),
+    ],
+)
+def test_weights_are_judged_by_their_header_before_the_network_is_made(
+    data, tmp_path, backbone, message, monkeypatch
+):
+    run = renamed_backbone(trained(data, tmp_path), "conv4:width=8", backbone)
+    devices = []
+    monkeypatch.setattr(build, "build_backbone", recorded(build.build_backbone, devices))
+    with pytest.raises(RunError, match=message):
+        run.learner(data, CPU)
+    assert devices == ["meta"]  # shapes alone were made
+
+
+def recorded(function, devices):
+    def call(*arguments):
+        module = function(*arguments)
+        devices.append(next(module.parameters()).device.type)
+        return module
+
+    return call
+
+
+def test_a_huge_network_in_a_run_folder_is_refused_at_once(tmp_path):
+    """A vision transformer of 632 million parameters: 2.5 GB if it were made."""
+    data = tiny_data((3, 224, 224), classes=4, images=4)
+    huge = "torchvision:name=vit_h_14"
+    trained_run = trained(data, tmp_path, backbone="conv4:width=1", steps=0)
+    run = renamed_backbone(trained_run, "conv4:width=1", huge)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RunError, match=r"do not fit protonet as it is now: .* is missing"):
+        run.learner(data, CPU)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # KiB
+    assert grown < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "name", ["protonet", "maml", "imaml", "reptile", "baseline", "cnaps", "tim"]
+)
+def test_what_fits_is_not_refused(data, tmp_path, name):
+    plan = plan_of(data, name, backbone=None, init="none", steps=0)
+    learner = build_learner(plan, data)
+    path = tmp_path / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in learner.state_dict().items()}, path)
+    assert misfit(path, lambda: build_learner(plan, data)) == ""
+    norm = "norm=batch," if "norm=batch" in plan.backbone else ""
+    other = replace(plan, backbone=f"conv4:{norm}width=5")
+    assert "is" in misfit(path, lambda: build_learner(other, data))

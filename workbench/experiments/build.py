@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 from workbench.errors import PluginError, UsageError
 from workbench.experiments.plan import Plan
@@ -93,3 +95,45 @@ def _filled(name: str, target: type, available: Mapping[str, Any]) -> dict[str, 
             f"{', '.join(sorted(available))}; options of the user come after a * in the constructor"
         )
     return {key: available[key] for key in wanted}
+
+
+# --- whether weights fit
+
+
+def misfit(weights: Path, build: Callable[[], Learner]) -> str:
+    """Return the first difference between a file of weights and a learner, or "" if they fit.
+
+    A run folder of somebody else's may name any network. On torch's meta device a learner has
+    shapes but no numbers, and the header of a safetensors file has the shapes of its tensors. So
+    weights that do not fit are refused without the gigabytes and the minute of a large network.
+
+    It is also "" where this cannot be told without building the learner or reading the file.
+
+    Args:
+        weights: a safetensors file.
+        build: builds the learner on torch's default device.
+    """
+    try:
+        there = _shapes_in(weights)
+        with torch.device("meta"):
+            state = build().state_dict()
+    except Exception:  # a damaged file, or a constructor that reads numbers: torch raises many
+        return ""
+    wanted = {name: tuple(value.shape) for name, value in state.items()}
+    differences = []
+    for name, shape in wanted.items():
+        if name not in there:
+            differences.append(f"{name} is missing")
+        elif there[name] != shape:
+            differences.append(f"{name} is {there[name]}, not {shape}")
+    differences += [f"{name} is unexpected" for name in there if name not in wanted]
+    if not differences:
+        return ""
+    others = len(differences) - 1
+    return f"{differences[0]}, and {others} more" if others else differences[0]
+
+
+def _shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors in a safetensors file; only its header is read."""
+    with safe_open(path, "pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

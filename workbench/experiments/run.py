@@ -94,22 +94,29 @@ class Run:
         """
         from safetensors.torch import load_file
 
-        from workbench.experiments.build import build_learner
+        from workbench.experiments.build import build_learner, misfit
 
         if not self.finished:
             raise RunError(
                 f"{self.folder} is not trained to the end; run the command that began it again"
             )
         plan = replace(self.plan, options={**self.plan.options, **(options or {})})
+        weights = self.folder / WEIGHTS
+        difference = misfit(weights, lambda: build_learner(plan, data, seen=seen))
+        if difference:
+            raise self._unfit(plan, difference)
         learner = build_learner(plan, data, seen=seen).to(device)
         try:
-            learner.load_state_dict(load_file(self.folder / WEIGHTS, device=str(device)))
+            learner.load_state_dict(load_file(weights, device=str(device)))
         except Exception as error:  # safetensors and torch raise many
-            raise RunError(
-                f"The weights of {self.folder} do not fit {plan.algorithm} as it is now: "
-                f"{str(error).splitlines()[0]}; train again with --fresh"
-            ) from error
+            raise self._unfit(plan, str(error).splitlines()[0]) from error
         return learner.eval()
+
+    def _unfit(self, plan: Plan, reason: str) -> RunError:
+        return RunError(
+            f"The weights of {self.folder} do not fit {plan.algorithm} as it is now: {reason}; "
+            "train again with --fresh"
+        )
 
     def curve(self) -> pd.DataFrame:
         """Return train.csv, with what was trained and how it was validated in every row."""
