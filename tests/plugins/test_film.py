@@ -367,7 +367,8 @@ def test_the_published_numbers_of_meta_dataset_stand_beside_a_run_of_its_protoco
     numbers = published_numbers(entry)
     assert len(numbers) == 10
     domains = "ilsvrc_2012 omniglot aircraft cu_birds dtd quickdraw fungi vgg_flower"
-    condition = Condition(tuple(domains.split()), "omniglot", "meta-dataset", None, None)
+    test_on = "omniglot:channels=3,size=84,split=alphabets"
+    condition = Condition(tuple(domains.split()), test_on, "meta-dataset", None, None)
     found = matching_number(entry, {}, condition, backbone)
     assert found
     assert found.accuracy == {"film": 93.2, "cnaps": 91.7}[name]
@@ -385,6 +386,6 @@ def test_recipes_can_be_planned(recipe):
     }
     assert set(plans["film"].selects) == ({"film_lr", "film_steps"} if recipe == "quick" else set())
     assert plans["cnaps"].settings.train_protocol == (
-        "way-shot" if recipe == "quick" else "meta-dataset"
+        "way-shot" if recipe == "quick" else "meta-dataset:max_support=400,max_ways=40"
     )
     assert make_plan("cnaps", data, TrainingRequest(ways=5, shots=5)).init.algorithm == "baseline"

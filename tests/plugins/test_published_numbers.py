@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import pytest
+from places import SHARED
 
 from workbench.plugin.options import canonical_spec, convert_options, options_of, parse_spec
 from workbench.plugin.recipes import published_numbers
 from workbench.plugin.registry import registry
 
-TABLE = Path(__file__).parents[3] / "shared/reference/published-results.csv"
+TABLE = SHARED.parent / "reference" / "published-results.csv"
 NOT_HERE = ("wrn-28-10",)  # backbones of papers that the workbench does not have
 # The names of our data sets in the table of the literature, each after "Meta-Dataset:" too.
 NAMES = {

@@ -7,6 +7,7 @@ from workbench.experiments.build import build_learner
 from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.learning.evaluation import evaluate
 from workbench.learning.training import Training
+from workbench.plugin.options import parse_spec
 from workbench.plugin.recipes import RECIPES, Condition, matching_number, published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.source import Source
@@ -87,7 +88,7 @@ def test_recipes_can_be_planned_where_they_say(name, recipe):
     places = {("miniimagenet" if recipe == "paper" else "glyphs", 5, 1)}
     for number in published_numbers(find(name)):
         (train_on,) = number.trained_on
-        places.add((train_on, number.ways, number.shots))
+        places.add((parse_spec(train_on).name, number.ways, number.shots))
     for train_on, ways, shots in places:
         data = tiny_data(classes=20, images=24, name=train_on)
         plan = make_plan(name, data, TrainingRequest(ways, shots, recipe=recipe))
