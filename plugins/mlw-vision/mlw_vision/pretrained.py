@@ -138,7 +138,7 @@ class Torchvision(Backbone):
             channels = 3  # as in `forward`
         self.network.eval()
         try:
-            length = self.network(torch.zeros(1, channels, height, width)).flatten(1).shape[1]
+            features: Tensor = self.network(torch.zeros(1, channels, height, width)).flatten(1)
         except (RuntimeError, ValueError, AssertionError) as error:
             shape = " x ".join(map(str, image_shape))
             reason = str(error).splitlines()[0]
@@ -146,7 +146,7 @@ class Torchvision(Backbone):
                 f"{self.name} does not accept images of {shape} ({reason}). "
                 "Use another size of the data set: NAME:size=224"
             ) from error
-        return length
+        return features.shape[1]
 
 
 def _published_weights(name: str) -> dict[str, Any]:
