@@ -76,6 +76,13 @@ def test_the_rows_say_what_was_evaluated_on_what(data, tmp_path):
         assert set(frame[name]) == {value}, name
 
 
+@pytest.mark.parametrize("spec", ["nearest_pixel", "nearest_neighbor:space=pixels"])
+def test_a_method_without_a_network_has_no_backbone_and_no_parameters(data, tmp_path, spec):
+    frame = evaluated(trained(data, tmp_path, spec, init="none", steps=0), data)
+    assert set(frame["backbone"]) == {""}
+    assert set(frame["parameters"]) == {0}
+
+
 def test_a_run_that_is_not_handed_its_data_opens_them(data, tmp_path):
     run = trained(data, tmp_path)
     first = evaluated(run, data)

@@ -9,6 +9,7 @@ from learners import BY_BATCH, NARROW, tiny_learner
 from workbench import Learner
 from workbench.functional import one_hot
 from workbench.learning.evaluation import evaluate
+from workbench.learning.learner import scores
 from workbench.tasks.protocols.stream import Stream
 from workbench.tasks.source import Source
 from workbench.testing import tiny_data, tiny_source
@@ -178,3 +179,25 @@ def test_only_the_tasks_in_which_a_query_broke_down_are_marked():
 def test_scores_that_overflow_are_no_traceback():
     learner = tiny_learner("protonet:temperature=1e-44").eval()
     assert evaluate(learner, tiny_source(split="test"), 8).broken.all()
+
+
+@pytest.mark.parametrize("name", ["protonet", "maml"])
+@pytest.mark.parametrize("episodes", [1, 9])
+def test_warming_up_adapts_once_more_and_changes_no_number(name, episodes, monkeypatch):
+    learner, source = built(name), tiny_source(split="test")
+    stacks = []
+
+    def counted(learner, support, x):
+        stacks.append(len(x))
+        return scores(learner, support, x)
+
+    monkeypatch.setattr("workbench.learning.evaluation.scores", counted)
+    before = torch.get_rng_state()
+    cold = evaluate(learner, source, episodes)
+    count = len(stacks)
+    warm = evaluate(learner, source, episodes, warm_up=True)
+    assert len(stacks) == 2 * count + 1
+    assert stacks[count] == min(2, episodes)  # and only then the tasks that are timed
+    assert np.array_equal(cold.accuracy, warm.accuracy)
+    assert np.array_equal(cold.loss, warm.loss)
+    assert torch.equal(before, torch.get_rng_state())

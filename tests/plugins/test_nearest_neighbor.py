@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mlw_transfer.nearest_neighbor import NearestNeighbor
 from sklearn.neighbors import KNeighborsClassifier
 
+from workbench.errors import UsageError
 from workbench.experiments.build import build_learner
 from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.learning.evaluation import evaluate
@@ -44,6 +45,23 @@ def test_nearest_pixel_is_scikit_learns_nearest_neighbor():
         assert accuracy[number] == pytest.approx(
             theirs.score(task.query.x[0].flatten(1), task.query.y[0])
         )
+
+
+@pytest.mark.parametrize("typed", [None, "resnet10"])
+def test_nearest_pixel_has_no_network(typed):
+    data = tiny_data()
+    plan = make_plan("nearest_pixel", data, TrainingRequest(ways=3, shots=2, backbone=typed))
+    assert plan.backbone == ""
+    assert list(build_learner(plan, data).parameters()) == []
+    by_option = make_plan(
+        "nearest_neighbor:space=pixels", data, TrainingRequest(ways=3, shots=2, backbone=typed)
+    )
+    assert list(build_learner(by_option, data).parameters()) == []
+
+
+def test_features_need_a_backbone():
+    with pytest.raises(UsageError, match="needs a backbone; use space=pixels"):
+        NearestNeighbor(None)
 
 
 @settings(deadline=None, max_examples=40)

@@ -75,6 +75,7 @@ class TestPage:
             (99.99, "1.7 min"),
             (7200, "2.0 h"),
             (math.nan, NO_VALUE),
+            (0, NO_VALUE),  # of a method that trains nothing
         ],
     )
     def test_durations(self, seconds, words):

@@ -44,6 +44,7 @@ def build_learner(
         "image_shape": data.image_shape,
         "teachers": tuple(teachers),
         "seen": seen,
+        "backbone": None,
     }
     if plan.backbone:
         available["backbone"] = build_backbone(plan.backbone, data.image_shape)
@@ -130,7 +131,9 @@ def misfit(weights: Path, build: Callable[[], Learner]) -> str:
     if not differences:
         return ""
     others = len(differences) - 1
-    return f"{differences[0]}, and {others} more" if others else differences[0]
+    if others == 0:
+        return differences[0]
+    return f"{differences[0]}, and {others} more"
 
 
 def _shapes_in(path: Path) -> dict[str, tuple[int, ...]]:

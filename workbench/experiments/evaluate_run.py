@@ -164,7 +164,7 @@ def _evaluate(
         device=trained.device,
     )
     learner = trained.learner(selection.options)
-    result = trained.evaluate(learner, source, settings.episodes)
+    result = trained.evaluate(learner, source, settings.episodes, warm_up=True)
     measured = pd.DataFrame(
         {
             "task": result.task,
@@ -177,8 +177,11 @@ def _evaluate(
             "adapt_seconds": result.adapt_seconds,
         }
     )
+    parameters = sum(parameter.numel() for parameter in learner.parameters())
     shared = {
         **_plan_columns(trained),
+        # a method that compares pixels has no network, whatever backbone was asked for
+        "backbone": trained.run.plan.backbone if parameters else "",
         **_task_columns(tasks),
         "results_version": RESULTS_VERSION,
         "code": digest(sources),
@@ -189,7 +192,7 @@ def _evaluate(
         "selected_on": selection.selected_on,
         "calibration_error": result.calibration_error,
         "eval_seconds": result.seconds,
-        "parameters": sum(parameter.numel() for parameter in learner.parameters()),
+        "parameters": parameters,
     }
     return _in_all_rows(measured, shared)
 
@@ -207,7 +210,6 @@ def _plan_columns(trained: TrainedMethod) -> dict[str, Any]:
         "options": options_text(plan.typed),
         "all_options": options_text(dict(sorted(plan.options.items()))),
         "settings": options_text(asdict(plan.settings)),
-        "backbone": plan.backbone,
         "train_on": plan.data_label,
         "train_sets": plan.data,
         "train_fingerprint": trained.data.fingerprint,

@@ -39,7 +39,7 @@ class Plan:
     algorithm: str
     options: dict[str, Any]  # all of the algorithm's, defaults too
     typed: dict[str, str]  # those that the user typed after the name, settings too
-    backbone: str  # the spec without defaults; "" where the algorithm takes no backbone
+    backbone: str  # the spec without defaults; "" where the algorithm has no backbone
     data: tuple[str, ...]  # the specs of the training data sets
     settings: TrainSettings
     ways: int | None  # of the learner itself, where it has a fixed number
@@ -231,8 +231,11 @@ def _teachers(text: str, data: TrainingData, request: TrainingRequest) -> tuple[
 
 
 def _backbone(known: KnownAlgorithm, typed: str | None, recipe: str | None) -> str:
-    """Return the canonical spec: what the recipe says for a backbone, and over that the user."""
-    if "backbone" not in known.filled:
+    """Return the canonical spec: what the recipe says for a backbone, and over that the user.
+
+    A method whose recipe says `none` has no backbone, whatever the others of a comparison have.
+    """
+    if "backbone" not in known.filled or recipe == NONE:
         return ""
     wanted = typed or recipe
     if wanted is None:

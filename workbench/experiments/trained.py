@@ -27,5 +27,8 @@ class TrainedMethod:
     def learner(self, options: Mapping[str, Any] | None = None) -> Learner:
         return self.run.learner(self.data, self.device, seen=self.seen, options=options)
 
-    def evaluate(self, learner: Learner, source: Source, episodes: int) -> Evaluation:
-        return evaluate(learner, source, episodes, precision=self.run.plan.settings.precision)
+    def evaluate(
+        self, learner: Learner, source: Source, episodes: int, *, warm_up: bool = False
+    ) -> Evaluation:
+        precision = self.run.plan.settings.precision
+        return evaluate(learner, source, episodes, precision=precision, warm_up=warm_up)

@@ -65,6 +65,7 @@ def evaluate(
     stack: int | None = None,
     precision: str = "float32",
     table_bytes: int = TABLE_BYTES,
+    warm_up: bool = False,
 ) -> Evaluation:
     """Evaluate a learner on tasks 0 to episodes - 1 of a source.
 
@@ -74,6 +75,8 @@ def evaluate(
         stack: tasks adapted to at once; by default as many as suit the learner and the device.
         precision: of the networks, "float32" or "bfloat16".
         table_bytes: size of the largest table of embeddings to make.
+        warm_up: adapt to two tasks before any is timed; the first calls of a process load libraries
+            and choose kernels, which can take longer than hundreds of tasks.
     """
     began = time.perf_counter()
     if stack is None:
@@ -82,6 +85,8 @@ def evaluate(
     results = _Results()
     with _restored(learner), precision_context(precision, source.device):
         table = _embed_once(learner, source, stacks, table_bytes)
+        if warm_up:
+            _warm_up(learner, source, table, min(2, episodes))
         for rows in stacks:
             tasks = _embedded_tasks(learner, source, rows, table)
             predicted, seconds = _timed_scores(learner, tasks, source.device)
@@ -178,6 +183,13 @@ def _images_at_once(images: Tensor) -> int:
 
 
 # --- scores and results
+
+
+def _warm_up(learner: Learner, source: Source, table: _Table | None, count: int) -> None:
+    """Adapt to the first tasks and forget it, without drawing from torch's random state."""
+    with torch.random.fork_rng():
+        for rows in source.stacks(0, count, count):
+            _timed_scores(learner, _embedded_tasks(learner, source, rows, table), source.device)
 
 
 def _timed_scores(learner: Learner, tasks: Task, device: torch.device) -> tuple[Tensor, float]:

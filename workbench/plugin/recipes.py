@@ -11,7 +11,7 @@
     published = { accuracy = 98.8, source = "arXiv 1703.05175, table 1", protocol = "..." }
 
 `quick` takes minutes on two CPU cores; `paper` is what the authors did. Their keys are options of
-the algorithm, training settings, and `backbone`, a spec.
+the algorithm, training settings, and `backbone`, a spec, or "none" for a method without one.
 
 A recipe is merged from all tables that apply, later ones overriding earlier ones:
 

@@ -261,7 +261,8 @@ def _protocol(frame: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         lines.append(_condition_sentence(condition, rows))
     backbones = []
     for cell in records(table.drop_duplicates("method")):
-        backbones.append(f"{cell['method']} on {cell['backbone']}")
+        network = f"on {cell['backbone']}" if cell["backbone"] else "without one"
+        backbones.append(f"{cell['method']} {network}")
     lines.append(f"Backbones: {'; '.join(backbones)}.")
     transductive = list(table.loc[table["transductive"], "method"].unique())
     if transductive:
@@ -314,8 +315,8 @@ def _percent(fraction: float, spread: float) -> str:
 
 def _duration(seconds: float) -> str:
     """Return seconds in a unit that suits their size, with three figures."""
-    if pd.isna(seconds):
-        return NO_VALUE
+    if pd.isna(seconds) or seconds == 0:
+        return NO_VALUE  # of a method that trains nothing, there is no time
     # the limits are where three figures would round up to the next unit
     for limit, factor, unit in ((9.995e-4, 1e6, "µs"), (0.9995, 1e3, "ms"), (99.95, 1, "s")):
         if seconds < limit:

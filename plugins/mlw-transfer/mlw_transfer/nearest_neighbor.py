@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
+from workbench.errors import UsageError
 from workbench.functional import cosines, one_hot, squared_distances
 
 
@@ -30,7 +31,7 @@ class NearestNeighbor(Learner):
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: Backbone | None,
         *,
         space: Annotated[Literal["features", "pixels"], "what is compared"] = "features",
         distance: Annotated[
@@ -39,13 +40,15 @@ class NearestNeighbor(Learner):
         neighbors: Annotated[int, "k, how many of the nearest images vote", AtLeast(1)] = 1,
     ):
         super().__init__()
-        self.backbone = backbone
+        if space == "features" and backbone is None:
+            raise UsageError("nearest_neighbor:space=features needs a backbone; use space=pixels")
+        self.backbone = backbone if space == "features" else None
         self.space = space
         self.distance = distance
         self.neighbors = neighbors
 
     def embed(self, images: Tensor) -> Tensor:
-        if self.space == "pixels":
+        if self.backbone is None:
             return images.flatten(1)  # (n, channels * height * width)
         return self.backbone(images)  # (n, dim)
 
