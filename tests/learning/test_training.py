@@ -1,5 +1,6 @@
 """The training loop: what it reports, where it stops, and that it resumes bit for bit."""
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -198,3 +199,65 @@ def test_a_large_eps_shortens_the_steps_of_adam(optimizer):
     done = scripted([0.25], optimizer=optimizer, eps=0.25, lr=0.1, steps=1)
     list(done.steps())
     assert done.learner.weight.item() == pytest.approx(-0.05)
+
+
+class Averaging(Scripted):
+    """Keeps a running mean of its weight and a count of steps, and a count after each yield."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.register_buffer("average", torch.zeros(1))
+        self.register_buffer("count", torch.zeros(()))
+        self.returns = 0
+
+    def losses(self, source):
+        for loss in super().losses(source):
+            yield loss
+            self.returns += 1
+
+    def stepped(self):
+        self.average.lerp_(self.weight, 0.5)
+        self.count += 1
+
+
+def averaging(**settings):
+    chosen = TrainSettings(**{"validate_every": 0, "optimizer": "sgd", "lr": 1.0, **settings})
+    return Training(Averaging([1.0] * 24), tiny_source(), chosen)
+
+
+def test_stepped_follows_each_step():
+    done = averaging(steps=6, meta_batch=4, stack=1)
+    list(done.steps())
+    assert done.learner.count == 6
+    assert done.learner.returns == 23  # a yield is no place for it: four losses make one step
+    expected = 0.0
+    for step in range(1, 7):
+        expected = (expected - step) / 2  # the weight after so many steps of 1.0 is -step
+    assert done.learner.average.item() == expected
+
+
+def test_validation_sees_what_stepped_changed():
+    done = averaging(steps=4, meta_batch=1)
+    done.validate = lambda: seen.append(done.learner.count.item()) or 0.5
+    done.settings = replace(done.settings, validate_every=2)
+    seen = []
+    list(done.steps())
+    assert seen == [2, 4]
+
+
+def test_what_stepped_changed_is_resumed():
+    first, second, whole = (averaging(steps=4, meta_batch=1) for _ in range(3))
+    list(islice(first.steps(), 2))
+    second.load_state_dict(first.state_dict())
+    list(second.steps())
+    list(whole.steps())
+    assert second.learner.count == 4
+    assert same(weights_of(second), weights_of(whole))
+
+
+def test_best_weights_hold_what_stepped_changed():
+    accuracies = iter([0.9, 0.5])
+    done = averaging(steps=4, meta_batch=1, validate_every=2)
+    done.validate = lambda: next(accuracies)
+    list(done.steps())
+    assert done.learner.count == 2

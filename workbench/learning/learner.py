@@ -44,7 +44,8 @@ class Backbone(nn.Module):
 class Learner(nn.Module):
     """An algorithm that learns tasks. Three methods are the contract; flags say how to run it.
 
-    Everything that a training resumes from is in the module's state. A learner has no loop over
+    Everything that a training resumes from is in the module's state. What changes after an
+    optimiser step, such as averaged weights, changes in `stepped`. A learner has no loop over
     steps, no device, no seed, no logging and no path.
     """
 
@@ -97,8 +98,19 @@ class Learner(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must implement adapt(support)")
 
     def losses(self, source: Source) -> Iterator[Tensor]:
-        """Yield scalar losses; the training takes steps between them. They may end, or be none."""
+        """Yield scalar losses; the training takes steps between them. They may end, or be none.
+
+        Code after a `yield` has no fixed place: several losses can make one step, and after the
+        last step the iterator is left where it is. What follows a step belongs in `stepped`.
+        """
         raise NotImplementedError(f"{type(self).__name__} must implement losses(source)")
+
+    def stepped(self) -> None:
+        """Update what changes after a step of the optimiser, for instance averaged weights.
+
+        Called once after each step, without gradients, before validation and before the state is
+        saved. What it changes must be in the module's state: parameters or registered buffers.
+        """
 
     def parameter_groups(self) -> Iterable[dict[str, Any]]:
         """Return the groups for `torch.optim`; override to give parts their own learning rates."""

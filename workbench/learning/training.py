@@ -33,7 +33,8 @@ class StepReport(NamedTuple):
 class Training:
     """One training, at the step that it has reached.
 
-    Iterate `steps()`. Between two steps `state_dict()` holds everything needed to resume. After the
+    Iterate `steps()`. After each step of the optimiser the learner's `stepped()` is called, then the
+    step is validated. Between two steps `state_dict()` holds everything needed to resume. After the
     last step the learner is in eval mode and has the weights that `settings.keep` asks for.
 
     Args:
@@ -140,6 +141,8 @@ class Training:
         if self.optimizer:
             self.optimizer.step()
             self.optimizer.zero_grad()
+        with torch.no_grad():
+            self.learner.stepped()
         return loss
 
     def _accumulate(self, losses: Iterator[torch.Tensor]) -> float | None:
