@@ -37,7 +37,7 @@ ROOMS = {
         "version errors lazy progress storage",
         "plugin data tasks optimizers functional learning results experiments commands testing cli",
     ],
-    "workbench.plugin": ["hookspecs packages words options registry recipes"],
+    "workbench.plugin": ["hookspecs packages words options registry blame recipes"],
     "workbench.data": [
         "cache files dataset tables notes prepared image_folder download",
         "catalog opening inventory verification",
@@ -68,6 +68,9 @@ ROOMS = {
     ],
     "workbench.commands": [
         "keywords unknown arguments compare download evaluate load report train",
+    ],
+    "workbench.testing": [
+        "tiny watching elsewhere constructors backbones datasets adapting training learners"
     ],
     "workbench.cli": [
         "_show _lists _options _progress _results",

@@ -117,6 +117,10 @@ def test_a_damaged_folder_is_prepared_again(cache, damage):
     assert sorted(tables) == ["test", "train"]
 
 
+def given_shape(*shape):
+    return ImageClass("a", np.zeros((1, *shape), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
@@ -127,6 +131,10 @@ def test_a_damaged_folder_is_prepared_again(cache, damage):
         ),
         ([some("a", 0)], "The images of class a must be uint8"),
         ([ImageClass("a", np.zeros((1, 1, 2, 2)))], r"not float64 \(1, 1, 2, 2\)"),
+        ([ImageClass("a", [[0]])], "must be a numpy array, not list"),
+        ([given_shape(28, 28, 3)], r"a are \(28, 28, 3\): are the channels last\? .*transpose"),
+        ([given_shape(32, 24, 4)], "are the channels last"),
+        ([given_shape(28, 28, 1)], "are the channels last"),
     ],
 )
 def test_a_data_set_that_breaks_the_contract(cache, classes, message):
@@ -165,6 +173,12 @@ def test_hashes_of_images():
     assert hashes[0] == hashes[1] != hashes[3]
     assert hashes[2] == BLANK
     assert BLANK not in hashes[[0, 1, 3]]
+
+
+@pytest.mark.parametrize("shape", [(3, 28, 28), (1, 5, 3), (3, 4, 3), (64, 100, 1), (64, 1, 1)])
+def test_shapes_that_raise_no_question(shape, cache):
+    tables = prepare("it", Given({"train": [given_shape(*shape)]}), {})
+    assert tables["train"].images.shape[1:] == shape
 
 
 def test_progress_is_reported_after_each_class(cache):

@@ -8,6 +8,17 @@ from workbench.plugin.registry import registry
 from workbench.testing import check_backbone, check_dataset, check_learner
 
 SHAPES = {"koch": (1, 105, 105)}  # if 28 x 28 is too small
+SHORT = {  # the contract is the same with fewer steps per task, in less time
+    "anil": "anil:test_steps=2",
+    "baseline": "baseline:head_epochs=3",
+    "baselinepp": "baselinepp:head_epochs=3",
+    "finetune": "finetune:tune_epochs=2",
+    "imaml": "imaml:inner_steps=2,cg_steps=2",
+    "reptile": "reptile:test_steps=3",
+    "tim": "tim:head_steps=10",
+    "tsa": "tsa:adapt_steps=3",
+    "url": "url:adapt_steps=3",
+}
 OURS = ("mlw-vision", "mlw-metric", "mlw-optimization", "mlw-transfer", "mlw-crossdomain")
 
 
@@ -24,7 +35,7 @@ def test_there_is_something_to_check():
 
 @pytest.mark.parametrize("name", names("algorithms"))
 def test_algorithms_keep_the_contract(name):
-    check_learner(name)
+    check_learner(SHORT.get(name, name))
 
 
 @pytest.mark.parametrize("name", names("backbones"))

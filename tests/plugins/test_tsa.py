@@ -23,7 +23,8 @@ from workbench.plugin.recipes import published_numbers
 from workbench.plugin.registry import registry
 from workbench.tasks.source import Source
 from workbench.tasks.task import Examples
-from workbench.testing import SHAPE, check_learner, tiny_data, tiny_source
+from workbench.testing import check_learner, tiny_data, tiny_source
+from workbench.testing.tiny import SHAPE
 
 NARROW = "conv4:width=8"
 BACKBONES = [

@@ -174,16 +174,40 @@ def image_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 def _check_images(name: str, images: NDArray[Any], shape: tuple[int, ...]) -> None:
     """Raise `DataError` for images of a class that break the contract; `shape`: of those before."""
+    if not isinstance(images, np.ndarray):
+        raise DataError(
+            f"The images of class {name} must be a numpy array, not {type(images).__name__}."
+        )
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) == 0:
         raise DataError(
             f"The images of class {name} must be uint8 of shape (n > 0, channels, height, width), "
             f"not {images.dtype} {images.shape}."
         )
+    question = channels_question(images.shape[1:])
+    if question:
+        raise DataError(f"The images of class {name} are {images.shape[1:]}: {question}")
     if shape and images.shape[1:] != shape:
         raise DataError(
             f"The images of class {name} have shape {images.shape[1:]}, "
             f"those of the classes before it {shape}."
         )
+
+
+def channels_question(shape: tuple[int, ...]) -> str:
+    """Return a question if (channels, height, width) looks like (height, width, channels), or "".
+
+    Colour images are one, greyscale images only where the other two are equal: a signal of 64
+    channels may have a width of 1.
+    """
+    channels, height, width = shape
+    coloured = width in (3, 4) and channels > 4 and height > 4
+    grey = width == 1 and channels == height and channels > 4
+    if not coloured and not grey:
+        return ""
+    return (
+        f"are the channels last? The order is (channels, height, width), so they would have "
+        f"{channels} channels of {height} x {width} pixels; write images.transpose(0, 3, 1, 2)"
+    )
 
 
 def _check_groups(groups: Groups, split: str, names: list[str]) -> None:

@@ -33,9 +33,10 @@ class StepReport(NamedTuple):
 class Training:
     """One training, at the step that it has reached.
 
-    Iterate `steps()`. After each step of the optimiser the learner's `stepped()` is called, then the
-    step is validated. Between two steps `state_dict()` holds everything needed to resume. After the
-    last step the learner is in eval mode and has the weights that `settings.keep` asks for.
+    Iterate `steps()`. After each step of the optimiser the learner's `stepped()` is called, then
+    the step is validated. Between two steps `state_dict()` holds everything needed to resume.
+    After the last step the learner is in eval mode and has the weights that `settings.keep` asks
+    for.
 
     Args:
         validate: returns the learner's accuracy on validation tasks; None to train without.
