@@ -37,7 +37,7 @@ ROOMS = {
         "version errors lazy progress storage",
         "plugin data tasks optimizers functional learning results experiments commands testing cli",
     ],
-    "workbench.plugin": ["hookspecs packages words options registry blame recipes"],
+    "workbench.plugin": ["hookspecs packages words options sources registry blame recipes"],
     "workbench.data": [
         "cache files dataset tables notes prepared image_folder download",
         "catalog opening inventory verification",

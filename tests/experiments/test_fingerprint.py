@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-import types
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from registered import register
 from small_runs import plan_of
 
 from workbench.experiments import fingerprint
-from workbench.experiments.fingerprint import source_checksum, source_checksums
+from workbench.experiments.fingerprint import plugin_versions, source_checksum, source_checksums
 from workbench.experiments.run import run_folder
+from workbench.experiments.train_run import train_run
+from workbench.experiments.workspace import Workspace
+from workbench.plugin.sources import loaded_source
 from workbench.testing import tiny_data
 
 
@@ -107,43 +109,61 @@ def test_a_source_is_read_once_in_a_process(data, monkeypatch):
     assert sorted(read) == ["Baseline", "Conv4", "ProtoNet"]
 
 
-@pytest.mark.parametrize(
-    ("line", "file"),
-    [
-        ("from .rates import FAST", "rates.py"),
-        ("from shop.rates import FAST", "rates.py"),
-        ("import shop.rates", "rates.py"),
-        ("from . import rates", "rates.py"),
-        ("from shop import FAST", "__init__.py"),
-        ("def later():\n    from shop import rates", "rates.py"),
-        ("from .rates import FAST", "tables/__init__.py"),  # which rates.py imports
-    ],
-)
-def test_the_code_of_a_method_is_all_of_its_package_that_it_uses(line, file, tmp_path, monkeypatch):
-    files = {
-        "__init__.py": "FAST = 2",
-        "tables/__init__.py": "",
-        "rates.py": "import shop.tables\nFAST = 1",
-        "other.py": "",
-        "method.py": f"{line}\nimport json.decoder\nfrom workbench import Learner\n\n"
-        "class Method(Learner): pass\n",
-    }
-    for name, text in files.items():
-        (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "shop" / name).write_text(text)
+METHOD = """
+from workbench import Learner, query_loss
+from workbench.functional import class_means
+
+
+class Own(Learner):
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def embed(self, images):
+        return self.backbone(images)
+
+    def adapt(self, support):
+        return lambda x: x @ class_means(support).mT
+
+    def losses(self, source):
+        return (query_loss(self, tasks) for tasks in source.tasks())
+"""
+
+
+def test_an_edit_during_a_comparison_does_not_name_the_code_that_was_loaded(
+    data, tmp_path, monkeypatch
+):
+    file = tmp_path / "shelf" / "method.py"
+    file.parent.mkdir()
+    file.with_name("__init__.py").write_text("")
+    file.write_text(METHOD)
     monkeypatch.syspath_prepend(tmp_path)
-    for name in list(sys.modules):
-        if name.partition(".")[0] == "shop":  # of the case before
-            del sys.modules[name]
-    method = importlib.import_module("shop.method").Method
-    first = fingerprint._source_text(method)
-    assert "class Method" in first
-    (tmp_path / "shop" / "other.py").write_text("changed = True")
-    assert fingerprint._source_text(method) == first
-    (tmp_path / "shop" / file).write_text(f"{files[file]}\nchanged = True")
-    assert fingerprint._source_text(method) != first
+    monkeypatch.setattr("workbench.plugin.recipes._read", lambda _: {})
+    register(monkeypatch, "algorithms", "own", "shelf.method:Own")
+    plan = plan_of(data, "own")  # all cells are planned, and their classes loaded, before any runs
+    notes = []
+    workspace = Workspace(tmp_path / "runs", "cpu", note=notes.append)
+    first = train_run(plan, data, workspace)
+    assert notes == []
+    file.write_text(METHOD + "# edited while another cell was trained\n")
+    source_checksum.cache_clear()  # as for a class whose first cell comes after the edit
+    second = train_run(plan_of(data, "own", seed=1), data, workspace)
+    assert [Path(note.split()[0]) for note in notes] == [file]
+    assert "own is computed with the code as it was" in notes[0]
+    assert first.manifest.versions["tests"] == "1.0"
+    loaded_source.cache_clear()  # another process loads the new code
+    source_checksum.cache_clear()
+    third = train_run(plan, data, workspace)
+    assert third.folder != first.folder
+    assert second.folder not in (first.folder, third.folder)
+    assert len(notes) == 1
 
 
-def test_the_code_of_a_method_that_was_typed_is_its_name_at_least(monkeypatch):
-    monkeypatch.setitem(sys.modules, "prompt", types.ModuleType("prompt"))
-    assert fingerprint._source_text(type("Typed", (), {"__module__": "prompt"})) == "Typed"
+def test_the_versions_of_plugins_are_recorded(data):
+    plan = plan_of(data, "maml")
+    assert plugin_versions(plan) == {
+        "mlw-optimization": version("mlw-optimization"),
+        "mlw-vision": version("mlw-vision"),
+    }
+    plan = plan_of(tiny_data(name="glyphs"), "nearest_pixel", backbone=None)
+    assert plugin_versions(plan).keys() == {"mlw-transfer", "mlw-vision"}

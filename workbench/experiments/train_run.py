@@ -30,7 +30,7 @@ from workbench.experiments.earlier_runs import (
     pretrained_on,
     refuse_random_weights,
 )
-from workbench.experiments.fingerprint import RESULTS_VERSION
+from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since, plugin_versions
 from workbench.experiments.manifest import RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import CURVE, WEIGHTS, Run, finished_run, run_folder
@@ -58,6 +58,11 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
         RunError: the folder cannot be written.
     """
     out = workspace.out
+    for path in changed_since(plan):
+        workspace.note(
+            f"{path} changed after it was loaded: {plan.label} is computed with the code as it was"
+            " then; run the same command again to compute with the new code"
+        )
     device = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
     with writable(out), FileLock(out / f".{folder.name}.lock"):
@@ -210,6 +215,7 @@ def _manifest(
             "workbench": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
+            **plugin_versions(plan),
         },
         hardware={
             "device": str(device),

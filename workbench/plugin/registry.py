@@ -20,6 +20,7 @@ import pluggy
 
 from workbench.errors import PluginError, UnknownName, UsageError
 from workbench.plugin import hookspecs
+from workbench.plugin.sources import loaded_source
 
 if TYPE_CHECKING:
     import typer
@@ -53,16 +54,26 @@ class Registration:
         Raises:
             PluginError: the module cannot be imported or has no such class.
         """
+        loaded = self._loaded()
+        loaded_source(loaded)  # now, before an editor changes the file
+        return loaded
+
+    def _loaded(self) -> type[Any]:
         if isinstance(self.target, type):
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            loaded: type[Any] = getattr(importlib.import_module(module), attribute)
+            loaded = getattr(importlib.import_module(module), attribute)
         except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.full_name} names {self.target!r}, which cannot be imported: "
                 f"{_sentence(error)}; run: mlw --debug info {self.full_name}"
             ) from error
+        if not isinstance(loaded, type):
+            raise PluginError(
+                f"{self.full_name} names {self.target!r}, which is no class but "
+                f"{type(loaded).__name__}"
+            )
         return loaded
 
 
@@ -127,6 +138,13 @@ class Registry:
     def knows(self, kind: str, name: str) -> bool:
         """Return whether `find` would find a name."""
         return len(self._named(kind, name)) == 1
+
+    def plugin_of(self, registration: Registration) -> Plugin:
+        """Return the plugin that made a registration."""
+        for plugin in self.plugins:
+            if registration in plugin.entries:
+                return plugin
+        raise PluginError(f"no plugin registers {registration.full_name}")
 
     def _hint(self, kind: str) -> str:
         """Return what to run if a name of a kind is unknown."""

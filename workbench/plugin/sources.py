@@ -1,0 +1,123 @@
+"""The text of the modules that define a registered class, as it was when the class was loaded.
+
+An editor may change a file while a process computes with what it loaded before. So the text is read
+once, right after the import, and compared with the file later.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """The text that defines a class, and the files that it was read from."""
+
+    text: str
+    files: Mapping[Path, bytes]  # content of each
+
+    def changed_files(self) -> list[Path]:
+        """Return the files whose content is another by now, or that are gone."""
+        return [path for path, content in self.files.items() if _content(path) != content]
+
+
+@cache
+def loaded_source(target: type) -> SourceText:
+    """Return the text that defines a class, read once per process: when the class is loaded."""
+    return read_source(target)
+
+
+def read_source(target: type) -> SourceText:
+    """Return the text of the module that defines a class, and of modules of its package it uses."""
+    texts: dict[str, str] = {}
+    files: dict[Path, bytes] = {}
+    todo = [target.__module__]
+    while todo:
+        name = todo.pop()
+        if name in texts:
+            continue
+        spec = _spec(name)
+        texts[name] = _module_text(spec, name)
+        if spec and spec.origin and texts[name]:
+            files[Path(spec.origin)] = _content(Path(spec.origin))
+        todo += _used(name, texts[name], spec)
+    if not texts[target.__module__]:
+        return SourceText(_text_of_class(target), {})
+    return SourceText("\0".join(texts[name] for name in sorted(texts)), files)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _text_of_class(target: type) -> str:
+    """Return the text of a class that was typed in a notebook or at a prompt, if it has one."""
+    try:
+        return inspect.getsource(target)
+    except (OSError, TypeError):
+        return target.__qualname__
+
+
+def _module_text(spec: ModuleSpec | None, name: str) -> str:
+    if spec is None or not isinstance(spec.loader, InspectLoader):
+        return ""
+    try:
+        return spec.loader.get_source(name) or ""
+    except (ImportError, OSError):
+        return ""
+
+
+def _used(name: str, text: str, spec: ModuleSpec | None) -> list[str]:
+    """Return the modules of its own package that a module imports anywhere."""
+    package = name.partition(".")[0]
+    if spec is None or package == "workbench":  # RESULTS_VERSION speaks for the core
+        return []
+    try:
+        return _imports(text, package, spec.parent or "")
+    except SyntaxError:  # it was changed after it was imported
+        return []
+
+
+def _imports(text: str, package: str, parent: str) -> list[str]:
+    """Return the modules of a package that a text imports, at its top or later."""
+    used = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] == package:
+                    used.append(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), parent)
+            if origin.partition(".")[0] == package:
+                used += _modules_of(origin, node.names)
+    return used
+
+
+def _modules_of(origin: str, names: list[ast.alias]) -> list[str]:
+    """`from package import module` uses that module, not all that the package registers."""
+    used = []
+    for alias in names:
+        module = f"{origin}.{alias.name}"
+        if _spec(module):
+            used.append(module)
+        else:
+            used.append(origin)
+    return used
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    try:
+        return find_spec(name)
+    except (ModuleNotFoundError, ValueError):  # a name inside a module; or __main__
+        return None
