@@ -26,9 +26,9 @@ def place_of(error: BaseException) -> Place | None:
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
-        plugin = packages.get(module.partition(".")[0])
-        if plugin:
-            found = _place(plugin, frame.f_code.co_filename, line)
+        blamed = packages.get(module.partition(".")[0])
+        if blamed:
+            found = _place(blamed, frame.f_code.co_filename, line)
     return found
 
 

@@ -55,7 +55,7 @@ class Registration:
             PluginError: the module cannot be imported or has no such class.
         """
         loaded = self._loaded()
-        loaded_source(loaded)  # now, before an editor changes the file
+        loaded_source(loaded)  # type: ignore[arg-type] # now, before an editor changes the file
         return loaded
 
     def _loaded(self) -> type[Any]:

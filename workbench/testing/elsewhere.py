@@ -61,11 +61,11 @@ def move(learner: nn.Module) -> None:
 class _Tensor(Tensor):
     """Values in memory that say that they are elsewhere."""
 
-    values: Tensor
+    held: Tensor
 
     @staticmethod
     def __new__(cls: type[_Tensor], values: Tensor) -> _Tensor:
-        made: _Tensor = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: _Tensor = Tensor._make_wrapper_subclass(
             cls,
             values.size(),
             strides=values.stride(),
@@ -73,13 +73,13 @@ class _Tensor(Tensor):
             dtype=values.dtype,
             device=ELSEWHERE,
         )
-        made.values = values
+        made.held = values
         return made
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         return _run(operation, args, kwargs or {})
@@ -121,7 +121,7 @@ def _run(operation: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:
             f"{operation} gets a tensor of {tuple(near[0].shape)} on the CPU beside one of "
             f"{tuple(far[0].shape)} on the device"
         )
-    near_args, near_kwargs = tree_map_only(_Tensor, lambda tensor: tensor.values, (args, kwargs))
+    near_args, near_kwargs = tree_map_only(_Tensor, lambda tensor: tensor.held, (args, kwargs))
     device = kwargs.get("device")
     if device is not None:
         near_kwargs = {**near_kwargs, "device": torch.device("cpu")}

@@ -64,7 +64,8 @@ def seed_all(seed: int) -> None:
 
 def generators() -> tuple[Any, ...]:
     """Return the states of torch's, numpy's and Python's global generators."""
-    return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index, call-overload]
+    of_numpy = np.random.get_state(legacy=False)
+    return torch.get_rng_state().tolist(), str(of_numpy), random.getstate()
 
 
 def check_not_seeded(first: tuple[Any, ...], second: tuple[Any, ...], doing: str) -> None:
