@@ -41,7 +41,10 @@ def test_what_it_starts_from_is_trained_first_and_once(data, tmp_path):
         "protonet-tiny-3w2s",
     ]
     assert run.plan == plan_of(data, "protonet:init=baseline")
-    assert run.manifest.result.seconds_before == own.manifest.result.seconds > 0
+    before, first = run.manifest.result.before, own.manifest.result
+    assert before == (first.steps, first.images_seen, first.seconds)
+    assert min(before) > 0
+    assert run.manifest.result.all_steps == run.manifest.result.steps + first.steps
     still = trained(data, tmp_path, "protonet:init=baseline,steps=0")
     theirs, ours = weights(own, data), weights(still, data)
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())

@@ -12,6 +12,7 @@ from small_runs import plan_of, trained
 from workbench.errors import RunError
 from workbench.experiments.manifest import (
     FORMAT,
+    Effort,
     RunManifest,
     TrainingResult,
     read_manifest,
@@ -45,10 +46,13 @@ def test_what_is_written_comes_back(data, tmp_path):
         command="mlw train 'a b'",
         versions={"workbench": "0.1.0", "torch": "2.9"},
         hardware={"device": "cpu", "threads": 1},
-        result=TrainingResult(5, 1.25, 0.5, "best", 4, 0.875, ("classifier.bias",)),
+        result=TrainingResult(
+            5, 320, 1.25, Effort(2, 64, 0.5), "best", 4, 0.875, 1.5, ("classifier.bias",)
+        ),
     )
     assert read_again(manifest, tmp_path) == manifest
-    assert manifest.result.all_seconds == 1.75
+    result = manifest.result
+    assert (result.all_steps, result.all_images, result.all_seconds) == (7, 384, 1.75)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_plans_that_are_trained_first_come_back_whole(two, tmp_path):
 
 
 def test_without_validation_there_is_no_best_accuracy(data, tmp_path):
-    result = TrainingResult(5, 1.25, 0.0, "last", 5)
+    result = TrainingResult(5, 320, 1.25, Effort(), "last", 5)
     again = read_again(manifest_of(plan_of(data), result=result), tmp_path)
     assert again.result == result
     assert again.result.best_val_accuracy is None

@@ -90,8 +90,8 @@ def test_a_curve_says_on_what_was_validated(data, tmp_path):
 def spoil_format(folder):
     path = folder / "run.toml"
     text = path.read_text()
-    assert "format = 2" in text
-    path.write_text(text.replace("format = 2", "format = 99"))
+    assert "format = 3" in text
+    path.write_text(text.replace("format = 3", "format = 99"))
 
 
 @pytest.mark.parametrize(

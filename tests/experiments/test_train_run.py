@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -41,7 +43,7 @@ def test_a_finished_run_holds_all_that_is_promised(data, tmp_path):
     assert names == {"run.toml", "train.csv", "weights.safetensors"}
     assert run.folder.name.startswith("protonet-tiny-3w2s-")
     about = tomllib.loads((run.folder / "run.toml").read_text())
-    assert about["format"] == 2
+    assert about["format"] == 3
     assert about["plan"]["settings"]["train_ways"] == 8  # all classes, fewer than the recipe's 20
     assert about["versions"]["torch"] == torch.__version__
     assert about["result"]["steps"] == 6
@@ -49,7 +51,14 @@ def test_a_finished_run_holds_all_that_is_promised(data, tmp_path):
     assert list(curve["step"]) == [1, 2, 3, 4, 5, 6]
     assert curve["val_accuracy"].notna().tolist() == [False, True] * 3
     assert run.plan == plan_of(data, **SIX)
-    assert run.manifest.image_shape == (1, 16, 16)
+    manifest = run.manifest
+    assert manifest.image_shape == (1, 16, 16)
+    # 6 steps of one task: 8 ways, each with 2 shots and 5 queries
+    assert manifest.result.images_seen == 6 * 8 * 7
+    assert manifest.result.last_loss == curve["loss"].iloc[-1]
+    assert (manifest.plan.recipe, manifest.plan.recipe_steps) == ("quick", 400)
+    assert manifest.versions["mlw-metric"]
+    assert manifest.hardware["name"]
     assert not list(tmp_path.glob("**/*.part"))
 
 
@@ -63,6 +72,21 @@ def test_what_is_finished_is_not_trained_again_unless_asked(data, tmp_path):
     assert {progress.label for progress in reported} == {"protonet on tiny 3-way 2-shot"}
     assert {(progress.total, progress.unit) for progress in reported} == {(6, "steps")}
     assert "validation" in reported[1].detail
+
+
+def test_images_are_counted_over_interruptions(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    interrupted(data, tmp_path, 4, "baseline", **SIX)
+    result = trained(data, tmp_path, "baseline", **SIX).manifest.result
+    assert result.images_seen == 6 * 64  # batches of 64 images
+
+
+def test_the_recipe_is_written_but_does_not_make_another_run(data):
+    plan = plan_of(data)
+    assert (plan.recipe, plan.recipe_steps, plan.settings.steps) == ("quick", 400, 3)
+    other = replace(plan, recipe="paper", recipe_steps=7)
+    assert other == plan
+    assert run_folder(other, data, Path()) == run_folder(plan, data, Path())
 
 
 @pytest.mark.parametrize("name", ["protonet", "maml", "baseline"])

@@ -125,6 +125,7 @@ def test_a_source_continues_from_its_state():
     tasks, batches = second.tasks(), second.batches()
     assert all(torch.equal(next(tasks).query.x, x) for x in expected[0][2:])
     assert all(torch.equal(next(batches)[0], x) for x in expected[1][4:])
+    assert second.state_dict() == whole.state_dict()
 
 
 def test_batches_have_every_image_once_per_epoch_with_its_class():
@@ -257,7 +258,11 @@ def test_a_sweep_has_every_image_once_in_order_and_unchanged():
     assert torch.cat([y for _, y in batches]).tolist() == [row // 3 for row in range(30)]
     pixels = torch.cat([x for x, _ in batches])[:, 0, 0, 0]
     assert torch.equal(pixels, torch.tensor([1.0] * 12 + [11.0] * 18) / 255)
-    assert source.state_dict() == {"tasks_drawn": 0, "batches_drawn": 0}
+    assert source.state_dict() == {
+        "tasks_drawn": 0,
+        "batches_drawn": 0,
+        "images_drawn": 0,
+    }
 
 
 def test_domain_batches_share_the_batch_and_number_labels_from_0():
@@ -287,3 +292,4 @@ def test_domain_batches_continue_from_the_state():
 def test_a_domain_smaller_than_its_share_gives_all_its_images():
     source = two_domains(batch_size=60)
     assert [len(each.x) for each in next(source.domain_batches())] == [12, 18]
+    assert source.images_drawn == 30

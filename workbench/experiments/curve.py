@@ -28,6 +28,13 @@ class CurveWriter:
             self.loss_sum = 0.0
             self.losses = 0
 
+    @property
+    def last_loss(self) -> float | None:
+        """The mean training loss of the last row; None without steps."""
+        if not self.rows:
+            return None
+        return self.rows[-1][1]
+
     def write(self, path: Path) -> None:
         lines = ["step,loss,lr,seconds,val_accuracy"]
         for row in self.rows:

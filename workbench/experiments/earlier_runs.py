@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from workbench.errors import RunError
+from workbench.experiments.manifest import Effort
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import WEIGHTS, Run
 from workbench.learning.learner import Backbone, Learner, backbones
@@ -28,12 +29,17 @@ class EarlierRuns:
         return [self.init, *self.teachers]
 
     @property
-    def seconds(self) -> float:
-        """Training time of these runs and of those that they build on."""
-        total = 0.0
+    def effort(self) -> Effort:
+        """The steps, images and seconds of these runs and of those that they build on."""
+        total = Effort()
         for run in self.runs:
-            if run.manifest.result is not None:
-                total += run.manifest.result.all_seconds
+            result = run.manifest.result
+            if result is not None:
+                total = Effort(
+                    total.steps + result.all_steps,
+                    total.images + result.all_images,
+                    total.seconds + result.all_seconds,
+                )
         return total
 
     def load_teachers(self, data: TrainingData, device: torch.device) -> list[Learner]:

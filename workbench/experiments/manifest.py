@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbench.errors import RunError, UsageError
 from workbench.experiments.plan import Plan
@@ -18,7 +18,15 @@ from workbench.storage import write_toml
 from workbench.tasks.sampling import TaskShape
 
 MANIFEST = "run.toml"
-FORMAT = 2  # of the run folder
+FORMAT = 3  # of the run folder
+
+
+class Effort(NamedTuple):
+    """How much was trained."""
+
+    steps: int = 0
+    images: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -26,18 +34,30 @@ class TrainingResult:
     """How a finished training went."""
 
     steps: int
+    images_seen: int  # in training tasks or batches, with repetition; validation is not counted
     seconds: float
-    seconds_before: float  # of the trainings that this one builds on
+    before: Effort  # of the trainings that this one builds on
     kept: str  # which weights: "best" on validation, or "last"
     best_step: int
     best_val_accuracy: float | None = None  # in 0..1; None without validation
+    last_loss: float | None = None  # mean training loss of the last row of train.csv
     not_initialised: tuple[str, ...] = ()  # parameters that the run it starts from does not have
     notes: tuple[str, ...] = ()  # of the learner: what a user should know of how it went
 
     @property
     def all_seconds(self) -> float:
         """Seconds of this training and of those that it builds on."""
-        return self.seconds + self.seconds_before
+        return self.seconds + self.before.seconds
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of this training and of those that it builds on."""
+        return self.steps + self.before.steps
+
+    @property
+    def all_images(self) -> int:
+        """Images seen in this training and in those that it builds on."""
+        return self.images_seen + self.before.images
 
 
 @dataclass(frozen=True)
@@ -52,8 +72,8 @@ class RunManifest:
     parameters: int
     results_version: int
     command: str = ""  # "" where the training was started from Python
-    versions: Mapping[str, str] = field(default_factory=dict)
-    hardware: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)  # of python, libraries and plugins
+    hardware: Mapping[str, Any] = field(default_factory=dict)  # device, name, threads, platform
     result: TrainingResult | None = None  # None while training is not finished
 
 
@@ -107,6 +127,7 @@ def _from_table(table: Mapping[str, Any]) -> RunManifest:
     given["pretrained_on"] = tuple(table["pretrained_on"])
     if "result" in table:
         result = dict(table["result"])
+        result["before"] = Effort(*result["before"])
         result["not_initialised"] = tuple(result["not_initialised"])
         result["notes"] = tuple(result.get("notes", ()))
         given["result"] = TrainingResult(**result)

@@ -6,7 +6,7 @@ Precedence: the keys of the spec, then flags, then the recipe, then the defaults
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -48,11 +48,25 @@ class Plan:
     init: Plan | str = ""  # whose weights it starts from: what is trained first, or a run folder
     teachers: tuple[Plan | str, ...] = ()  # trained first, one for each training data set
     selects: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # values to choose among
+    # where the settings come from decides nothing: two plans that differ only in this are equal
+    recipe: str = field(default="", compare=False)
+    recipe_steps: int | None = field(default=None, compare=False)  # what recipe or default says
 
     @property
     def label(self) -> str:
         """The algorithm as typed: "maml:first_order=true"."""
         return str(Spec(self.algorithm, self.typed))
+
+    def decisive(self) -> dict[str, Any]:
+        """Return what decides the learner, in plain values, without where it comes from."""
+        values: dict[str, Any] = {}
+        for each in fields(self):
+            if each.compare:
+                values[each.name] = getattr(self, each.name)
+        values["settings"] = asdict(self.settings)
+        values["init"] = _decisive(self.init)
+        values["teachers"] = [_decisive(teacher) for teacher in self.teachers]
+        return values
 
     @property
     def data_label(self) -> str:
@@ -84,6 +98,12 @@ class Plan:
         if drawn is not None and drawn.ways is None:
             return drawn
         return WayShot(*self.validation)
+
+
+def _decisive(first: Plan | str) -> dict[str, Any] | str:
+    if isinstance(first, Plan):
+        return first.decisive()
+    return first
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,8 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
         init=_init(settings.init, data, before),
         teachers=_teachers(settings.teachers, data, before),
         selects=_selects(known, chosen),
+        recipe=request.recipe,
+        recipe_steps=recipe.get("steps", known.settings["steps"].default),
     )
     _check_training_tasks(plan, data)
     return plan

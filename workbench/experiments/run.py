@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,7 +190,7 @@ class Run:
 def run_folder(plan: Plan, data: TrainingData, out: Path) -> Path:
     """Return where the run of a plan is or will be."""
     covered = {
-        "plan": asdict(plan),
+        "plan": plan.decisive(),
         "data": data.fingerprint,
         "sources": source_checksums(plan),
         "results": RESULTS_VERSION,

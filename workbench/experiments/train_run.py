@@ -6,10 +6,7 @@ state, bit for bit.
 
 from __future__ import annotations
 
-import platform
-import shlex
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,9 +27,10 @@ from workbench.experiments.earlier_runs import (
     pretrained_on,
     refuse_random_weights,
 )
-from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since, plugin_versions
+from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since
 from workbench.experiments.manifest import RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
+from workbench.experiments.provenance import command, hardware, versions
 from workbench.experiments.run import CURVE, WEIGHTS, Run, finished_run, run_folder
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
@@ -44,7 +42,6 @@ from workbench.progress import Progress, Report
 from workbench.storage import write_file
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData
-from workbench.version import __version__
 
 STATE = "state.pt"
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
@@ -99,7 +96,7 @@ def _train(
     _steps(training, curve, run.folder, workspace.report, _progress_label(plan))
     if before.init is not None and training.steps_done == 0:
         refuse_random_weights(plan, learner, before.init, not_initialised)
-    result = _result(plan, training, before, not_initialised)
+    result = _result(plan, training, curve, before, not_initialised)
     result = replace(result, notes=tuple(learner.notes()))
     write_manifest(run.folder, replace(manifest, result=result))
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
@@ -199,9 +196,6 @@ def _earlier_run(earlier: Plan | str, data: TrainingData, workspace: Workspace) 
 def _manifest(
     plan: Plan, data: TrainingData, learner: Learner, before: EarlierRuns, device: torch.device
 ) -> RunManifest:
-    command = ""
-    if Path(sys.argv[0]).stem == "mlw":
-        command = shlex.join(["mlw", *sys.argv[1:]])
     return RunManifest(
         plan=plan,
         fingerprint=data.fingerprint,
@@ -210,40 +204,31 @@ def _manifest(
         pretrained_on=pretrained_on(learner, before),
         parameters=sum(parameter.numel() for parameter in learner.parameters()),
         results_version=RESULTS_VERSION,
-        command=command,
-        versions={
-            "workbench": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            **plugin_versions(plan),
-        },
-        hardware={
-            "device": str(device),
-            "name": _hardware(device),
-            "threads": torch.get_num_threads(),
-        },
+        command=command(),
+        versions=versions(plan),
+        hardware=hardware(device),
     )
 
 
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return platform.processor() or "cpu"
-
-
 def _result(
-    plan: Plan, training: Training, before: EarlierRuns, not_initialised: tuple[str, ...]
+    plan: Plan,
+    training: Training,
+    curve: CurveWriter,
+    before: EarlierRuns,
+    not_initialised: tuple[str, ...],
 ) -> TrainingResult:
     kept = "last"
     if plan.settings.keep == "best" and training.best_accuracy is not None:
         kept = "best"
     return TrainingResult(
         steps=training.steps_done,
+        images_seen=training.source.images_drawn,
         seconds=training.seconds,
-        seconds_before=before.seconds,
+        before=before.effort,
         kept=kept,
         best_step=training.best_step,
         best_val_accuracy=training.best_accuracy,
+        last_loss=curve.last_loss,
         not_initialised=not_initialised,
     )
 

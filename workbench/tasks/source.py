@@ -24,8 +24,8 @@ RESIDENT_BYTES = 16 * 2**30  # larger splits stay memory-mapped; only drawn imag
 class Source:
     """Rows of images with an index by class, and an endless supply of tasks and batches.
 
-    The source counts the tasks and batches that it yields. `state_dict` saves the counts, and
-    `load_state_dict` continues from them.
+    The source counts the tasks and batches that it yields, and the images in them. `state_dict`
+    saves the counts, and `load_state_dict` continues from them.
 
     With several domains, each task comes from one of them, drawn uniformly. The rows of all domains
     are numbered consecutively, and so are their classes.
@@ -75,6 +75,7 @@ class Source:
         self.augment = augment
         self.tasks_drawn = 0
         self.batches_drawn = 0
+        self.images_drawn = 0  # in those tasks and batches, with repetition
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def stacks(self, first: int, count: int, stack: int | None = None) -> Iterator[Rows]:
@@ -115,7 +116,9 @@ class Source:
         """Yield stacks of tasks without end, from the current count on."""
         while True:
             rows = Rows.join(list(self.stacks(self.tasks_drawn, self.stack)))
-            self.tasks_drawn += self.stack  # before the yield: the caller may not come back
+            # counted before the yield: the caller may not come back
+            self.tasks_drawn += self.stack
+            self.images_drawn += rows.support.size + rows.query.size
             yield self.task(rows)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -133,6 +136,7 @@ class Source:
         while True:
             index = _batch(order_of, self.batches_drawn, size, rows)
             self.batches_drawn += 1
+            self.images_drawn += len(index)
             yield self._images(index), labels[torch.from_numpy(index)].to(self.device)
 
     def domain_batches(self) -> Iterator[list[Examples]]:
@@ -154,6 +158,7 @@ class Source:
             for number, rows in enumerate(domain_rows):
                 within = _batch(orders[number], batch, min(share, rows), rows)
                 index = within + self.offsets[number]
+                self.images_drawn += len(index)
                 y = labels[torch.from_numpy(index)].to(self.device) - int(first_class[number])
                 examples.append(Examples(self._images(index), y, self.classes[number]))
             yield examples
@@ -172,13 +177,18 @@ class Source:
             yield as_floats(self.gather(index)), labels[torch.from_numpy(index)].to(self.device)
 
     def state_dict(self) -> dict[str, int]:
-        """Return the numbers of tasks and batches that were yielded."""
-        return {"tasks_drawn": self.tasks_drawn, "batches_drawn": self.batches_drawn}
+        """Return the numbers of tasks and batches that were yielded, and of images in them."""
+        return {
+            "tasks_drawn": self.tasks_drawn,
+            "batches_drawn": self.batches_drawn,
+            "images_drawn": self.images_drawn,
+        }
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Continue from saved numbers. Iterators made before must be made again."""
         self.tasks_drawn = state["tasks_drawn"]
         self.batches_drawn = state["batches_drawn"]
+        self.images_drawn = state["images_drawn"]
 
     def _examples(self, index: Numbers, y: Numbers, ways: int, table: Tensor | None) -> Examples:
         """Return the examples of a stack from row numbers and labels, `(tasks, n)` each."""
