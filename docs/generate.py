@@ -78,6 +78,13 @@ One row per method, test and pair of training data: `workbench.results.summary.t
 One row per recorded step of a run: `workbench.experiments.run.learning_curves`.
 
 {curves}
+
+## Runs
+
+One row per run, for the section "How to repeat" of the page:
+`workbench.experiments.reported.evaluations_of`.
+
+{runs}
 """
 
 
@@ -184,6 +191,7 @@ def frames_page() -> str:
         differences=frame.describe(frame.DIFFERENCES),
         trainings=frame.describe(frame.TRAININGS),
         curves=frame.describe(frame.CURVES),
+        runs=frame.describe(frame.RUNS),
     )
 
 

@@ -64,7 +64,7 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "workspace algorithm training_tasks plan build fingerprint manifest run reported curve",
-        "provenance",
+        "provenance effort",
         "earlier_runs train_run trained selection evaluate_run cells compare",
     ],
     "workbench.commands": [

@@ -6,6 +6,7 @@ import base64
 import math
 import re
 
+import pandas as pd
 import pytest
 from frames import Page, cell, frame_of
 
@@ -43,6 +44,24 @@ class TestPage:
         ):
             assert said in words
         assert parsed.tags.count("img") == 2  # no curves were given
+
+    def test_says_how_to_repeat_it(self, frame):
+        runs = pd.DataFrame({"run": frame["run"].unique()})
+        runs = runs.assign(command="mlw compare <b>", seed=0, hardware="cpu, 2 threads")
+        runs["versions"] = "workbench 1.0, torch 2.9"
+        words = "".join(Page(html_page(frame, runs=runs)).words)
+        assert "How to repeat" in words
+        assert "mlw compare <b> trained protonet, maml:lr=0.1 and baseline." in words
+        assert "Trained on: cpu, 2 threads." in words
+        assert "Versions: workbench 1.0, torch 2.9." in words
+        assert "Recipe quick: protonet, maml:lr=0.1 and baseline." in words
+        words = "".join(Page(html_page(frame, runs=runs.assign(command=""))).words)
+        assert "protonet, maml:lr=0.1 and baseline: trained from Python" in words
+
+    def test_says_how_long_was_trained(self, frame):
+        table = "".join(Page(html_page(frame.assign(steps=123_456, images=7_654_321))).words)
+        for said in ("Steps", "123,456", "Images seen", "7,654,321"):
+            assert said in table
 
     def test_does_not_call_a_winner_that_the_tasks_do_not_show(self):
         words = "".join(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from frames import Page, cell, frame_of
 
@@ -119,3 +121,27 @@ def test_the_legend_says_for_which_cells_a_choice_holds(chosen, said):
     assert words == " ".join(f"† test-time options: {line}" for line in said).replace(
         " (", f"{chosen_on} ("
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"steps": 1000, "recipe_steps": 1000}, []),
+        ({"steps": 2000, "recipe_steps": 1000}, []),
+        ({"steps": 100, "recipe_steps": None}, []),
+        (
+            {"steps": 100, "recipe_steps": 1000, "recipe": "paper"},
+            ["§ trained for 100 steps, and the paper recipe says 1,000 (a)"],
+        ),
+        ({"train_loss": 0.4, "chance_loss": 1.609}, []),
+        ({"train_loss": 1.4, "chance_loss": 1.609}, []),
+        ({"train_loss": math.nan, "chance_loss": 1.609}, []),
+        ({"train_loss": 1.4}, []),
+        (
+            {"train_loss": 4.9, "chance_loss": 5.07},
+            ["¶ training loss 4.90 at the end, and guessing has 5.07 (a)"],
+        ),
+    ],
+)
+def test_trainings_that_are_too_short_are_marked(given, words):
+    assert legend(summary(cell("a", [0.5, 0.6], **given))) == words

@@ -45,8 +45,8 @@ def report(
     given = checked(named, KNOWN, needed="runs")
     tell = given.get("note", say_nothing)
     found = readable_runs(find_runs(given["runs"]), tell)
-    frame, curves = evaluations_of(found, tell)
-    page = html_page(frame, curves, given.get("baseline", ()))
+    frame, curves, about = evaluations_of(found, tell)
+    page = html_page(frame, curves, given.get("baseline", ()), about)
     place = given.get("out", Path("report.html"))
     with writable(place.absolute().parent):
         place.write_text(page, encoding="utf-8")

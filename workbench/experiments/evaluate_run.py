@@ -15,6 +15,7 @@ import pandas as pd
 from workbench.data.download.manifest import overlap
 from workbench.data.opening import OpenDataset
 from workbench.errors import RunError, UsageError
+from workbench.experiments.effort import effort_columns
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import EVALUATIONS, Run, learned_from, named_runs
@@ -186,6 +187,7 @@ def _evaluate(
         "results_version": RESULTS_VERSION,
         "code": digest(sources),
         **_provenance_columns(trained, tasks),
+        **effort_columns(trained.run, trained.data),
         "transductive": learner.transductive,
         "oracle": learner.oracle,
         "selected": selection.selected,
@@ -236,14 +238,10 @@ def _provenance_columns(trained: TrainedMethod, tasks: EvaluationTasks) -> dict[
     overlapping = ""
     if manifest.pretrained_on:
         overlapping = overlap(tasks.dataset.overlaps, manifest.pretrained_on)
-    seconds = 0.0
-    if manifest.result is not None:
-        seconds = manifest.result.all_seconds
     parts = [*trained.data.parts, *parts_of([tasks.dataset])]
     return {
         "pretrained_on": manifest.pretrained_on,
         "overlap": overlapping,
-        "train_seconds": seconds,
         "run": trained.run.folder.name,
         "parts": tuple(dict.fromkeys(parts)),
     }

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from workbench.errors import RunError
 from workbench.experiments.run import WEIGHTS, Run
-from workbench.results.frame import CONDITION, METHOD
+from workbench.results.frame import CONDITION, METHOD, RUNS, names_of, typed
 
 
-def evaluations_of(
-    runs: Sequence[Run], note: Callable[[str], None]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows to report, one per test task, and the learning curves of their runs.
+class Reported(NamedTuple):
+    """The frames that a report shows."""
+
+    tasks: pd.DataFrame
+    curves: pd.DataFrame
+    runs: pd.DataFrame
+
+
+def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported:
+    """Return the rows to report, one per test task, and of their runs the curves and commands.
 
     Of a run and its copy, and of a method that was trained twice in the same way, one is taken.
     The column `run` has the name of the folder, or its path where two folders have one name.
@@ -27,8 +34,11 @@ def evaluations_of(
     """
     named = _named(runs)
     frame = _newest(named, _evaluations(named, note), note)
-    curves = [named[name].curve().assign(run=name) for name in frame["run"].unique()]
-    return frame, pd.concat(curves, ignore_index=True)
+    names = frame["run"].unique()
+    curves = [named[name].curve().assign(run=name) for name in names]
+    about = [{**named[name].repeat(), "run": name} for name in names]
+    table = typed(pd.DataFrame(about, columns=names_of(RUNS)), RUNS)
+    return Reported(frame, pd.concat(curves, ignore_index=True), table)
 
 
 def _named(runs: Sequence[Run]) -> dict[str, Run]:

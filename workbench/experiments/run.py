@@ -136,6 +136,21 @@ class Run:
             frame[["val_ways", "val_shots"]] = pd.NA
         return typed(frame, CURVES)
 
+    def repeat(self) -> dict[str, Any]:
+        """Return by what the run was trained, with the columns of `RUNS`."""
+        manifest = self.manifest
+        machine = manifest.hardware
+        hardware = [str(machine.get(name, "")) for name in ("device", "name", "platform")]
+        threads = machine.get("threads", "?")
+        versions = [f"{name} {version}" for name, version in manifest.versions.items()]
+        return {
+            "run": self.folder.name,
+            "command": manifest.command,
+            "seed": self.plan.seed,
+            "hardware": ", ".join([*filter(None, hardware), f"threads: {threads}"]),
+            "versions": ", ".join(versions),
+        }
+
     def evaluations(self, note: Callable[[str], None] = say_nothing) -> pd.DataFrame:
         """Return the rows of all evaluations, one per task.
 

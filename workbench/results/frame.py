@@ -80,6 +80,15 @@ _MEASURED = (
     Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
 )
 
+_EFFORT = (
+    Column("recipe", "text", "", "recipe that the settings are from; empty: none"),
+    Column("steps", "integer", "", "training steps, earlier stages included"),
+    Column("recipe_steps", "optional integer", "", "those that the recipes ask for, or unknown"),
+    Column("images", "integer", "", "images seen in training, each as often as seen"),
+    Column("train_loss", "number", "", "training loss at the end; NaN: no steps of its own"),
+    Column("chance_loss", "number", "nats", "cross-entropy of guessing in training; NaN: unknown"),
+)
+
 _FLAGS = (
     Column("episodic", "flag", "", "training draws tasks"),
     Column("transductive", "flag", "", "the queries of a task are classified together"),
@@ -127,6 +136,7 @@ RECORDED = (
     Column("support", "integer", "", "support images of this task"),
     Column("broken", "flag", "", "the method broke down: scores are not finite; they are wrong"),
     *_MEASURED,
+    *_EFFORT,
     *_FLAGS,
     Column("selected", "text", "", "options chosen at test time; empty: nothing to choose"),
     _SELECTED_ON,
@@ -158,6 +168,7 @@ SUMMARY = (
     Column("to_baseline", "number", "-1..1", "mean paired difference to it; NaN: no baseline"),
     Column("to_baseline_interval", "number", "0..1", "half-width, as above; NaN: the baseline"),
     *_MEASURED[1:],
+    *_EFFORT,
     *_FLAGS,
     Column("selected", "texts", "", "options chosen at test time; several if seeds differ"),
     _SELECTED_ON,
@@ -201,6 +212,14 @@ CURVES = (
     Column("val_shots", "optional integer", "", "support images per class; missing: they vary"),
 )
 
+RUNS = (
+    Column("run", "text", "", "name of the run folder"),
+    Column("command", "text", "", "command that trained it; empty: it was trained from Python"),
+    Column("seed", "integer", "", "seed of the training"),
+    Column("hardware", "text", "", "device, threads and platform"),
+    Column("versions", "text", "", "of Python, libraries and plugins"),
+)
+
 
 def names_of(columns: Sequence[Column]) -> list[str]:
     """Return the names of columns."""
@@ -211,6 +230,7 @@ METHOD = names_of(_METHOD)
 CONDITION = names_of(_CONDITION)
 TEST = names_of(_TEST)
 MEASURED = names_of(_MEASURED)
+EFFORT = names_of(_EFFORT)
 FLAGS = names_of(_FLAGS)
 PUBLISHED = names_of(_PUBLISHED)
 

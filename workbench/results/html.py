@@ -69,6 +69,7 @@ tbody th span { position: sticky; left: .7rem }
 @media (max-width: 40rem) {
   th, td { padding: .35rem .4rem } td:first-child { min-width: 8rem; max-width: 12rem }
 }
+code { overflow-wrap: anywhere; background: var(--soft) }
 .source { min-width: 12rem } .best { font-weight: 600 }
 small { display: block; font-weight: 400; white-space: normal }
 img { display: block; max-width: 100%; height: auto }
@@ -85,7 +86,10 @@ BODY
 
 
 def html_page(
-    frame: pd.DataFrame, curves: pd.DataFrame | None = None, baseline: Sequence[str] = ()
+    frame: pd.DataFrame,
+    curves: pd.DataFrame | None = None,
+    baseline: Sequence[str] = (),
+    runs: pd.DataFrame | None = None,
 ) -> str:
     """Return one HTML page that needs no other file: answers, tables, figures and the protocol.
 
@@ -93,6 +97,7 @@ def html_page(
         frame: a tasks frame.
         curves: as for `curves_figure`; if omitted, the page has no learning curves.
         baseline: as for `heatmap_figure`, which is shown if there are several data sets.
+        runs: a frame with the columns `RUNS`; if omitted, the page does not say how to repeat it.
 
     Raises:
         UnknownName, WorkbenchError: as for `summary`.
@@ -112,6 +117,8 @@ def html_page(
     if curves is not None and len(curves):
         blocks += _curves_section(curves, frame)
     blocks += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
+    if runs is not None:
+        blocks += _repeat_section(frame, runs)
     return _PAGE.replace("BODY", "\n".join(blocks))
 
 
@@ -236,6 +243,8 @@ def _html_cells(cell: Mapping[str, Any]) -> dict[str, str]:
         "Calibration error, %": decimal(100 * cell["calibration_error"], 1),
         "Loss": decimal(cell["loss"], 3),
         "Training": _duration(cell["train_seconds"]),
+        "Steps": f"{cell['steps']:,}",
+        "Images seen": f"{cell['images']:,}",
         "Adaptation per task": _duration(cell["adapt_seconds"]),
         "Parameters": f"{cell['parameters']:,}",
     }
@@ -287,6 +296,30 @@ def _condition_sentence(condition: Mapping[str, Any], rows: pd.DataFrame) -> str
         f"tasks for every method; trained on {condition['train_on']}, training {noun} "
         f"{enumerated(seeds)}."
     )
+
+
+def _repeat_section(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Return by which commands, on what and with which versions the runs were trained."""
+    method_of_run = dict(zip(frame["run"], frame["method"], strict=True))
+    runs = runs[runs["run"].isin(list(method_of_run))]
+    runs = runs.assign(method=runs["run"].map(method_of_run))
+    lines = []
+    for command, group in runs.groupby("command", sort=False):
+        names = enumerated(dict.fromkeys(group["method"]))
+        if command:
+            lines.append(f"<code>{escape(str(command))}</code> trained {escape(names)}.")
+        else:
+            lines.append(f"{escape(names)}: trained from Python; run.toml has all settings.")
+    facts = []
+    for heading, name in (("Trained on", "hardware"), ("Versions", "versions")):
+        for words in runs[name].unique():
+            facts.append(f"{heading}: {words}.")
+    for recipe, group in frame.groupby("recipe", sort=False):
+        if recipe:
+            facts.append(f"Recipe {recipe}: {enumerated(group['method'].unique())}.")
+    folders = f"The settings are in run.toml of these folders: {enumerated(runs['run'])}."
+    items = "".join(f"<li>{line}</li>" for line in lines)
+    return ["<h2>How to repeat</h2>", f"<ul>{items}</ul>", _list(facts), _note(folders)]
 
 
 def _image(figure: Figure, text: str) -> str:

@@ -12,6 +12,8 @@ from workbench.results.wording import enumerated
 
 Cell = Mapping[Any, Any]  # a row of the summary
 
+NEAR = 0.1  # of the loss of guessing: nothing was learned if a training ends within this share
+
 
 def _transductive(cell: Cell) -> str:
     if not cell["transductive"]:
@@ -58,6 +60,22 @@ def _broken(cell: Cell) -> str:
     )
 
 
+def _short(cell: Cell) -> str:
+    if cell["recipe_steps"] is None or cell["steps"] >= cell["recipe_steps"]:
+        return ""
+    return (
+        f"trained for {cell['steps']:,} steps, and the {cell['recipe']} recipe says "
+        f"{cell['recipe_steps']:,}"
+    )
+
+
+def _learned_nothing(cell: Cell) -> str:
+    loss, chance = cell["train_loss"], cell["chance_loss"]
+    if not abs(loss - chance) <= NEAR * chance:  # so where one is unknown
+        return ""
+    return f"training loss {loss:.2f} at the end, and guessing has {chance:.2f}"
+
+
 # By sign, the words for a cell; empty where the sign does not apply.
 MARKS: dict[str, Callable[[Cell], str]] = {
     "*": _transductive,
@@ -66,6 +84,8 @@ MARKS: dict[str, Callable[[Cell], str]] = {
     "°": _pretrained,
     "!": _overlap,
     "#": _broken,
+    "§": _short,
+    "¶": _learned_nothing,
 }
 
 

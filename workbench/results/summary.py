@@ -17,6 +17,7 @@ from workbench.errors import UnknownName
 from workbench.results.baselines import baselines
 from workbench.results.frame import (
     DIFFERENCES,
+    EFFORT,
     FLAGS,
     MEASURED,
     METHOD,
@@ -106,8 +107,9 @@ def _over_seeds(cell: pd.DataFrame) -> dict[str, Any]:
         row[name] = _union(of_seeds[name])
     row["selected"] = _union([text] for text in of_seeds["selected"] if text)
     row["overlap"] = _worst_overlap(set(of_seeds["overlap"]))
-    for name in (*METHOD, "parameters", *PUBLISHED):
+    for name in (*METHOD, *EFFORT, "parameters", *PUBLISHED):
         row[name] = first[name]
+    row["train_loss"] = float(of_seeds["train_loss"].mean())
     row["train_sets"] = tuple(first["train_sets"])
     return row
 

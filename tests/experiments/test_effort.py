@@ -1,0 +1,44 @@
+"""Rows say how much was trained: steps, images, and what recipe and guessing say."""
+
+from __future__ import annotations
+
+import math
+
+from small_runs import evaluated, trained
+
+
+def told(frame, *names):
+    """Return columns whose value is the same in all rows."""
+    (row,) = frame[list(names)].drop_duplicates().to_dict("records")
+    return row
+
+
+def test_a_training_says_its_steps_and_images(data, tmp_path):
+    run = trained(data, tmp_path, meta_batch=2)
+    frame = evaluated(run, data)
+    row = told(frame, "steps", "images", "recipe")
+    # a step has two tasks of 3 ways, 2 shots and as many queries as the 12 images of a class leave
+    assert row == {"steps": 3, "images": 3 * 2 * 3 * 12, "recipe": "quick"}
+    assert (frame["recipe_steps"] > 3).all()  # so it is marked
+    assert set(frame["chance_loss"]) == {math.log(3)}
+    assert frame["train_loss"].notna().all()
+
+
+def test_a_method_that_draws_no_tasks_guesses_among_all_classes(data, tmp_path):
+    frame = evaluated(trained(data, tmp_path, "baseline:head_epochs=1,batch_size=16"), data)
+    assert set(frame["chance_loss"]) == {math.log(8)}
+    assert set(frame["images"]) == {3 * 16}
+
+
+def test_earlier_stages_count(data, tmp_path):
+    """simpleshot takes no step of its own: its backbone was trained for three of many."""
+    frame = evaluated(trained(data, tmp_path, "simpleshot"), data)
+    assert set(frame["steps"]) == {3}
+    assert (frame["recipe_steps"] > 3).all()
+    assert frame["train_loss"].isna().all()
+
+
+def test_what_a_recipe_asks_for_is_enough(data, tmp_path):
+    untrained = evaluated(trained(data, tmp_path, "nearest_pixel", backbone=None), data)
+    assert (untrained["steps"] == 0).all()
+    assert (untrained["recipe_steps"] == 0).all()
