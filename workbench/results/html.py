@@ -316,7 +316,7 @@ def _repeat_section(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             facts.append(f"{heading}: {words}.")
     for recipe, group in frame.groupby("recipe", sort=False):
         if recipe:
-            facts.append(f"Recipe {recipe}: {enumerated(group['method'].unique())}.")
+            facts.append(f"Recipe {recipe!s}: {enumerated(group['method'].unique())}.")
     folders = f"The settings are in run.toml of these folders: {enumerated(runs['run'])}."
     items = "".join(f"<li>{line}</li>" for line in lines)
     return ["<h2>How to repeat</h2>", f"<ul>{items}</ul>", _list(facts), _note(folders)]
