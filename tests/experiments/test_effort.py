@@ -14,13 +14,13 @@ def told(frame, *names):
 
 
 def test_a_training_says_its_steps_and_images(data, tmp_path):
-    run = trained(data, tmp_path, meta_batch=2)
+    run = trained(data, tmp_path, meta_batch=2, train_ways=4, train_shots=1, train_queries=5)
     frame = evaluated(run, data)
     row = told(frame, "steps", "images", "recipe")
-    # a step has two tasks of 3 ways, 2 shots and as many queries as the 12 images of a class leave
-    assert row == {"steps": 3, "images": 3 * 2 * 3 * 12, "recipe": "quick"}
+    # three steps of two tasks, of four ways with one shot and five queries each
+    assert row == {"steps": 3, "images": 3 * 2 * 4 * (1 + 5), "recipe": "quick"}
     assert (frame["recipe_steps"] > 3).all()  # so it is marked
-    assert set(frame["chance_loss"]) == {math.log(3)}
+    assert set(frame["chance_loss"]) == {math.log(4)}
     assert frame["train_loss"].notna().all()
 
 

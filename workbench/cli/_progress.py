@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from workbench.cli import _show
 from workbench.progress import Progress, Report
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ def progress_bars() -> Iterator[Report | None]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TextColumn("{task.fields[amount]}"),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[amount]}", markup=False),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -35,7 +36,8 @@ def progress_bars() -> Iterator[Report | None]:
 
         def report(progress: Progress) -> None:
             if progress.label not in tasks:
-                tasks[progress.label] = bars.add_task(progress.label, amount="", detail="")
+                shown = _show.printable(progress.label)
+                tasks[progress.label] = bars.add_task(shown, amount="", detail="")
             bars.update(
                 tasks[progress.label],
                 total=progress.total or None,

@@ -65,7 +65,24 @@ def print_summary(
         _show.out(f"only a part of the published images is available: {part}")
 
 
+def _is_narrow() -> bool:
+    """Return whether the terminal has no room for long names and for all columns."""
+    return _show.width() < 100
+
+
 def _title(cells: pd.DataFrame) -> str:
+    """Return what a table shows, with its data where all rows have the same."""
+    from workbench.results.wording import data_words
+
+    words = _measure(cells)
+    pairs = cells[["train_on", "test_on"]].drop_duplicates()
+    if len(pairs) > 1:
+        return words
+    train_on, test_on = pairs.iloc[0]
+    return f"{data_words(train_on, test_on)}: {words}"
+
+
+def _measure(cells: pd.DataFrame) -> str:
     episodes = sorted(set(cells["episodes"]))
     counts = " or ".join(f"{count:,}" for count in episodes)
     return f"accuracy in %, mean and 95% interval over {counts} tasks"
@@ -84,7 +101,8 @@ def _print_list(cells: pd.DataFrame) -> None:
             several.append(heading)
     known = [heading for heading, name in IF_KNOWN.items() if cells[name].notna().any()]
     columns = {"algorithm": "left", **dict.fromkeys(several, "left")}
-    for heading in ("ways", "shots", "accuracy", "difference to best", *known, "training"):
+    wide = () if _is_narrow() else ("steps", "images")
+    for heading in ("ways", "shots", "accuracy", "difference to best", *known, "training", *wide):
         columns[heading] = "right"
     rows = []
     for cell in records(cells):
@@ -96,13 +114,11 @@ def _print_list(cells: pd.DataFrame) -> None:
 def _texts(cell: Cell) -> dict[str, str]:
     """Return what is printed of a cell, by heading."""
     from workbench.results.marks import signs
-    from workbench.results.wording import plus_minus, published_text
+    from workbench.results.wording import broken, plus_minus, published_text
 
     texts = {heading: str(cell[name]) for heading, name in IF_SEVERAL.items()}
-    options = ""
-    if cell["options"]:
-        options = f":{cell['options']}"
-    texts["algorithm"] = f"{cell['algorithm']}{options} {signs(cell)}".rstrip()
+    method = f"{cell['method']} {signs(cell)}".rstrip()
+    texts["algorithm"] = broken(method, 18 if _is_narrow() else 48)
     for name in ("ways", "shots", "queries"):
         texts[name] = "vary" if cell[name] is None else str(cell[name])
     texts["accuracy"] = plus_minus(100 * cell["accuracy"], 100 * cell["interval"])
@@ -112,6 +128,8 @@ def _texts(cell: Cell) -> dict[str, str]:
         texts["published"] = published_text(cell)
     texts["seed sd"] = _seed_sd(cell)
     texts["training"] = _show.duration(cell["train_seconds"])
+    texts["steps"] = f"{cell['steps']:,}"
+    texts["images"] = f"{cell['images']:,}"
     return texts
 
 
@@ -141,10 +159,9 @@ def _print_matrix(cells: pd.DataFrame) -> None:
     from workbench.results.wording import broken
 
     shared = common_signs(cells)
-    narrow = _show.width() < 100
     names = {}
     for method, common in shared.items():
-        names[method] = broken(f"{method} {common}".rstrip(), 18 if narrow else 32)
+        names[method] = broken(f"{method} {common}".rstrip(), 18 if _is_narrow() else 32)
     title = f"{_title(cells)}; below it the paired difference to the best of the column"
     if cells["published"].notna().any():
         title += ", and in brackets the published number"

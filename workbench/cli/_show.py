@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,26 +14,85 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 160  # columns of a table where the output is no terminal
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# what turns the direction of writing, so that a name reads as another
+TURNS_WRITING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def note(line: str) -> None:
     """Print a line about what happens."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return a text with a mark in place of control characters.
+
+    Names come from the files of others too, and such characters steer a terminal: they can move
+    the cursor, hide lines or turn the direction of writing.
+    """
+    shown = []
+    for character in text:
+        control = unicodedata.category(character) == "Cc" or character in TURNS_WRITING
+        shown.append(REPLACEMENT if control and character not in "\n\t" else character)
+    return "".join(shown)
 
 
 def table(title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; `columns` maps headings to their justification, "left" or "right"."""
+    """Print a table; `columns` maps headings to their justification, "left" or "right".
+
+    Lines are broken between words only. Where the terminal is too narrow for that, each row is
+    printed as a block: its first cell, and below it the others with their headings.
+    """
     from rich import box
     from rich.table import Table
 
+    rows = [[printable(cell) for cell in row] for row in rows]
+    headings = [printable(heading) for heading in columns]
+    widths = _widths([[heading, *cells] for heading, *cells in zip(headings, *rows, strict=True)])
+    if widths is None:
+        _print_blocks(title, headings, rows)
+        return
     drawn: Table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        title=printable(title) or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
     )
-    for heading, justify in columns.items():
-        drawn.add_column(heading, justify=_justify(justify), overflow="fold")
+    for heading, justify, columns_wide in zip(headings, columns.values(), widths, strict=True):
+        drawn.add_column(heading, justify=_justify(justify), width=columns_wide, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
     out(drawn)
+
+
+def _widths(columns: Sequence[Sequence[str]]) -> list[int] | None:
+    """Return the widths of columns that fit; None where words would have to be broken."""
+    natural = [_longest(column, str.splitlines) for column in columns]
+    least = [_longest(column, str.split) for column in columns]
+    room = width() - 3 * len(columns) - 1  # without the space beside and between columns
+    if sum(least) > room:
+        return None
+    widths = list(natural)
+    while sum(widths) > room:  # the column with the most to spare gives way
+        spare = [wide - few for wide, few in zip(widths, least, strict=True)]
+        widths[spare.index(max(spare))] -= 1
+    return widths
+
+
+def _longest(cells: Sequence[str], split: Callable[[str], list[str]]) -> int:
+    from rich.cells import cell_len
+
+    return max((cell_len(piece) for cell in cells for piece in split(cell)), default=0)
+
+
+def _print_blocks(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if title:
+        out(title)
+    for first, *others in rows:
+        out(" ".join(first.split()))
+        for heading, cell in zip(headings[1:], others, strict=True):
+            if cell:
+                out(f"    {' '.join(f'{heading}: {cell}'.split()).removeprefix(': ')}")
 
 
 def _justify(word: str) -> Any:
@@ -47,6 +107,8 @@ def out(what: Any, *, markup: bool = False) -> None:
     Args:
         markup: whether "[bold]" in a text is an instruction.
     """
+    if isinstance(what, str):
+        what = printable(what)
     _console(markup=markup).print(what, soft_wrap=isinstance(what, str))
 
 

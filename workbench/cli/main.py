@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import compare, download, evaluate, info, list_, plugins, report, train
+from workbench.cli import _show, compare, download, evaluate, info, list_, plugins, report, train
 from workbench.cli._lists import widen
 from workbench.errors import WorkbenchError
 from workbench.plugin.registry import registry
@@ -65,7 +65,7 @@ def run() -> None:
     except WorkbenchError as error:
         if debug:
             raise
-        print(f"mlw: {error}", file=sys.stderr)
+        _show.note(f"mlw: {error}")
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, SystemExit) as stop:
         # Typer turns Ctrl-C within a command into an exit with this code, and prints nothing

@@ -121,6 +121,13 @@ def details(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
     return words
 
 
+def data_words(train_on: str, test_on: str) -> str:
+    """Return what was trained and tested on: "aircraft + dtd → omniglot", or "omniglot"."""
+    if train_on == test_on:
+        return test_on
+    return f"{train_on} → {test_on}"
+
+
 def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -> str:
     """Return a condition in words: "aircraft + dtd → omniglot, 5-way 1-shot".
 
@@ -128,9 +135,7 @@ def condition_title(condition: Mapping[Any, Any], varying: Sequence[str] = ()) -
         condition: the columns of `CONDITION`, or some of them; None for what varies among tasks.
         varying: the columns that vary within the report; only these are named in detail.
     """
-    data = str(condition["test_on"])
-    if condition["train_on"] != condition["test_on"]:
-        data = f"{condition['train_on']} → {data}"
+    data = data_words(str(condition["train_on"]), str(condition["test_on"]))
     return ", ".join([data, task_shape_text(condition), *details(condition, varying)])
 
 
