@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
-from class_indices import class_index
+from class_indices import check_labels, class_index
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.tasks.protocols.unbalanced import Unbalanced
 from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import Rows, Words, apportion, smallest
+from workbench.tasks.sampling import (
+    MOST_CLASSES,
+    MOST_IMAGES,
+    Rows,
+    Words,
+    apportion,
+    smallest,
+)
 
 
 def test_words_are_those_of_philox():
@@ -49,6 +59,47 @@ def test_apportion_gives_the_rest_to_the_largest_remainders():
     assert apportion(weights, 7, limits).tolist() == [4, 2, 1]  # of 3.5, 2.1, 1.4
     assert apportion(weights, 8, limits).tolist() == [4, 2, 2]  # of 4, 2.4, 1.6
     assert apportion(weights, 8, np.array([2, 9, 9])).tolist() == [2, 3, 3]  # 2 are left over
+
+
+def test_samples_from_many_candidates_are_uniform_in_every_place_and_without_repetition():
+    words, n = Words(0, 0), MOST_IMAGES + 500
+    samples = np.stack([words.sample(n, 12) for _ in range(4000)])
+    assert (np.diff(np.sort(samples)) > 0).all()
+    for place in (0, 5, 11):  # each place by itself: the first become the support
+        counts = np.bincount(samples[:, place] * 20 // n, minlength=20)
+        chi_square = ((counts - 200) ** 2 / 200).sum()
+        assert chi_square < 43.8  # 99.9th percentile with 19 degrees of freedom
+    assert sorted(words.sample(n, n)) == list(range(n))
+
+
+def test_a_task_of_large_classes_has_its_images():
+    classes = class_index([MOST_IMAGES + 5, 4, 50_000])
+    (rows,) = WayShot(3, 1, 3).draw(classes, 0, 0)
+    check_labels(classes, rows)
+    assert len(np.unique(rows.support)) > 200
+
+
+def test_a_small_class_beside_a_large_one_gets_no_more_queries_than_it_has():
+    classes = class_index([16, 16, 16, 16, MOST_IMAGES + 1])
+    (rows,) = Unbalanced(5, 1, 15).draw(classes, 0, 0)
+    check_labels(classes, rows)
+
+
+def test_many_classes_are_drawn_without_repetition():
+    classes = class_index([2] * (MOST_CLASSES + 1))
+    (rows,) = WayShot(20, 1, 1).draw(classes, 0, 0)
+    check_labels(classes, rows)
+    assert len(np.unique(rows.support)) > 2000
+
+
+def test_memory_does_not_grow_with_the_largest_class():
+    tracemalloc.start()
+    try:
+        WayShot(20, 5, 15).draw(class_index([100_000] * 20), 0, 0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**25  # a word for each image would be 4 GB
 
 
 def test_joined_stacks_are_one_stack():

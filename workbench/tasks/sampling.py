@@ -2,7 +2,9 @@
 
 Tasks are drawn in blocks of 256. A block is drawn from the raw 64-bit words of Philox with the key
 (seed, block), because numpy does not promise the same distributions in all versions. A sample
-without replacement is the first entries of an argsort of words.
+without replacement is the first entries of an argsort of words, one for each candidate. From many
+candidates, numbers are drawn instead until enough are distinct: memory does not grow with the
+largest class.
 
 The images of a task come in random order, so that the place of a query says nothing about its
 label. The order is drawn from words of its own: it changes no set of images.
@@ -20,6 +22,9 @@ from workbench.errors import DataError
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 BLOCK = 256  # tasks that are drawn at once; another number gives other tasks
+# From more candidates than this, no word is laid out for each; other numbers give other tasks.
+MOST_IMAGES = 1024  # of a class
+MOST_CLASSES = 8192  # of a split
 LARGEST_WORD = np.iinfo(np.uint64).max
 # counters of Philox, so that which images a task has does not depend on their order
 _IMAGES = 0
@@ -179,7 +184,13 @@ class Words:
 
     def sample(self, n: int, size: int) -> Numbers:
         """Return `size` of the numbers below n in random order, without replacement."""
-        return smallest(self.raw(n), size)
+        if n <= MOST_IMAGES:
+            return smallest(self.raw(n), size)
+        found: dict[int, None] = {}  # in the order in which they were drawn
+        while len(found) < size:
+            drawn = (self.uniform(size - len(found)) * n).astype(np.int64)
+            found |= dict.fromkeys(drawn.tolist())
+        return np.array(list(found), np.int64)
 
 
 def _in_random_order(images: Numbers, labels: Numbers, words: Words) -> tuple[Numbers, Numbers]:
@@ -201,22 +212,38 @@ def smallest(words: NDArray[np.uint64], size: int) -> Numbers:
 
 def draw_classes(classes: ClassIndex, ways: int, words: Words) -> Numbers:
     """Draw the classes of a block of tasks, `(256, ways)`, without replacement within a task."""
-    keys = words.raw(BLOCK * len(classes.counts)).reshape(BLOCK, -1)
+    number = len(classes.counts)
+    if number > MOST_CLASSES:
+        return np.stack([words.sample(number, ways) for _ in range(BLOCK)])
+    keys = words.raw(BLOCK * number).reshape(BLOCK, -1)
     return smallest(keys, ways)
 
 
 def draw_images(classes: ClassIndex, chosen: Numbers, size: int, words: Words) -> Numbers:
     """Draw `size` images of each chosen class `(256, ways)`, without replacement.
 
+    Of a class with fewer images, those after its last one may not be used.
+
     Returns:
         Row numbers, `(256, ways, size)`.
     """
     counts = classes.counts
     most = int(counts.max())
+    if most > MOST_IMAGES:
+        return _draw_one_by_one(classes, chosen, size, words)
     keys = words.raw(BLOCK * chosen.shape[1] * most).reshape(BLOCK, -1, most)
     missing = np.arange(most) >= counts[chosen][..., None]  # a smaller class has no such image
     keys[missing] = LARGEST_WORD
     return smallest(keys, size) + classes.starts[chosen][..., None]
+
+
+def _draw_one_by_one(classes: ClassIndex, chosen: Numbers, size: int, words: Words) -> Numbers:
+    """Do the same as `draw_images` with little memory, class by class."""
+    samples = []
+    for count in classes.counts[chosen].ravel():
+        sample = words.sample(int(count), min(size, int(count)))
+        samples.append(np.resize(sample, size))  # repeats images, after the last one
+    return np.reshape(samples, (*chosen.shape, size)) + classes.starts[chosen][..., None]
 
 
 def draw_examples(
