@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
+
+import pytest
 from small_runs import evaluated, trained
 
 from workbench.tasks.splits import TrainingData
+
+
+def protocol_that_chose(run):
+    (path,) = run.folder.glob("eval/selection-*.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))["protocol"]
 
 
 def test_an_option_is_chosen_on_validation_tasks_once_for_a_shape(two, tmp_path):
@@ -43,6 +51,49 @@ def test_only_data_sets_with_validation_classes_choose(two, tmp_path):
     del two.members[0].tables["val"]
     run = trained(two, tmp_path, "taught", teachers="baseline")
     assert set(evaluated(run, two)["selected_on"]) == {("other",)}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "drawn"),
+    [
+        ("meta-dataset:min_ways=2", "MetaDataset(min_ways=2, "),
+        ("prequential", "Prequential(ways=3, shots=2, "),
+        ("unbalanced:alpha=5", "Unbalanced(ways=3, shots=2, queries=10, alpha=5)"),
+    ],
+)
+def test_validation_tasks_are_drawn_by_the_protocol_of_the_test(two, tmp_path, protocol, drawn):
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    frame = evaluated(run, two, protocol=protocol)
+    assert protocol_that_chose(run).startswith(drawn)
+    assert set(frame["selected"]) == {"sharpness=1.0"}
+    chosen_otherwise = [text for text in frame["departures"].iloc[0] if "test-time" in text]
+    assert chosen_otherwise == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "drawn", "words"),
+    [
+        (
+            {"protocol": "meta-dataset:min_ways=7"},
+            "WayShot(ways=5, shots=5, ",
+            "taught: test-time options were chosen on 5-way 5-shot tasks, because 7 ways are more "
+            "than the 6 classes of the validation classes of other",
+        ),
+        (
+            {"ways": 8, "shots": 1},
+            "WayShot(ways=6, shots=1, ",
+            "taught: test-time options were chosen on 6-way 1-shot tasks, because the validation "
+            "classes of one and other give no more ways and shots",
+        ),
+    ],
+)
+def test_where_validation_classes_do_not_allow_it_the_rows_say_what_chose(
+    two, tmp_path, asked, drawn, words
+):
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    frame = evaluated(run, two, **asked)
+    assert protocol_that_chose(run).startswith(drawn)
+    assert any(text.startswith(words) for text in frame["departures"].iloc[0])
 
 
 def test_an_oracle_marks_its_rows(two, tmp_path):

@@ -39,6 +39,7 @@ DEFAULTS = {
     "oracle": False,
     "selected": "",
     "selected_on": (),
+    "departures": (),
     "pretrained_on": (),
     "overlap": "",
     "calibration_error": 0.03,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from frames import cell, frame_of
+from frames import Page, cell, frame_of
 
+from workbench.results.html import html_page
 from workbench.results.wording import (
     MINUS,
     NO_VALUE,
@@ -14,6 +15,7 @@ from workbench.results.wording import (
     broken,
     condition_title,
     decimal,
+    departures,
     enumerated,
     parts,
     plus_minus,
@@ -129,6 +131,17 @@ def test_without_shots_only_the_ways_are_named():
 )
 def test_names_break_between_options_before_they_break_within_one(name, width, lines):
     assert broken(name, width).split("\n") == lines
+
+
+def test_departures_of_all_cells_are_named_once():
+    fewer = "lab at 5-shot: 1 query per class instead of 15, because class a has 6 images"
+    frame = frame_of(
+        cell("a", [0.5, 0.6]),
+        cell("a", [0.5, 0.6], shots=5, departures=(fewer,)),
+        cell("b", [0.5, 0.6], shots=5, departures=(fewer, "other")),
+    )
+    assert departures(frame) == [fewer, "other"]
+    assert f"Not as usual: {fewer}." in "".join(Page(html_page(frame)).words)
 
 
 def test_parts_are_named_once():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from class_indices import class_index
 
+from workbench.data.opening import OpenDataset
+from workbench.data.tables import Table
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks import settings as module
@@ -53,6 +56,41 @@ def test_a_run_has_its_own_usual_ways():
     assert EvaluationSettings().shape(classes, usual_ways=20).ways == 20
     assert EvaluationSettings(ways=3).shape(classes, usual_ways=20).ways == 3
     assert EvaluationSettings().shape(class_index([20] * 4), usual_ways=20).ways == 4
+
+
+def uneven(*counts):
+    """Return a data set whose test classes have these numbers of images."""
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    names = tuple(f"class{number}" for number in range(len(counts)))
+    images = np.zeros((starts[-1], 1, 4, 4), np.uint8)
+    return OpenDataset("lab", "lab", {"test": Table(images, names, starts, "lab")})
+
+
+@pytest.mark.parametrize(
+    ("counts", "asked", "departures"),
+    [
+        ([20] * 5, {"shots": 5}, ()),
+        (
+            [20, 6, 20, 20, 20],
+            {"shots": 5},
+            ("lab at 5-shot: 1 query per class instead of 15, because class class1 has 6 images",),
+        ),
+        (
+            [20, 20, 12, 20, 11],
+            {},
+            (
+                "lab at 1-shot: 10 queries per class instead of 15, because class class4 has "
+                "11 images, and 2 classes have too few",
+            ),
+        ),
+        ([20] * 4, {}, ("lab: 4 ways instead of 5, because it has 4 test classes",)),
+        ([6] * 4, {"ways": 3, "queries": 2}, ()),  # as asked
+        ([6] * 5, {"protocol": "meta-dataset"}, ()),  # as the protocol says
+        ([6] * 5, {"protocol": "prequential", "shots": 2}, ()),
+    ],
+)
+def test_what_is_not_as_usual_is_said_with_the_class_that_is_the_reason(counts, asked, departures):
+    assert evaluation_tasks(uneven(*counts), EvaluationSettings(**asked)).departures == departures
 
 
 def test_test_tasks_are_those_of_the_protocol(tiny):

@@ -44,7 +44,7 @@ def print_summary(
     from workbench.results.marks import legend
     from workbench.results.matrix import is_matrix
     from workbench.results.summary import summary
-    from workbench.results.wording import parts
+    from workbench.results.wording import departures, parts
 
     cells = summary(frame, baselines)
     if json:
@@ -61,6 +61,8 @@ def print_summary(
     _print_trainings(frame)
     if published:
         _print_published(cells)
+    for departure in departures(frame):
+        _show.out(f"not as usual: {departure}")
     for part in parts(frame):
         _show.out(f"only a part of the published images is available: {part}")
 

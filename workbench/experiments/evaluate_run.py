@@ -192,6 +192,7 @@ def _evaluate(
         "oracle": learner.oracle,
         "selected": selection.selected,
         "selected_on": selection.selected_on,
+        "departures": (*tasks.departures, *selection.departures),
         "calibration_error": result.calibration_error,
         "eval_seconds": result.seconds,
         "parameters": parameters,

@@ -6,18 +6,21 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from workbench.errors import DataError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest
 from workbench.experiments.run import EVALUATIONS
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import writable
 from workbench.plugin.options import options_text
+from workbench.results.wording import enumerated
 from workbench.storage import write_toml
+from workbench.tasks.protocols.build import build_protocol
 from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import TaskProtocol
+from workbench.tasks.sampling import TaskProtocol, TaskShape
 from workbench.tasks.settings import EvaluationTasks
 from workbench.tasks.source import Source
 
@@ -30,6 +33,16 @@ class Selection:
     selected: str = ""  # "tune_lr=0.01"; "" if there was nothing to choose
     # data sets whose validation classes chose; () for defaults
     selected_on: tuple[str, ...] = ()
+    departures: tuple[
+        str, ...
+    ] = ()  # where the validation tasks are not drawn as those of the test
+
+
+class _ValidationTasks(NamedTuple):
+    """The tasks that choose."""
+
+    protocol: TaskProtocol
+    departures: tuple[str, ...]
 
 
 def select_options(
@@ -37,8 +50,9 @@ def select_options(
 ) -> Selection:
     """Choose what a method leaves open until test, by accuracy on validation tasks.
 
-    Test tasks choose nothing: the validation classes are those of the training data. The choice is
-    made once for each shape of tasks, and kept beside the evaluations.
+    Test tasks choose nothing: the validation classes are those of the training data. Validation
+    tasks are drawn by the test's protocol, if the validation classes allow. The choice is made once
+    for each shape of tasks, and kept beside the evaluations.
     """
     plan = trained.run.plan
     if not plan.selects or trained.learner().oracle:  # an oracle knows already
@@ -46,7 +60,7 @@ def select_options(
     if not trained.data.validated_on:
         defaults = {name: plan.options[name] for name in plan.selects}
         return Selection({}, options_text(defaults))
-    protocol = _validation_protocol(trained, tasks)
+    protocol, departures = _validation_tasks(trained, tasks)
     covered = {
         "selects": plan.selects,
         "protocol": repr(protocol),
@@ -61,13 +75,34 @@ def select_options(
         with writable(path.parent):
             write_toml(path, {"options": best, "tried": tried, **covered})
     chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
-    return Selection(chosen, options_text(chosen), trained.data.validated_on)
+    return Selection(chosen, options_text(chosen), trained.data.validated_on, departures)
 
 
-def _validation_protocol(trained: TrainedMethod, tasks: EvaluationTasks) -> TaskProtocol:
-    if tasks.ways is None:
-        return trained.run.plan.val_protocol
-    return WayShot(*trained.data.validation_shape(tasks.ways, tasks.shape.shots))
+def _validation_tasks(trained: TrainedMethod, tasks: EvaluationTasks) -> _ValidationTasks:
+    """Return validation tasks drawn as those of the test, or else N-way K-shot tasks."""
+    wanted, asked = tasks.shape, tasks.settings.protocol
+    shape = trained.data.validation_shape(wanted.ways, wanted.shots)
+    protocol = build_protocol(asked, *shape)
+    try:
+        for domain in trained.data.domains("val"):
+            protocol.check(domain.classes, f"the validation classes of {domain.name}")
+    except DataError as error:
+        if tasks.ways is None:  # the shape of the test is nobody's
+            shape = trained.run.plan.validation
+        return _ValidationTasks(WayShot(*shape), (_instead(trained, shape, str(error)),))
+    fewer = shape.ways < wanted.ways or shape.shots < wanted.shots
+    if tasks.ways is None or not fewer:
+        return _ValidationTasks(protocol, ())
+    names = enumerated(trained.data.validated_on)
+    reason = f"the validation classes of {names} give no more ways and shots"
+    return _ValidationTasks(protocol, (_instead(trained, shape, reason),))
+
+
+def _instead(trained: TrainedMethod, shape: TaskShape, reason: str) -> str:
+    return (
+        f"{trained.run.label}: test-time options were chosen on {shape.ways}-way "
+        f"{shape.shots}-shot tasks, because {reason}"
+    )
 
 
 def _try_all(

@@ -103,6 +103,13 @@ _SELECTED_ON = Column(
     "because there are no validation classes",
 )
 
+_DEPARTURES = Column(
+    "departures",
+    "texts",
+    "",
+    "what is not as asked or as usual in the tasks, and which class is the reason",
+)
+
 _PRETRAINING = (
     Column("pretrained_on", "texts", "", "data sets that the backbone was pre-trained on"),
     Column("overlap", "text", "", "whether they contain test classes: yes, no, unknown or empty"),
@@ -140,6 +147,7 @@ RECORDED = (
     *_FLAGS,
     Column("selected", "text", "", "options chosen at test time; empty: nothing to choose"),
     _SELECTED_ON,
+    _DEPARTURES,
     *_PRETRAINING,
     _PARAMETERS,
     Column("run", "text", "", "name of the run folder"),
@@ -172,6 +180,7 @@ SUMMARY = (
     *_FLAGS,
     Column("selected", "texts", "", "options chosen at test time; several if seeds differ"),
     _SELECTED_ON,
+    _DEPARTURES,
     *_PRETRAINING,
     _PARAMETERS,
     *_PUBLISHED,

@@ -28,6 +28,7 @@ from workbench.results.wording import (
     NO_VALUE,
     condition_title,
     decimal,
+    departures,
     enumerated,
     parts,
     plus_minus,
@@ -110,6 +111,7 @@ def html_page(
         blocks += _matrix_section(frame, baseline)
     blocks += ["<h2>Results</h2>", _html_table(table), _note(HOW)]
     blocks += [_note(f"Not compared: {sentence}.") for sentence in apart]
+    blocks += [_note(f"Not as usual: {departure}.") for departure in departures(frame)]
     for part in parts(frame):
         blocks.append(_note(f"Only a part of the published images: {part}."))
     blocks += _trainings_section(frame)

@@ -103,7 +103,7 @@ def _over_seeds(cell: pd.DataFrame) -> dict[str, Any]:
     row["broken"] = cell.loc[cell["broken"], "task"].nunique()  # with any training seed
     for name in FLAGS:
         row[name] = bool(cell[name].any())
-    for name in ("selected_on", "pretrained_on"):
+    for name in ("selected_on", "departures", "pretrained_on"):
         row[name] = _union(of_seeds[name])
     row["selected"] = _union([text] for text in of_seeds["selected"] if text)
     row["overlap"] = _worst_overlap(set(of_seeds["overlap"]))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from workbench.plugin.recipes import ways_and_shots
 from workbench.plugin.registry import DEFAULT_PROTOCOL
+from workbench.results.frame import CONDITION
 
 NO_VALUE = "–"  # noqa: RUF001 - an en dash
 MINUS = "−"  # noqa: RUF001 - the minus sign
@@ -162,6 +163,14 @@ def _pieces(name: str, width: int) -> list[str]:
         else:
             pieces += re.split(r"(?<=[_/-])", piece)
     return pieces
+
+
+def departures(frame: pd.DataFrame) -> list[str]:
+    """Return what is not as asked or as usual in the tasks, each once, in order of appearance."""
+    found: dict[str, None] = {}
+    for texts in frame.drop_duplicates(["run", *CONDITION])["departures"]:
+        found |= dict.fromkeys(texts)
+    return list(found)
 
 
 def parts(frame: pd.DataFrame) -> list[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.data.opening import OpenDataset
+from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.build import build_protocol
+from workbench.tasks.protocols.names import OWN_QUERIES
 from workbench.tasks.sampling import ClassIndex, TaskProtocol, TaskShape
-from workbench.tasks.splits import class_index, usual_queries
+from workbench.tasks.splits import USUAL_QUERIES, class_index, usual_queries
 
 USUAL_WAYS = 5
 
@@ -45,6 +47,7 @@ class EvaluationTasks:
     settings: EvaluationSettings
     shape: TaskShape  # also for a protocol that varies it: learners are trained for this shape
     protocol: TaskProtocol
+    departures: tuple[str, ...] = ()  # what is not as usual in the literature, and why
 
     @property
     def ways(self) -> int | None:
@@ -75,4 +78,39 @@ def evaluation_tasks(
     shape = settings.shape(classes, usual_ways)
     protocol = build_protocol(settings.protocol, *shape)
     protocol.check(classes, f"the {settings.split} classes of {dataset.label}")
-    return EvaluationTasks(dataset, settings, shape, protocol)
+    departures = []
+    if protocol.ways is not None:
+        departures += _fewer_ways(dataset, settings, shape, usual_ways)
+    if parse_spec(settings.protocol).name not in OWN_QUERIES:
+        departures += _fewer_queries(dataset, settings, shape)
+    return EvaluationTasks(dataset, settings, shape, protocol, tuple(departures))
+
+
+def _fewer_ways(
+    dataset: OpenDataset, settings: EvaluationSettings, shape: TaskShape, usual_ways: int
+) -> list[str]:
+    """Say where tasks have fewer classes than usual, and why."""
+    if settings.ways is not None or shape.ways >= usual_ways:
+        return []
+    classes = f"{len(dataset.table(settings.split).names)} {settings.split} classes"
+    return [f"{dataset.label}: {shape.ways} ways instead of {usual_ways}, because it has {classes}"]
+
+
+def _fewer_queries(
+    dataset: OpenDataset, settings: EvaluationSettings, shape: TaskShape
+) -> list[str]:
+    """Say where a class has fewer queries than usual, and which class is the reason."""
+    if settings.queries is not None or shape.queries >= USUAL_QUERIES:
+        return []
+    table = dataset.table(settings.split)
+    counts = class_index(dataset, settings.split).counts
+    fewest = int(counts.argmin())
+    reason = f"class {table.names[fewest]} has {counts[fewest]} images"
+    too_small = int((counts < settings.shots + USUAL_QUERIES).sum())
+    if too_small > 1:
+        reason += f", and {too_small:,} classes have too few"
+    queries = "1 query" if shape.queries == 1 else f"{shape.queries} queries"
+    return [
+        f"{dataset.label} at {settings.shots}-shot: {queries} per class instead of "
+        f"{USUAL_QUERIES}, because {reason}"
+    ]

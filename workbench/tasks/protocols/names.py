@@ -14,5 +14,7 @@ PROTOCOLS = {
     "stream": "stream:Stream",
     "listed": "listed:Listed",
 }
+# those that define themselves how many queries a class has
+OWN_QUERIES = ("meta-dataset", "prequential", "listed")
 # those whose tasks are random and ask once
 TRAINING_PROTOCOLS = (DEFAULT_PROTOCOL, "within-group", "unbalanced", "meta-dataset")
