@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from workbench.data.dataset import Dataset
 from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.image_folder.record import FolderRecord, folder_names, read_record
-from workbench.errors import UsageError
+from workbench.errors import UnknownName, UsageError
 from workbench.plugin.options import Option, canonical_spec, convert_options, options_of, parse_spec
-from workbench.plugin.registry import registry
+from workbench.plugin.registry import Registration, registry
 
 
 class ChosenDataset(NamedTuple):
@@ -39,9 +41,14 @@ def find_dataset(text: str) -> ChosenDataset:
     """Return the data set that a spec names.
 
     Raises:
-        UsageError: the name or an option is unknown, or a plugin and a folder of the user's
-            have the same name.
+        UsageError: the name or an option is unknown, or is the path of a folder, or a plugin and
+            a folder of the user's have the same name.
     """
+    if "://" in text:
+        raise UsageError(
+            f"{text} is an address, not the name of a data set; download it, unpack it, and then "
+            "run: mlw download NAME --from FOLDER"
+        )
     spec = parse_spec(text)
     name = spec.name
     own = folder_names()
@@ -57,7 +64,7 @@ def find_dataset(text: str) -> ChosenDataset:
     if spec.name in own:
         filled = (read_record(spec.name),)
     else:
-        registration = registry().find("datasets", spec.name, also_known=own)
+        registration = _find_registered(spec.name, own)
         name = registry().short_name(registration)  # one data set has one name ...
         if name in own:
             name = registration.full_name  # ... which names nothing else
@@ -67,3 +74,22 @@ def find_dataset(text: str) -> ChosenDataset:
     options = convert_options(spec.name, spec.options, known)
     dataset = target(*filled, **{**preset, **options})
     return ChosenDataset(name, options, known, dataset)
+
+
+def _find_registered(name: str, own: tuple[str, ...]) -> Registration:
+    """Return the data set that a plugin registers under a name.
+
+    Raises:
+        UsageError: there is none; if there is a folder or file of that name, how to use it.
+    """
+    try:
+        return registry().find("datasets", name, also_known=own)
+    except UnknownName:
+        path = Path(name).expanduser()
+        if not path.exists():
+            raise
+        kind = "folder" if path.is_dir() else "file"
+        raise UsageError(
+            f"{name} is a {kind}, not the name of a data set. To make its images a data set that "
+            f"is called NAME, run: mlw download NAME --from {shlex.quote(name)}"
+        ) from None

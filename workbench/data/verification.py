@@ -9,7 +9,7 @@ from typing import NamedTuple
 from workbench.data.download.provenance import FetchedFile, read_provenance
 from workbench.data.files.checksum import checksum
 from workbench.data.image_folder.dataset import ImageFolder
-from workbench.data.image_folder.record import folder_names, read_record
+from workbench.data.image_folder.record import FolderRecord, folder_names, read_record
 from workbench.data.inventory import files_folder, prepared_folders
 from workbench.data.tables import fingerprint_of, load_tables
 from workbench.errors import DataError
@@ -21,6 +21,7 @@ class Check(NamedTuple):
 
     name: str
     fault: str = ""  # what differs and what to run; "" if nothing does
+    state: str = "is unchanged"  # if there is no fault
 
 
 def verify(name: str, note: Callable[[str], None] = say_nothing) -> None:
@@ -41,7 +42,7 @@ def verify(name: str, note: Callable[[str], None] = say_nothing) -> None:
         if check.fault:
             faults.append(f"{check.name} {check.fault}")
         else:
-            note(f"{check.name} is unchanged")
+            note(f"{check.name} {check.state}")
     if faults:
         raise DataError(f"{name}: {'; '.join(faults)}")
     if not checked:
@@ -60,13 +61,26 @@ def _checks(name: str) -> Iterator[Check]:
 def _check_own_images(name: str) -> Iterator[Check]:
     record = read_record(name)
     if not Path(record.origin).exists():
-        return  # no fault: the prepared images are enough
+        yield _gone(record)
+        return
     try:
         ImageFolder(record).check()
     except DataError as error:
         yield Check(record.origin, f"differs from its record: {error}")
     else:
         yield Check(record.origin)
+
+
+def _gone(record: FolderRecord) -> Check:
+    """Return no fault if there are prepared images, which are enough."""
+    command = f"run: {ImageFolder(record).command('FOLDER')}"
+    if not prepared_folders(record.name):
+        return Check(record.origin, f"is gone, and no images of it are prepared; {command}")
+    return Check(
+        record.origin,
+        state=f"is gone: the prepared images can be used, with no other options; if you moved it, "
+        f"{command}",
+    )
 
 
 def _check_files(name: str) -> Iterator[Check]:

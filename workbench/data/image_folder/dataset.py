@@ -122,7 +122,7 @@ class ImageFolder(Dataset):
 
     def _unchanged(self, archive: Archive) -> dict[str, ImagesByClass]:
         """Return the images by split and class, after comparing them with their record."""
-        layout = find_layout(archive, self._choice, self._command(self.record.origin))
+        layout = find_layout(archive, self._choice, self.command(self.record.origin))
         readable = without_unreadable(layout.splits, self.record.unreadable)
         kept, _ = large_enough(readable)
         splits, _ = split_classes(kept)
@@ -140,13 +140,14 @@ class ImageFolder(Dataset):
     def _choice(self) -> LayoutChoice:
         return LayoutChoice(**self.record.choice)
 
-    def _command(self, origin: str) -> str:
+    def command(self, origin: str) -> str:
+        """Return the command that registers these images again, as the user registered them."""
         spec = spec_of(self.record.name, self.record.options)
         return command_of(spec, origin, self._choice)
 
     def _hint(self, origin: str) -> str:
         """Say which command to run, and with which options the data set is still usable."""
-        hint = f"run: {self._command(origin)}"
+        hint = f"run: {self.command(origin)}"
         options = self.record.options
         if options != chosen_options(self):
             hint += f" (or use it as {self.record.name}:{options_text(options)})"
