@@ -63,7 +63,7 @@ class Measurement(NamedTuple):
     run: Run
     cell: Cell
     all_options: dict[str, str]
-    partial: bool  # only a part of the images was available
+    partial: bool  # the files are a part, or not known to be the published ones
 
 
 def main() -> None:
@@ -150,7 +150,7 @@ def _results_row(measurement: Measurement) -> str:
     if cell["train_on"] != cell["test_on"]:
         data = f"{cell['train_on']}, {data}"
     if measurement.partial:
-        data += " (a part)"
+        data += " (not the published files)"
     published, difference = _published_texts(measurement)
     result = measurement.run.manifest.result
     return table_row(

@@ -162,4 +162,4 @@ def test_an_incomplete_data_set_is_named_below_the_table(capsys):
     frame = cell("protonet", [0.5, 0.6], parts=("eurosat: 4,000 of 27,000 images",))
     print_summary(frame, json=False)
     output = capsys.readouterr().out
-    assert "only a part of the published images is available: eurosat: 4,000 of 27,000" in output
+    assert "not the published files: eurosat: 4,000 of 27,000" in output

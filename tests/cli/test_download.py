@@ -15,6 +15,7 @@ from workbench.data.download import transfer
 from workbench.data.image_folder.record import record_path
 from workbench.data.opening import open_dataset
 from workbench.plugin.registry import registry
+from workbench.tasks.splits import parts_of
 
 real = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real archives are not in {SHARED}")
 STEPS = "Ask Nobody for tiny.zip. Then run: mlw download asked --from FILE"
@@ -63,7 +64,7 @@ def test_a_part_says_so(mlw, server, tmp_path):
     code, output, errors = mlw("download asked --partial --from", part)
     assert code == 0
     assert "a part: 8 of 12 images" in output
-    assert "this is a part, 8 of 12 images; results measured on it say so" in errors
+    assert "not the published files: 8 of 12 images; results measured on them say so" in errors
     assert "part: 8 of 12 images" in mlw("download --list")[1]
     assert open_dataset("asked").part == "8 of 12 images"
 
@@ -282,3 +283,83 @@ def test_real_archives(mlw, ways):
     assert code == 0, errors
     assert output.count("checksum verified") == 2
     assert mlw("download omniglot_small1 omniglot_small2 --verify")[0] == 0
+
+
+# --- files that are not the published ones
+
+
+def test_files_of_which_no_data_set_can_be_made_are_not_kept(mlw, cache, tmp_path):
+    images = {f"ISIC_{number:07}.jpg": b"no image" for number in range(3)}
+    archive = write_zip(tmp_path / "ISIC2018_Task3.zip", images)
+    code, _, errors = mlw("download isic --partial --from", archive)
+    assert code == 1
+    assert "The copy of ISIC2018_Task3.zip is not kept." in sentence(errors)
+    assert not list(cache.glob("downloads/*/*"))
+    assert "isic" not in mlw("download --list")[1]
+
+
+def test_files_checked_by_count_are_named_by_every_row(mlw, server, tmp_path):
+    packed = write_zip(tmp_path / "tiny.zip", drawings(seed=7))
+    code, _, errors = mlw("download asked --from", packed)
+    assert code == 0
+    words = "not the published files: content checked by count, not by checksum"
+    assert words in errors
+    assert open_dataset("asked").part == "content checked by count, not by checksum"
+    assert list(parts_of([open_dataset("asked")])) == [
+        "asked: content checked by count, not by checksum"
+    ]
+
+
+# --- paths and addresses instead of names
+
+
+def test_a_folder_instead_of_a_name_says_how_to_use_it(mlw, tmp_path):
+    folder = class_folders(tmp_path / "my birds", 3, 4)
+    for name in (folder, "my birds"):
+        for command in ("compare nearest_neighbor --on", "download"):
+            code, output, errors = mlw(command, name)
+            assert (code, output) == (2, "")
+            assert "is a folder, not the name of a data set" in sentence(errors)
+            assert f"run: mlw download NAME --from '{name}'" in sentence(errors)
+
+
+def test_an_address_instead_of_a_folder_says_what_to_do(mlw):
+    address = "https://example.invalid/birds.zip"
+    code, _, errors = mlw("download birds:size=20 --from", address)
+    assert code == 2
+    assert "download it first, then run: mlw download birds:size=20 --from FILE" in sentence(errors)
+    code, _, errors = mlw("compare nearest_neighbor --on", address)
+    assert code == 2
+    assert "is an address, not the name of a data set" in sentence(errors)
+
+
+def test_a_bad_name_is_not_called_new(mlw, tmp_path):
+    code, _, errors = mlw("download vögel --from", class_folders(tmp_path / "birds", 3))
+    assert code == 2
+    assert "is a new name" not in errors
+
+
+def test_options_of_own_images_do_not_fit_others(mlw, tmp_path):
+    check_refused(mlw, "download omniglot --level 1", 2, ["--level 1 is for images of your own"])
+    check_refused(mlw, "download x --label dx", 2, ["--label dx is for images of your own"])
+
+
+def test_options_of_own_images_answer_what_is_asked(mlw, tmp_path):
+    folder = class_folders(tmp_path / "birds" / "day", 3)
+    class_folders(tmp_path / "birds" / "night", 3)
+    code, _, errors = mlw("download birds --from", tmp_path / "birds")
+    assert code == 1
+    assert sentence(errors).endswith(f"mlw download birds --from {folder.parent} --only NAME")
+    code, output, _ = mlw("download birds --level 2 --from", tmp_path / "birds")
+    assert code == 0
+    assert "birds: 3 classes, 18 images" in output
+
+
+def test_originals_that_are_gone_are_said_when_verifying(mlw, tmp_path):
+    folder = class_folders(tmp_path / "birds", 3, 4)
+    mlw("download my-birds:size=20 --from", folder)
+    folder.rename(tmp_path / "moved")
+    code, output, _ = mlw("download my-birds --verify")
+    assert code == 0
+    assert f"{folder} is gone: the prepared images can be used, with no other options" in output
+    assert "run: mlw download my-birds:size=20 --from FOLDER" in output

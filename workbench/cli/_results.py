@@ -64,7 +64,7 @@ def print_summary(
     for departure in departures(frame):
         _show.out(f"not as usual: {departure}")
     for part in parts(frame):
-        _show.out(f"only a part of the published images is available: {part}")
+        _show.out(f"not the published files: {part}")
 
 
 def _is_narrow() -> bool:

@@ -12,7 +12,7 @@ from workbench.commands.arguments import checked, one
 from workbench.commands.keywords import LayoutKeywords, Place
 from workbench.data.catalog import find_dataset
 from workbench.data.dataset import Dataset
-from workbench.data.download.fetch import fetch
+from workbench.data.download.fetch import Fetched, discard_unusable, fetch
 from workbench.data.download.manifest import entry_of
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.record import FolderRecord, folder_names, read_record
@@ -36,7 +36,8 @@ class Downloaded:
         name: its spec, as given.
         files: which files it consists of and how they were verified, in words.
         tables: the images of each split, prepared.
-        part: "4,000 of 27,000 images" where not all that is published is available, otherwise "".
+        part: "4,000 of 27,000 images", or "content checked by count, not by checksum", where the
+            files are not known to be the published ones; otherwise "".
     """
 
     name: str
@@ -119,6 +120,7 @@ def _download(job: _Job) -> Downloaded:
             "mlw download NAME --from FOLDER"
         )
     files = ""
+    fetched: Fetched | None = None
     if own and job.source is not None:
         files = _add(job, job.source)
     try:
@@ -128,22 +130,34 @@ def _download(job: _Job) -> Downloaded:
             f"{error}; for images of your own: mlw download {job.name} --from FOLDER"
         ) from None
     if not own:
-        files = _fetch(job, chosen.name, chosen.dataset)
+        fetched = _fetch(job, chosen.dataset)
+        files = str(fetched or f"{chosen.name} is generated and needs no download")
     job.note(f"preparing {job.text} ...")
-    dataset = open_dataset(job.text, report=job.report, check=True)
+    try:
+        dataset = open_dataset(job.text, report=job.report, check=True)
+    except DataError as error:
+        raise _without_files(error, fetched) from error
     for note in dataset.notes:
         job.note(f"{job.text}: {note.text}")
     if dataset.part:
-        job.note(f"this is a part, {dataset.part}; results measured on it say so")
+        job.note(f"not the published files: {dataset.part}; results measured on them say so")
     return Downloaded(job.text, files, dataset.tables, dataset.part)
 
 
-def _fetch(job: _Job, name: str, dataset: Dataset) -> str:
-    """Download a published data set, or say that there is nothing to download."""
+def _fetch(job: _Job, dataset: Dataset) -> Fetched | None:
+    """Download a published data set; return None if there is nothing to download."""
     if not dataset.manifest:
-        return f"{name} is generated and needs no download"
+        return None
     entry = entry_of(dataset)
-    return str(fetch(entry, job.source, partial=job.partial, report=job.report, note=job.note))
+    return fetch(entry, job.source, partial=job.partial, report=job.report, note=job.note)
+
+
+def _without_files(error: DataError, fetched: Fetched | None) -> DataError:
+    """Remove files of which no data set can be made, and say so."""
+    removed = discard_unusable(fetched) if fetched else []
+    if not removed:
+        return error
+    return type(error)(f"{error} The copy of {', '.join(removed)} is not kept.")
 
 
 def _add(job: _Job, source: str) -> str:

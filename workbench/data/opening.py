@@ -13,7 +13,7 @@ import numpy as np
 from workbench.data.catalog import ChosenDataset, find_dataset
 from workbench.data.dataset import Dataset
 from workbench.data.download.manifest import entry_of, overlaps_of
-from workbench.data.download.provenance import downloaded, part_of
+from workbench.data.download.provenance import downloaded, part_of, unpublished
 from workbench.data.files.file_state import FileState
 from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.prepared import prepare
@@ -31,7 +31,9 @@ class OpenDataset:
     label: str  # its spec, without options at their defaults: "omniglot:split=lake"
     name: str
     tables: Mapping[str, Table]  # by split
-    part: str = ""  # "4,000 of 27,000 images", where not all that is published is available
+    # "4,000 of 27,000 images", or "content checked by count, not by checksum", where its files are
+    # not those that are published
+    part: str = ""
     overlaps: Mapping[str, bool] = field(default_factory=dict)  # with data of pre-trained weights
     label_of_whole: str = ""  # the spec with which all its classes are training classes
     source: str = ""  # what its files are: a manifest entry, or the path of a folder; "" for none
@@ -175,4 +177,5 @@ def _origin_of(name: str, dataset: Dataset) -> _Origin:
         paths[file.path.name] = file.path
         checksums[file.path.name] = file.sha256
     published = [file for file in entry.files if file.name in paths]
-    return _Origin(paths, checksums, part_of(files, published), overlaps_of(entry), entry.name)
+    part = part_of(files, published) or unpublished(files)
+    return _Origin(paths, checksums, part, overlaps_of(entry), entry.name)

@@ -67,7 +67,7 @@ class RunManifest:
     plan: Plan
     fingerprint: str  # of the training data's content
     image_shape: tuple[int, int, int]  # (channels, height, width)
-    parts: tuple[str, ...]  # training data that were available in part only
+    parts: tuple[str, ...]  # training data whose files are not known to be the published ones
     pretrained_on: tuple[str, ...]  # what the first weights saw elsewhere: ("imagenet",)
     parameters: int
     results_version: int

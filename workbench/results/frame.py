@@ -152,7 +152,7 @@ RECORDED = (
     _PARAMETERS,
     Column("run", "text", "", "name of the run folder"),
     Column("code", "text", "", "checksum of the method's code at test"),
-    Column("parts", "texts", "", "data sets of which only a part of the images is available"),
+    Column("parts", "texts", "", "data sets in part only, or with files not known to be published"),
 )
 
 TASKS = (*RECORDED, *_PUBLISHED)

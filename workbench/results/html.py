@@ -113,7 +113,7 @@ def html_page(
     blocks += [_note(f"Not compared: {sentence}.") for sentence in apart]
     blocks += [_note(f"Not as usual: {departure}.") for departure in departures(frame)]
     for part in parts(frame):
-        blocks.append(_note(f"Only a part of the published images: {part}."))
+        blocks.append(_note(f"Not the published files: {part}."))
     blocks += _trainings_section(frame)
     blocks += _figure_sections(frame, table)
     if curves is not None and len(curves):

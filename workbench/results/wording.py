@@ -174,9 +174,9 @@ def departures(frame: pd.DataFrame) -> list[str]:
 
 
 def parts(frame: pd.DataFrame) -> list[str]:
-    """Return the data sets of which only a part of the images was available, sorted.
+    """Return the data sets whose files are not known to be the published ones, sorted.
 
-    For example "eurosat: 4,000 of 27,000 images".
+    For example "eurosat: 4,000 of 27,000 images", or "content checked by count, not by checksum".
     """
     found: set[str] = set()
     for texts in frame.drop_duplicates(["run", "test_on"])["parts"]:

@@ -68,7 +68,7 @@ class TrainingData:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The data sets that are available in part only: "eurosat: 4,000 of 27,000 images"."""
+        """The data sets whose files are a part of the published ones, or not known to be them."""
         return tuple(parts_of(self.members))
 
     def domains(self, split: str) -> list[Domain]:
@@ -124,7 +124,7 @@ def open_training_data(labels: Iterable[str]) -> TrainingData:
 
 
 def parts_of(datasets: Iterable[OpenDataset]) -> Iterator[str]:
-    """Yield which data sets are incomplete: "eurosat: 4,000 of 27,000 images"."""
+    """Yield which data sets are not as published: "eurosat: 4,000 of 27,000 images"."""
     for dataset in datasets:
         if dataset.part:
             yield f"{dataset.label}: {dataset.part}"

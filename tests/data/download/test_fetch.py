@@ -13,7 +13,7 @@ import pytest
 from publisher import changed, drawings, entry_for, left_behind, unknown, write_zip
 
 from workbench.data.download.entry import ManifestEntry
-from workbench.data.download.fetch import fetch
+from workbench.data.download.fetch import discard_unusable, fetch
 from workbench.data.download.provenance import downloaded
 from workbench.errors import DataError, UsageError
 
@@ -42,6 +42,51 @@ def test_url_of_the_file_itself(cache, entry, server):
 def test_invalid_sources(cache, entry, source):
     with pytest.raises(UsageError, match=r"must begin with https://|does not exist"):
         fetch(entry, source)
+
+
+# --- a source when the files are here already
+
+
+def test_the_same_file_again_says_so(cache, entry, published, tmp_path):
+    fetch(entry, published / "tiny.zip")
+    copy = shutil.copy(published / "tiny.zip", tmp_path / "tiny.zip")
+    notes = []
+    assert not fetch(entry, copy, note=notes.append).files[0].new
+    assert notes == [
+        f"tiny.zip of tiny is here already, with the published checksum; {copy} is the same file"
+    ]
+
+
+def test_another_file_is_not_ignored(cache, entry, published, tmp_path):
+    fetch(entry, published / "tiny.zip")
+    other = write_zip(tmp_path / "tiny.zip", drawings(seed=1))
+    with pytest.raises(
+        DataError,
+        match=r"here already, with the published checksum, and .*/tiny.zip is another file. To "
+        r"replace it, run: mlw download tiny --remove, and then the same command again",
+    ):
+        fetch(entry, other)
+
+
+@pytest.mark.parametrize("kind", ["folder", "address"])
+def test_a_source_that_is_not_read_is_named(cache, entry, published, server, tmp_path, kind):
+    fetch(entry, published / "tiny.zip")
+    (tmp_path / "unpacked" / "tiny").mkdir(parents=True)
+    source = tmp_path / "unpacked" if kind == "folder" else server.url
+    notes = []
+    assert not fetch(entry, source, note=notes.append).files[0].new
+    (note,) = notes
+    assert "is used; " in note
+    assert "is not read. To replace it, run: mlw download tiny --remove" in note
+
+
+def test_what_is_not_known_to_be_published_is_discarded(cache, entry, published, tmp_path):
+    other = write_zip(tmp_path / "tiny.zip", drawings(seed=1))
+    fetched = fetch(entry, other)
+    assert fetched.files[0].verified == "count"
+    assert discard_unusable(fetched) == ["tiny.zip"]
+    assert left_behind(cache) == []
+    assert discard_unusable(fetch(entry, published / "tiny.zip")) == []
 
 
 # --- by hand

@@ -16,6 +16,7 @@ from workbench.data.download.provenance import (
     megabytes,
     part_of,
     read_provenance,
+    unpublished,
 )
 from workbench.data.files.checksum import checksum
 from workbench.errors import DataError
@@ -72,9 +73,13 @@ def test_the_parts_of_several_files_are_one_part(cache, published, subset, tmp_p
 
 
 def test_the_whole_is_no_part(cache, entry, published, tmp_path):
-    assert fetch(entry, published, partial=True).files[0].verified == "checksum"
     write_zip(tmp_path / "tiny.zip", dict(reversed(drawings().items())))
-    assert part_of(fetch(entry, tmp_path / "tiny.zip", partial=True).files, entry.files) == ""
+    packed = fetch(entry, tmp_path / "tiny.zip", partial=True).files
+    assert part_of(packed, entry.files) == ""
+    assert unpublished(packed) == "content checked by count, not by checksum"
+    whole = fetch(entry, published, partial=True).files
+    assert whole[0].verified == "checksum"
+    assert (part_of(whole, entry.files), unpublished(whole)) == ("", "")
 
 
 def test_a_damaged_provenance_counts_as_absent(cache, entry, published):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -19,11 +19,13 @@ from workbench.data.download.learnt import learn
 from workbench.data.download.local_files import choose_form, count_images, find_local, take_local
 from workbench.data.download.mirrors import download_file
 from workbench.data.download.provenance import (
+    PROVENANCE,
     FetchedFile,
     counts_text,
     difference,
     downloads,
     read_provenance,
+    remove_provenance,
     write_provenance,
 )
 from workbench.data.download.transfer import discard
@@ -235,7 +237,10 @@ def _cached_file(job: _FetchJob, file: RemoteFile) -> FetchedFile | None:
 def _fetch_file(
     job: _FetchJob, form: Form, file: RemoteFile, cached: FetchedFile | None
 ) -> FetchedFile:
-    if cached is not None and (job.source is None or cached.verified == "checksum"):
+    if cached is not None and job.source is None:
+        return cached
+    if cached is not None and cached.verified == "checksum":
+        _check_same(job, form, file, cached)
         return cached
     if not isinstance(job.source, Path):
         return _download(job, file)
@@ -247,6 +252,28 @@ def _fetch_file(
     if job.entry.access == "by hand" and file.urls:  # only the other files must be given
         return _download(job, file)
     raise DataError(_missing_text(job.entry, form, file, job.source))
+
+
+def _check_same(job: _FetchJob, form: Form, file: RemoteFile, cached: FetchedFile) -> None:
+    """Say that the published file, which is here, is used and not the one that the user gives.
+
+    Raises:
+        DataError: the user gives another file.
+    """
+    name = job.entry.name
+    kept = f"{file.name} of {name} is here already, with the published checksum"
+    replace = f"run: mlw download {name} --remove, and then the same command again"
+    local = None
+    if isinstance(job.source, Path):
+        local = find_local(form, file, job.source)
+        if local is None:
+            return
+        if local.is_file() and checksum(local) == cached.sha256:
+            job.note(f"{kept}; {local} is the same file")
+            return
+        if local.is_file():
+            raise DataError(f"{kept}, and {local} is another file. To replace it, {replace}")
+    job.note(f"{kept}, and is used; {local or job.source} is not read. To replace it, {replace}")
 
 
 def _take(job: _FetchJob, local: Path, file: RemoteFile) -> FetchedFile:
@@ -283,6 +310,24 @@ def _keep(job: _FetchJob, part: Path, fetched: FetchedFile) -> FetchedFile:
     discard(part)
     write_provenance(fetched)
     return fetched
+
+
+def discard_unusable(fetched: Fetched) -> list[str]:
+    """Remove files that were taken just now and are not known to be the published ones.
+
+    Called when no data set can be made of them. Returns their names.
+    """
+    removed = []
+    for file in fetched.files:
+        if file.new and file.verified in ("part", "count", "given"):
+            file.path.unlink(missing_ok=True)
+            remove_provenance(file)
+            removed.append(file.path.name)
+    if not read_provenance(fetched.folder):
+        (fetched.folder / PROVENANCE).unlink(missing_ok=True)
+    with suppress(OSError):  # other files are in it
+        fetched.folder.rmdir()
+    return removed
 
 
 def _missing_text(entry: ManifestEntry, form: Form, file: RemoteFile, source: Path) -> str:

@@ -94,6 +94,16 @@ def part_of(files: Iterable[FetchedFile], published: Iterable[RemoteFile]) -> st
     return f"{found:,} of {total:,} {word}"
 
 
+def unpublished(files: Iterable[FetchedFile]) -> str:
+    """Say that files are not known to be the published ones; return "" if they are."""
+    found = {file.verified for file in files}
+    if "count" in found:
+        return BY_COUNT
+    if "given" in found:
+        return HOW["given"]
+    return ""
+
+
 def _images(counts: Mapping[str, int]) -> int:
     """Return the number of images: the first of the counts."""
     return next(iter(counts.values()), 0)
@@ -128,6 +138,18 @@ def write_provenance(fetched: FetchedFile) -> None:
     folder = fetched.path.parent
     files = read_provenance(folder)
     files[fetched.path.name] = fetched
+    _write(folder, files)
+
+
+def remove_provenance(fetched: FetchedFile) -> None:
+    """Forget one file of a folder."""
+    folder = fetched.path.parent
+    files = read_provenance(folder)
+    files.pop(fetched.path.name, None)
+    _write(folder, files)
+
+
+def _write(folder: Path, files: Mapping[str, FetchedFile]) -> None:
     tables = {}
     for name, file in files.items():
         tables[name] = {key: getattr(file, key) for key in STORED}
