@@ -32,7 +32,7 @@ from workbench.tasks.task import Task
 
 TASKS = 8
 STEPS = 25  # of Lanczos's method
-DAMPINGS = (0.0, 1.0, 10.0)
+DAMPINGS = (0.0, 1.0, 10.0, 20.5)
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     data = open_training_data(["omniglot"])
     learner = load_learner(arguments.run, data)
     tasks = Source(data.domains("train"), WayShot(5, 1, 5)).tasks()
-    print(f"{'lowest':>8} {'highest':>8}   cosine with g: damping 0   1   10")
+    print(f"{'lowest':>8} {'highest':>8}   cosine with g: damping 0   1   10   20.5")
     for _ in range(TASKS):
         lowest, highest, cosines = curvature(learner, next(tasks))
         columns = "".join(f"{value:6.2f}" for value in cosines)
@@ -69,7 +69,7 @@ def curvature(learner: Any, task: Task) -> tuple[float, float, list[float]]:
     cosines = []
     for damping in DAMPINGS:
         learner.damping = damping
-        implicit = learner.implicit(x, y, phi, g)
+        implicit, _ = learner.implicit(x, y, phi, g)
         cosines.append(float(F.cosine_similarity(implicit, g, dim=0)))
     return lowest, highest, cosines
 

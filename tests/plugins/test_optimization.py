@@ -54,6 +54,26 @@ def test_running_averages_are_refused_in_one_sentence(name):
         build(name, backbone="conv4:norm=running")
 
 
+@pytest.mark.parametrize(
+    ("version", "too_old"),
+    [("2.9.1", True), ("2.13.0+cpu", True), ("2.14.0", False), ("3.0", False)],
+)
+@pytest.mark.parametrize(
+    ("spec", "backbone", "message"),
+    [
+        ("maml:checkpoint=true", NARROW, "maml:checkpoint=true needs torch 2.14"),
+        ("anil", GROUPED, "group normalisation within a task needs torch 2.14"),
+    ],
+)
+def test_what_needs_a_newer_torch_says_so(spec, backbone, message, version, too_old, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", version)
+    if not too_old:
+        build(spec, backbone=backbone)
+        return
+    with pytest.raises(UsageError, match=message):
+        build(spec, backbone=backbone)
+
+
 @pytest.mark.parametrize("name", ["anil", "cavia", "imaml:inner_steps=2", "maml", "metasgd"])
 @given(order=st.permutations(range(6)))
 @settings(deadline=None, max_examples=5)

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mlw_optimization.norms import by_batch
+from mlw_optimization.norms import by_batch, require_torch
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task, query_loss
 from workbench.functional import Weights, descend, each_task, each_with, recompute
 
@@ -73,6 +73,8 @@ class MAML(Learner):
         self.first_order = first_order
         self.per_layer_lr = per_layer_lr
         self.multi_step_loss = multi_step_loss
+        if checkpoint:
+            require_torch("maml:checkpoint=true", "use checkpoint=false")
         self.checkpoint = checkpoint
         self.inductive = inductive
         self.transductive = by_batch(backbone) and not inductive
