@@ -74,7 +74,7 @@ ROOMS = {
         "tiny watching elsewhere constructors backbones datasets adapting training learners"
     ],
     "workbench.cli": [
-        "_show _lists _options _progress _results",
+        "_show _streams _lists _flags _options _progress _results",
         "compare download evaluate info list_ plugins report train main",
     ],
 }

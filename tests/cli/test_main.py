@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from places import ROOT
 from workbench import __version__
 from workbench.cli.main import app
 
+STOPPED = (
+    "mlw: stopped; all but the last seconds of the training is kept; "
+    "run the same command again to resume"
+)
 MLW = Path(sys.executable).with_name("mlw")
 
 
@@ -63,10 +68,10 @@ def test_an_interrupt_says_how_to_resume(mlw, monkeypatch):
     def interrupt(*given, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("workbench.tasks.splits.open_training_data", interrupt)
+    monkeypatch.setattr("workbench.commands.train.open_training_data", interrupt)
     code, output, errors = mlw("train protonet")
     assert (code, output) == (130, "")
-    assert errors == "mlw: stopped; run the same command again to resume\n"
+    assert errors == f"{STOPPED}\n"
 
 
 def test_a_reader_that_goes_away_is_no_error():
@@ -100,5 +105,54 @@ def test_ctrl_c_in_a_training_says_how_to_resume(tmp_path):
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert output == ""
-    assert errors.splitlines()[-1] == "mlw: stopped; run the same command again to resume"
+    assert errors.splitlines()[-1] == STOPPED
     assert "Traceback" not in errors
+
+
+def test_ctrl_c_says_for_each_command_what_is_kept(mlw, monkeypatch):
+    def interrupt(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("workbench.data.catalog.registry", interrupt)
+    monkeypatch.setattr("workbench.experiments.run.read_manifest", interrupt)
+    Path("run").mkdir()
+    Path("run", "run.toml").touch()
+    for line, words in [
+        ("download glyphs", "what has arrived is kept; run the same command again to resume"),
+        ("eval run", "finished evaluations are kept; run the same command again to resume"),
+        ("compare protonet", "finished trainings and evaluations are kept, and all but the last"),
+    ]:
+        code, output, errors = mlw(line)
+        assert (code, output) == (130, "")
+        assert f"mlw: stopped; {words}" in errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp437"])
+def test_output_in_any_encoding(encoding, tmp_path):
+    """What a stream cannot hold is replaced; nothing is lost, and no command fails."""
+    names = tmp_path / "names.py"
+    names.write_text(
+        "import sys\n"
+        "from workbench.cli import _show, main\n"
+        "for words in (['--help'], ['compare', '--help'], ['list', '--json'], ['info', 'siamese'],"
+        " ['plugins'], ['info', 'omniglot'], ['download', '--list'], ['train', '\\u4e2d']):\n"
+        "    sys.argv = ['mlw', *words]\n"
+        "    try:\n"
+        "        main.run()\n"
+        "    except SystemExit as stop:\n"
+        "        assert stop.code in (0, None, 2), stop.code\n"
+        "_show.out('91.91 \\u00b1 0.40 \\u2020 \\u4e2d \\u2212')\n"
+        "_show.note('\\u00b1 \\U0001f600')\n",
+        encoding="utf-8",
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, names], capture_output=True, env=environment, check=True)
+    printed = done.stdout.decode(encoding).splitlines()
+    expected = {
+        "ascii": "91.91 +- 0.40 + ? -",
+        "gbk": "91.91 \u00b1 0.40 + \u4e2d -",
+        "cp437": "91.91 \u00b1 0.40 + ? -",
+    }
+    assert printed[-1] == expected[encoding]
+    assert len(printed) > 100
+    assert "Traceback" not in done.stderr.decode(encoding)

@@ -115,14 +115,28 @@ def test_all_must_have_images_of_one_shape(tiny):
 
 
 @pytest.mark.parametrize(
-    ("shape", "advice"), [((1, 8, 8), "wide:size=8"), ((3, 8, 8), "wide:size=8,channels=3")]
+    ("name", "found", "shape", "advice"),
+    [
+        ("omniglot", (1, 4, 4), (1, 8, 8), "for instance omniglot:size=8"),
+        ("omniglot", (1, 4, 4), (3, 8, 8), "for instance omniglot:channels=3,size=8"),
+        ("eurosat", (3, 4, 4), (3, 8, 8), "for instance eurosat:size=8"),
+        # EuroSAT has no option for channels, but Omniglot has
+        ("eurosat", (3, 4, 4), (1, 8, 8), "for instance train on omniglot:channels=3,size=4"),
+        ("no_such_set", (3, 4, 4), (3, 8, 8), "train on omniglot:size=4"),
+    ],
 )
-def test_another_shape_says_which_options_to_add(shape, advice):
-    wide = dataset("wide:size=4", "wide", train=table("a", shape=(1, 4, 4)))
-    require_same_shape("They are", (1, 4, 4), wide)
-    with pytest.raises(UsageError, match="those of wide:size=4 are 1 x 4 x 4") as caught:
-        require_same_shape("They are", shape, wide)
-    assert str(caught.value).endswith(f"for instance {advice}")
+def test_another_shape_says_which_options_to_add(name, found, shape, advice):
+    wide = dataset(f"{name}:size=4", name, train=table("a", shape=found))
+    require_same_shape("They are", found, wide)
+    with pytest.raises(UsageError, match=f"those of {name}:size=4 are . x 4 x 4") as caught:
+        require_same_shape("They are", shape, wide, ["omniglot"])
+    assert str(caught.value).endswith(advice)
+
+
+def test_where_no_option_helps_it_says_so():
+    wide = dataset("eurosat:size=4", "eurosat", train=table("a", shape=(3, 4, 4)))
+    with pytest.raises(UsageError, match=r"no option of eurosat makes them equal"):
+        require_same_shape("They are", (1, 4, 4), wide)
 
 
 def test_domains_are_those_that_have_the_split():

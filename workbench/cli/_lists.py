@@ -57,6 +57,10 @@ def widen(words: Sequence[str]) -> list[str]:
         else:
             values = given or _names(rest)
             example = "omniglot"
+        if not values and flag in integers and rest and not rest[0].startswith("-"):
+            raise UsageError(
+                f"{typed} takes whole numbers, not {rest[0]!r}; for instance: {typed} {example}"
+            )
         if not values:
             raise UsageError(f"{typed} needs a value, for instance: {typed} {example}")
         for each in values:

@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from workbench.cli import _show, compare, download, evaluate, info, list_, plugins, report, train
+from workbench.cli._flags import check_words
 from workbench.cli._lists import widen
+from workbench.cli._streams import tolerate_encodings
 from workbench.errors import WorkbenchError
 from workbench.plugin.registry import registry
 from workbench.version import __version__
 
 INTERRUPTED = 130  # exit code
+KEPT = {  # after Ctrl-C, by command
+    "download": "what has arrived is kept",
+    "train": "all but the last seconds of the training is kept",
+    "eval": "finished evaluations are kept",
+    "compare": "finished trainings and evaluations are kept, and all but the last seconds of "
+    "the one in progress",
+}
 
 app = typer.Typer(
     name="mlw",
@@ -51,6 +61,7 @@ def run() -> None:
 
     Exit codes: 0 for success, 2 for wrong usage, 130 for Ctrl-C, 1 for other errors.
     """
+    tolerate_encodings()
     words = sys.argv[1:]
     debug = "--debug" in words
     if debug:
@@ -61,7 +72,9 @@ def run() -> None:
         return
     try:
         registry().register_commands(app)
-        app(widen(words))
+        wide = widen(words)
+        check_words(app, wide)
+        app(wide)
     except WorkbenchError as error:
         if debug:
             raise
@@ -71,8 +84,21 @@ def run() -> None:
         # Typer turns Ctrl-C within a command into an exit with this code, and prints nothing
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
-        print("mlw: stopped; run the same command again to resume", file=sys.stderr)
+        print(f"mlw: stopped{_kept(words)}", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except MemoryError as error:
+        if debug:
+            raise
+        print(f"mlw: there is not enough memory: {error}; ask for less at once", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone, for instance `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _kept(words: Sequence[str]) -> str:
+    """Return what is kept of an interrupted command, and how to go on."""
+    for word in words:
+        if word in KEPT:
+            return f"; {KEPT[word]}; run the same command again to resume"
+    return ""

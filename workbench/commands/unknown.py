@@ -23,27 +23,29 @@ def unknown_argument(
         known: the arguments that there are, as they are typed: "shots" or "--shots".
         algorithms: specs of those that the user names.
     """
-    kind = "argument"
     by_name = {each.lstrip("-").replace("-", "_"): each for each in known}
     meant = nearest(name, by_name)
-    if meant in by_name:
-        typed = by_name[meant]
-        return UnknownName(kind, _like(name, typed), by_name.values(), meant=typed)
+    named = _as_option(name, value, algorithms, exact=bool(meant))
+    if named is not None:
+        return named
+    flags = any(each.startswith("-") for each in by_name.values())
+    typed = "--" + name.replace("_", "-") if flags else name
+    return UnknownName("argument", typed, by_name.values(), meant=by_name.get(meant, ""))
+
+
+def _as_option(
+    name: str, value: Any, algorithms: Iterable[str], *, exact: bool
+) -> UsageError | None:
+    """Return how to write an argument as an option of an algorithm; None if none has it."""
     for text in algorithms:
         with suppress(WorkbenchError):  # an algorithm that there is not is another mistake
             spec = parse_spec(text)
-            key = nearest(name, KnownAlgorithm(spec.name).all)
-            if key:
-                options = {**spec.options, key: "VALUE" if value is None else option_text(value)}
+            options = KnownAlgorithm(spec.name).all
+            key = name if exact else nearest(name, options)
+            if key in options:
+                given = {**spec.options, key: "VALUE" if value is None else option_text(value)}
                 return UsageError(
                     f"{name} is no argument of the command; as an option of {spec.name}, "
-                    f"write {Spec(spec.name, options)}"
+                    f"write {Spec(spec.name, given)}"
                 )
-    return UnknownName(kind, name, by_name.values())
-
-
-def _like(name: str, typed: str) -> str:
-    """Return an unknown name in the form of a known one: "--n-shot" where that is a flag."""
-    if typed.startswith("-"):
-        return "--" + name.replace("_", "-")
-    return name
+    return None

@@ -14,6 +14,8 @@ from workbench.errors import UnknownName, UsageError
 from workbench.plugin.options import Option, canonical_spec, convert_options, options_of, parse_spec
 from workbench.plugin.registry import Registration, registry
 
+LARGEST_SIDE = 4096  # pixels; one class of such images takes gigabytes
+
 
 class ChosenDataset(NamedTuple):
     """A data set with its options chosen."""
@@ -72,6 +74,7 @@ def find_dataset(text: str) -> ChosenDataset:
         preset = registration.preset
     known = options_of(target)
     options = convert_options(spec.name, spec.options, known)
+    _check_size(spec.name, {**preset, **options})
     dataset = target(*filled, **{**preset, **options})
     return ChosenDataset(name, options, known, dataset)
 
@@ -93,3 +96,12 @@ def _find_registered(name: str, own: tuple[str, ...]) -> Registration:
             f"{name} is a {kind}, not the name of a data set. To make its images a data set that "
             f"is called NAME, run: mlw download NAME --from {shlex.quote(name)}"
         ) from None
+
+
+def _check_size(name: str, options: Mapping[str, Any]) -> None:
+    """Raise `UsageError` if images would be too large to be prepared."""
+    size = options.get("size")
+    if isinstance(size, int) and size > LARGEST_SIDE:
+        raise UsageError(
+            f"Invalid value {name}:size={size}: must be at most {LARGEST_SIDE:,} (pixels)"
+        )

@@ -104,7 +104,7 @@ def _cells(
         )
         plan = make_plan(algorithm, train, request)
         whose = f"The images of {train.label} are"
-        require_same_shape(whose, train.image_shape, tasks.dataset)
+        require_same_shape(whose, train.image_shape, tasks.dataset, train.labels)
         refuse_leak(train, tasks.dataset, learned_from(plan, out), note)
         refuse_changes_before(plan, out, tasks.dataset)
         for dataset in (*train.members, tasks.dataset):

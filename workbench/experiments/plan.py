@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from workbench.errors import UsageError
+from workbench.errors import UnknownName, UsageError
 from workbench.experiments.algorithm import KnownAlgorithm
 from workbench.experiments.training_tasks import fit_settings
 from workbench.learning.settings import TrainSettings
@@ -23,7 +23,7 @@ from workbench.plugin.options import (
     options_of,
     parse_spec,
 )
-from workbench.plugin.registry import registry
+from workbench.plugin.registry import Registration, registry
 from workbench.tasks.protocols.build import build_protocol
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol, TaskShape
@@ -269,6 +269,24 @@ def _backbone(known: KnownAlgorithm, typed: str | None, recipe: str | None) -> s
     options = dict(given.options)
     if recipe is not None and parse_spec(recipe).name == given.name:
         options = {**parse_spec(recipe).options, **options}
-    options_known = options_of(registry().find("backbones", given.name).load())
+    options_known = options_of(_find_backbone(given.name).load())
     resolved = convert_options(given.name, options, options_known)
     return canonical_spec(given.name, resolved, options_known)
+
+
+def _find_backbone(name: str) -> Registration:
+    """Return the registration of a backbone.
+
+    Raises:
+        UnknownName: there is none; the message says which backbones take a name as their option.
+    """
+    try:
+        return registry().find("backbones", name)
+    except UnknownName as error:
+        known = registry().entries("backbones")
+        takes_a_name = [each for each in known if "name" in options_of(known[each].load())]
+        if not takes_a_name:
+            raise
+        hints = " or ".join(f"{each}:name={name}" for each in takes_a_name)
+        hint = f"For a network that another backbone wraps, write {hints}."
+        raise UnknownName("backbone", name, known, hint) from error

@@ -228,6 +228,8 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
         if (place / MANIFEST).is_file():
             found.append(Run(place))
             continue
+        if place.is_file():
+            raise RunError(_of_a_file(place))
         inside = sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
         if not inside:
             raise RunError(
@@ -238,6 +240,14 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
     for run in found:  # one run may be named in two ways
         by_place.setdefault(run.folder.resolve(), run)
     return list(by_place.values())
+
+
+def _of_a_file(place: Path) -> str:
+    """Return what to say of a file that is given for a run folder."""
+    for folder in (place.parent, place.parent.parent):
+        if (folder / MANIFEST).is_file():
+            return f"{place} is a file of the run {folder}; give the folder: {folder}"
+    return f"{place} is a file, not a run folder; a run folder has a file {MANIFEST}"
 
 
 def readable_runs(runs: Iterable[Run], note: Callable[[str], None]) -> list[Run]:

@@ -114,7 +114,9 @@ def training_data(members: Sequence[OpenDataset]) -> TrainingData:
         first = members[0]
         for member in members:
             member.table("train")
-            require_same_shape(f"The images of {first.label} are", first.image_shape, member)
+            require_same_shape(
+                f"The images of {first.label} are", first.image_shape, member, [first.label]
+            )
     return TrainingData(tuple(members))
 
 
@@ -142,16 +144,19 @@ def usual_queries(fewest_images: int, shots: int) -> int:
     return max(min(USUAL_QUERIES, fewest_images - shots), 1)
 
 
-def require_same_shape(whose: str, shape: Sequence[int], dataset: OpenDataset) -> None:
-    """Refuse a data set whose images have another shape than (channels, height, width)."""
+def require_same_shape(
+    whose: str, shape: Sequence[int], dataset: OpenDataset, others: Sequence[str] = ()
+) -> None:
+    """Refuse a data set whose images have another shape than (channels, height, width).
+
+    Args:
+        others: the specs of the data sets whose images have that shape.
+    """
     if tuple(shape) == dataset.image_shape:
         return
     wanted = " x ".join(map(str, shape))
     found = " x ".join(map(str, dataset.image_shape))
-    options = f"size={shape[-1]}"
-    if shape[0] != dataset.image_shape[0]:
-        options += f",channels={shape[0]}"
     raise UsageError(
-        f"{whose} {wanted}, and those of {dataset.label} are {found}; choose one shape, "
-        f"for instance {dataset.name}:{options}"
+        f"{whose} {wanted}, and those of {dataset.label} are {found}; "
+        f"{_to_one_shape(tuple(shape), dataset, others)}"
     )
