@@ -160,3 +160,29 @@ def require_same_shape(
         f"{whose} {wanted}, and those of {dataset.label} are {found}; "
         f"{_to_one_shape(tuple(shape), dataset, others)}"
     )
+
+
+def _to_one_shape(shape: tuple[int, ...], dataset: OpenDataset, others: Sequence[str]) -> str:
+    """Return what to write so that images have one shape, with options that the data sets have."""
+    own = _in_shape(dataset.label, dataset.image_shape, shape)
+    if own:
+        return f"choose one shape, for instance {own}"
+    changed = [_in_shape(label, shape, dataset.image_shape) for label in others]
+    if others and all(changed):
+        return f"choose one shape, for instance train on {' '.join(changed)}"
+    return f"no option of {dataset.name} makes them equal; choose another data set"
+
+
+def _in_shape(label: str, shape: Sequence[int], wanted: Sequence[int]) -> str:
+    """Return the spec with which images have the wanted shape; "" if no option gives it."""
+    options = {}
+    if shape[-1] != wanted[-1]:
+        options["size"] = wanted[-1]
+    if shape[0] != wanted[0]:
+        options["channels"] = wanted[0]
+    try:
+        chosen = find_dataset(label)
+        values = convert_options(chosen.name, options, chosen.known)
+    except UsageError:  # it has no such option, or not this value
+        return ""
+    return canonical_spec(chosen.name, {**chosen.options, **values}, chosen.known)
