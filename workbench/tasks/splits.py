@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.data.catalog import find_dataset
 from workbench.data.opening import OpenDataset, open_datasets
 from workbench.errors import UsageError
+from workbench.plugin.options import canonical_spec, convert_options
 from workbench.tasks.sampling import ClassIndex, Domain, TaskShape
 
 USUAL_QUERIES = 15  # per class
