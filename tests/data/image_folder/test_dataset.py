@@ -51,7 +51,7 @@ def test_originals_are_not_copied_and_prepared_images_outlive_them(tmp_path, cac
     shutil.rmtree(folder)
     assert tables("birds:size=20")["test"].fingerprint == before
     command = "run: mlw download birds:size=20 --from FOLDER"
-    alternative = r"\(or use it as birds:size=20,channels=3\)"
+    alternative = r"\(or use it as birds:size=20\)"
     with pytest.raises(DataError, match=f"birds is gone; {command} {alternative}"):
         tables("birds")
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.files.containers import Container, FolderFiles, TarFiles, ZipFiles, is_tar
-from workbench.data.files.decode import Crop, decode
+from workbench.data.files.decode import EVERY_LEVEL, Crop, Levels, decode
 from workbench.data.files.file_state import FileState, changed
 from workbench.data.files.members import printable, reading
 from workbench.data.files.scratch import CHUNK, decompressed
@@ -162,7 +162,13 @@ class Archive:
             return Archive(label, file=plain, limit=self._limit)
 
     def image(
-        self, name: str, *, size: int | None = None, channels: int = 3, crop: Crop | None = None
+        self,
+        name: str,
+        *,
+        size: int | None = None,
+        channels: int = 3,
+        crop: Crop | None = None,
+        levels: Levels = EVERY_LEVEL,
     ) -> NDArray[np.uint8]:
         """Return an image `(channels, height, width)`; see `decode`.
 
@@ -170,7 +176,8 @@ class Archive:
             DataError: there is no such file, or it cannot be decoded.
         """
         label = f"{printable(name)} in {self.path}"
-        return decode(self.read(name), size=size, channels=channels, crop=crop, name=label)
+        data = self.read(name)
+        return decode(data, size=size, channels=channels, crop=crop, levels=levels, name=label)
 
     def stack(
         self,
@@ -179,6 +186,7 @@ class Archive:
         size: int,
         channels: int = 3,
         crops: Sequence[Crop | None] | None = None,
+        levels: Levels = EVERY_LEVEL,
     ) -> NDArray[np.uint8]:
         """Return decoded images `(n, channels, size, size)` in the order of `names`.
 
@@ -192,7 +200,9 @@ class Archive:
         def fill(start: int) -> None:
             for row in range(start, min(start + PORTION, len(names))):
                 name, crop = names[row], crops[row]
-                images[row] = self.image(name, size=size, channels=channels, crop=crop)
+                images[row] = self.image(
+                    name, size=size, channels=channels, crop=crop, levels=levels
+                )
 
         with ThreadPoolExecutor(_cores()) as pool:
             for _ in pool.map(fill, range(0, len(names), PORTION)):

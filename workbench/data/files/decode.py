@@ -73,7 +73,8 @@ BUDGET = PixelBudget(PIXEL_LIMIT)
 class Examined(NamedTuple):
     """What an image file contains."""
 
-    pixels: bytes  # a hash of the pixels, in their own size if the file is no large JPEG
+    # a hash of the pixels, in their own size if the file is no large JPEG; b"" if all are equal
+    pixels: bytes
     levels: Levels | None  # the least and the greatest value, of an image with 16 bits
 
 
@@ -137,8 +138,11 @@ def examine(data: bytes, *, size: int, name: str = "the image") -> Examined:
             picture = picture.convert("RGBA")
         else:
             picture = picture.convert("RGB")
+        values = np.ascontiguousarray(picture)  # (h, w) or (h, w, c)
+        if (values == values[:1, :1]).all():
+            return Examined(b"", levels)
         pixels = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
-        pixels.update(np.ascontiguousarray(picture).data)
+        pixels.update(values.data)
     return Examined(pixels.digest(), levels)
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from workbench.data.dataset import Dataset, Groups, ImageClass, chosen_options
 from workbench.data.files.archive import Archive
+from workbench.data.files.decode import EVERY_LEVEL
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.labels import ImagesByClass, plain
 from workbench.data.image_folder.layout import find_layout
@@ -23,10 +24,10 @@ from workbench.data.image_folder.record import FolderRecord, write_record
 from workbench.data.image_folder.splitting import (
     large_enough,
     split_classes,
-    without_unreadable,
+    without,
 )
 from workbench.errors import DataError
-from workbench.plugin.options import AtLeast, canonical_spec, options_of, options_text
+from workbench.plugin.options import AtLeast, canonical_spec, options_of
 
 
 class ImageFolder(Dataset):
@@ -36,6 +37,7 @@ class ImageFolder(Dataset):
     sources = (
         "choice.py",
         "class_levels.py",
+        "copies.py",
         "deciding.py",
         "folder_levels.py",
         "image_lookup.py",
@@ -56,10 +58,12 @@ class ImageFolder(Dataset):
         *,
         size: Annotated[int, "pixels per side", AtLeast(1)] = 84,
         channels: Annotated[Literal[1, 3], "1: grey, 3: colour"] = 3,
+        copies: Annotated[Literal["drop", "keep"], "images that repeat another"] = "drop",
     ):
         self.record = record
         self.size = size
         self.channels = channels
+        self.copies = copies
 
     def classes(
         self,
@@ -69,13 +73,18 @@ class ImageFolder(Dataset):
         """Yield the classes of a split by name.
 
         Raises:
-            DataError: the originals are gone, or have changed since they were registered.
+            DataError: the originals are gone, or have changed since they were registered; or they
+                were registered with another choice about copies.
         """
         if split not in self.record.images:
             return
+        self._require_same_copies()
+        levels = EVERY_LEVEL
+        if self.record.levels:
+            levels = (self.record.levels[0], self.record.levels[1])
         with self._originals() as archive:
             for label, names in self._unchanged(archive)[split].items():
-                images = archive.stack(names, size=self.size, channels=self.channels)
+                images = archive.stack(names, size=self.size, channels=self.channels, levels=levels)
                 yield ImageClass(label, images)
 
     def groups(self, split: str) -> Groups | None:
@@ -114,6 +123,18 @@ class ImageFolder(Dataset):
             self.check()
             write_record(replace(self.record, state=state))
 
+    def _require_same_copies(self) -> None:
+        registered = self.record.options.get("copies", self.copies)
+        if registered == self.copies:
+            return
+        options = chosen_options(self)
+        command = command_of(spec_of(self.record.name, options), self.record.origin, self._choice)
+        use_as = spec_of(self.record.name, {**options, "copies": registered})
+        raise DataError(
+            f"{self.record.name} was registered with copies={registered}: use it as {use_as}, or "
+            f"run: {command}"
+        )
+
     def _originals(self) -> Archive:
         origin = Path(self.record.origin)
         if not origin.exists():
@@ -123,7 +144,7 @@ class ImageFolder(Dataset):
     def _unchanged(self, archive: Archive) -> dict[str, ImagesByClass]:
         """Return the images by split and class, after comparing them with their record."""
         layout = find_layout(archive, self._choice, self.command(self.record.origin))
-        readable = without_unreadable(layout.splits, self.record.unreadable)
+        readable = without(layout.splits, {*self.record.unreadable, *self.record.copies})
         kept, _ = large_enough(readable)
         splits, _ = split_classes(kept)
         same = splits.keys() == self.record.content.keys() and layout.groups == self.record.groups
@@ -150,7 +171,7 @@ class ImageFolder(Dataset):
         hint = f"run: {self.command(origin)}"
         options = self.record.options
         if options != chosen_options(self):
-            hint += f" (or use it as {self.record.name}:{options_text(options)})"
+            hint += f" (or use it as {spec_of(self.record.name, options)})"
         return hint
 
 

@@ -37,6 +37,8 @@ class FolderRecord:
         choice: what the user said about the layout, by the fields of `LayoutChoice`.
         groups: the group of each class that has one.
         state: the names, sizes and times of the originals, as `state_of` returns them.
+        copies: the images that are left out because they repeat another, and which.
+        levels: the least and the greatest value of all images with 16 bits; empty if none has.
     """
 
     name: str
@@ -51,6 +53,8 @@ class FolderRecord:
     choice: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
     state: str = ""
+    copies: dict[str, str] = field(default_factory=dict)
+    levels: list[int] = field(default_factory=list)
 
     @property
     def classes(self) -> int:
@@ -64,11 +68,14 @@ class FolderRecord:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """The checksums of all that prepared images depend on: each split, and the groups."""
-        if not self.groups:
-            return self.content
-        groups = json.dumps(self.groups, sort_keys=True)
-        return {**self.content, "groups": hashlib.sha256(groups.encode()).hexdigest()}
+        """The checksums of all that prepared images depend on: splits, groups, and levels."""
+        checksums = dict(self.content)
+        if self.groups:
+            groups = json.dumps(self.groups, sort_keys=True)
+            checksums["groups"] = hashlib.sha256(groups.encode()).hexdigest()
+        if self.levels:
+            checksums["levels"] = str(self.levels)
+        return checksums
 
     def __str__(self) -> str:
         size = f"{counted(self.classes, 'class', 'classes')}, {counted(self.count, 'image')}"
@@ -77,6 +84,9 @@ class FolderRecord:
             f"split: {self.split}",
             *self.notes,
         ]
+        if self.levels:
+            least, greatest = self.levels
+            lines.append(f"values of 16 bits: {least:,} becomes black and {greatest:,} white")
         if self.groups:
             groups = sorted(set(self.groups.values()))
             lines.append(f"{counted(len(groups), 'group')} of classes: {listing(groups)}")

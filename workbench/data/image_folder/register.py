@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 
 from workbench.data.dataset import chosen_options
 from workbench.data.files.archive import Archive
-from workbench.data.files.decode import decode
+from workbench.data.files.decode import Levels, examine
 from workbench.data.image_folder.choice import LayoutChoice
+from workbench.data.image_folder.copies import Copies, Seen, find_copies, notes_on_copies
 from workbench.data.image_folder.dataset import ImageFolder, command_of, content_of, spec_of
 from workbench.data.image_folder.labels import ImagesByClass, all_images
 from workbench.data.image_folder.layout import find_layout
@@ -29,7 +31,7 @@ from workbench.data.image_folder.splitting import (
     LEAST_IMAGES,
     large_enough,
     split_classes,
-    without_unreadable,
+    without,
 )
 from workbench.errors import DataError, UsageError
 from workbench.plugin.options import convert_options, options_of, parse_spec
@@ -57,7 +59,24 @@ class _Job(NamedTuple):
 
     @property
     def command(self) -> str:
-        return command_of(spec_of(self.name, self.options), str(self.origin), self.choice)
+        return self.command_with()
+
+    @property
+    def drops_copies(self) -> bool:
+        return bool(self.options["copies"] == "drop")
+
+    def command_with(self, **options: Any) -> str:
+        """Return the command that registers the same with other options."""
+        spec = spec_of(self.name, {**self.options, **options})
+        return command_of(spec, str(self.origin), self.choice)
+
+
+class _Examined(NamedTuple):
+    """What decoding all images has shown."""
+
+    seen: dict[str, Seen]
+    levels: list[int]  # the least and the greatest value of images with 16 bits
+    unreadable: dict[str, str]  # the reason, by image
 
 
 def check_name(name: str) -> None:
@@ -144,17 +163,18 @@ def _inspect(job: _Job) -> FolderRecord:
     state = state_of(job.origin)
     with Archive(job.origin) as archive:
         layout = find_layout(archive, job.choice, job.command)
-        images = all_images(layout.splits)
-        unreadable = _unreadable(archive, images, job)
-        readable = without_unreadable(layout.splits, unreadable)
-        kept, small = large_enough(readable)
+        found = _examine(archive, all_images(layout.splits), job)
+        readable = without(layout.splits, found.unreadable)
+        copies = find_copies(readable, found.seen)
+        dropped = copies.of if job.drops_copies else {}
+        kept, small = large_enough(without(readable, dropped))
         splits, how = split_classes(kept)
         content = {split: content_of(archive, classes) for split, classes in splits.items()}
-    notes = [*layout.notes]
+    notes = [*layout.notes, *_notes_on_copies(copies, job)]
     if small:
         notes.append(_small_classes(small))
     if not splits:
-        reasons = [*by_reason(unreadable), *notes]
+        reasons = [*by_reason(found.unreadable), *notes]
         raise DataError(
             f"{job.origin} has no class with at least {LEAST_IMAGES} images; {'; '.join(reasons)}."
         )
@@ -166,39 +186,66 @@ def _inspect(job: _Job) -> FolderRecord:
         split=how,
         options=job.options,
         images={split: _sizes(classes) for split, classes in splits.items()},
-        unreadable=unreadable,
+        unreadable=found.unreadable,
         notes=notes,
         choice=job.choice._asdict(),
         groups=layout.groups,
         state=state,
+        copies=dropped,
+        levels=found.levels,
     )
 
 
-def _unreadable(archive: Archive, images: list[str], job: _Job) -> dict[str, str]:
-    """Decode all images in parallel; return those that cannot be decoded, with the reason."""
-
-    def fault(data: bytes) -> str:
-        for start, reason in POINTERS.items():
-            if data.startswith(start):
-                return reason
-        try:
-            decode(data, size=job.options["size"], name="")
-        except DataError as error:
-            return str(error).strip()
-        return ""
-
-    found = {}
+def _examine(archive: Archive, images: list[str], job: _Job) -> _Examined:
+    """Decode all images in parallel."""
+    every = _Examined({}, [], {})
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
             contents = [archive.read(image) for image in batch]
-            for image, reason in zip(batch, pool.map(fault, contents), strict=True):
-                if reason:
-                    found[image] = reason
+            looks = pool.map(lambda data: _look(data, job.options["size"]), contents)
+            for image, look in zip(batch, looks, strict=True):
+                if look.fault:
+                    every.unreadable[image] = look.fault
+                    continue
+                every.seen[image] = look.seen
+                if look.levels:
+                    every.levels[:] = _joined(every.levels, look.levels)
             if job.report is not None:
                 done = start + len(batch)
                 job.report(Progress(f"checking {job.name}", done, len(images), "images"))
-    return dict(sorted(found.items()))
+    return every._replace(unreadable=dict(sorted(every.unreadable.items())))
+
+
+class _Look(NamedTuple):
+    """What one image file is: a fault, or an image."""
+
+    fault: str
+    seen: Seen = Seen(b"", b"")
+    levels: Levels | None = None
+
+
+def _look(data: bytes, size: int) -> _Look:
+    for start, reason in POINTERS.items():
+        if data.startswith(start):
+            return _Look(reason)
+    try:
+        found = examine(data, size=size, name="")
+    except DataError as error:
+        return _Look(str(error).strip())
+    return _Look("", Seen(hashlib.sha256(data).digest(), found.pixels), found.levels)
+
+
+def _joined(levels: list[int], others: Levels) -> list[int]:
+    """Return the least and the greatest of all values."""
+    values = [*levels, *others]
+    return [min(values), max(values)]
+
+
+def _notes_on_copies(copies: Copies, job: _Job) -> list[str]:
+    other = "keep" if job.drops_copies else "drop"
+    command = job.command_with(copies=other)
+    return notes_on_copies(copies, dropped=job.drops_copies, command=command)
 
 
 def _small_classes(small: Mapping[str, int]) -> str:

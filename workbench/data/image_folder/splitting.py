@@ -12,16 +12,16 @@ LEAST_IMAGES = 2  # per class: one to learn from, one to classify
 LEAST_CLASSES = 15  # for three splits with five ways each
 
 
-def without_unreadable(
-    splits: Mapping[str, ImagesByClass], unreadable: Collection[str]
+def without(
+    splits: Mapping[str, ImagesByClass], left_out: Collection[str]
 ) -> dict[str, ImagesByClass]:
-    """Return the images that can be decoded."""
-    readable: dict[str, ImagesByClass] = {}
+    """Return the images that are not left out: because they are unreadable, or copies."""
+    others: dict[str, ImagesByClass] = {}
     for split, classes in splits.items():
-        readable[split] = {}
+        others[split] = {}
         for label, names in classes.items():
-            readable[split][label] = [name for name in names if name not in unreadable]
-    return readable
+            others[split][label] = [name for name in names if name not in left_out]
+    return others
 
 
 def large_enough(
