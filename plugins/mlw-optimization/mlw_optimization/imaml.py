@@ -131,11 +131,12 @@ class IMAML(Learner):
         if not self.indefinite:
             return []
         share = 100 * int(self.indefinite) / int(self.solved)
+        of_the_authors = self.proximity + 20
+        larger = max(of_the_authors, self.proximity + 2 * self.damping)
         return [
             f"conjugate gradient met negative curvature in {int(self.indefinite)} of "
             f"{int(self.solved)} solves ({share:.1f}%), where its result is no solution; a larger "
-            f"damping than {self.damping:g} helps, for instance imaml:damping="
-            f"{2 * (self.proximity + self.damping):g}"
+            f"damping than {self.damping:g} helps, for instance imaml:damping={larger:g}"
         ]
 
 
