@@ -12,12 +12,30 @@ class Progress(NamedTuple):
     label: str  # what is done: the name of a file, of a data set and its split, of a run
     done: int
     total: int = 0  # 0: not known
-    unit: str = ""  # "bytes", "images" or "steps"
+    unit: str = ""  # "bytes", "images", "steps" or "tasks"
     detail: str = ""  # "loss 0.123, validation 97.1%"
 
 
 Report = Callable[[Progress], None]
 """Shows progress; called often, from one thread."""
+
+
+Tell = Callable[[int, int, str], None]
+"""Takes how much of one piece of work is done: done, total and unit."""
+
+
+def teller(report: Report | None, label: str) -> Tell:
+    """Return a function that reports how much of the labelled work is done."""
+
+    def tell(done: int, total: int, unit: str) -> None:
+        if report is not None:
+            report(Progress(label, done, total, unit))
+
+    return tell
+
+
+def tell_nobody(_done: int, _total: int, _unit: str) -> None:
+    """Ignore progress: what long work calls when nobody asked."""
 
 
 def say_nothing(_: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
+from small_runs import compared
 
 from workbench.cli._progress import _amount, progress_bars
 from workbench.progress import Progress
@@ -52,3 +54,28 @@ def test_bars_are_drawn_on_a_terminal(monkeypatch, capsys):
 )
 def test_amounts_are_in_units_that_people_read(progress, amount):
     assert _amount(progress) == amount
+
+
+def test_a_comparison_shows_all_that_takes_long(tmp_path):
+    """Training, validation and test have a bar each; a cell ends with its result."""
+    shown: dict[str, list[Progress]] = {}
+    said: list[str] = []
+
+    def report(progress: Progress) -> None:
+        shown.setdefault(progress.label, []).append(progress)
+
+    compared("simpleshot", tmp_path, report=report, note=said.append)
+    preparing = {"glyphs, train", "glyphs, val", "glyphs, test"}  # by the first test that needs it
+    assert shown.keys() - preparing == {
+        "baseline on glyphs",
+        "baseline on glyphs: validation",
+        "simpleshot: test on glyphs",
+    }
+    validation = shown["baseline on glyphs: validation"]
+    assert (validation[-1].done, validation[-1].total, validation[-1].unit) == (4, 4, "tasks")
+    units = [progress.unit for progress in shown["simpleshot: test on glyphs"]]
+    assert set(units) == {"images", "tasks"}
+    cell, first, result = said
+    assert cell.startswith("[1/1] simpleshot-glyphs-")
+    assert first.startswith("simpleshot starts from baseline, which is trained first: baseline-")
+    assert re.fullmatch(r"\[1/1\] simpleshot, glyphs, 5-way 1-shot: \d+\.\d\d ± \d+\.\d\d%", result)

@@ -74,7 +74,7 @@ def opened_two(two, monkeypatch):
     open_already(monkeypatch, two.members)
     by_label = {member.label: member for member in two.members}
     monkeypatch.setattr(
-        "workbench.experiments.cells.open_datasets", lambda labels: [by_label[x] for x in labels]
+        "workbench.experiments.cells.open_datasets", lambda labels, _: [by_label[x] for x in labels]
     )
     return two
 
@@ -98,7 +98,7 @@ def test_what_has_no_training_classes_is_only_tested_on(opened_two):
 
 
 def test_a_misspelt_name_is_refused_before_data_are_opened(monkeypatch):
-    def refuse(labels):
+    def refuse(labels, _):
         raise AssertionError(f"{labels} are opened")
 
     monkeypatch.setattr("workbench.experiments.cells.open_datasets", refuse)
@@ -130,7 +130,7 @@ def test_test_classes_that_were_trained_on_are_refused(opened_two, monkeypatch):
     swapped = replace(one, label="one:split=other", tables={"test": one.tables["train"]})
     by_label = {"one": one, "one:split=other": swapped}
     monkeypatch.setattr(
-        "workbench.experiments.cells.open_datasets", lambda labels: [by_label[x] for x in labels]
+        "workbench.experiments.cells.open_datasets", lambda labels, _: [by_label[x] for x in labels]
     )
     with pytest.raises(UsageError, match="one trains on 8 of the test classes of one:split=other"):
         cells_of("protonet", on=("one:split=other",), train_on=("one",))

@@ -73,7 +73,7 @@ def interrupt_at(step: int) -> Callable[[Progress], None]:
     """Return a report that interrupts a training at a step, before its state is saved."""
 
     def report(progress: Progress) -> None:
-        if progress.done == step:
+        if progress.unit == "steps" and progress.done == step:
             raise KeyboardInterrupt
 
     return report

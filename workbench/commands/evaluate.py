@@ -50,7 +50,7 @@ def evaluate(
 
     given = checked({"runs": runs, "on": on, **settings}, KNOWN, needed="runs")
     found = readable_runs(find_runs(given["runs"]), given.get("note", say_nothing))
-    datasets = list(dict.fromkeys(open_datasets(given.get("on", ()))))
+    datasets = list(dict.fromkeys(open_datasets(given.get("on", ()), given.get("report"))))
     frames = []
     for run in found:
         frames += _evaluate(run, datasets, given)

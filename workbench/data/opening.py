@@ -109,14 +109,14 @@ def open_dataset(text: str, *, report: Report | None = None, check: bool = False
     return open_chosen(find_dataset(text), report, check=check)
 
 
-def open_datasets(texts: Iterable[str]) -> list[OpenDataset]:
+def open_datasets(texts: Iterable[str], report: Report | None = None) -> list[OpenDataset]:
     """Open several data sets, each once. Two specs of one data set give the same object."""
     by_label: dict[str, OpenDataset] = {}
     opened = []
     for text in texts:
         chosen = find_dataset(text)
         if chosen.label not in by_label:
-            by_label[chosen.label] = open_chosen(chosen)
+            by_label[chosen.label] = open_chosen(chosen, report)
         opened.append(by_label[chosen.label])
     return opened
 

@@ -15,6 +15,7 @@ from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.experiments.run import learned_from
 from workbench.plugin.options import Spec, parse_spec
 from workbench.plugin.registry import DEFAULT_DATASET, registry
+from workbench.progress import Report
 from workbench.tasks.leaks import refuse_leak
 from workbench.tasks.settings import EvaluationSettings, EvaluationTasks, evaluation_tasks
 from workbench.tasks.splits import TrainingData, require_same_shape, training_data
@@ -58,8 +59,13 @@ class _Tested(NamedTuple):
     train: TrainingData
 
 
-def plan_cells(comparison: Comparison, out: Path, note: Callable[[str], None]) -> list[Cell]:
-    """Plan and check all cells.
+def plan_cells(
+    comparison: Comparison,
+    out: Path,
+    note: Callable[[str], None],
+    report: Report | None = None,
+) -> list[Cell]:
+    """Plan and check all cells; `report` shows how data sets are prepared.
 
     Raises:
         UsageError, DataError: a cell cannot be trained or evaluated. Only ways and shots for which
@@ -68,7 +74,7 @@ def plan_cells(comparison: Comparison, out: Path, note: Callable[[str], None]) -
     for algorithm in comparison.algorithms:
         # a misspelt name is refused before any data set is opened
         registry().find("algorithms", parse_spec(algorithm).name)
-    tested = _tested(_places(comparison, note), comparison.evaluations, note)
+    tested = _tested(_places(comparison, note, report), comparison.evaluations, note)
     cells = _each_once(_cells(comparison, tested, out, _once(note)))
     _check_baselines(comparison.baselines, cells)
     return cells
@@ -134,11 +140,13 @@ def _check_baselines(baselines: Sequence[str], cells: Sequence[Cell]) -> None:
 # --- where methods are trained and tested
 
 
-def _places(comparison: Comparison, note: Callable[[str], None]) -> list[_Place]:
+def _places(
+    comparison: Comparison, note: Callable[[str], None], report: Report | None
+) -> list[_Place]:
     """Open all data sets, each once."""
     if comparison.leave_one_out:
-        return _left_out(comparison, note)
-    opened = open_datasets([*comparison.on, *comparison.train_on])
+        return _left_out(comparison, note, report)
+    opened = open_datasets([*comparison.on, *comparison.train_on], report)
     tested = list(dict.fromkeys(opened[: len(comparison.on)]))
     trained = opened[len(comparison.on) :]
     if trained:
@@ -147,11 +155,13 @@ def _places(comparison: Comparison, note: Callable[[str], None]) -> list[_Place]
     return [_Place(dataset, training_data([dataset])) for dataset in tested]
 
 
-def _left_out(comparison: Comparison, note: Callable[[str], None]) -> list[_Place]:
+def _left_out(
+    comparison: Comparison, note: Callable[[str], None], report: Report | None
+) -> list[_Place]:
     """Pair each data set with all the others that have training classes."""
     if comparison.train_on:
         raise UsageError("--leave-one-out trains on the other data sets of --on; omit --train-on")
-    opened = list(dict.fromkeys(open_datasets(comparison.on)))
+    opened = list(dict.fromkeys(open_datasets(comparison.on, report)))
     if len(opened) < 2:
         raise UsageError(
             "--leave-one-out needs several data sets, "

@@ -20,10 +20,12 @@ from workbench.experiments.run import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.results.figures import accuracy_figure, difference_figure, has_differences
-from workbench.results.frame import for_csv, write_tasks
+from workbench.results.frame import for_csv, records, write_tasks
 from workbench.results.heatmap import heatmap_figure
 from workbench.results.matrix import is_matrix
+from workbench.results.paired import mean_and_interval
 from workbench.results.summary import differences, summary
+from workbench.results.wording import condition_title, plus_minus
 from workbench.storage import write_file
 
 
@@ -35,7 +37,7 @@ def run_comparison(comparison: Comparison, workspace: Workspace) -> pd.DataFrame
             Only ways and shots for which one of several data sets is too small are left out, with
             a note.
     """
-    cells = plan_cells(comparison, workspace.out, workspace.note)
+    cells = plan_cells(comparison, workspace.out, workspace.note, workspace.report)
     frames = []
     finished: set[Path] = set()
     for number, cell in enumerate(cells, 1):
@@ -55,7 +57,16 @@ def _run_cell(cell: Cell, place: str, workspace: Workspace, finished: set[Path])
     fresh = workspace.fresh and folder not in finished
     run = train_run(cell.plan, cell.train, replace(workspace, fresh=fresh))
     finished.add(folder)
-    return evaluate_run(run, cell.tasks, workspace, trained_on=cell.train)
+    frame = evaluate_run(run, cell.tasks, workspace, trained_on=cell.train)
+    workspace.note(f"{place} {_result(cell, frame)}")
+    return frame
+
+
+def _result(cell: Cell, frame: pd.DataFrame) -> str:
+    """Return what a cell reached, in a line: "protonet, glyphs, 5-way 1-shot: 92.10 ± 0.42%"."""
+    title = condition_title(records(frame.head(1))[0])
+    accuracy, interval = mean_and_interval(frame.groupby("task")["accuracy"].mean())
+    return f"{cell.plan.label}, {title}: {plus_minus(100 * accuracy, 100 * interval)}%"
 
 
 def _folder_name(frame: pd.DataFrame, comparison: Comparison) -> str:

@@ -76,7 +76,7 @@ def evaluate_run(
         if cached is not None:
             return with_published(cached)
     seen = dataset.name in [member.name for member in trained_on.members]
-    trained = TrainedMethod(run, trained_on, seen, workspace.torch_device)
+    trained = TrainedMethod(run, trained_on, seen, workspace.torch_device, workspace.report)
     frame = _evaluate(trained, tasks, sources)
     with writable(path.parent):
         write_toml(path.with_suffix(".toml"), covered)

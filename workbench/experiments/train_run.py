@@ -38,7 +38,7 @@ from workbench.learning.device import keep_freed_memory
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner
 from workbench.learning.training import Training
-from workbench.progress import Progress, Report
+from workbench.progress import Progress, Report, teller
 from workbench.storage import write_file
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData
@@ -86,7 +86,7 @@ def _train(
         learner,
         _training_source(plan, data, device),
         plan.settings,
-        _validation(plan, data, learner, device),
+        _validation(plan, data, learner, workspace),
     )
     curve = CurveWriter(plan.settings.steps)
     _resume(training, curve, run.folder / STATE, device)
@@ -152,16 +152,19 @@ def _training_source(plan: Plan, data: TrainingData, device: torch.device) -> So
 
 
 def _validation(
-    plan: Plan, data: TrainingData, learner: Learner, device: torch.device
+    plan: Plan, data: TrainingData, learner: Learner, workspace: Workspace
 ) -> Callable[[], float] | None:
     """Return what measures accuracy on validation tasks; None without validation classes."""
     if not data.validated_on:
         return None
-    source = Source(data.domains("val"), plan.val_protocol, device=device)
+    source = Source(data.domains("val"), plan.val_protocol, device=workspace.torch_device)
     settings = plan.settings
+    tell = teller(workspace.report, f"{_progress_label(plan)}: validation")
 
     def validate() -> float:
-        result = evaluate(learner, source, settings.validate_tasks, precision=settings.precision)
+        result = evaluate(
+            learner, source, settings.validate_tasks, precision=settings.precision, tell=tell
+        )
         return float(result.accuracy.mean())
 
     return validate
@@ -179,15 +182,23 @@ def _train_earlier(plan: Plan, data: TrainingData, workspace: Workspace) -> Earl
     workspace = replace(workspace, fresh=False)
     init = None
     if plan.init:
-        init = _earlier_run(plan.init, data, workspace)
-    teachers = [_earlier_run(teacher, data, workspace) for teacher in plan.teachers]
+        init = _earlier_run(plan.init, data, workspace, f"{plan.label} starts from")
+    teachers = []
+    for teacher in plan.teachers:
+        teachers.append(_earlier_run(teacher, data, workspace, f"{plan.label} learns from"))
     return EarlierRuns(init, tuple(teachers))
 
 
-def _earlier_run(earlier: Plan | str, data: TrainingData, workspace: Workspace) -> Run:
+def _earlier_run(
+    earlier: Plan | str, data: TrainingData, workspace: Workspace, purpose: str
+) -> Run:
     if not isinstance(earlier, Plan):
         return finished_run(earlier, workspace.out)
-    return train_run(earlier, data_of(earlier, data), workspace)
+    own_data = data_of(earlier, data)
+    folder = run_folder(earlier, own_data, workspace.out)
+    if not Run(folder).finished:
+        workspace.note(f"{purpose} {earlier.label}, which is trained first: {folder.name}")
+    return train_run(earlier, own_data, workspace)
 
 
 # --- what is written of a training

@@ -11,8 +11,9 @@ import torch
 from workbench.experiments.run import Run
 from workbench.learning.evaluation import Evaluation, evaluate
 from workbench.learning.learner import Learner
+from workbench.progress import Report, teller
 from workbench.tasks.source import Source
-from workbench.tasks.splits import TrainingData
+from workbench.tasks.splits import TrainingData, joined_label
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class TrainedMethod:
     data: TrainingData
     seen: bool  # whether the tasks are of a data set that it was trained on
     device: torch.device
+    report: Report | None = None  # shows progress
 
     def learner(self, options: Mapping[str, Any] | None = None) -> Learner:
         return self.run.learner(self.data, self.device, seen=self.seen, options=options)
@@ -31,4 +33,5 @@ class TrainedMethod:
         self, learner: Learner, source: Source, episodes: int, *, warm_up: bool = False
     ) -> Evaluation:
         precision = self.run.plan.settings.precision
-        return evaluate(learner, source, episodes, precision=precision, warm_up=warm_up)
+        tell = teller(self.report, f"{self.run.label}: test on {joined_label(source.domains)}")
+        return evaluate(learner, source, episodes, precision=precision, warm_up=warm_up, tell=tell)

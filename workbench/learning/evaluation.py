@@ -22,6 +22,7 @@ from workbench.functional import one_hot
 from workbench.learning.device import precision as precision_context
 from workbench.learning.device import synchronize
 from workbench.learning.learner import Learner, scores
+from workbench.progress import Tell, tell_nobody
 from workbench.tasks.sampling import Numbers, Rows
 from workbench.tasks.source import Source, as_floats
 from workbench.tasks.task import Examples, Task
@@ -66,6 +67,7 @@ def evaluate(
     precision: str = "float32",
     table_bytes: int = TABLE_BYTES,
     warm_up: bool = False,
+    tell: Tell = tell_nobody,
 ) -> Evaluation:
     """Evaluate a learner on tasks 0 to episodes - 1 of a source.
 
@@ -77,6 +79,7 @@ def evaluate(
         table_bytes: size of the largest table of embeddings to make.
         warm_up: adapt to two tasks before any is timed; the first calls of a process load libraries
             and choose kernels, which can take longer than hundreds of tasks.
+        tell: told how many images are embedded, then how many tasks are done.
     """
     began = time.perf_counter()
     if stack is None:
@@ -84,13 +87,14 @@ def evaluate(
     stacks = list(source.stacks(0, episodes, stack))
     results = _Results()
     with _restored(learner), precision_context(precision, source.device):
-        table = _embed_once(learner, source, stacks, table_bytes)
+        table = _embed_once(learner, source, stacks, table_bytes, tell)
         if warm_up:
             _warm_up(learner, source, table, min(2, episodes))
-        for rows in stacks:
+        for number, rows in enumerate(stacks, 1):
             tasks = _embedded_tasks(learner, source, rows, table)
             predicted, seconds = _timed_scores(learner, tasks, source.device)
             results.add(rows, _answers(predicted, tasks.support), tasks.query.y, seconds)
+            tell(episodes * number // len(stacks), episodes, "tasks")
     return results.evaluation(began)
 
 
@@ -123,7 +127,7 @@ class _Table(NamedTuple):
 
 
 def _embed_once(
-    learner: Learner, source: Source, stacks: Sequence[Rows], table_bytes: int
+    learner: Learner, source: Source, stacks: Sequence[Rows], table_bytes: int, tell: Tell
 ) -> _Table | None:
     """Embed each image that the tasks use once; None if nothing is embedded, or too much."""
     if not learner.embeds():
@@ -138,6 +142,7 @@ def _embed_once(
     for first in range(0, len(used), size):
         part = used[first : first + size]
         parts.append(learner.embed(as_floats(source.gather(part))))
+        tell(first + len(part), len(used), "images")
     place = np.zeros(used[-1] + 1, np.int64)
     place[used] = np.arange(len(used))
     return _Table(torch.cat(parts), place)
