@@ -63,7 +63,7 @@ _CONDITION = (
     # names alone do not say which tasks these are: other images may have had the same name
     Column("train_fingerprint", "text", "", "checksum of the content of the training data"),
     Column("test_fingerprint", "text", "", "checksum of the content of the test data set"),
-    Column("results_version", "integer", "", "version of the core that drew and judged the tasks"),
+    Column("results_version", "integer", "", "version of the core that drew the tasks"),
 )
 
 # what of a condition is the same for methods that were trained on different data
