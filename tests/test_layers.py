@@ -37,7 +37,9 @@ ROOMS = {
         "version errors lazy progress storage",
         "plugin data tasks optimizers functional learning results experiments commands testing cli",
     ],
-    "workbench.plugin": ["hookspecs packages words options sources registry blame recipes"],
+    "workbench.plugin": [
+        "hookspecs packages words options sources registry blame nearest recipe_form recipes"
+    ],
     "workbench.data": [
         "cache files dataset tables notes prepared image_folder download",
         "catalog opening inventory verification",
@@ -63,8 +65,8 @@ ROOMS = {
         "own_figure style figures heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
-        "workspace algorithm training_tasks plan build fingerprint manifest run reported curve",
-        "provenance effort",
+        "workspace algorithm plugin_check training_tasks plan build fingerprint manifest run",
+        "reported curve provenance effort",
         "earlier_runs train_run trained selection evaluate_run cells compare",
     ],
     "workbench.commands": [
@@ -294,7 +296,7 @@ except SystemExit as stop:
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["list"], ["plugins"], ["list", "--json"], ["train", "--help"]],
+    [["--help"], ["list"], ["list", "--json"], ["train", "--help"]],
     ids=" ".join,
 )
 def test_commands_that_answer_at_once(words):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from plugin_packages import place
 
+from workbench.plugin.recipes import _read
 from workbench.plugin.registry import registry
+
+PUBLISHED = '[[good]]\ndata = "x"\nways = 5\nshots = 1\npublished = { %s }'
 
 
 @pytest.fixture
@@ -40,3 +44,119 @@ def test_a_broken_one_is_a_row_and_stops_no_other(mlw, broken):
     assert code == 0
     assert "protonet" in output
     assert "broken did not load; see: mlw plugins" in errors
+
+
+FAULTY = """
+from workbench import hookimpl
+
+@hookimpl
+def register_algorithms(register):
+    register("good", "mlw_faulty.method:Method")
+    register("gone", "mlw_faulty.method:Methud")
+    register("odd", "mlw_faulty.method:Method", width=3)
+    register("false", "mlw_faulty.method:number")
+"""
+METHOD = """
+from typing import Annotated
+from workbench import Learner
+
+number = 3
+
+class Method(Learner):
+    def __init__(self, *, depth: Annotated[int, "depth"] = 1):
+        super().__init__()
+        self.depth = depth
+
+    def embed(self, images):
+        return images[:, [7]]
+
+    def adapt(self, support):
+        return lambda x: x
+
+    def losses(self, source):
+        return iter(())
+"""
+SOUND = """
+[[good]]
+quick = { depth = 2, steps = 3 }
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path, monkeypatch):
+    """Return a function that installs a plugin with a recipes.toml."""
+
+    def install(recipes=SOUND, requires=""):
+        site = tmp_path / "site"
+        place(site, "mlw-faulty", FAULTY, method=METHOD)
+        (site / "mlw_faulty" / "recipes.toml").write_text(recipes, encoding="utf-8")
+        if requires:
+            with (site / "mlw_faulty-1.0.dist-info" / "METADATA").open("a") as file:
+                file.write(f"Requires-Dist: {requires}\n")
+        monkeypatch.syspath_prepend(str(site))
+        registry.cache_clear()
+        _read.cache_clear()
+
+    yield install
+    registry.cache_clear()
+    _read.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("mlw_faulty")]:
+        del sys.modules[name]
+
+
+def errors_of(mlw, name):
+    rows = {row["name"]: row for row in json.loads(mlw("plugins --json")[1])}
+    return rows[name]["error"]
+
+
+def test_classes_and_requirements_that_are_not_there_are_shown(mlw, faulty):
+    faulty(requires="no-such-package>=2")
+    found = errors_of(mlw, "faulty")
+    assert "mlw-faulty requires no-such-package>=2, which is not installed" in found
+    assert "mlw-faulty/gone names 'mlw_faulty.method:Methud', which cannot be imported" in found
+    assert "mlw-faulty/odd has no option 'width'" in found
+    assert "mlw-faulty/false names 'mlw_faulty.method:number', which is no class but int" in found
+    assert "good" not in found
+
+
+@pytest.mark.parametrize(
+    ("recipes", "words"),
+    [
+        ("[[goood]]\nquick = {}", "has [[goood]], and the plugin registers no such algorithm"),
+        ("[[good]]\nquick = { dept = 2 }", "has no option 'dept'. Did you mean depth?"),
+        ("[[good]]\npaper = { steps = 'many' }", "steps=many: must be int"),
+        ("[[good]]\nquick = 3", "quick = 3, which must be a table"),
+        ("[[good]]\nquik = {}", "the key 'quik'; it may have: data, ways, shots, quick, paper"),
+        ("[[good]]\nways = 'five'", "ways = 'five', which must be a whole number"),
+        ("good = [1]", "has 1, which is no table"),
+        ("[good]\nquick = {}", "has [good], a single table; write [[good]]"),
+        ("[[good]]\nquick = { backbone = 3 }", "names no backbone by text"),
+        ("[[good", "recipes.toml is not valid"),
+        ("[[good]]\npublished = { accuracy = 1 }", "needs data, ways and shots beside it"),
+        (PUBLISHED % 'accuracy = "98"', "accuracy = '98', which must be a number, in percent"),
+        (PUBLISHED % 'accuracy = 98, source = "x", train_on = [3]', "train_on = [3]"),
+        (PUBLISHED % 'accuracy = 98, source = "x", options = "depth"', "is not key=value"),
+        (PUBLISHED % "accuracy = 98, source = 3", "source = 3, which must be a text"),
+    ],
+)
+def test_a_malformed_recipe_is_told_before_any_training(recipes, words, mlw, faulty):
+    faulty(recipes)
+    assert words in errors_of(mlw, "faulty")
+    code, _, errors = mlw("train good --steps 1")
+    if "goood" in recipes:  # good itself has nothing wrong
+        return
+    assert code in (1, 2)
+    assert words in errors
+    assert "Traceback" not in errors
+
+
+def test_an_error_in_a_method_is_one_sentence_with_its_place(mlw, faulty):
+    faulty()
+    code, _, errors = mlw("compare good --episodes 4")
+    assert code == 1
+    assert errors.splitlines()[-1].startswith(
+        "mlw: the plugin faulty (mlw-faulty) fails in mlw_faulty/method.py, line 13: IndexError: "
+    )
+    assert errors.rstrip().endswith("mlw --debug compare good --episodes 4")
+    with pytest.raises(IndexError):
+        mlw("--debug compare good --episodes 4")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from registered import register
 from safetensors.torch import load_file
 from small_runs import CONV, FEW, evaluated, plan_of, run_names, trained, without_hash
 from taught import Taught
+from torch import nn
 
 from workbench.data.opening import OpenDataset
-from workbench.errors import RunError
+from workbench.errors import PluginError, RunError
 from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
@@ -158,3 +160,32 @@ def test_a_start_that_has_no_weights_for_the_backbone_is_refused(data, tmp_path)
     run = trained(data, tmp_path, "protonet")
     with pytest.raises(RunError, match=r"has no weights for model\.0\."):
         trained(data, tmp_path, f"maml:init={run.folder.name}")
+
+
+class Plain(nn.Sequential):
+    """A backbone as in the tutorial: a module with `dim`, and no `Backbone`."""
+
+    pretrained_on = ("imagenet",)
+
+    def __init__(self, image_shape):
+        super().__init__(nn.Flatten(), nn.Linear(256, 8))
+        self.dim = 8
+
+    def first_weights(self):
+        nn.init.constant_(self[1].bias, 7.0)
+
+
+@pytest.mark.parametrize("algorithm", ["protonet", "maml"])
+def test_a_backbone_that_is_no_subclass_says_what_it_saw(algorithm, data, tmp_path, monkeypatch):
+    register(monkeypatch, "backbones", "plain", Plain)
+    run = trained(data, tmp_path, algorithm, backbone="plain", steps=0)
+    assert run.manifest.pretrained_on == ("imagenet",)
+    biases = [value for name, value in weights(run, data).items() if name.endswith("1.bias")]
+    assert torch.equal(biases[0], torch.full((8,), 7.0))  # its first weights were loaded
+
+
+def test_names_of_pre_training_that_are_no_tuple_are_refused(data, tmp_path, monkeypatch):
+    register(monkeypatch, "backbones", "plain", Plain)
+    monkeypatch.setattr(Plain, "pretrained_on", "imagenet")
+    with pytest.raises(PluginError, match="pretrained_on as a tuple of names, not 'imagenet'"):
+        trained(data, tmp_path, backbone="plain", steps=0)

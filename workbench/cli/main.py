@@ -7,6 +7,7 @@ Nothing here or in the command files imports torch, pandas or matplotlib at modu
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -18,6 +19,7 @@ from workbench.cli._flags import check_words
 from workbench.cli._lists import widen
 from workbench.cli._streams import tolerate_encodings
 from workbench.errors import WorkbenchError
+from workbench.plugin.blame import place_of
 from workbench.plugin.registry import registry
 from workbench.version import __version__
 
@@ -93,6 +95,18 @@ def run() -> None:
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone, for instance `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        place = place_of(error)
+        if debug or place is None:
+            raise
+        reason = (str(error).splitlines() or ["no message"])[0]
+        print(
+            f"mlw: the plugin {place.plugin} ({place.distribution}) fails in {place.file}, line "
+            f"{place.line}: {type(error).__name__}: {reason}; for the traceback: "
+            f"{shlex.join(['mlw', '--debug', *words])}",
+            file=sys.stderr,
+        )
         sys.exit(1)
 
 

@@ -10,8 +10,13 @@ from workbench.plugin.registry import KINDS, Plugin, registry
 
 
 def plugins(json: Json = False) -> None:
-    """List plugins, what they register, and errors."""
+    """List plugins, what they register, and errors. Imports all classes and checks all recipes."""
+    from workbench.experiments.plugin_check import problems
+
     found = registry().plugins
+    for plugin in found:
+        if not plugin.error:
+            plugin.error = "; ".join(problems(plugin))
     if json:
         _show.as_json([_as_row(plugin) for plugin in found])
         return

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from workbench.errors import PluginError, UsageError
 from workbench.learning.settings import settings_options
-from workbench.plugin.options import Option, filled_parameters, options_of
+from workbench.plugin.options import Option, convert_options, filled_parameters, options_of
+from workbench.plugin.recipes import RECIPES, published_numbers, recipe_place, recipe_tables
 from workbench.plugin.registry import registry
 
 
@@ -20,3 +22,24 @@ class KnownAlgorithm:
     @property
     def all(self) -> dict[str, Option]:
         return {**self.options, **self.settings}
+
+    def check_recipes(self) -> None:
+        """Check all its recipes and published numbers, those that are not used now too.
+
+        Raises:
+            PluginError: a key or value is none that the algorithm or a training takes.
+        """
+        package = self.registration.package
+        for table in recipe_tables(self.registration):
+            for recipe in RECIPES:
+                given = dict(table.get(recipe, {}))
+                backbone = given.pop("backbone", "")
+                place = recipe_place(table)
+                owner = f"the {recipe} recipe of {self.registration.name} for {place}"
+                if not isinstance(backbone, str):
+                    raise PluginError(f"{package}/recipes.toml: {owner} names no backbone by text")
+                try:
+                    convert_options(owner, given, self.all)
+                except UsageError as error:
+                    raise PluginError(f"{package}/recipes.toml: {error}") from error
+        published_numbers(self.registration)

@@ -69,6 +69,10 @@ def build_backbone(text: str, image_shape: tuple[int, int, int]) -> Backbone:
     options = convert_options(spec.name, spec.options, options_of(target))
     filled = _filled(spec.name, target, {"image_shape": image_shape})
     module: Backbone = _build(text, target, {**filled, **options})
+    seen = getattr(module, "pretrained_on", ())
+    if not isinstance(seen, tuple) or not all(isinstance(name, str) for name in seen):
+        raise PluginError(f"{text} must give pretrained_on as a tuple of names, not {seen!r}")
+    module.built_as_backbone = True  # it may be any module, not only a `Backbone`
     if module.dim < 1:
         shape = " x ".join(map(str, image_shape))
         raise UsageError(f"Images of {shape} are too small for {text}; choose a larger size")

@@ -11,7 +11,7 @@ from workbench.errors import RunError
 from workbench.experiments.manifest import Effort
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import WEIGHTS, Run
-from workbench.learning.learner import Backbone, Learner, backbones
+from workbench.learning.learner import Learner, backbones, is_backbone
 from workbench.tasks.splits import TrainingData, open_training_data
 
 
@@ -67,7 +67,9 @@ def load_first_weights(learner: Learner, init: Run | None) -> tuple[str, ...]:
     """
     if init is None:
         for backbone in backbones(learner):
-            backbone.first_weights()
+            load = getattr(backbone, "first_weights", None)
+            if load is not None:
+                load()
         return ()
     given = load_file(init.folder / WEIGHTS)
     fitting = {}
@@ -92,7 +94,7 @@ def _backbone_prefixes(learner: Learner) -> tuple[str, ...]:
     """Return what the names of backbone weights begin with: "backbone.", "model.0." in MAML."""
     prefixes = []
     for name, module in learner.named_modules():
-        if isinstance(module, Backbone):
+        if is_backbone(module):
             prefixes.append(f"{name}.")
     return ("backbone.", *prefixes)
 
@@ -115,7 +117,7 @@ def pretrained_on(learner: Learner, before: EarlierRuns) -> tuple[str, ...]:
     """Return what its own first weights, and those of the runs before, saw elsewhere."""
     names: set[str] = set()
     for backbone in backbones(learner):
-        names.update(backbone.pretrained_on)
+        names.update(getattr(backbone, "pretrained_on", ()))
     for run in before.runs:
         names.update(run.manifest.pretrained_on)
     return tuple(sorted(names))

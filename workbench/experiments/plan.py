@@ -131,6 +131,7 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
     """
     spec = parse_spec(algorithm)
     known = KnownAlgorithm(spec.name)
+    known.check_recipes()  # before hours of training, not where a table looks for a number
     typed = convert_options(spec.name, spec.options, known.all)
     flags = convert_options("", request.settings, known.settings)
     recipe, recipe_backbone = _recipe(known, data, request)

@@ -33,6 +33,9 @@ class Backbone(nn.Module):
     pretrained_on: tuple[str, ...] = ()
     """Names of the data that its first weights saw; ("unknown",) where nobody says."""
 
+    built_as_backbone: bool = False
+    """Whether the workbench built it from a spec; it sets this, on any module that it builds."""
+
     def first_weights(self) -> None:
         """Load pre-trained weights, if it has any. Called once, when a training begins."""
 
@@ -129,9 +132,14 @@ class Learner(nn.Module):
         return cls.embed is not Learner.embed
 
 
-def backbones(module: nn.Module) -> list[Backbone]:
-    """Return the backbones in a module."""
-    return [part for part in module.modules() if isinstance(part, Backbone)]
+def backbones(module: nn.Module) -> list[nn.Module]:
+    """Return the backbones in a module, those too that are no subclass of `Backbone`."""
+    return [part for part in module.modules() if is_backbone(part)]
+
+
+def is_backbone(part: nn.Module) -> bool:
+    """Return whether a module is a subclass of `Backbone`, or was built as one from a spec."""
+    return isinstance(part, Backbone) or getattr(part, "built_as_backbone", False)
 
 
 def uses_batch_statistics(module: nn.Module) -> bool:

@@ -37,14 +37,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from workbench.errors import PluginError, UsageError
+from workbench.plugin.nearest import nearest_spec
 from workbench.plugin.options import option_text, parse_options, parse_spec
 from workbench.plugin.packages import package_folders
+from workbench.plugin.recipe_form import check_table
 from workbench.plugin.registry import DEFAULT_PROTOCOL, Registration
 
 Table = dict[str, Any]  # one [[algorithm]] of a recipes.toml
 
 RECIPES = ("quick", "paper")
 _PLACE = ("data", "ways", "shots")  # keys that say where a table applies
+_NAMES = {"backbone": "backbones", "init": "algorithms", "teachers": "algorithms"}  # settings
 _REQUIRED = {"accuracy", "source"}
 # What the ± of a published number is, by its key in a recipes.toml.
 SPREADS = {
@@ -129,6 +132,9 @@ def recipe_settings(
     settings |= registration.preset
     for table in own_tables:
         settings |= table[recipe]
+    for key, kind in _NAMES.items():
+        if isinstance(settings.get(key), str):
+            settings[key] = nearest_spec(kind, settings[key], registration)
     return settings
 
 
@@ -173,6 +179,11 @@ def matching_number(
 def recipe_tables(registration: Registration) -> list[Table]:
     """Return all tables of an algorithm, the base's first for an alias, in the plugin's order."""
     return [*_base_tables(registration), *_own_tables(registration)]
+
+
+def recipe_names(package: str) -> list[str]:
+    """Return the names of all that a plugin's recipes.toml has recipes for."""
+    return list(_read(package))
 
 
 def recipe_place(table: Table) -> str:
@@ -238,7 +249,7 @@ def _read_published(registration: Registration, table: Table) -> Published:
         backbone=given.get("backbone", ""),
         protocol=given.get("protocol", ""),
         options=parse_options(given.get("options", "")),
-        trained_on=tuple(trained_on),
+        trained_on=tuple(nearest_spec("datasets", name, registration) for name in trained_on),
         drawn=given.get("drawn", DEFAULT_PROTOCOL),
     )
 
@@ -259,21 +270,29 @@ def _require_complete(registration: Registration, table: Table, given: Table) ->
 
 
 def _own_tables(registration: Registration) -> list[Table]:
-    return _tables(registration.package, registration.name)
+    return _tables(registration, registration.name)
 
 
 def _base_tables(registration: Registration) -> list[Table]:
     """Return the tables of an alias's base; none for a name that is no alias."""
     if not registration.base:
         return []
-    return _tables(registration.package, registration.base)
+    return _tables(registration, registration.base)
 
 
-def _tables(package: str, name: str) -> list[Table]:
+def _tables(registration: Registration, name: str) -> list[Table]:
+    """Return the tables of a name, checked; data sets have the names that the plugin means."""
+    package = registration.package
     tables = _read(package).get(name, [])
     if not isinstance(tables, list):
         raise PluginError(f"{package}/recipes.toml has [{name}], a single table; write [[{name}]]")
-    return tables
+    meant = []
+    for table in tables:
+        check_table(table, f"[[{name}]] of {package}/recipes.toml")
+        if "data" in table:
+            table = {**table, "data": nearest_spec("datasets", table["data"], registration)}
+        meant.append(table)
+    return meant
 
 
 @cache
@@ -284,6 +303,6 @@ def _read(package: str) -> dict[str, list[Table]]:
         if path.is_file():
             try:
                 return tomllib.loads(path.read_text(encoding="utf-8"))
-            except tomllib.TOMLDecodeError as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise PluginError(f"{package}/recipes.toml is not valid: {error}") from error
     return {}

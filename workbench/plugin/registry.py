@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import typer
 
 KINDS = {"algorithms": "algorithm", "backbones": "backbone", "datasets": "data set"}
-DEFAULT_DATASET = "glyphs"  # needs no download
+DEFAULT_DATASET = "mlw-vision/glyphs"  # needs no download; others may register the short name
 DEFAULT_PROTOCOL = "way-shot"
 
 
@@ -119,7 +119,7 @@ class Registry:
             UnknownName: no plugin registered the name.
             UsageError: two plugins registered the name; the message has both full names.
         """
-        found = self._named(kind, name)
+        found = self.named(kind, name)
         if not found:
             known = [*self.entries(kind), *also_known]
             raise UnknownName(KINDS[kind], name, known, self._hint(kind))
@@ -132,12 +132,12 @@ class Registry:
 
     def short_name(self, registration: Registration) -> str:
         """Return the name that `entries` has for a registration: the full name only if needed."""
-        same = self._named(registration.kind, registration.name)
+        same = self.named(registration.kind, registration.name)
         return registration.name if len(same) == 1 else registration.full_name
 
     def knows(self, kind: str, name: str) -> bool:
         """Return whether `find` would find a name."""
-        return len(self._named(kind, name)) == 1
+        return len(self.named(kind, name)) == 1
 
     def plugin_of(self, registration: Registration) -> Plugin:
         """Return the plugin that made a registration."""
@@ -166,7 +166,8 @@ class Registry:
                 if registration.kind == kind:
                     yield registration
 
-    def _named(self, kind: str, name: str) -> list[Registration]:
+    def named(self, kind: str, name: str) -> list[Registration]:
+        """Return all registrations of a kind with a name or full name."""
         found = []
         for registration in self._all(kind):
             if name in (registration.name, registration.full_name):
