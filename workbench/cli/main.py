@@ -88,26 +88,30 @@ def run() -> None:
             raise
         print(f"mlw: stopped{_kept(words)}", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except MemoryError as error:
-        if debug:
-            raise
-        print(f"mlw: there is not enough memory: {error}; ask for less at once", file=sys.stderr)
-        sys.exit(1)
     except BrokenPipeError:  # the reader of our output has gone, for instance `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        place = place_of(error)
-        if debug or place is None:
+        sentence = _sentence_of(error, words)
+        if debug or not sentence:
             raise
-        reason = (str(error).splitlines() or ["no message"])[0]
-        print(
-            f"mlw: the plugin {place.plugin} ({place.distribution}) fails in {place.file}, line "
-            f"{place.line}: {type(error).__name__}: {reason}; for the traceback: "
-            f"{shlex.join(['mlw', '--debug', *words])}",
-            file=sys.stderr,
-        )
+        _show.note(sentence)
         sys.exit(1)
+
+
+def _sentence_of(error: Exception, words: Sequence[str]) -> str:
+    """Return a sentence for lack of memory or an error in a plugin; "" for an error of our own."""
+    if isinstance(error, MemoryError):
+        return f"mlw: there is not enough memory: {error}; ask for less at once"
+    place = place_of(error)
+    if place is None:
+        return ""
+    reason = (str(error).splitlines() or ["no message"])[0]
+    return (
+        f"mlw: the plugin {place.plugin} ({place.distribution}) fails in {place.file}, line "
+        f"{place.line}: {type(error).__name__}: {reason}; for the traceback: "
+        f"{shlex.join(['mlw', '--debug', *words])}"
+    )
 
 
 def _kept(words: Sequence[str]) -> str:
