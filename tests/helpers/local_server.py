@@ -30,6 +30,9 @@ class LocalServer:
         redirect: the address to which it redirects all requests.
         refuse: the status with which it refuses all requests.
         delay: seconds before each response.
+        drip: seconds between two bytes of a response; 0: it sends all at once.
+        endless: it sends the file again and again, without a length.
+        stated: what it states as the length of a response, if not the length.
         requests: path and Range header of each request.
     """
 
@@ -44,6 +47,9 @@ class LocalServer:
     redirect: str = ""
     refuse: int = 0
     delay: float = 0.0
+    drip: float = 0.0
+    endless: bool = False
+    stated: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -76,12 +82,30 @@ class LocalServer:
             request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if self.tag:
             request.send_header("ETag", self.tag)
-        if self.length:
-            request.send_header("Content-Length", str(len(content) - start))
+        if self.length and not self.endless:
+            request.send_header("Content-Length", self.stated or str(len(content) - start))
         request.end_headers()
+        if self.drip or self.endless:
+            self._send_slowly(request, content)
+            return
         end = start + self.cut if self.cut else len(content)
         request.wfile.write(content[start:end])
         request.close_connection = True
+
+    def _send_slowly(self, request: BaseHTTPRequestHandler, content: bytearray) -> None:
+        request.close_connection = True
+        try:
+            while True:
+                pieces = [content]
+                if self.drip:
+                    pieces = [content[at : at + 1] for at in range(len(content))]
+                for piece in pieces:
+                    request.wfile.write(piece)
+                    time.sleep(self.drip)
+                if not self.endless:
+                    return
+        except OSError:  # the client has gone
+            return
 
     def _start(self, request: BaseHTTPRequestHandler) -> int:
         """Return the position of the first byte to send."""

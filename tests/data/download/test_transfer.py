@@ -10,9 +10,10 @@ from publisher import drawings, left_behind, unknown, write_zip
 from workbench.data.download import transfer
 from workbench.data.download.fetch import fetch
 from workbench.data.download.manifest import find_entry
+from workbench.data.download.mirrors import download_file
 from workbench.data.download.provenance import downloaded
-from workbench.data.download.transfer import may_follow
-from workbench.errors import ChecksumError, DataError
+from workbench.data.download.transfer import Limits, free_bytes, may_follow, receive
+from workbench.errors import ChecksumError, DataError, UsageError
 
 # --- transfers that are cut, and resumed
 
@@ -202,3 +203,67 @@ def test_a_redirect_on_this_machine_is_followed(cache, entry, published, server)
 )
 def test_redirects_never_leave_https(start, target, followed):
     assert may_follow(start, target) is followed
+
+
+# --- slow and endless servers
+
+PATIENCE = Limits(rate=1000, window=0.3)
+
+
+def test_a_transfer_that_drips_is_stopped_and_resumed_elsewhere(cache, entry, server, tmp_path):
+    file = entry.files[0]
+    part = tmp_path / "tiny.zip.part"
+    server.drip = 0.05
+    with pytest.raises(DataError, match=r"sends fewer than 1,000 bytes per second; the trans"):
+        receive(server.url + "tiny.zip", part, file, None, PATIENCE)
+    notes = []
+    with serve(server.folder) as other:
+        urls = [server.url + "tiny.zip", other.url + "tiny.zip"]
+        fetched = download_file(
+            urls, part, file, entry=entry, report=None, note=notes.append, limits=PATIENCE
+        )
+    assert (fetched.origin, fetched.verified) == (urls[1], "checksum")
+    assert len(notes) == 1
+    assert f"Trying {urls[1]} ..." in notes[0]
+
+
+def test_an_endless_transfer_of_unknown_size_keeps_nothing(cache, entry, server, tmp_path):
+    server.endless = True
+    file = unknown(entry, server.url).files[0]
+    part = tmp_path / "tiny.zip.part"
+    with pytest.raises(ChecksumError, match=r"more than 50,000 bytes; nothing was kept"):
+        download_file(
+            list(file.urls),
+            part,
+            file,
+            entry=entry,
+            report=None,
+            note=print,
+            limits=Limits(unknown=50_000),
+        )
+    assert list(tmp_path.glob("tiny*")) == []
+
+
+def test_by_default_a_file_of_unknown_size_may_fill_half_of_what_is_free(tmp_path):
+    assert Limits().unknown == 0
+    assert free_bytes(tmp_path / "part") > 0
+
+
+@pytest.mark.parametrize("stated", ["abc", "-5"])
+def test_a_length_that_is_no_number_is_none(cache, entry, server, stated):
+    server.stated = stated
+    assert fetch(entry, server.url).files[0].verified == "checksum"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/", "https://[::1/", "https://", "https://x:port/", "https:///x"]
+)
+def test_an_address_that_is_none_is_one_sentence(cache, entry, url):
+    with pytest.raises(UsageError, match=r"must be an address and must begin with https://"):
+        fetch(entry, url)
+
+
+def test_a_redirect_to_no_address_is_one_sentence(cache, entry, server):
+    server.redirect = "http://[::1/"
+    with pytest.raises(DataError, match=r"redirects to http://\[::1/, which is not https"):
+        fetch(entry, server.url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import tempfile
+from pathlib import Path
 
 import pytest
 from archive_kinds import (
@@ -49,12 +50,16 @@ def test_scratch_keeps_no_more_than_its_limit(tmp_path, monkeypatch):
 
 
 def test_nothing_is_left_behind_without_scratch(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
+    """The copy lies in the cache, not in the folder for temporary files, which may be small."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
     path = write_tar(tmp_path / "x.tar.gz", ("a.png", b"1"))
     with Archive(path) as archive:
         assert archive.read("a.png") == b"1"
-    assert list((tmp_path / "temporary").iterdir()) == []
+        opened = [Path(file).resolve().parent for file in Path("/proc/self/fd").iterdir()]
+        if opened:
+            assert tmp_path / "cache" / ".temporary" in opened
+    assert list((tmp_path / "cache" / ".temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -82,6 +83,16 @@ class ManifestEntry:
         for name in names:
             forms[name] = tuple(file for file in self.files if file.form in ("", name))
         return forms
+
+
+def split_address(text: str) -> SplitResult | None:
+    """Return the parts of an address; None for text that is none, such as "http://[::1/"."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises where the port is no number
+    except ValueError:
+        return None
+    return parts if parts.scheme and parts.hostname else None
 
 
 def names_of(files: Iterable[RemoteFile]) -> list[str]:

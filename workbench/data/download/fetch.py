@@ -11,10 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from workbench.data.cache import disk_errors
-from workbench.data.download.entry import LOCAL_HOSTS, Form, ManifestEntry, RemoteFile, names_of
+from workbench.data.download.entry import (
+    LOCAL_HOSTS,
+    Form,
+    ManifestEntry,
+    RemoteFile,
+    names_of,
+    split_address,
+)
 from workbench.data.download.learnt import learn
 from workbench.data.download.local_files import choose_form, count_images, find_local, take_local
 from workbench.data.download.mirrors import download_file
@@ -153,11 +160,12 @@ def _check_source(entry: ManifestEntry, source: str | os.PathLike[str] | None) -
 
 
 def _check_url(entry: ManifestEntry, url: str) -> str:
-    parts = urlsplit(url)
-    local = parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
-    if parts.scheme != "https" and not local:
+    parts = split_address(url)
+    local = parts is not None and parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
+    if parts is None or (parts.scheme != "https" and not local):
         raise UsageError(
-            f"{url} must begin with https:// (http:// works for 127.0.0.1 and localhost)."
+            f"{url} must be an address and must begin with https:// "
+            "(http:// works for 127.0.0.1 and localhost)."
         )
     for file in entry.files:  # the address of a file stands for the folder that it is in
         url = url.removesuffix(f"/{quote(file.name)}")

@@ -13,9 +13,15 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from workbench.data.download.entry import ARCHIVES, LOCAL_HOSTS, ManifestEntry, RemoteFile
+from workbench.data.download.entry import (
+    ARCHIVES,
+    LOCAL_HOSTS,
+    ManifestEntry,
+    RemoteFile,
+    split_address,
+)
 from workbench.errors import DataError
 
 ACCESS = ("direct", "hub", "by hand")
@@ -174,7 +180,8 @@ def _addresses(table: dict[str, Any], names: list[str], where: str) -> list[str]
 
 def _check_file(file: RemoteFile, where: str) -> None:
     name = file.name
-    if not name or name != os.path.basename(name) or name.startswith(".") or "\\" in name:
+    plain = name.isprintable() and name == os.path.basename(name) and "\\" not in name
+    if not name or not plain or name.startswith("."):
         raise DataError(f"{where}: name must be a plain file name, not {name!r}.")
     _check_digits("md5", file.md5, name, where)
     _check_digits("sha256", file.sha256, name, where)
@@ -195,8 +202,8 @@ def _check_digits(key: str, digest: str, name: str, where: str) -> None:
 
 def _check_url(url: str, file: RemoteFile, where: str) -> None:
     """Require https. For a file with a checksum, which tells whether it is genuine, allow http."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    parts = split_address(url)
+    if parts is None or parts.scheme not in ("https", "http"):
         raise DataError(f"{where}: url must begin with https://, not {url!r}.")
     if parts.scheme == "http" and not file.known and parts.hostname not in LOCAL_HOSTS:
         raise DataError(

@@ -11,7 +11,7 @@ from workbench.data.download.entry import ManifestEntry, RemoteFile
 from workbench.data.download.learnt import learnt_path, with_learnt
 from workbench.data.download.local_files import count_images, read_through
 from workbench.data.download.provenance import FetchedFile, counts_text, difference
-from workbench.data.download.transfer import TooLong, discard, is_html, receive
+from workbench.data.download.transfer import LIMITS, Limits, TooLong, discard, is_html, receive
 from workbench.data.files.checksum import checksum
 from workbench.errors import ChecksumError, DataError
 from workbench.progress import Report
@@ -25,11 +25,13 @@ def download_file(
     entry: ManifestEntry,
     report: Report | None,
     note: Callable[[str], None],
+    limits: Limits = LIMITS,
 ) -> FetchedFile:
     """Download a file to `part` from the first address that provides it, and verify it.
 
     Args:
         note: told of a failure if there is another address to try.
+        limits: what the transfer may cost.
 
     Raises:
         ChecksumError: the file is wrong; nothing of it is kept.
@@ -40,11 +42,11 @@ def download_file(
     known = with_learnt(entry, file)
     for url, next_url in pairwise(urls):
         try:
-            return _download(url, part, file, known, entry, report)
+            return _download(url, part, file, known, entry, report, limits)
         except DataError as error:
             note(f"{error} Trying {next_url} ...")
     try:
-        return _download(urls[-1], part, file, known, entry, report)
+        return _download(urls[-1], part, file, known, entry, report, limits)
     except DataError as error:
         if len(urls) == 1:
             raise
@@ -62,13 +64,14 @@ def _download(
     known: RemoteFile,  # the same with its learnt checksum, if there is one
     entry: ManifestEntry,
     report: Report | None,
+    limits: Limits,
 ) -> FetchedFile:
     """Download a file from one address, resume what an earlier transfer left, and verify it."""
     resumed = part.exists()
-    digest, wrong = _receive(url, part, known, report)
+    digest, wrong = _receive(url, part, known, report, limits)
     if wrong and resumed:  # the beginning may be of another file: start over, once
         discard(part)
-        return _download(url, part, file, known, entry, report)
+        return _download(url, part, file, known, entry, report, limits)
     refusal = _refusal(url, part, file, known, entry, wrong)
     if refusal is not None:
         discard(part)
@@ -86,14 +89,16 @@ def _download(
     )
 
 
-def _receive(url: str, part: Path, known: RemoteFile, report: Report | None) -> tuple[str, str]:
+def _receive(
+    url: str, part: Path, known: RemoteFile, report: Report | None, limits: Limits
+) -> tuple[str, str]:
     """Transfer a file; return its SHA-256, and how it differs from the published file."""
     try:
-        receive(url, part, known, report)
+        receive(url, part, known, report, limits)
         digest = checksum(part)
         return digest, difference(part, known, digest)
-    except TooLong:
-        return "", f"more than {known.size:,} bytes"
+    except TooLong as error:
+        return "", str(error)
     except OSError:  # a full disk: what arrived would only be in the way
         discard(part)
         raise

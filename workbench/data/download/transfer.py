@@ -6,12 +6,15 @@ If no checksum is known, a transfer is resumed only if the server says that the 
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.parse import urljoin, urlsplit
+from threading import Event, Thread
+from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import urljoin
 
-from workbench.data.download.entry import LOCAL_HOSTS, RemoteFile
+from workbench.data.download.entry import LOCAL_HOSTS, RemoteFile, split_address
 from workbench.errors import DataError
 from workbench.progress import Progress, Report
 
@@ -21,8 +24,19 @@ NO_PROXIES = {"http": None, "https": None, "all": None}
 PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<!--")
 
 
+class Limits(NamedTuple):
+    """What a transfer may cost."""
+
+    rate: float = 1000  # bytes per second, at least, over a window
+    window: float = 60  # seconds
+    unknown: int = 0  # bytes of a file whose size nobody knows; 0: half of the free disk
+
+
+LIMITS = Limits()
+
+
 class TooLong(Exception):
-    """The server sends more bytes than the file has."""
+    """The server sends more bytes than the file has, or than there is room for."""
 
 
 class _ForbiddenRedirect(Exception):
@@ -32,7 +46,14 @@ class _ForbiddenRedirect(Exception):
 class _PartWriter:
     """The part file that a transfer appends to. Counts bytes, reports and limits their number."""
 
-    def __init__(self, url: str, stream: BinaryIO, file: RemoteFile, report: Report | None):
+    def __init__(
+        self,
+        url: str,
+        stream: BinaryIO,
+        file: RemoteFile,
+        report: Report | None,
+        limits: Limits,
+    ):
         self.url = url
         self.stream = stream
         self.file = file
@@ -41,6 +62,9 @@ class _PartWriter:
         self.done = self.start
         self.promised = 0  # size of the whole file, according to the server
         self.response: Any = None
+        self.slow = False  # whether `_Watch` stopped the transfer
+        self.free = free_bytes(Path(stream.name))
+        self.unknown = limits.unknown or self.free // 2
 
     @property
     def total(self) -> int:
@@ -51,11 +75,15 @@ class _PartWriter:
         """Look at the head of a response: refuse a redirect, or learn which bytes will follow."""
         self.response = response
         if response.is_redirect:
-            target = urljoin(response.url, response.headers["Location"])
+            target = response.headers["Location"]
             if not may_follow(response.url, target):
                 raise _ForbiddenRedirect(target)
             return
-        length = int(response.headers.get("Content-Length") or 0)
+        length = _whole_number(response.headers.get("Content-Length", ""))
+        if not length:
+            response.headers.pop("Content-Length", None)  # pooch would stumble over "abc"
+        if length > self.free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.done and self._starts_over(response):
             self.stream.truncate(0)
             self.done = 0
@@ -73,8 +101,9 @@ class _PartWriter:
 
     def write(self, chunk: bytes) -> None:
         self.done += len(chunk)
-        if self.file.size and self.done > self.file.size:
-            raise TooLong
+        most = self.total or self.unknown
+        if self.done > most:
+            raise TooLong(f"more than {most:,} bytes")
         self.stream.write(chunk)
         if self.report is not None:
             self.report(Progress(self.file.name, self.done, self.total, "bytes"))
@@ -83,12 +112,52 @@ class _PartWriter:
         """Do nothing. pooch calls this after each chunk; closing the file flushes it."""
 
 
-def receive(url: str, part: Path, file: RemoteFile, report: Report | None) -> None:
+class _Watch:
+    """Stops a transfer that is too slow, from a thread of its own."""
+
+    def __init__(self, writer: _PartWriter, limits: Limits):
+        self._writer = writer
+        self._limits = limits
+        self._over = Event()
+        self._thread = Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        before = self._writer.done
+        while not self._over.wait(self._limits.window):
+            done = self._writer.done
+            response = self._writer.response
+            if done - before < self._limits.rate * self._limits.window and response is not None:
+                self._writer.slow = True
+                response.raw.shutdown()  # ends the read that waits in the other thread
+                return
+            before = done
+
+
+def free_bytes(path: Path) -> int:
+    """Return how many bytes the disk of a file has left."""
+    return shutil.disk_usage(path.parent).free
+
+
+def _whole_number(text: str) -> int:
+    """Return the number in a header, 0 if there is none."""
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def receive(
+    url: str, part: Path, file: RemoteFile, report: Report | None, limits: Limits = LIMITS
+) -> None:
     """Append to `part` the bytes that it lacks.
 
     Raises:
         DataError: the transfer failed or was cut; `part` then keeps what can be resumed.
-        TooLong: the server sends more bytes than the file has.
+        TooLong: the server sends more bytes than the file has, or than there is room for.
     """
     version = ""
     if not file.known:
@@ -96,8 +165,9 @@ def receive(url: str, part: Path, file: RemoteFile, report: Report | None) -> No
         if not version:
             discard(part)  # nobody could tell whether the rest belongs to the same file
     with part.open("ab") as stream:
-        writer = _PartWriter(url, stream, file, report)
-        failure = _request(url, writer, version)
+        writer = _PartWriter(url, stream, file, report, limits)
+        with _Watch(writer, limits):
+            failure = _request(url, writer, version)
     if writer.done == 0:
         discard(part)
     if writer.response is None:
@@ -105,7 +175,7 @@ def receive(url: str, part: Path, file: RemoteFile, report: Report | None) -> No
             f"{url} cannot be reached ({failure}); use --from with a folder or an archive."
         )
     _check_response(url, writer, failure)
-    _check_length(url, part, writer, failure)
+    _check_length(url, part, writer, failure, limits)
 
 
 def _check_response(url: str, writer: _PartWriter, failure: str) -> None:
@@ -125,7 +195,7 @@ def _check_response(url: str, writer: _PartWriter, failure: str) -> None:
         )
 
 
-def _check_length(url: str, part: Path, writer: _PartWriter, failure: str) -> None:
+def _check_length(url: str, part: Path, writer: _PartWriter, failure: str, limits: Limits) -> None:
     """Raise `DataError` if the file is not complete, or if nobody can tell."""
     response = writer.response
     file = writer.file
@@ -133,6 +203,12 @@ def _check_length(url: str, part: Path, writer: _PartWriter, failure: str) -> No
         return
     if writer.done and is_html(part):
         return  # the caller reports the page
+    if writer.slow:
+        raise DataError(
+            f"{url} sends fewer than {limits.rate:,.0f} bytes per second; the transfer of "
+            f"{file.name} was stopped at {writer.done:,} bytes. Run the same command again to "
+            "resume, or use --from with a folder, an archive or another URL."
+        )
     if failure or writer.done == 0 or writer.done < (writer.promised or file.size):
         raise DataError(
             f"The transfer of {file.name} stopped at {writer.done:,} of {writer.total:,} bytes; "
@@ -156,11 +232,20 @@ def discard(part: Path) -> None:
 def may_follow(start: str, target: str) -> bool:
     """Return whether a redirect may be followed.
 
+    Args:
+        start: the address that redirects.
+        target: where to, in full or from `start`.
+
     It may lead to https. From http it may also lead to http, but not from this machine to another
     or the reverse.
     """
-    before = urlsplit(start)
-    after = urlsplit(target)
+    before = split_address(start)
+    try:
+        after = split_address(urljoin(start, target))
+    except ValueError:
+        return False
+    if before is None or after is None:
+        return False
     if after.scheme == "https":
         return True
     if before.scheme != "http" or after.scheme != "http":
@@ -206,7 +291,8 @@ def _request(url: str, writer: _PartWriter, version: str) -> str:
         "hooks": {"response": writer.begin},
         "timeout": TIMEOUT,
     }
-    if urlsplit(url).hostname in LOCAL_HOSTS:
+    parts = split_address(url)
+    if parts is not None and parts.hostname in LOCAL_HOSTS:
         options["proxies"] = NO_PROXIES  # no proxy reaches this machine
     try:
         HTTPDownloader(chunk_size=CHUNK, **options)(url, writer, None)

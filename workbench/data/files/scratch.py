@@ -1,7 +1,8 @@
 """Decompression of archives that can only be read from beginning to end.
 
 A compressed tar, or an archive that a zip compressed once more, is copied to a file that can be
-read at any position: in the folder of `scratch`, where it is kept, or in a temporary file.
+read at any position: in the folder of `scratch`, where it is kept, or in a temporary file in the
+cache.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from workbench.data.cache import DISK_FULL
+from workbench.data.cache import DISK_FULL, cache_folder, disk_errors
 from workbench.data.files.members import DAMAGE
 from workbench.errors import DataError
 
 # bytes kept to be read again: Fungi takes 13 GB, ChestX 45 GB in twelve archives
 SCRATCH_LIMIT = 16 * 2**30
+TEMPORARY = ".temporary"  # in the cache: the disk for temporary files may be small
 CHUNK = 2**20  # bytes per read
 
 _scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
@@ -56,7 +58,7 @@ def decompressed(source: BinaryIO, label: Path, limit: int) -> BinaryIO:
     """
     folder = _scratch.get()
     if folder is None:
-        return _copy(source, cast(BinaryIO, tempfile.TemporaryFile()), label, limit)
+        return _copy(source, _temporary(), label, limit)
     key = f"{type(source).__name__} {label.absolute()}"
     place = folder / hashlib.sha256(key.encode()).hexdigest()
     if not place.exists():
@@ -65,6 +67,14 @@ def decompressed(source: BinaryIO, label: Path, limit: int) -> BinaryIO:
         part.rename(place)
         _trim(folder, place)
     return place.open("rb")
+
+
+def _temporary() -> BinaryIO:
+    """Open a new file in the cache that is removed when it is closed."""
+    folder = cache_folder() / TEMPORARY
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=folder))
 
 
 def _trim(folder: Path, newest: Path) -> None:
@@ -85,10 +95,10 @@ def _copy(source: BinaryIO, sink: BinaryIO, label: Path, limit: int) -> BinaryIO
     except BaseException as error:
         sink.close()
         if isinstance(error, OSError) and error.errno in DISK_FULL:
-            where = _scratch.get() or tempfile.gettempdir()
+            where = _scratch.get() or cache_folder() / TEMPORARY
             raise DataError(
                 f"The disk that holds {where} is full; {label} must be decompressed there: "
-                "free some space or set TMPDIR to another folder."
+                "free some space or set MLW_CACHE to another folder."
             ) from error
         if isinstance(error, (*DAMAGE, OSError)):
             raise DataError(f"{label} is damaged or cut off: {error}.") from error
