@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -121,7 +122,8 @@ class ImageFolder(Dataset):
         state = state_of(origin)
         if state and state != self.record.state:
             self.check()
-            write_record(replace(self.record, state=state))
+            with suppress(DataError):  # the cache may be on a disk that cannot be written
+                write_record(replace(self.record, state=state))
 
     def _require_same_copies(self) -> None:
         registered = self.record.options.get("copies", self.copies)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from workbench.data.image_folder.choice import LayoutChoice
@@ -28,6 +29,7 @@ from workbench.data.image_folder.labels import (
     by_class,
     groups_of,
 )
+from workbench.data.image_folder.left_out import OTHER_TABLES
 from workbench.data.image_folder.record import counted, listing
 from workbench.data.image_folder.table_file import TABLES
 from workbench.data.image_folder.view import Tables, View, named_by
@@ -69,13 +71,7 @@ def decide(view: View, tables: Tables) -> Layout:
         return _from_tables(view, tables)
     _ask_for_label(view, tables, levels)
     if levels is None:
-        if tables.lost:
-            name, first = tables.lost[0]
-            raise DataError(
-                f"{view.archive.path} has none of the files that {name} lists; "
-                f"the first of them is {first}."
-            )
-        raise question
+        raise _unanswered(view, tables, question)
     if tables.known:
         return _from_both(view, tables, levels)
     return _from_folders(view, tables, levels)
@@ -97,6 +93,24 @@ def _levels(view: View) -> Levels:
         f"{path} has no class folders: all {len(view.images):,} images are in one folder. "
         f"{ADD_TABLE}"
     )
+
+
+def _unanswered(view: View, tables: Tables, question: DataError) -> DataError:
+    """Return the question that folders ask, after the tables that could have answered it."""
+    if tables.lost:
+        name, first = tables.lost[0]
+        return DataError(
+            f"{view.archive.path} has none of the files that {name} lists; "
+            f"the first of them is {first}."
+        )
+    unused = [f"{name} names none of the images" for name in tables.nameless]
+    unused += [f"{table.name} {table.reason}" for table in tables.unread]
+    for name in view.archive.names:
+        if PurePosixPath(name).suffix.lower() in OTHER_TABLES:
+            unused.append(f"{name} is not read; save it as .csv")
+    if not unused:
+        return question
+    return DataError(f"{listing(unused, 3)}. {question}")
 
 
 # --- a table whose label is not known

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from posixpath import normpath
 from typing import NamedTuple
 
 from workbench.data.files.archive import SUFFIXES
 from workbench.data.image_folder.labels import plain
+
+IMAGE_SUFFIXES = frozenset(SUFFIXES)
 
 
 class Match(NamedTuple):
@@ -47,7 +48,8 @@ class ImageLookup:
         wanted = plain(text.strip().replace("\\", "/")).removeprefix("./").strip("/")
         if not wanted:
             return NOTHING
-        beside = normpath(PurePosixPath(table).parent / wanted)
+        folder = table.rpartition("/")[0]
+        beside = normpath(f"{folder}/{wanted}") if folder else normpath(wanted)
         for path in (beside, wanted):
             if path in self._paths:
                 return Match((self._paths[path],), path.count("/") + 1)
@@ -67,7 +69,7 @@ def _endings(path: str) -> list[str]:
 
 def without_suffix(name: str) -> str:
     """Return a name without the suffix of an image file."""
-    suffix = PurePosixPath(name).suffix
-    if suffix.lower() in SUFFIXES:
-        return name.removesuffix(suffix)
+    stem, dot, suffix = name.rpartition(".")
+    if dot + suffix.lower() in IMAGE_SUFFIXES:
+        return stem
     return name

@@ -7,13 +7,14 @@ from pathlib import PurePosixPath
 
 from workbench.data.image_folder.record import counted, listing
 
+OTHER_TABLES = (".json", ".ods", ".parquet", ".pkl", ".xls", ".xlsx", ".xml")
 # why files with these suffixes are not read, and what helps
 REASONS = {
     "images of this kind are not read; save them as PNG or JPEG": (
         ".arw .avif .cr2 .dcm .dng .exr .hdr .heic .heif .ico .j2k .jp2 .jxl .mat .nef .nii .npy "
         ".npz .psd .svg .tga"
     ),
-    "tables are read from .csv, .tsv, .jsonl and .txt": ".json .ods .parquet .pkl .xls .xlsx .xml",
+    "tables are read from .csv, .tsv, .jsonl and .txt": " ".join(OTHER_TABLES),
     "archives in it are not opened; unpack them": ".7z .gz .rar .tar .tgz .zip",
 }
 SHOWN = 3  # names of each kind

@@ -92,8 +92,10 @@ def _rows(text: str, *, spaces: bool) -> list[list[str]]:
     if not delimiter and spaces:
         return [line.split() for line in text.splitlines() if line.strip()]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or ",")
-    rows = []
+    rows: list[list[str]] = []
     for cells in reader:
+        if not rows and cells and cells[0].lower() == "sep=":
+            continue  # spreadsheets write it to say what separates the cells
         if any(cell.strip() for cell in cells):
             rows.append([cell.strip() for cell in cells])
     return rows

@@ -12,7 +12,7 @@ from workbench.data.image_folder.image_lookup import ImageLookup
 from workbench.data.image_folder.image_table import ImageTable, image_table, lost_file
 from workbench.data.image_folder.label_columns import Labels, find_labels, labels_in
 from workbench.data.image_folder.left_out import left_out
-from workbench.data.image_folder.table_file import UnreadTable, table_files
+from workbench.data.image_folder.table_file import TABLES, UnreadTable, table_files
 from workbench.errors import DataError, UsageError
 
 
@@ -36,6 +36,7 @@ class Tables(NamedTuple):
     unknown: list[ImageTable]
     unread: list[UnreadTable]
     lost: list[tuple[str, str]]  # tables of image files of which none is there; the first file
+    nameless: list[str]  # other tables that name no image
 
 
 def view_of(archive: Archive, choice: LayoutChoice, command: str) -> View:
@@ -62,11 +63,13 @@ def read_tables(view: View) -> Tables:
     Raises:
         UsageError: no table has the column that the user names.
     """
-    found = Tables([], [], [], [])
+    found = Tables([], [], [], [], [])
     if view.choice.level:
         return found
     lookup = ImageLookup(view.images)
-    folders = {part for image in view.images for part in PurePosixPath(image).parent.parts}
+    folders: set[str] = set()
+    for image in view.images:
+        folders.update(image.split("/")[:-1])
     for file in table_files(view.archive, len(view.images)):
         if isinstance(file, UnreadTable):
             found.unread.append(file)
@@ -76,11 +79,10 @@ def read_tables(view: View) -> Tables:
             lost = lost_file(file)
             if lost:
                 found.lost.append((file.name, lost))
+            elif file.suffix in TABLES:
+                found.nameless.append(file.name)
             continue
-        if view.choice.label:
-            labels = labels_in(table, view.choice.label)
-        else:
-            labels = find_labels(table, folders)
+        labels = _labels(table, folders, view.choice)
         if labels is None:
             found.unknown.append(table)
         else:
@@ -88,6 +90,13 @@ def read_tables(view: View) -> Tables:
     if view.choice.label and not found.known:
         raise UsageError(_no_column(view, found))
     return found
+
+
+def _labels(table: ImageTable, folders: set[str], choice: LayoutChoice) -> Labels | None:
+    """Return the labels of a table by what the user says, or by what the table tells."""
+    if choice.label:
+        return labels_in(table, choice.label)
+    return find_labels(table, folders)
 
 
 def _no_column(view: View, tables: Tables) -> str:
