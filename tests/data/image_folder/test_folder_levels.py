@@ -36,6 +36,21 @@ def test_a_split_below_the_class(tmp_path):
     assert "3 classes in more than one split" in str(record)
 
 
+@pytest.mark.parametrize("names", [("seg_train", "seg_test"), ("Training Set", "Test Set")])
+def test_a_word_of_a_name_may_be_a_split(tmp_path, names):
+    train, test = names
+    record = made(tmp_path, f"{train}/owl", f"{train}/jay", f"{test}/tit")
+    assert classes(record) == {"train": ["jay", "owl"], "test": ["tit"]}
+
+
+def test_a_split_in_the_name_of_a_class_is_asked_about(tmp_path):
+    folders = ["owl_train", "owl_test", "jay_train", "jay_test"]
+    with pytest.raises(DataError, match=r"names contain splits: jay_test, jay_train, .*--level 1$"):
+        made(tmp_path, *folders)
+    assert made(tmp_path, *folders, level="1").classes == 4
+    assert made(tmp_path / "b", "test tube", "train station").classes == 2
+
+
 def test_a_split_between_groups_and_classes(tmp_path):
     record = made(tmp_path, "owls/train/barn", "owls/train/tawny", "jays/val/blue", "jays/test/red")
     assert classes(record) == {

@@ -38,6 +38,7 @@ def table(head: str, row: str) -> str:
         (table("", "{id}\t{label}"), {}),
         (table("", "{image},{label},train"), {}),
         (table("id,breed", "{id},{label}"), {}),
+        (table("file,label", "{id}.PNG,{label}"), {}),
         (table("image,kind", "{image},{label}"), {}),
         (table("Image_ID|Species", "{id}|{label}"), {}),
         (table("path;target", "D:\\set\\images\\{image};{label}"), {}),

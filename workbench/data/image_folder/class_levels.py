@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
+from workbench.data.image_folder.labels import split_in
 from workbench.data.image_folder.level_names import (
     are_occasions,
     are_renderings,
@@ -52,7 +53,10 @@ def found_levels(folders: Mapping[str, Folders], split: int | None, ask: Ask) ->
     used = _uncrossed(paths, used, notes, ask)
     used = _folded(paths, used, notes, ask)
     if len(used) == 1:
-        _check_names(sorted(_names(paths, min(used))), min(used), ask)
+        found = sorted(_names(paths, min(used)))
+        _check_names(found, min(used), ask)
+        if split is None:
+            _check_splits(found, min(used), ask)
     labels = {}
     for image, path in paths.items():
         label = _label(path, used)
@@ -230,5 +234,24 @@ def _check_names(names: list[str], level: int, ask: Ask) -> None:
         raise ask(
             f"no class folders: {listing(names)} are named like parts of one set of images. Add a "
             "table, labels.csv, with the columns filename,label; or if they are the classes",
+            f"--level {level + 1}",
+        )
+
+
+def _check_splits(names: list[str], level: int, ask: Ask) -> None:
+    """Refuse class folders that differ in a split only: "owl_train" and "owl_test"."""
+    by_rest: dict[str, list[str]] = {}
+    for name in names:
+        split, rest = split_in(name)
+        if split and rest:
+            by_rest.setdefault(rest, []).append(name)
+    doubled: list[str] = []
+    for same in by_rest.values():
+        if len(same) > 1:
+            doubled += same
+    if doubled:
+        raise ask(
+            f"class folders whose names contain splits: {listing(doubled)}. Put all images of a "
+            "class into one folder; or if each of them is a class",
             f"--level {level + 1}",
         )

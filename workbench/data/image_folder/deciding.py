@@ -18,12 +18,12 @@ from workbench.data.image_folder.folder_levels import (
     folders_of,
     read_levels,
     split_level,
+    splits_at,
 )
 from workbench.data.image_folder.image_table import ImageTable
 from workbench.data.image_folder.label_columns import possible_labels
 from workbench.data.image_folder.label_table import check_columns, label_table, read_labels
 from workbench.data.image_folder.labels import (
-    SPLIT_NAMES,
     ImagesByClass,
     LabelledImage,
     by_class,
@@ -196,12 +196,7 @@ def _from_tables(view: View, tables: Tables) -> Layout:
 def _folder_splits(view: View) -> dict[str, str]:
     """Return the split of each image by its folders, for images that tables label."""
     folders = folders_of(view.images)
-    level = split_level(folders, view.choice)
-    splits = {}
-    for image, names in folders.items():
-        if level is not None and len(names) > level:
-            splits[image] = SPLIT_NAMES.get(names[level].lower(), "")
-    return splits
+    return splits_at(folders, split_level(folders, view.choice))
 
 
 def _layout(

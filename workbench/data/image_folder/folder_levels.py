@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from workbench.data.image_folder.choice import NONE, LayoutChoice, level_of
 from workbench.data.image_folder.class_levels import Ask, Folders, found_levels
-from workbench.data.image_folder.labels import SPLIT_NAMES
+from workbench.data.image_folder.labels import named_splits
 from workbench.data.image_folder.record import counted, listing
 from workbench.errors import DataError
 
@@ -59,7 +59,9 @@ def read_levels(images: Iterable[str], choice: LayoutChoice, ask: Ask) -> Levels
     """
     folders = folders_of(images)
     at = split_level(folders, choice, ask)
-    splits = _splits(folders, at, choice)
+    splits = splits_at(folders, at)
+    if level_of(choice.split_from):  # images that are in no split are then left out
+        splits = {image: split for image, split in splits.items() if split}
     kept = {image: folders[image] for image in splits}
     notes: list[str] = []
     level = choice.level
@@ -82,19 +84,20 @@ def read_levels(images: Iterable[str], choice: LayoutChoice, ask: Ask) -> Levels
     return Levels(placed, notes, how, level)
 
 
-def _splits(folders: Mapping[str, Folders], at: int | None, choice: LayoutChoice) -> dict[str, str]:
-    """Return the split of each image, without those that are left out.
-
-    If the user says which level has the splits, images that are in none of them are left out.
-    """
+def splits_at(folders: Mapping[str, Folders], level: int | None) -> dict[str, str]:
+    """Return the split of each image by its folder of a level, counted from 0; "" for none."""
+    if level is None:
+        return dict.fromkeys(folders, "")
+    known = named_splits(_names(folders, level))
     splits = {}
     for image, names in folders.items():
-        split = ""
-        if at is not None and len(names) > at:
-            split = SPLIT_NAMES.get(names[at].lower(), "")
-        if split or not level_of(choice.split_from):
-            splits[image] = split
+        splits[image] = known.get(names[level], "") if len(names) > level else ""
     return splits
+
+
+def _names(folders: Mapping[str, Folders], level: int) -> list[str]:
+    """Return the names of all folders of a level, sorted."""
+    return sorted({names[level] for names in folders.values() if len(names) > level})
 
 
 def split_level(
@@ -120,31 +123,30 @@ def split_level(
     for level in range(deepest):
         if level + 1 in choice.levels:
             continue
-        named = sorted({names[level] for names in folders.values() if len(names) > level})
-        splits = [name for name in named if name.lower() in SPLIT_NAMES]
-        others = _beside_splits(folders, level)
-        meant = {SPLIT_NAMES[name.lower()] for name in splits}
+        splits = named_splits(_names(folders, level))
+        others = _beside_splits(folders, level, splits)
+        meant = set(splits.values())
         if len(meant) > 1 and (choice.level or not others or ask is None):
             return level
-        one = bool(meant and others) and _has_folders(folders, level)
+        one = bool(meant and others) and _has_folders(folders, level, splits)
         if ask is not None and (len(meant) > 1 or one):
-            raise _mixed(others, splits, level, ask)
+            raise _mixed(others, sorted(splits), level, ask)
     return None
 
 
-def _has_folders(folders: Mapping[str, Folders], level: int) -> bool:
+def _has_folders(folders: Mapping[str, Folders], level: int, splits: Collection[str]) -> bool:
     """Return whether a folder named like a split has folders in it."""
-    for names in folders.values():
-        if len(names) > level + 1 and names[level].lower() in SPLIT_NAMES:
-            return True
-    return False
+    deep = [names for names in folders.values() if len(names) > level + 1]
+    return any(names[level] in splits for names in deep)
 
 
-def _beside_splits(folders: Mapping[str, Folders], level: int) -> Counter[str]:
+def _beside_splits(
+    folders: Mapping[str, Folders], level: int, splits: Collection[str]
+) -> Counter[str]:
     """Return folders that are no splits at the level of splits, with their number of images."""
     others: Counter[str] = Counter()
     for names in folders.values():
-        if len(names) > level and names[level].lower() not in SPLIT_NAMES:
+        if len(names) > level and names[level] not in splits:
             others["/".join(names[: level + 1])] += 1
         elif 0 < len(names) <= level:
             others["/".join(names)] += 1

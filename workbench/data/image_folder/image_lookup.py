@@ -23,7 +23,7 @@ NOTHING = Match((), 0)
 
 
 class ImageLookup:
-    """Images by the end of their path, with and without suffix.
+    """Images by the end of their path, with and without suffix, in capitals or not.
 
     A table may come from another machine, so its paths may begin with other folders.
     """
@@ -34,7 +34,7 @@ class ImageLookup:
         for image in images:
             name = plain(image)
             self._paths[name] = image
-            for ending in _endings(name):
+            for ending in _endings(name.casefold()):
                 self._add(ending, image)
                 self._add(without_suffix(ending), image)
 
@@ -53,7 +53,7 @@ class ImageLookup:
         for path in (beside, wanted):
             if path in self._paths:
                 return Match((self._paths[path],), path.count("/") + 1)
-        for ending in _endings(beside):
+        for ending in _endings(beside.casefold()):
             for key in (ending, without_suffix(ending)):
                 found = self._tails.get(key)
                 if found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -10,10 +9,8 @@ from typing import NamedTuple
 from workbench.data.image_folder.choice import NONE, LayoutChoice, level_of
 from workbench.data.image_folder.image_table import ImageTable
 from workbench.data.image_folder.label_columns import Labels, split_column
-from workbench.data.image_folder.labels import SPLIT_NAMES, LabelledImage, plain
+from workbench.data.image_folder.labels import SPLIT_NAMES, LabelledImage, plain, split_in
 from workbench.errors import DataError, UsageError
-
-WORDS = re.compile(r"[a-z]+")
 
 
 class LabelTable(NamedTuple):
@@ -80,9 +77,9 @@ def _split_in_name(name: str) -> str:
     """
     path = PurePosixPath(name.lower())
     for part in (path.stem, *reversed(path.parent.parts)):
-        stated = {SPLIT_NAMES[word] for word in WORDS.findall(part) if word in SPLIT_NAMES}
-        if stated:
-            return stated.pop() if len(stated) == 1 else ""
+        split, _ = split_in(part)
+        if split:
+            return split
     return ""
 
 

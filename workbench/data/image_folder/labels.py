@@ -6,6 +6,7 @@ write an umlaut.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 
+WORDS = re.compile("[a-z]+")
+
 ImagesByClass = dict[str, list[str]]  # the images of each class: their names in the archive, sorted
 
 
@@ -35,6 +38,34 @@ class LabelledImage(NamedTuple):
     label: str
     image: str  # the name in the archive
     group: str = ""  # the group of its class; "" if none is given
+
+
+def split_in(name: str) -> tuple[str, str]:
+    """Return the split that a word of a name means, and the rest of the name.
+
+    "seg_train" gives "train" and "seg_". The split is "" if there is none, or more than one.
+    """
+    lower = name.lower()
+    words = [word for word in WORDS.findall(lower) if word in SPLIT_NAMES]
+    if len(words) != 1:
+        return "", lower
+    return SPLIT_NAMES[words[0]], lower.replace(words[0], "", 1)
+
+
+def named_splits(names: Iterable[str]) -> dict[str, str]:
+    """Return the split of each name that means one: "train", or "seg_train" beside "seg_test"."""
+    found = {}
+    by_rest: dict[str, dict[str, str]] = {}
+    for name in names:
+        split, rest = split_in(name)
+        if split and not rest:
+            found[name] = split
+        elif split:
+            by_rest.setdefault(rest, {})[name] = split
+    for splits in by_rest.values():
+        if len(by_rest) == 1 and len(set(splits.values())) > 1:
+            found.update(splits)
+    return found
 
 
 def plain(text: str) -> str:
