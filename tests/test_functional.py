@@ -281,6 +281,30 @@ def test_each_task_is_the_same_under_vmap_and_in_a_loop(float64):
     assert batched.shape == (3, 2)
 
 
+def test_in_reduced_precision_stacked_tasks_are_computed_as_those_alone():
+    """Also the steps that a method takes, whose gradients autocast treats in another way."""
+    torch.manual_seed(0)
+    weight, images = torch.randn(4, 1, 3, 3), torch.randn(3, 6, 1, 8, 8)
+    seen = []
+
+    def score(weight, x):
+        maps = F.conv2d(x, weight)
+        seen.append(maps.dtype)
+        return maps.float().mean((1, 2, 3))
+
+    def adapt_and_predict(x):
+        gradient = torch.func.grad(lambda w: score(w, x).square().sum())(weight)
+        return score(weight - gradient, x)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        stacked = each_task(adapt_and_predict, images, batched=True)
+        alone = torch.stack([adapt_and_predict(x) for x in images])
+        queries = each_with(lambda x: score(weight, x)[:, None], images[0], images[1])
+    assert torch.equal(stacked, alone)
+    assert queries.shape == (6, 1)
+    assert set(seen) == {torch.bfloat16}
+
+
 def test_each_with_predicts_each_query_in_a_batch_with_the_support(float64):
     support, x = torch.randn(4, 2), torch.randn(11, 2)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import cache
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -266,9 +267,10 @@ def each_task(one: Callable[..., Tensor], *stacks: Tensor, batched: bool) -> Ten
 
     Args:
         stacks: tensors with a leading dimension of tasks.
-        batched: run all tasks at once under `torch.vmap`, instead of one after another.
+        batched: run all tasks at once under `torch.vmap`, instead of one after another. They run
+            one after another also where a stack would be computed in another precision.
     """
-    if batched and len(stacks[0]) > 1:
+    if batched and len(stacks[0]) > 1 and _keeps_precision(stacks[0].device.type):
         stacked: Tensor = torch.vmap(one, randomness="same")(*stacks)
         return stacked
     return torch.stack([one(*task) for task in zip(*stacks, strict=True)])
@@ -290,10 +292,29 @@ def each_with(
     Returns:
         Scores, `(m, ways)`.
     """
-    alone = torch.vmap(
-        lambda query: model(torch.cat([support, query[None]]))[-1],
-        chunk_size=at_once,
-        randomness="same",
-    )
-    predicted: Tensor = alone(x)
+
+    def alone(query: Tensor) -> Tensor:
+        return model(torch.cat([support, query[None]]))[-1]
+
+    if not _keeps_precision(x.device.type):
+        return torch.stack([alone(query) for query in x])
+    predicted: Tensor = torch.vmap(alone, chunk_size=at_once, randomness="same")(x)
     return predicted
+
+
+def _keeps_precision(device: str) -> bool:
+    """Return whether `torch.vmap` computes as precisely here as a loop over tasks.
+
+    In the reduced precision of `torch.autocast`, a CPU's convolutions under vmap are float32, but
+    not those in a gradient within it (torch 2.13): a method would adapt in one precision and
+    predict in another, depending on the stack size.
+    """
+    return not torch.is_autocast_enabled(device) or _autocast_reaches_stacks(device)
+
+
+@cache
+def _autocast_reaches_stacks(device: str) -> bool:
+    images, weights = torch.zeros(2, 1, 1, 1, 1, device=device), torch.zeros(1, 1, 1, 1)
+    with torch.autocast(device, torch.bfloat16):
+        maps = torch.vmap(F.conv2d, in_dims=(0, None))(images, weights.to(device))
+    return maps.dtype == torch.bfloat16

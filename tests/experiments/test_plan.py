@@ -83,3 +83,13 @@ def test_a_recipe_s_backbone_keeps_its_options_under_the_user_s(data):
         ("resnet12", "resnet12"),
     ):
         assert make_plan("maml", data, TrainingRequest(backbone=typed)).backbone == backbone
+
+
+def test_a_precision_that_a_method_does_not_support_is_refused_before_any_training(data):
+    assert plan_of(data, "maml", precision="bfloat16").settings.precision == "bfloat16"
+    with pytest.raises(
+        UsageError, match=r"imaml does not compute in bfloat16.*--precision float32"
+    ):
+        plan_of(data, "imaml", backbone="conv4:width=8", precision="bfloat16")
+    with pytest.raises(UsageError, match="does not compute in bfloat16"):
+        plan_of(data, "imaml:precision=bfloat16", backbone="conv4:width=8")

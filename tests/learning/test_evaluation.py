@@ -31,6 +31,15 @@ def test_stacked_and_one_by_one_agree(name, monkeypatch):
     assert stacked.calibration_error == pytest.approx(alone.calibration_error, abs=1e-4)
 
 
+def test_in_reduced_precision_the_stack_size_changes_no_number():
+    learner, source = built("maml"), tiny_source(split="test")
+    stacked = evaluate(learner, source, 12, stack=4, precision="bfloat16")
+    alone = evaluate(learner, source, 12, stack=1, precision="bfloat16")
+    assert np.array_equal(stacked.loss, alone.loss)
+    precise = evaluate(learner, source, 12, stack=4)
+    assert not np.allclose(stacked.loss, precise.loss, atol=1e-6)
+
+
 def test_a_table_too_large_is_embedded_stack_by_stack():
     learner, source = built("protonet"), tiny_source(split="test")
     whole, parts = (

@@ -137,6 +137,7 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
     recipe, recipe_backbone = _recipe(known, data, request)
     chosen = {**recipe, **flags, **typed}
     settings = fit_settings(known, chosen, {**flags, **typed}, data, request.ways, request.shots)
+    _check_precision(known, settings.precision)
     backbone = _backbone(known, request.backbone, recipe_backbone)
     before = replace(request, backbone=backbone or None)
     plan = Plan(
@@ -176,6 +177,16 @@ def _recipe(
     backbone = given.pop("backbone", None)
     owner = f"the {request.recipe} recipe of {known.registration.name}"
     return convert_options(owner, given, known.all), backbone
+
+
+def _check_precision(known: KnownAlgorithm, precision: str) -> None:
+    """Refuse a precision in which the algorithm is wrong."""
+    supported = known.target.precisions
+    if precision not in supported:
+        raise UsageError(
+            f"{known.registration.name} does not compute in {precision}, which is too coarse for "
+            f"it; use --precision {supported[0]}"
+        )
 
 
 def _all_options(known: KnownAlgorithm, chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,9 @@ class Learner(nn.Module):
     If the user gives no value, the one with the best accuracy on validation tasks is used.
     """
 
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
+    """What its networks may be computed in. Others are refused before any training."""
+
     oracle: bool = False
     """It adapts with knowledge that nobody could have, for instance a rate chosen on test tasks.
 

@@ -46,6 +46,7 @@ class IMAML(Learner):
     """Learn weights near which a task's regularised optimum lies, by implicit differentiation."""
 
     batched = True
+    precisions = ("float32",)  # in bfloat16 the meta-gradient loses its direction
 
     solved: Tensor  # linear systems solved in training
     indefinite: Tensor  # how many of them were not positive definite, as far as was seen
