@@ -3,7 +3,7 @@
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet
 
-.PHONY: demo test fuzz lint docs bench
+.PHONY: demo test fuzz lowest lint docs bench
 
 demo: $(UV)          ## compare two methods on the built-in data
 	$(RUN) mlw compare protonet maml --shots 1 5
@@ -13,6 +13,12 @@ test: $(UV)          ## run the test suite
 
 fuzz: $(UV)          ## try damaged plugins, archives and run folders: all cases, not a few
 	MLW_FUZZ=full $(RUN) pytest tests/fuzz
+
+lowest: $(UV)        ## run the test suite once with the lowest versions that are allowed
+	$(UV) venv --quiet --clear --python 3.11 .lowest
+	VIRTUAL_ENV=.lowest $(UV) pip install --quiet --resolution lowest-direct \
+		--editable . $(foreach plugin,$(wildcard plugins/*),--editable $(plugin)) --group dev
+	.lowest/bin/python -m pytest
 
 lint: $(UV)          ## check style and types
 	$(RUN) ruff check
