@@ -6,10 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from image_folders import write_images
 
 from workbench.data.image_folder.choice import LayoutChoice
+from workbench.data.image_folder.image_lookup import ImageLookup
+from workbench.data.image_folder.image_table import image_table
+from workbench.data.image_folder.label_columns import find_labels
 from workbench.data.image_folder.register import add_folder
+from workbench.data.image_folder.table_file import UnreadTable, read_table
 from workbench.errors import DataError, UsageError
 
 SIX = [(f"{number:03}.png", f"kind{number // 2}") for number in range(6)]
@@ -249,3 +255,30 @@ def test_groups_by_a_column(tmp_path):
     flat(folder, table("file,label,n", "{image},{label},{i}"))
     with pytest.raises(DataError, match="has class kind0 in the groups 0 and 1"):
         add_folder("own", folder, LayoutChoice(group_from="n"))
+
+
+# --- damaged tables
+
+TABLE = table("filename,label,split", "images/{image},{label},train").encode()
+changes = st.lists(
+    st.tuples(st.integers(0, len(TABLE)), st.integers(0, 20), st.binary(max_size=4)), max_size=8
+)
+
+
+@given(changes, st.sampled_from(["t.csv", "t.tsv", "t.txt", "t.jsonl"]))
+def test_a_damaged_table_is_read_or_passed_over(changed, name):
+    data = TABLE
+    for place, removed, added in changed:
+        data = data[:place] + added + data[place + removed :]
+    file = read_table(name, data)
+    if isinstance(file, UnreadTable):
+        assert file.reason
+        return
+    lookup = ImageLookup([f"images/{image}" for image, _ in SIX])
+    found = image_table(file, lookup, len(SIX))
+    if found is None:
+        return
+    assert found.images
+    assert len(found.rows) == len(found.found)
+    labels = find_labels(found, {"images"})
+    assert labels is None or len(labels.values) == len(found.rows)
