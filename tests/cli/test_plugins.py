@@ -55,12 +55,19 @@ def register_algorithms(register):
     register("gone", "mlw_faulty.method:Methud")
     register("odd", "mlw_faulty.method:Method", width=3)
     register("false", "mlw_faulty.method:number")
+
+@hookimpl
+def register_datasets(register):
+    register("lost", "mlw_faulty.method:Lost")
 """
 METHOD = """
 from typing import Annotated
-from workbench import Learner
+from workbench import Dataset, Learner
 
 number = 3
+
+class Lost(Dataset):
+    manifest = "lost"
 
 class Method(Learner):
     def __init__(self, *, depth: Annotated[int, "depth"] = 1):
@@ -94,6 +101,7 @@ def faulty(tmp_path, monkeypatch):
             with (site / "mlw_faulty-1.0.dist-info" / "METADATA").open("a") as file:
                 file.write(f"Requires-Dist: {requires}\n")
         monkeypatch.syspath_prepend(str(site))
+        monkeypatch.setenv("MLW_PLUGINS", "faulty,vision")  # the others need not be checked again
         registry.cache_clear()
         _read.cache_clear()
 
@@ -116,6 +124,7 @@ def test_classes_and_requirements_that_are_not_there_are_shown(mlw, faulty):
     assert "mlw-faulty/gone names 'mlw_faulty.method:Methud', which cannot be imported" in found
     assert "mlw-faulty/odd has no option 'width'" in found
     assert "mlw-faulty/false names 'mlw_faulty.method:number', which is no class but int" in found
+    assert "There is no entry [lost] in" in found
     assert "good" not in found
 
 
@@ -155,7 +164,7 @@ def test_an_error_in_a_method_is_one_sentence_with_its_place(mlw, faulty):
     code, _, errors = mlw("compare good --episodes 4")
     assert code == 1
     assert errors.splitlines()[-1].startswith(
-        "mlw: the plugin faulty (mlw-faulty) fails in mlw_faulty/method.py, line 13: IndexError: "
+        "mlw: the plugin faulty (mlw-faulty) fails in mlw_faulty/method.py, line 16: IndexError: "
     )
     assert errors.rstrip().endswith("mlw --debug compare good --episodes 4")
     with pytest.raises(IndexError):

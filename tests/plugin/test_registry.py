@@ -109,3 +109,8 @@ def test_an_alias_is_registered_after_its_base(load):
     code = "@hookimpl\ndef register_algorithms(register): register('tinier', 'a:Tiny', depth=1)"
     (plugin,) = load(example=IMPORT + code).plugins
     assert "with options before it registers 'a:Tiny' without options" in plugin.error
+
+
+def test_a_malformed_entry_point_is_an_error_of_its_plugin():
+    loaded = registries.load([EntryPoint("odd", "no module!", "mlw")])
+    assert "its entry point is 'no module!', which names no module" in loaded.plugins[0].error

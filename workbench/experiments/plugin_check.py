@@ -1,10 +1,11 @@
-"""What is wrong with a plugin that was loaded: its classes, its recipes, and what it requires."""
+"""What is wrong with a plugin that was loaded: its classes, its TOML, and what it requires."""
 
 from __future__ import annotations
 
 import re
 from importlib.metadata import PackageNotFoundError, distribution, requires
 
+from workbench.data.download.manifest import entry_of
 from workbench.errors import WorkbenchError
 from workbench.experiments.algorithm import KnownAlgorithm
 from workbench.plugin.options import convert_options, filled_parameters, options_of
@@ -36,6 +37,8 @@ def _check_entry(entry: Registration) -> None:
     convert_options(entry.full_name, entry.preset, options_of(target))
     if entry.kind == "algorithms":
         KnownAlgorithm(entry.full_name).check_recipes()
+    if entry.kind == "datasets" and getattr(target, "manifest", ""):
+        entry_of(target)  # raises if its entry in datasets.toml is missing or malformed
 
 
 def _unknown_recipes(plugin: Plugin) -> list[str]:

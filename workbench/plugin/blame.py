@@ -22,6 +22,8 @@ def place_of(error: BaseException) -> Place | None:
     """Return the innermost line of a plugin that an error passed; None if it passed none."""
     packages = {}
     for plugin in registry().plugins:
+        if not plugin.package:
+            continue
         packages[plugin.package.partition(".")[0]] = plugin
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):

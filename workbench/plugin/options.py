@@ -185,7 +185,12 @@ def options_of(target: type) -> dict[str, Option]:
     Raises:
         PluginError: an option has no annotation, no help or no default.
     """
-    hints = get_type_hints(target.__init__, include_extras=True)  # type: ignore[misc]
+    try:
+        hints = get_type_hints(target.__init__, include_extras=True)  # type: ignore[misc]
+    except Exception as error:  # an annotation is any expression
+        raise PluginError(
+            f"The annotations of {target.__name__} cannot be read: {type(error).__name__}: {error}"
+        ) from error
     options = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind is not parameter.KEYWORD_ONLY:

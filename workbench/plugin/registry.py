@@ -204,7 +204,7 @@ def load(points: Sequence[EntryPoint]) -> Registry:
         name = point.name
         if name in plugins:
             name = f"{distribution}/{name}"
-        plugin = Plugin(name, distribution, version, point.module)
+        plugin = Plugin(name, distribution, version, _module_of(point))
         plugins[name] = plugin
         _guarded(plugin, _import, manager, point, name)
     for kind in KINDS:
@@ -224,7 +224,17 @@ def _implementations(
         yield by_name[implementation.plugin_name], implementation.function
 
 
+def _module_of(point: EntryPoint) -> str:
+    """Return the module that an entry point names; "" if it is malformed."""
+    match = point.pattern.match(point.value)
+    if match is None:
+        return ""
+    return str(match["module"])
+
+
 def _import(manager: pluggy.PluginManager, point: EntryPoint, name: str) -> None:
+    if not _module_of(point):
+        raise PluginError(f"its entry point is {point.value!r}, which names no module")
     module = point.load()
     try:
         manager.register(module, name)

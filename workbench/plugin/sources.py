@@ -85,7 +85,7 @@ def _used(name: str, text: str, spec: ModuleSpec | None) -> list[str]:
         return []
     try:
         return _imports(text, package, spec.parent or "")
-    except SyntaxError:  # it was changed after it was imported
+    except (SyntaxError, ValueError):  # it was changed after it was imported
         return []
 
 
