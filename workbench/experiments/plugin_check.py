@@ -37,7 +37,7 @@ def _check_entry(entry: Registration) -> None:
     convert_options(entry.full_name, entry.preset, options_of(target))
     if entry.kind == "algorithms":
         KnownAlgorithm(entry.full_name).check_recipes()
-    if entry.kind == "datasets" and getattr(target, "manifest", ""):
+    if entry.kind == "datasets" and getattr(target, "manifest", None):
         entry_of(target)  # raises if its entry in datasets.toml is missing or malformed
 
 
