@@ -81,6 +81,32 @@ def test_a_reader_that_goes_away_is_no_error():
     assert len(done.stdout) == 10
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize("words", ["list", "info maml --json", "--version", "--help"])
+def test_an_output_that_is_full_is_one_sentence(words):
+    done = subprocess.run(
+        ["bash", "-c", f"{MLW} {words} > /dev/full"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "mlw: standard output cannot be written: No space left on device\n"
+
+
+def test_an_output_that_is_closed_is_one_sentence():
+    done = subprocess.run(
+        ["bash", "-c", f"{MLW} list >&-"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("mlw: standard output is closed; redirect it")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_standard_error_the_output_is_the_same():
+    done = subprocess.run(
+        ["bash", "-c", f"{MLW} list 2>&-"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, real("list").stdout)
+
+
 def test_no_colours_where_the_output_is_no_terminal():
     done = real("list")
     assert done.returncode == 0

@@ -27,6 +27,19 @@ def test_the_platform_has_a_folder_for_caches(monkeypatch, value):
     assert cache_folder() == platformdirs.user_cache_path("mlw")
 
 
+@pytest.mark.parametrize("value", ["", "~/data"])
+def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch, value):
+    def unknown(_):
+        raise KeyError("there is no such user")
+
+    monkeypatch.setenv("MLW_CACHE", value)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)  # as for a number without an entry
+    with pytest.raises(DataError, match=r"no home folder.* set MLW_CACHE to the full path"):
+        cache_folder()
+
+
 def fail(folder: Path, error: OSError) -> None:
     with disk_errors(folder):
         raise error
@@ -39,6 +52,7 @@ def fail(folder: Path, error: OSError) -> None:
         (errno.EDQUOT, "The disk that holds x is full"),
         (errno.EACCES, r"x cannot be written \(the reason\); set MLW_CACHE to another folder"),
         (errno.EROFS, r"x cannot be written \(the reason\)"),
+        (errno.ENOLCK, r"The file system of x cannot lock files \(the reason\); set MLW_CACHE"),
         (errno.EIO, "y could not be read or written: the reason"),
     ],
 )

@@ -6,6 +6,7 @@ Nothing here or in the command files imports torch, pandas or matplotlib at modu
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
@@ -17,7 +18,12 @@ import typer
 from workbench.cli import _show, compare, download, evaluate, info, list_, plugins, report, train
 from workbench.cli._flags import check_words
 from workbench.cli._lists import widen
-from workbench.cli._streams import tolerate_encodings
+from workbench.cli._streams import (
+    UnwritableOutput,
+    discard_output,
+    guard_output,
+    tolerate_encodings,
+)
 from workbench.errors import WorkbenchError
 from workbench.plugin.blame import place_of
 from workbench.plugin.registry import registry
@@ -63,8 +69,21 @@ def run() -> None:
 
     Exit codes: 0 for success, 2 for wrong usage, 130 for Ctrl-C, 1 for other errors.
     """
+    guard_output()
     tolerate_encodings()
-    words = sys.argv[1:]
+    try:
+        try:
+            _run(sys.argv[1:])
+        finally:
+            sys.stdout.flush()
+    except UnwritableOutput as error:
+        discard_output()
+        if error.errno != errno.EPIPE:  # the reader has gone, for instance `| head`
+            print(f"mlw: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _run(words: list[str]) -> None:
     debug = "--debug" in words
     if debug:
         words.remove("--debug")
@@ -88,9 +107,8 @@ def run() -> None:
             raise
         print(f"mlw: stopped{_kept(words)}", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, for instance `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except UnwritableOutput:  # even while a plugin prints
+        raise
     except Exception as error:
         sentence = _sentence_of(error, words)
         if debug or not sentence:

@@ -11,17 +11,28 @@ from pathlib import Path
 from workbench.errors import DataError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: `MLW_CACHE` if it is set, otherwise the platform's own."""
-    chosen = os.environ.get("MLW_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
+    """Return the cache folder: `MLW_CACHE` if it is set, otherwise the platform's own.
+
+    Raises:
+        DataError: neither is known, because there is no home folder.
+    """
     from platformdirs import user_cache_path
 
-    return user_cache_path("mlw")
+    chosen = os.environ.get("MLW_CACHE")
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        return user_cache_path("mlw")
+    except RuntimeError as error:
+        raise DataError(
+            "This user has no home folder, so there is no place for data; "
+            "set MLW_CACHE to the full path of a folder and try again."
+        ) from error
 
 
 @contextmanager
@@ -39,5 +50,7 @@ def _disk_error(folder: Path, error: OSError) -> str:
         return f"The disk that holds {folder} is full; free some space or {elsewhere}."
     if error.errno in NOT_WRITABLE:
         return f"{folder} cannot be written ({error.strerror}); {elsewhere}."
+    if error.errno in NO_LOCKS:
+        return f"The file system of {folder} cannot lock files ({error.strerror}); {elsewhere}."
     where = error.filename or folder
     return f"{where} could not be read or written: {error.strerror or error}."
