@@ -49,6 +49,6 @@ def _labels(path: Path) -> list[int]:
 
     try:
         labels: list[int] = loadmat(io.BytesIO(path.read_bytes()))["labels"].ravel().tolist()
-    except (MatReadError, ValueError, KeyError, TypeError, OSError) as error:
+    except (MatReadError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
         raise DataError(f"{path} is not the published table of labels: {error}.") from error
     return labels
