@@ -19,8 +19,10 @@ def test_it_prints_one_table_and_writes_its_files(mlw, tmp_path):
         "compare --shots 1 2 protonet baseline:head_epochs=2 --episodes 20", *SMALL
     )
     assert code == 0, errors
-    assert output.count("protonet") == 2
-    assert output.count("best") == 3  # one per condition, and the heading
+    table, mark, legend = output.partition("\n§")
+    assert (mark, table.count("protonet")) == ("\n§", 2)
+    assert "trained for 2 steps, and the quick recipe says" in legend
+    assert table.count("best") == 3  # one per condition, and the heading
     assert "±" in output
     assert "[1/4] protonet-glyphs-5w1s-" in errors
     assert "frames and figures: runs/comparisons/" in errors
