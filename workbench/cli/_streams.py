@@ -61,8 +61,12 @@ def guard_output() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+    try:
+        number = sys.stdout.fileno()
+    except OSError:  # a stream of a program that calls this one, without a file
+        return
     if not sys.stdout.isatty():
-        output = io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False))
+        output = io.BufferedWriter(_Output(number, "w", closefd=False))
         sys.stdout = io.TextIOWrapper(output, sys.stdout.encoding, sys.stdout.errors)
 
 
