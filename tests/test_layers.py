@@ -61,11 +61,12 @@ ROOMS = {
     ],
     "workbench.learning": ["device augment settings learner training evaluation"],
     "workbench.results": [
-        "frame wording grouping published marks paired baselines summary matrix",
+        "table_file frame wording grouping published marks paired baselines summary matrix",
         "own_figure style figures heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
-        "workspace algorithm plugin_check training_tasks plan build fingerprint manifest run",
+        "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
+        "manifest run",
         "reported curve provenance effort",
         "earlier_runs train_run trained selection evaluate_run cells compare",
     ],

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+CHECKSUM = "checksum"  # a key of sealed TOML
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -20,6 +25,7 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
+        part.touch(exist_ok=False)  # never through a link that is there already
         write(part)
         os.replace(part, path)
     finally:
@@ -32,6 +38,37 @@ def write_toml(path: Path, content: Mapping[str, Any]) -> None:
 
     text = tomli_w.dumps(_without_none(content))
     write_file(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_sealed_toml(path: Path, content: Mapping[str, Any]) -> None:
+    """Write TOML with a checksum over its values, under the key `checksum`."""
+    plain = _without_none(content)
+    write_toml(path, {CHECKSUM: _checksum_of(plain), **plain})
+
+
+def read_sealed_toml(path: Path) -> dict[str, Any]:
+    """Read what `write_sealed_toml` wrote, without its checksum.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no TOML, or is not what was written.
+    """
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    written = content.pop(CHECKSUM, None)
+    if written != _checksum_of(content):
+        raise ValueError("its checksum differs: it was damaged, or changed by hand")
+    return content
+
+
+def _checksum_of(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _without_none(value: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_lines import SMALL, check_refused
+from resealed import rewrite
 
 
 @pytest.fixture
@@ -93,10 +94,7 @@ def test_a_folder_of_runs_is_evaluated_on_the_same_tasks(mlw, run):
 
 
 def test_a_run_of_another_format_is_one_sentence(mlw, run):
-    about = run / "run.toml"
-    text = about.read_text()
-    assert "format = 3" in text
-    about.write_text(text.replace("format = 3", "format = 1"))
+    rewrite(run, "format = 3", "format = 1")
     words = ["was written in format 1", "reads format 3", "train again"]
     check_refused(mlw, f"eval {run}", 1, words)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command_lines import SMALL, check_refused
 from image_folders import write_noise
+from resealed import rewrite
 
 from workbench.data.image_folder.register import add_folder
 
@@ -63,8 +64,7 @@ def test_of_a_method_that_was_trained_twice_the_newest_is_reported(mlw, run):
     newer = run.with_name("protonet-glyphs-5w1s-newer")
     shutil.copytree(run, newer)
     (newer / "run.toml").write_text((run / "run.toml").read_text() + "# by newer code\n")
-    about = run / "run.toml"
-    about.write_text(about.read_text().replace("parameters = ", "parameters = 1"))
+    rewrite(run, "parameters = ", "parameters = 1")
     os.utime(run / "weights.safetensors", (1, 1))
     code, output, errors = mlw("report --json")
     assert code == 0, errors

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from resealed import rewrite
 from small_runs import plan_of, trained
 
 from workbench.errors import RunError
@@ -124,11 +125,6 @@ assert not heavy and not plugins, (heavy, plugins)
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
 
 
-def spoiled(text: str, old: str, new: str) -> str:
-    assert old in text
-    return text.replace(old, new)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -140,16 +136,28 @@ def spoiled(text: str, old: str, new: str) -> str:
         ("options_none = []", "", "run.toml has no key 'options_none'"),
         ("meta_batch = ", "meta_batch = -", "run.toml could not be read"),
         ("data = [", "data = 3\nfata = [", "run.toml could not be read"),
+        ("seed = 0", "seed = 'x'", r"plan.seed is 'x', of the wrong type"),
+        ("steps = 3", "steps = 3.5", "run.toml could not be read"),
+        ('fingerprint = "abc"', "fingerprint = 1", "fingerprint is '1', of the wrong type"),
+        ("parameters = 12", "parameters = true", "parameters is 'True', of the wrong type"),
+        ("image_shape = [", "image_shape = ['a',", "run.toml could not be read"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(data, tmp_path, old, new, words):
     write_manifest(tmp_path, manifest_of(plan_of(data), versions={"workbench": "0.1.0"}))
-    path = tmp_path / "run.toml"
-    path.write_text(spoiled(path.read_text(), old, new))
+    rewrite(tmp_path, old, new)
     with pytest.raises(RunError, match=words) as caught:
         read_manifest(tmp_path)
     assert "train again" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_value_that_was_changed_by_hand_is_noticed(data, tmp_path):
+    write_manifest(tmp_path, manifest_of(plan_of(data)))
+    path = tmp_path / "run.toml"
+    path.write_text(path.read_text().replace("temperature = 1.0", "temperature = 2.0"))
+    with pytest.raises(RunError, match="its checksum differs: it was damaged, or changed by hand"):
+        read_manifest(tmp_path)
 
 
 def test_a_folder_without_a_manifest_is_no_run_folder(tmp_path):

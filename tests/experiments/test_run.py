@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from frames import cell
+from resealed import rewrite
 from safetensors.torch import load_file, save_file
 from small_runs import evaluated, plan_of, trained
 
@@ -58,6 +59,8 @@ def test_runs_are_found(data, tmp_path):
     run = trained(data, tmp_path)
     assert find_runs([tmp_path]) == find_runs([run.folder]) == [run]
     assert find_runs([tmp_path, run.folder]) == [run]
+    (tmp_path / "comparisons").mkdir()
+    assert find_runs([run.folder, tmp_path / "comparisons"]) == [run]
     shutil.rmtree(run.folder)
     with pytest.raises(RunError, match="There are no runs"):
         find_runs([tmp_path])
@@ -88,10 +91,7 @@ def test_a_curve_says_on_what_was_validated(data, tmp_path):
 
 
 def spoil_format(folder):
-    path = folder / "run.toml"
-    text = path.read_text()
-    assert "format = 3" in text
-    path.write_text(text.replace("format = 3", "format = 99"))
+    rewrite(folder, "format = 3", "format = 99")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def spoil_format(folder):
         (spoil_format, "format 99"),
         (lambda folder: (folder / "run.toml").write_text("= ["), "could not be read"),
         (lambda folder: (folder / "run.toml").unlink(), "not a run folder"),
-        (lambda folder: (folder / "weights.safetensors").write_bytes(b"no"), "do not fit protonet"),
+        (lambda folder: (folder / "weights.safetensors").write_bytes(b"no"), "is damaged"),
         (lambda folder: (folder / "weights.safetensors").unlink(), "not trained to the end"),
     ],
 )
@@ -182,6 +182,14 @@ def test_what_was_learned_from_goes_back_through_all_runs(data, tmp_path):
         learned_from(plan_of(data, "simpleshot:init=nowhere"), tmp_path)
 
 
+def test_a_run_that_names_itself_as_its_start_is_refused(data, tmp_path):
+    first = trained(data, tmp_path, "baseline")
+    run = trained(data, tmp_path, f"protonet:init={first.folder.name}")
+    rewrite(run.folder, f'init = "{first.folder.name}"', f'init = "{run.folder.name}"')
+    with pytest.raises(RunError, match="says that it builds on itself"):
+        learned_from(Run(run.folder).plan, tmp_path)
+
+
 def test_what_teachers_learned_from_counts(two, tmp_path):
     plan = plan_of(two, "taught:teachers=baseline")
     alone = replace(plan, data=("one",))
@@ -211,9 +219,7 @@ def test_runs_that_cannot_be_read_are_left_out_with_the_reason(data, tmp_path):
 
 def renamed_backbone(run, old, new):
     """Write another backbone into run.toml, as a colleague's run folder may have it."""
-    text = (run.folder / "run.toml").read_text(encoding="utf-8")
-    assert old in text
-    (run.folder / "run.toml").write_text(text.replace(old, new), encoding="utf-8")
+    rewrite(run.folder, old, new)
     return Run(run.folder)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from small_runs import (
 
 from workbench.errors import DataError, RunError, TrainingError
 from workbench.experiments import train_run as training
-from workbench.experiments.run import Run, run_folder
+from workbench.experiments.run import Run, find_runs, run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
 from workbench.testing import tiny_data
@@ -152,6 +154,37 @@ def test_a_full_disk_leaves_what_was_saved_before(data, tmp_path, monkeypatch):
         trained(data, tmp_path, **SIX)
     assert (folder / "state.pt").read_bytes() == before
     assert not list(folder.glob(".*"))
+
+
+def test_a_full_disk_while_weights_are_written(data, tmp_path):
+    """The limit lets through what is small, run.toml and train.csv, and refuses the weights."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7_000, hard))
+    try:
+        with pytest.raises(RunError, match="cannot be written: File too large"):
+            trained(data, tmp_path, backbone="conv4:width=16")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    folder = folder_of(data, tmp_path, backbone="conv4:width=16")
+    assert {path.name for path in folder.iterdir()} == {"run.toml", "train.csv"}
+    assert not Run(folder).finished
+    assert trained(data, tmp_path, backbone="conv4:width=16").finished
+
+
+def test_what_was_killed_while_it_was_deleted_is_trained_again(data, tmp_path):
+    folder = trained(data, tmp_path).folder
+    (folder / "run.toml").unlink()  # as an earlier version left it
+    half = folder.rename(tmp_path / f".{folder.name}.0123.old")
+    (half / "run.toml").write_text("left by a kill after the folder was renamed")
+    with pytest.raises(RunError, match="There are no runs"):
+        find_runs([tmp_path])
+    run = trained(data, tmp_path, fresh=True)
+    assert run.finished
+    assert not half.exists()
+    (run.folder / "run.toml").unlink()
+    assert trained(data, tmp_path).finished
 
 
 def test_a_loss_that_is_no_number_leaves_the_run_unfinished(data, tmp_path):

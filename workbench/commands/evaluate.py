@@ -49,8 +49,15 @@ def evaluate(
     import pandas as pd
 
     given = checked({"runs": runs, "on": on, **settings}, KNOWN, needed="runs")
-    found = readable_runs(find_runs(given["runs"]), given.get("note", say_nothing))
+    tell = given.get("note", say_nothing)
+    found = readable_runs(find_runs(given["runs"]), tell)
     datasets = list(dict.fromkeys(open_datasets(given.get("on", ()), given.get("report"))))
+    finished = [run for run in found if run.finished]
+    if len(finished) < len(found) and finished:
+        for run in found:
+            if run not in finished:
+                tell(f"left out: {run.folder} is not trained to the end; train it again to finish")
+        found = finished
     frames = []
     for run in found:
         frames += _evaluate(run, datasets, given)

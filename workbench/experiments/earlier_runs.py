@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from safetensors.torch import load_file
 
 from workbench.errors import RunError
 from workbench.experiments.manifest import Effort
 from workbench.experiments.plan import Plan
-from workbench.experiments.run import WEIGHTS, Run
+from workbench.experiments.run import Run
 from workbench.learning.learner import Learner, backbones, is_backbone
 from workbench.tasks.splits import TrainingData, open_training_data
 
@@ -71,7 +70,7 @@ def load_first_weights(learner: Learner, init: Run | None) -> tuple[str, ...]:
             if load is not None:
                 load()
         return ()
-    given = load_file(init.folder / WEIGHTS)
+    given = init.weights()
     fitting = {}
     missing = []
     for name, own in learner.state_dict().items():

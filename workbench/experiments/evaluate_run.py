@@ -14,7 +14,7 @@ import pandas as pd
 
 from workbench.data.download.manifest import overlap
 from workbench.data.opening import OpenDataset
-from workbench.errors import RunError, UsageError
+from workbench.errors import DataError, RunError, UsageError
 from workbench.experiments.effort import effort_columns
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.plan import Plan
@@ -72,7 +72,11 @@ def evaluate_run(
     covered = {**_question(tasks), "results": RESULTS_VERSION, "schema": SCHEMA, "sources": sources}
     path = _path(run, tasks, covered)
     if path.is_file() and not workspace.fresh:
-        cached = read_tasks(path)
+        try:
+            cached = read_tasks(path)
+        except DataError as error:
+            workspace.note(f"evaluated again, because {error}".partition(";")[0])
+            cached = None
         if cached is not None:
             return with_published(cached)
     seen = dataset.name in [member.name for member in trained_on.members]

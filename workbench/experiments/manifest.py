@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from workbench.errors import RunError, UsageError
 from workbench.experiments.plan import Plan
+from workbench.experiments.value_types import check_fields
 from workbench.learning.settings import TrainSettings, settings_options
-from workbench.storage import write_toml
+from workbench.storage import read_sealed_toml, write_sealed_toml
 from workbench.tasks.sampling import TaskShape
 
 MANIFEST = "run.toml"
@@ -75,6 +76,7 @@ class RunManifest:
     versions: Mapping[str, str] = field(default_factory=dict)  # of python, libraries and plugins
     hardware: Mapping[str, Any] = field(default_factory=dict)  # device, name, threads, platform
     result: TrainingResult | None = None  # None while training is not finished
+    checksums: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by name of file
 
 
 def read_manifest(folder: Path) -> RunManifest:
@@ -85,33 +87,45 @@ def read_manifest(folder: Path) -> RunManifest:
     """
     path = folder / MANIFEST
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_sealed_toml(path)
     except FileNotFoundError:
         raise RunError(
             f"{folder} is not a run folder: it has no {MANIFEST}; see: mlw train --help"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        _refuse_other_format(folder)
         raise _unreadable(path, error) from error
-    written = table.get("format")
+    _refuse_other_format(folder)
+    try:
+        manifest = _from_table(table)
+        check_fields(manifest)
+        return manifest
+    except KeyError as error:
+        raise RunError(f"{path} has no key {error}; train again with --fresh") from error
+    except (TypeError, ValueError, AttributeError, IndexError, UsageError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _refuse_other_format(folder: Path) -> None:
+    """Refuse a manifest of another version. Those before format 3 have no checksum."""
+    try:
+        table = tomllib.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        versions = table.get("versions", {})
+        written, version = table.get("format"), versions.get("workbench", "?")
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return
     if written != FORMAT:
-        version = table.get("versions", {}).get("workbench", "?")
         raise RunError(
             f"{folder} was written in format {written} by workbench {version}, and this version "
             f"reads format {FORMAT}; train again, or use the version that wrote it"
         )
-    try:
-        return _from_table(table)
-    except KeyError as error:
-        raise RunError(f"{path} has no key {error}; train again with --fresh") from error
-    except (TypeError, ValueError, AttributeError, UsageError) as error:
-        raise _unreadable(path, error) from error
 
 
 def write_manifest(folder: Path, manifest: RunManifest) -> None:
     """Write the manifest of a run folder, whole or not at all."""
     table = {"format": FORMAT, **asdict(manifest)}
     table["plan"] = _plan_table(manifest.plan)
-    write_toml(folder / MANIFEST, table)
+    write_sealed_toml(folder / MANIFEST, table)
 
 
 def _unreadable(path: Path, error: Exception) -> RunError:

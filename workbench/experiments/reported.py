@@ -32,7 +32,7 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     Raises:
         RunError: none of the runs was trained and evaluated.
     """
-    named = _named(runs)
+    named = _named(runs, note)
     frame = _newest(named, _evaluations(named, note), note)
     names = frame["run"].unique()
     curves = [named[name].curve().assign(run=name) for name in names]
@@ -41,7 +41,7 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     return Reported(frame, pd.concat(curves, ignore_index=True), table)
 
 
-def _named(runs: Sequence[Run]) -> dict[str, Run]:
+def _named(runs: Sequence[Run], note: Callable[[str], None]) -> dict[str, Run]:
     """Return the finished runs by folder name, or by path where two folders have one name."""
     names = [run.folder.name for run in runs]
     named = {}
@@ -49,8 +49,12 @@ def _named(runs: Sequence[Run]) -> dict[str, Run]:
         name = run.folder.name
         if names.count(name) > 1:
             name = str(run.folder)
-        if run.finished:
-            named[name] = run
+        try:
+            if run.finished:
+                run.curve()  # a run with a damaged curve does not stop the report of the others
+                named[name] = run
+        except RunError as error:
+            note(f"left out: {error}")
     return named
 
 

@@ -20,12 +20,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import RunError
+from workbench.errors import DataError, RunError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.progress import say_nothing
+from workbench.storage import file_checksum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.safetensors"
 CURVE = "train.csv"
 EVALUATIONS = "eval"
+COMPARISONS = "comparisons"  # a folder beside runs, of tables and figures
+CURVE_COLUMNS = ("step", "loss", "lr", "seconds", "val_accuracy")
 
 # what an evaluation was asked, in names
 _ASKED = ["test_on", "split", "protocol", "ways", "shots", "queries", "task_seed"]
@@ -72,7 +75,42 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether training is finished."""
-        return (self.folder / WEIGHTS).is_file()
+        return (self.folder / WEIGHTS).is_file() and self.manifest.result is not None
+
+    def checked(self, name: str) -> Path:
+        """Return the path of a file of a finished run, after a check of its checksum.
+
+        Raises:
+            RunError: it is not there, or has other content than when it was written.
+        """
+        path = self.folder / name
+        try:
+            found = file_checksum(path)
+        except OSError as error:
+            raise RunError(
+                f"{path} cannot be read ({error.strerror}); train again with --fresh"
+            ) from error
+        if found != self.manifest.checksums.get(name):
+            raise RunError(
+                f"{path} is damaged, or was changed: its checksum is not the one in {MANIFEST}; "
+                "bring back a copy of the run, or train again with --fresh"
+            )
+        return path
+
+    def weights(self, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+        """Return the weights by name.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        from safetensors.torch import load_file
+
+        path = self.checked(WEIGHTS)
+        try:
+            return load_file(path, device=str(device))
+        except Exception as error:  # safetensors raises many
+            reason = str(error).splitlines()[0]
+            raise RunError(f"{path} holds no weights ({reason}); train again") from error
 
     def learner(
         self,
@@ -92,8 +130,6 @@ class Run:
         Raises:
             RunError: training is not finished, or the weights do not fit the present code.
         """
-        from safetensors.torch import load_file
-
         from workbench.experiments.build import build_learner, misfit
 
         if not self.finished:
@@ -101,14 +137,14 @@ class Run:
                 f"{self.folder} is not trained to the end; run the command that began it again"
             )
         plan = replace(self.plan, options={**self.plan.options, **(options or {})})
-        weights = self.folder / WEIGHTS
-        difference = misfit(weights, lambda: build_learner(plan, data, seen=seen))
+        weights = self.weights(device)
+        difference = misfit(self.folder / WEIGHTS, lambda: build_learner(plan, data, seen=seen))
         if difference:
             raise self._unfit(plan, difference)
         learner = build_learner(plan, data, seen=seen).to(device)
         try:
-            learner.load_state_dict(load_file(weights, device=str(device)))
-        except Exception as error:  # safetensors and torch raise many
+            learner.load_state_dict(weights)
+        except Exception as error:  # torch raises many
             raise self._unfit(plan, str(error).splitlines()[0]) from error
         return learner.eval()
 
@@ -119,12 +155,24 @@ class Run:
         )
 
     def curve(self) -> pd.DataFrame:
-        """Return train.csv, with what was trained and how it was validated in every row."""
+        """Return train.csv, with what was trained and how it was validated in every row.
+
+        Raises:
+            RunError: it is not there, or damaged.
+        """
         import pandas as pd
 
         from workbench.results.frame import CURVES, typed
 
-        frame = pd.read_csv(self.folder / CURVE)
+        path = self.folder / CURVE
+        if self.finished:
+            self.checked(CURVE)
+        try:
+            frame = pd.read_csv(path)
+            frame = frame.astype(dict.fromkeys(CURVE_COLUMNS, "float64")).astype({"step": "int64"})
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(f"{path} cannot be read ({reason}); train again with --fresh") from error
         frame.insert(0, "label", self.label)
         frame.insert(0, "run", self.folder.name)
         plan = self.plan
@@ -156,7 +204,7 @@ class Run:
 
         Of evaluations on the same tasks the longest is taken. Where images, the core or the
         method's code changed between two evaluations, only the newer counts, and a note says so.
-        Files of another schema version are left out.
+        Files of another schema version are left out, and damaged ones with a note.
         """
         import pandas as pd
 
@@ -166,7 +214,11 @@ class Run:
         frames = []
         paths = (self.folder / EVALUATIONS).glob("*.parquet")
         for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-            frame = read_tasks(path)
+            try:
+                frame = read_tasks(path)
+            except DataError as error:
+                note(f"left out: {error}")
+                continue
             if frame is not None and len(frame):
                 frames.append(frame.assign(run=self.folder.name))  # it may have been renamed
         if not frames:
@@ -224,13 +276,16 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
         RunError: a folder is neither.
     """
     found = []
-    for place in map(Path, places):
+    named = [Path(place) for place in places]
+    others = [place for place in named if place.name != COMPARISONS]  # `runs/*` names it too
+    for place in others or named:
         if (place / MANIFEST).is_file():
             found.append(Run(place))
             continue
         if place.is_file():
             raise RunError(_of_a_file(place))
-        inside = sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
+        # a name that begins with a dot is of a run that was about to be deleted
+        inside = sorted(path.parent for path in place.glob(f"[!.]*/{MANIFEST}"))
         if not inside:
             raise RunError(
                 f"There are no runs in {place}; make one with: mlw train protonet --out {place}"
@@ -298,23 +353,42 @@ def finished_run(name: str, out: Path) -> Run:
     return run
 
 
-def named_runs(plan: Plan, out: Path) -> Iterator[Run]:
-    """Iterate over the run folders that a plan, and all that it builds on, names."""
+def named_runs(plan: Plan, out: Path, above: tuple[Path, ...] = ()) -> Iterator[Run]:
+    """Iterate over the run folders that a plan, and all that it builds on, names.
+
+    Args:
+        above: the run folders that led to this plan.
+
+    Raises:
+        RunError: a run builds on itself.
+    """
     for first in (plan.init, *plan.teachers):
         if isinstance(first, Plan):
-            yield from named_runs(first, out)
+            yield from named_runs(first, out, above)
         elif first:
             run = finished_run(first, out)
+            place = run.folder.resolve()
+            if place in above:
+                raise RunError(
+                    f"{run.folder} says that it builds on itself, so its run.toml is not as it was "
+                    "written; train again with --fresh"
+                )
             yield run
-            yield from named_runs(run.plan, out)
+            yield from named_runs(run.plan, out, (*above, place))
 
 
 def learned_from(plan: Plan, out: Path) -> set[str]:
     """Return the specs of all data sets that a plan, and all that it builds on, learns from."""
+    labels = _planned_data(plan)
+    for run in named_runs(plan, out):
+        labels |= _planned_data(run.plan)
+    return labels
+
+
+def _planned_data(plan: Plan) -> set[str]:
+    """Return the data sets of a plan and of the plans that are trained first."""
     labels = set(plan.data)
     for first in (plan.init, *plan.teachers):
         if isinstance(first, Plan):
-            labels |= learned_from(first, out)
-        elif first:
-            labels |= learned_from(finished_run(first, out).plan, out)
+            labels |= _planned_data(first)
     return labels

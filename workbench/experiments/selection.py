@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import writable
 from workbench.plugin.options import options_text
 from workbench.results.wording import enumerated
-from workbench.storage import write_toml
+from workbench.storage import read_sealed_toml, write_sealed_toml
 from workbench.tasks.protocols.build import build_protocol
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol, TaskShape
@@ -70,12 +70,23 @@ def select_options(
         "sources": sources,
     }
     path = trained.run.folder / EVALUATIONS / f"selection-{digest(covered)}.toml"
-    if not path.is_file():
-        best, tried = _try_all(trained, protocol)
+    chosen = _chosen_before(path, set(plan.selects))
+    if chosen is None:
+        chosen, tried = _try_all(trained, protocol)
         with writable(path.parent):
-            write_toml(path, {"options": best, "tried": tried, **covered})
-    chosen = tomllib.loads(path.read_text(encoding="utf-8"))["options"]
+            write_sealed_toml(path, {"options": chosen, "tried": tried, **covered})
     return Selection(chosen, options_text(chosen), trained.data.validated_on, departures)
+
+
+def _chosen_before(path: Path, names: set[str]) -> dict[str, Any] | None:
+    """Return the options that were chosen earlier; None if there are none, or they are damaged."""
+    try:
+        chosen = read_sealed_toml(path)["options"]
+    except (OSError, ValueError, KeyError):
+        return None
+    if not isinstance(chosen, dict) or set(chosen) != names:
+        return None
+    return chosen
 
 
 def _validation_tasks(trained: TrainedMethod, tasks: EvaluationTasks) -> _ValidationTasks:

@@ -6,16 +6,20 @@ state, bit for bit.
 
 from __future__ import annotations
 
+import hashlib
+import io
+import secrets
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from workbench.errors import RunError
 from workbench.experiments.build import build_learner
@@ -28,7 +32,7 @@ from workbench.experiments.earlier_runs import (
     refuse_random_weights,
 )
 from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since
-from workbench.experiments.manifest import RunManifest, TrainingResult, write_manifest
+from workbench.experiments.manifest import MANIFEST, RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
 from workbench.experiments.provenance import command, hardware, versions
 from workbench.experiments.run import CURVE, WEIGHTS, Run, finished_run, run_folder
@@ -39,11 +43,12 @@ from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner
 from workbench.learning.training import Training
 from workbench.progress import Progress, Report, teller
-from workbench.storage import write_file
+from workbench.storage import file_checksum, write_file
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData
 
 STATE = "state.pt"
+CHECKSUM_BYTES = 32  # of SHA-256, at the end of state.pt
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
 
 
@@ -63,16 +68,27 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
     device = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
     with writable(out), FileLock(out / f".{folder.name}.lock"):
-        if workspace.fresh and folder.exists():
-            shutil.rmtree(folder)
+        if workspace.fresh:
+            _delete(folder)
         run = Run(folder)
-        if not (run.finished and run.manifest.result):
+        if not ((folder / MANIFEST).is_file() and run.finished):
             _train(plan, data, run, workspace, device)
             run = Run(folder)  # what the other object has read is out of date
     if run.manifest.result is not None:
         for note in run.manifest.result.notes:
             workspace.note(f"{plan.label}: {note}")
     return run
+
+
+def _delete(folder: Path) -> None:
+    """Delete a run folder, and what is left of one whose deletion was stopped.
+
+    It is renamed first, so that no half of it is ever taken for a run.
+    """
+    if folder.exists():
+        folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.old"))
+    for old in folder.parent.glob(f".{folder.name}.*.old"):
+        shutil.rmtree(old)
 
 
 def _train(
@@ -98,10 +114,12 @@ def _train(
         refuse_random_weights(plan, learner, before.init, not_initialised)
     result = _result(plan, training, curve, before, not_initialised)
     result = replace(result, notes=tuple(learner.notes()))
-    write_manifest(run.folder, replace(manifest, result=result))
     weights = {name: value.contiguous() for name, value in learner.state_dict().items()}
-    # with this file the run is finished
-    write_file(run.folder / WEIGHTS, partial(save_file, weights))
+    content = save(weights)  # safetensors' own writing turns a full disk into its own error
+    write_file(run.folder / WEIGHTS, lambda part: part.write_bytes(content))
+    checksums = {name: file_checksum(run.folder / name) for name in (WEIGHTS, CURVE)}
+    # with the result in its manifest the run is finished
+    write_manifest(run.folder, replace(manifest, result=result, checksums=checksums))
     (run.folder / STATE).unlink(missing_ok=True)
 
 
@@ -118,7 +136,7 @@ def _steps(
             report(Progress(label, step.step, total, "steps", detail.of(step)))
         if time.monotonic() - saved > SAVE_EVERY and step.step < total:
             state = {"training": training.state_dict(), "curve": curve.state_dict()}
-            write_file(folder / STATE, partial(torch.save, state))
+            write_file(folder / STATE, partial(_save_state, state))
             write_file(folder / CURVE, curve.write)
             saved = time.monotonic()
     write_file(folder / CURVE, curve.write)
@@ -128,14 +146,26 @@ def _resume(training: Training, curve: CurveWriter, path: Path, device: torch.de
     """Continue from the saved state, if there is one."""
     if not path.is_file():
         return
+    content = path.read_bytes()
+    state, checksum = content[:-CHECKSUM_BYTES], content[-CHECKSUM_BYTES:]
+    if hashlib.sha256(state).digest() != checksum:
+        raise RunError(f"{path} is damaged (its checksum differs); train again with --fresh")
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises many; we wrote the file, so it is damaged
+        loaded = torch.load(io.BytesIO(state), map_location=device, weights_only=True)
+        training.load_state_dict(loaded["training"])
+        curve.load_state_dict(loaded["curve"])
+    except Exception as error:  # of a state that another program wrote, torch raises many
         raise RunError(
-            f"{path} is damaged ({type(error).__name__}); train again with --fresh"
+            f"{path} does not fit this training ({type(error).__name__}); train again with --fresh"
         ) from error
-    training.load_state_dict(state["training"])
-    curve.load_state_dict(state["curve"])
+
+
+def _save_state(state: dict[str, Any], path: Path) -> None:
+    """Write a state to resume from, with a checksum behind it: torch does not check its files."""
+    torch.save(state, path)
+    checksum = bytes.fromhex(file_checksum(path))
+    with path.open("ab") as file:
+        file.write(checksum)
 
 
 def _training_source(plan: Plan, data: TrainingData, device: torch.device) -> Source:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.storage import write_file
+from workbench.results.table_file import damaged, read_table, write_table
 
 SCHEMA = 3  # version of the columns in TASKS; a file of another version is not read
 SCHEMA_KEY = b"workbench_schema"  # in the metadata of the parquet file
@@ -272,7 +272,6 @@ def write_tasks(frame: pd.DataFrame, path: Path) -> None:
         WorkbenchError: a recorded column is missing.
     """
     import pyarrow
-    from pyarrow import parquet
 
     require_columns(frame, RECORDED, "test tasks")
     present = [column for column in TASKS if column.name in frame]
@@ -281,9 +280,7 @@ def write_tasks(frame: pd.DataFrame, path: Path) -> None:
         schema=_arrow_schema(present),
         preserve_index=False,
     )
-    metadata = {**table.schema.metadata, SCHEMA_KEY: str(SCHEMA).encode()}
-    table = table.replace_schema_metadata(metadata)
-    write_file(path, lambda part: parquet.write_table(table, part))
+    write_table(table, path, {SCHEMA_KEY: str(SCHEMA).encode()})
 
 
 def _arrow_schema(columns: Sequence[Column]) -> Any:
@@ -305,15 +302,19 @@ def read_tasks(path: Path) -> pd.DataFrame | None:
 
     Returns:
         The frame, or None if the file has another schema version.
-    """
-    from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
-        metadata = file.schema_arrow.metadata or {}
-        if metadata.get(SCHEMA_KEY) != str(SCHEMA).encode():
-            return None
-        table = file.read()
-    return typed(table.to_pandas(), TASKS)
+    Raises:
+        DataError: the file is damaged.
+    """
+    table = read_table(path, {SCHEMA_KEY: str(SCHEMA).encode()})
+    if table is None:
+        return None
+    try:
+        frame = typed(table.to_pandas(), TASKS)
+        require_columns(frame, RECORDED, "test tasks")
+    except Exception as error:  # of a table that another program wrote, pandas raises many
+        raise damaged(path, error) from error
+    return frame
 
 
 def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:

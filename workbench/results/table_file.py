@@ -1,0 +1,90 @@
+"""Parquet files with a checksum, so that a damaged file never gives other numbers.
+
+A parquet file ends in its own directory, so nothing can be put behind it. The checksum stands in
+the metadata: over the whole file, with zeros in the place of the checksum itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import DataError
+from workbench.storage import write_file
+
+KEY = b"workbench_checksum"  # in the metadata
+SEAL = b"sha256:"
+UNSEALED = SEAL + b"0" * 64
+
+
+def write_table(table: Any, path: Path, version: Mapping[bytes, bytes]) -> None:
+    """Write an arrow table to a parquet file, whole or not at all.
+
+    Args:
+        version: more metadata.
+    """
+    from pyarrow import parquet
+
+    metadata = {**(table.schema.metadata or {}), **version, KEY: UNSEALED}
+    marked = table.replace_schema_metadata(metadata)
+
+    def write(part: Path) -> None:
+        parquet.write_table(marked, part)
+        _seal(part)
+
+    write_file(path, write)
+
+
+def read_table(path: Path, version: Mapping[bytes, bytes]) -> Any:
+    """Return an arrow table; None if its metadata say another version.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        return _parsed(path.read_bytes(), version)
+    except Exception as error:  # pyarrow raises many
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> DataError:
+    """Return what to say of a file that cannot be used."""
+    reason = str(error).partition("\n")[0]
+    return DataError(
+        f"{path} is damaged ({reason}); delete it, and run the command that wrote it again"
+    )
+
+
+def _parsed(content: bytes, version: Mapping[bytes, bytes]) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    broken = _broken_seal(content)
+    if broken and KEY in content:
+        raise ValueError("its checksum differs")
+    with parquet.ParquetFile(pyarrow.BufferReader(content)) as file:
+        metadata = file.schema_arrow.metadata or {}
+        if any(metadata.get(key) != value for key, value in version.items()):
+            return None
+        if broken:
+            raise ValueError("it has no checksum")
+        return file.read()
+
+
+def _seal(path: Path) -> None:
+    """Replace the last `UNSEALED` in a file by a checksum over the file."""
+    content = path.read_bytes()
+    place = content.rindex(UNSEALED) + len(SEAL)
+    digest = hashlib.sha256(content).hexdigest().encode()
+    path.write_bytes(content[:place] + digest + content[place + 64 :])
+
+
+def _broken_seal(content: bytes) -> bool:
+    """Return whether a file that `_seal` sealed has other content now, or no seal at all."""
+    place = content.rfind(SEAL) + len(SEAL)
+    if place < len(SEAL):
+        return True
+    unsealed = content[:place] + b"0" * 64 + content[place + 64 :]
+    return hashlib.sha256(unsealed).hexdigest().encode() != content[place : place + 64]
