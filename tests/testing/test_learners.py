@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+import wrong_predictors  # adds its own to WRONG
 from wrong_learners import MET, WRONG, Right
 
 from workbench.testing import check_learner
@@ -33,6 +34,7 @@ def test_another_shape_and_dtype(checked):
 
 def test_there_are_many_wrong_learners():
     assert len(WRONG) > 60
+    assert wrong_predictors.PredictsByPosition in WRONG
 
 
 @pytest.mark.parametrize("learner", WRONG, ids=lambda learner: learner.__name__)
