@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 
-from workbench.results.frame import TASKS, typed
+from workbench.results.frame import CURVES, TASKS, typed
 
 DEFAULTS = {
     "options": "",
@@ -130,7 +130,7 @@ def curves_of(frame):
             "val_shots": int(run.split("-")[-2].removesuffix("s")),
         }
         parts.append(pd.DataFrame({"run": run, "label": run.split("-")[0], **columns}))
-    return pd.concat(parts, ignore_index=True)
+    return typed(pd.concat(parts, ignore_index=True), CURVES)
 
 
 class Page(HTMLParser):
