@@ -165,6 +165,15 @@ def test_alignment_of_what_does_not_vary_is_0_and_has_a_gradient(kernel):
     assert cka(kernel(x[:1]), kernel(x[:1])) == 0
 
 
+def test_the_kernel_of_mostly_equal_examples_tells_the_equal_ones_and_has_no_gradient():
+    x = torch.tensor([[0.1, 0.2]] * 3 + [[3.0, 4.0]], requires_grad=True)
+    other = torch.randn(4, 2)
+    kernel = rbf(x)
+    assert torch.equal(kernel, torch.block_diag(torch.ones(3, 3), torch.ones(1, 1)))
+    cka(kernel, rbf(other)).backward()
+    assert torch.equal(x.grad, torch.zeros(4, 2))
+
+
 # --- the map
 
 

@@ -31,7 +31,9 @@ def linear(x: Tensor) -> Tensor:
 def rbf(x: Tensor) -> Tensor:
     """Return the kernel matrix `(n, n)` of exp(-d^2 / 2 sigma^2) for features `(n, dim)`.
 
-    sigma is the median distance between different examples. Gradients treat it as a constant.
+    sigma is the median distance between different examples. Gradients treat it as a constant. If it
+    is 0, because most examples are alike, the entries are 1 for equal examples and 0 for others:
+    small changes of `x` change nothing by which one could learn, so the gradient is 0.
     """
     squares = squared_distances(x, x)
     n = len(x)
@@ -39,6 +41,8 @@ def rbf(x: Tensor) -> Tensor:
     if n > 1:
         rows, columns = torch.triu_indices(n, n, 1, device=x.device)
         median = squares.detach()[rows, columns].median()
+        # divided by the smallest number, the gradient would overflow, and become nan further on
+        squares = torch.where(median > 0, squares, squares.detach())
     return torch.exp(-squares / (2 * median.clamp_min(torch.finfo(x.dtype).tiny)))
 
 
