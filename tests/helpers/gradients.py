@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from mlw_optimization.norms import require_torch
 
 from workbench import Backbone
+from workbench.errors import UsageError
 from workbench.experiments.build import build_learner
 from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.tasks.task import Examples
@@ -12,6 +15,16 @@ from workbench.testing import tiny_data, tiny_source
 
 NARROW = "conv4:norm=batch,width=8"
 GROUPED = "conv4:norm=group,width=16,pooling=stride"
+
+
+def skip_on_old_torch(spec, backbone=NARROW):
+    """Skip the test if a sentence refuses `spec` or `backbone` with the torch in use."""
+    if "checkpoint=true" not in spec and backbone != GROUPED:
+        return
+    try:
+        require_torch(f"{spec} with {backbone}", "skip its test")
+    except UsageError as error:
+        pytest.skip(str(error))
 
 
 def build(spec, backbone=NARROW):

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from gradients import build, meta_gradient, nodes, same, stack_of_tasks
+from gradients import build, meta_gradient, nodes, same, skip_on_old_torch, stack_of_tasks
 from mlw_optimization.maml import MAML
 from torch.func import functional_call
 
@@ -53,8 +53,10 @@ def reference_meta_gradient(learner, tasks, steps, rate):
 def test_mamls_meta_gradient_is_that_of_create_graph(
     checkpoint, batched, steps, float64, monkeypatch
 ):
+    spec = f"maml:inner_lr=0.3,inner_steps={steps},checkpoint={checkpoint}"
+    skip_on_old_torch(spec)
     monkeypatch.setattr(MAML, "batched", batched)
-    learner = build(f"maml:inner_lr=0.3,inner_steps={steps},checkpoint={checkpoint}")
+    learner = build(spec)
     tasks = stack_of_tasks()
     theirs = reference_meta_gradient(learner, tasks, steps, 0.3)
     assert same(meta_gradient(learner, query_loss(learner, tasks)), theirs)
@@ -66,6 +68,7 @@ def test_mamls_meta_gradient_is_that_of_create_graph(
 )
 @pytest.mark.parametrize("batched", [True, False])
 def test_recomputation_changes_no_gradient(options, batched, float64, monkeypatch):
+    skip_on_old_torch("maml:checkpoint=true")
     monkeypatch.setattr(MAML, "batched", batched)
     tasks = stack_of_tasks(2)
     plain, lean = (
@@ -76,6 +79,7 @@ def test_recomputation_changes_no_gradient(options, batched, float64, monkeypatc
 
 
 def test_recomputation_keeps_no_graph_of_an_inner_step(float64):
+    skip_on_old_torch("maml:checkpoint=true")
     tasks = stack_of_tasks(1)
     one, five, plain = (
         nodes(query_loss(build(f"maml:{options}"), tasks))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gradients import GROUPED, NARROW, Pixels, build, examples, stack_of_tasks
+from gradients import GROUPED, NARROW, Pixels, build, examples, skip_on_old_torch, stack_of_tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlw_optimization.anil import ANIL
@@ -45,6 +45,7 @@ CLASSES = {
     ],
 )
 def test_the_contract_holds_with_options(spec, backbone):
+    skip_on_old_torch(spec, backbone)
     check_learner(spec, backbone=backbone)
 
 

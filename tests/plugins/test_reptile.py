@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from gradients import GROUPED, build, meta_gradient, same, stack_of_tasks
+from gradients import GROUPED, build, meta_gradient, same, skip_on_old_torch, stack_of_tasks
 from hypothesis import given
 from hypothesis import strategies as st
 from mlw_optimization.reptile import Reptile, mini_batches
@@ -35,6 +35,7 @@ def tuned_by_torch(learner, tasks, number, order, squares=None, taken=0):
 
 @pytest.mark.parametrize("batched", [True, False])
 def test_reptiles_gradient_is_the_way_back_from_the_tuned_weights(batched, float64, monkeypatch):
+    skip_on_old_torch("reptile", GROUPED)
     monkeypatch.setattr(Reptile, "batched", batched)
     learner = build("reptile:inner_steps=3,inner_batch=4", GROUPED)
     losses, tasks = learner.losses(tiny_source(stack=2)), tiny_source(stack=2).tasks()
@@ -64,6 +65,7 @@ def test_reptiles_gradient_is_the_way_back_from_the_tuned_weights(batched, float
 
 
 def test_reptile_goes_on_from_its_state(float64):
+    skip_on_old_torch("reptile", GROUPED)
     learner, source = build("reptile:inner_steps=2", GROUPED), tiny_source(stack=2)
     losses = learner.losses(source)
     next(losses)
@@ -81,6 +83,7 @@ def test_reptile_goes_on_from_its_state(float64):
 
 
 def test_sgd_of_rate_epsilon_is_reptiles_outer_step(float64):
+    skip_on_old_torch("reptile", GROUPED)
     learner = build("reptile:inner_steps=2", GROUPED)
     torch.manual_seed(1)
     phi = tuned_by_torch(learner, stack_of_tasks(1), 0, mini_batches(6, 10, 2))[0]
