@@ -273,7 +273,12 @@ class Harm:
         ),
         ("quickdraw", "yoga.npy", pickle.dumps([1]), "not a file of numpy"),
         ("quickdraw", "yoga.npy", b"", "not a file of numpy"),
-        ("chestx", "Data_Entry_2017.csv", b"a,b\n1,2\n", "no columns Image Index"),
+        (
+            "chestx",
+            "Data_Entry_2017.csv",
+            b"a,b\n1,2\n",
+            "no columns Image Index and Finding Labels",
+        ),
         ("vgg_flower", "imagelabels.mat", b"MATLAB", "not the published table of labels"),
         (
             "fungi",
@@ -298,7 +303,7 @@ class Harm:
             "miniimagenet",
             "mini-imagenet.tar.gz",
             tar({f"mini-imagenet-cache-{s}.pkl": pickle.dumps({"x": 1}) for s in SPLITS}),
-            r"holds \['x'\]; expected image_data",
+            r"holds \['x'\], neither image_data",
         ),
         (
             "isic",

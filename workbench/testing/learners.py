@@ -55,7 +55,7 @@ def check_learner(
 
 
 class _Checked:
-    """An algorithm under check: it is built anew for each part that changes it."""
+    """An algorithm under check: it is built again for each part that changes it."""
 
     def __init__(self, spec: str, backbone: str | None, data: TrainingData):
         request = TrainingRequest(ways=WAYS, shots=USUAL[0], backbone=backbone)

@@ -10,8 +10,6 @@ finding are used, and only these seven findings.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Size, Whole, by_file, file_of
+from mlw_vision.data.reading import Size, Whole, by_file, csv_rows, file_of
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
-from workbench.errors import DataError
 
 LABELS = "Data_Entry_2017.csv"
 FINDINGS = (
@@ -72,9 +69,7 @@ class ChestX(Dataset):
 
 def _names_by_finding(path: Path) -> dict[str, list[str]]:
     """Return the file names of the images that have one finding and no other."""
-    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
-    if not {"Image Index", "Finding Labels"} <= set(rows.fieldnames or ()):
-        raise DataError(f"{path} has no columns Image Index and Finding Labels.")
+    rows = csv_rows(path.read_bytes(), str(path), "chestx", ("Image Index", "Finding Labels"))
     names_of: dict[str, list[str]] = {finding: [] for finding in FINDINGS}
     for row in rows:
         finding = row["Finding Labels"]  # several findings are written "Mass|Nodule"

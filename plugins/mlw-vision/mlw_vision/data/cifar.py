@@ -17,26 +17,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlw_vision.data.pickled import PickledTable
 from mlw_vision.data.reading import Size, Whole, file_of, member, resize, split_lists
 from workbench import Dataset, ImageClass
-from workbench.data import Archive, load_pickle
-from workbench.errors import DataError
+from workbench.data import Archive
 
 SPLITS = ("train", "val", "test")
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
-CIFAR100_SOURCES = ("reading.py", "../splits/cifar100.toml")
+CIFAR100_SOURCES = ("reading.py", "pickled.py", "../splits/cifar100.toml")
 
 
 class Cifar10(Dataset):
     """10 classes, all to test on, or all to train on (`split=train`)."""
 
     manifest = "cifar10"
-    sources = ("reading.py",)
+    sources = ("reading.py", "pickled.py")
 
     def __init__(self, *, split: Whole = "test", size: Size = 84):
         self.split = split
@@ -47,8 +46,9 @@ class Cifar10(Dataset):
         if split != self.split:
             return
         with Archive(file_of(files, "cifar-10-python.tar.gz")) as archive:
-            names = _load(archive, "batches.meta")["label_names"]
-            images, labels = _load_batches(archive, BATCHES, "labels")
+            names = _load(archive, "batches.meta", "cifar10").names("label_names")
+            batches = [_load(archive, batch, "cifar10") for batch in BATCHES]
+        images, labels = _joined(batches, "labels", len(names))
         for label, name in enumerate(names):
             yield ImageClass(name, resize(images[labels == label], self.size, 3))
 
@@ -122,31 +122,35 @@ def _every_class() -> list[str]:
 def _cifar100(files: Mapping[str, Path], wanted: list[str], size: int) -> Iterator[ImageClass]:
     """Yield the wanted classes, given as "superclass/class"."""
     with Archive(file_of(files, "cifar-100-python.tar.gz")) as archive:
-        names = _load(archive, "meta")["fine_label_names"]
-        images, labels = _load_batches(archive, ("train", "test"), "fine_labels")
+        meta = _load(archive, "meta", "cifar100")
+        batches = [_load(archive, batch, "cifar100") for batch in ("train", "test")]
+    names = meta.names("fine_label_names")
+    images, labels = _joined(batches, "fine_labels", len(names))
     for name in wanted:
-        label = names.index(name.partition("/")[2])
+        fine = name.partition("/")[2]
+        if fine not in names:
+            meta.refuse(f"fine_label_names lacks the class {fine}")
+        label = names.index(fine)
         yield ImageClass(name, resize(images[labels == label], size, 3))
 
 
-def _load(archive: Archive, file: str) -> dict[str, Any]:
+def _load(archive: Archive, file: str, dataset: str) -> PickledTable:
     """Return the table in a pickled member."""
     name = member(archive, file)
-    content = load_pickle(
-        archive.read(name), encoding="latin1", name=f"{name} in {archive.path.name}"
-    )
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise DataError(f"{name} in {archive.path} holds a {kind}, not a table.")
-    return content
+    return PickledTable(archive.read(name), f"{name} in {archive.path}", dataset)
 
 
-def _load_batches(
-    archive: Archive, batches: tuple[str, ...], key: str
+def _joined(
+    batches: list[PickledTable], key: str, classes: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the images (n, 32, 32, 3) and labels (n,) of batches, whose labels are under `key`."""
-    tables = [_load(archive, batch) for batch in batches]
-    rows = np.concatenate([table["data"] for table in tables])
-    labels = np.concatenate([table[key] for table in tables])
-    images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # published as three colour planes
-    return images, labels
+    rows, labels = [], []
+    for batch in batches:
+        images_of_batch = batch.bytes_of_images("data", (3 * 32 * 32,))
+        labels_of_batch = batch.labels(key, len(images_of_batch))
+        if labels_of_batch.max() >= classes:
+            batch.refuse(f"{key} has {labels_of_batch.max()} where there are {classes} classes")
+        rows.append(images_of_batch)
+        labels.append(labels_of_batch)
+    planes = np.concatenate(rows).reshape(-1, 3, 32, 32)  # published as three colour planes
+    return planes.transpose(0, 2, 3, 1), np.concatenate(labels)

@@ -10,13 +10,19 @@ belong to the test split, unless `split=train`.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, Whole, by_file, member, read_classes
+from mlw_vision.data.reading import (
+    Size,
+    Whole,
+    by_file,
+    csv_rows,
+    member,
+    read_classes,
+    wrong_file,
+)
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 from workbench.errors import DataError
@@ -60,16 +66,26 @@ def _members_by_kind(labels: Archive, photographs: Mapping[str, str]) -> dict[st
 
     A row of the table names an image and holds a 1 in the column of its kind.
     """
-    table = labels.read(member(labels, LABELS)).decode("utf-8-sig")
-    rows = csv.DictReader(io.StringIO(table))
-    kinds = (rows.fieldnames or ())[1:]
+    name = member(labels, LABELS)
+    place = f"{name} in {labels.path}"
+    rows = csv_rows(labels.read(name), place, "isic", ("image",))
+    if not rows:
+        raise wrong_file(place, "it names no image", "isic")
+    kinds = list(rows[0])[1:]
     members_of: dict[str, list[str]] = {kind: [] for kind in kinds}
     for row in rows:
         file = f"{row['image']}.jpg"
         if file not in photographs:
             continue
         for kind in kinds:
-            if float(row[kind]) == 1.0:
+            if _number(row[kind], place) == 1.0:
                 members_of[kind].append(photographs[file])
                 break
     return members_of
+
+
+def _number(cell: str | None, place: str) -> float:
+    try:
+        return float(cell or "")
+    except ValueError as error:
+        raise wrong_file(place, f"it has {cell!r} where it should have a number", "isic") from error

@@ -12,19 +12,25 @@ and `labels`. The other is a folder of images with three tables.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Size, member, read_classes, resize, split_lists
+from mlw_vision.data.pickled import PickledTable
+from mlw_vision.data.reading import (
+    Size,
+    csv_rows,
+    member,
+    read_classes,
+    resize,
+    split_lists,
+)
 from workbench import Dataset, ImageClass
-from workbench.data import Archive, load_pickle
-from workbench.errors import DataError
+from workbench.data import Archive
 
 # The words for each part in the names of published files.
 PARTS = {"train": ("train",), "val": ("validation", "val"), "test": ("test",)}
@@ -37,7 +43,7 @@ class MiniImageNet(Dataset):
     """
 
     manifest = "miniimagenet"
-    sources = ("reading.py", "../splits/miniimagenet.toml")
+    sources = ("reading.py", "pickled.py", "../splits/miniimagenet.toml")
 
     def __init__(
         self,
@@ -66,44 +72,44 @@ def _part(part: str, files: Mapping[str, Path], size: int) -> Iterator[ImageClas
     for name in pickles:
         if name in files:
             with files[name].open("rb") as stream:
-                content = load_pickle(stream, encoding="latin1", name=name)
-            yield from _from_pickle(content, part, size)
+                table = PickledTable(stream, str(files[name]), "miniimagenet")
+            yield from _from_pickle(table, part, size)
             return
     with Archive(next(iter(files.values()))) as archive:
         for name in archive.names:
             if name.rpartition("/")[2] in pickles:
                 with archive.open(name) as stream:
-                    place = f"{name} in {archive.path.name}"
-                    content = load_pickle(stream, encoding="latin1", name=place)
-                yield from _from_pickle(content, part, size)
+                    place = f"{name} in {archive.path}"
+                    table = PickledTable(stream, place, "miniimagenet")
+                yield from _from_pickle(table, part, size)
                 return
         yield from read_classes(archive, _from_table(archive, part), size)
 
 
-def _from_pickle(content: Any, part: str, size: int) -> Iterator[ImageClass]:
+def _from_pickle(table: PickledTable, part: str, size: int) -> Iterator[ImageClass]:
     """Yield the classes of one published pickle, sorted."""
-    keys = sorted(content) if isinstance(content, dict) else []
+    keys = table.keys
     if "image_data" in keys and "class_dict" in keys:
-        images = content["image_data"]
-        rows = content["class_dict"]
+        images = table.bytes_of_images("image_data", (None, None, 3))
+        rows = table.rows_by_class("class_dict", len(images))
     elif "data" in keys and "labels" in keys:
-        images = content["data"]
-        rows = _rows_by_class(content["labels"], part)
+        images = table.bytes_of_images("data", (None, None, 3))
+        rows = _rows_by_class(table, part, len(images))
     else:
-        found = keys or type(content).__name__
-        raise DataError(
-            f"The {part} part of miniImageNet holds {found}; expected image_data and class_dict, "
-            "or data and labels."
-        )
+        table.refuse(f"it holds {keys}, neither image_data and class_dict nor data and labels")
     for name in sorted(rows):
-        yield ImageClass(name, resize(np.asarray(images)[rows[name]], size, 3))
+        yield ImageClass(name, resize(images[rows[name]], size, 3))
 
 
-def _rows_by_class(labels: Any, part: str) -> dict[str, Any]:
+def _rows_by_class(table: PickledTable, part: str, count: int) -> dict[str, NDArray[np.int64]]:
     """Return the rows of each class. Labels count from 0 in each part, or on from part to part."""
-    labels = np.asarray(labels)
+    labels = table.labels("labels", count)
+    names = split_lists("miniimagenet")[part]
+    found = np.unique(labels)
+    if len(found) != len(names):
+        table.refuse(f"labels are of {len(found)} classes, not of {len(names)}")
     rows = {}
-    for name, label in zip(split_lists("miniimagenet")[part], np.unique(labels), strict=False):
+    for name, label in zip(names, found, strict=True):
         rows[name] = np.flatnonzero(labels == label)
     return rows
 
@@ -114,7 +120,9 @@ def _from_table(archive: Archive, part: str) -> dict[str, list[str]]:
     folder = table.removesuffix(f"{part}.csv") + "images/"
     available = set(archive.names)
     wanted: dict[str, list[str]] = defaultdict(list)
-    for row in csv.DictReader(io.StringIO(archive.read(table).decode())):
+    place = f"{table} in {archive.path}"
+    rows = csv_rows(archive.read(table), place, "miniimagenet", ("filename", "label"))
+    for row in rows:
         name = folder + row["filename"]
         if name in available:
             wanted[row["label"]].append(name)

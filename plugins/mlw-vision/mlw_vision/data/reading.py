@@ -5,6 +5,8 @@ Letters: n images, h and w their height and width.
 
 from __future__ import annotations
 
+import csv
+import io
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +49,37 @@ def file_of(files: Mapping[str, Path], name: str) -> Path:
     if name not in files:
         raise DataError(f"There is no {name} among {', '.join(files)}.")
     return files[name]
+
+
+def wrong_file(place: str, fault: str, dataset: str) -> DataError:
+    """Return the error for a file that is not what was published."""
+    return DataError(f"{place} is not the published file: {fault}. {replacing(dataset)}")
+
+
+def replacing(dataset: str) -> str:
+    """Return the sentence that says how to replace the files of a data set."""
+    return f"To replace it, run: mlw download {dataset} --remove, and then: mlw download {dataset}"
+
+
+def csv_rows(data: bytes, place: str, dataset: str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV file by the names in its first line.
+
+    Raises:
+        DataError: it is no such file, lacks one of the columns, or a row does.
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        rows = list(reader)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise wrong_file(place, f"it is no table in CSV ({error})", dataset) from error
+    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    if missing:
+        raise wrong_file(place, f"it has no columns {' and '.join(missing)}", dataset)
+    for number, row in enumerate(rows, 1):
+        for column in columns:
+            if row[column] is None:
+                raise wrong_file(place, f"row {number:,} has no {column}", dataset)
+    return rows
 
 
 # --- members of an archive

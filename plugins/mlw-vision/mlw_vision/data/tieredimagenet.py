@@ -15,15 +15,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Size, by_file, split_lists
+from mlw_vision.data.pickled import PickledTable, read_pickle
+from mlw_vision.data.reading import Size, by_file, split_lists, wrong_file
 from workbench import Dataset, ImageClass
-from workbench.data import Archive, decode, load_pickle
+from workbench.data import Archive, decode
 from workbench.errors import DataError
+
+DATASET = "tieredimagenet"
 
 
 class TieredImageNet(Dataset):
@@ -32,8 +35,8 @@ class TieredImageNet(Dataset):
     Classes are named "superclass/class" by their ImageNet numbers.
     """
 
-    manifest = "tieredimagenet"
-    sources = ("reading.py", "../splits/tieredimagenet.toml")
+    manifest = DATASET
+    sources = ("reading.py", "pickled.py", "../splits/tieredimagenet.toml")
 
     def __init__(self, *, size: Size = 84):
         self.size = size
@@ -42,15 +45,23 @@ class TieredImageNet(Dataset):
         """Yield the split's classes, sorted."""
         with ExitStack() as stack:
             source = _Source(stack, files)
-            labels = source.pickled(f"{split}_labels.pkl")
-            names = _full_names(split, labels["label_specific_str"], source.numbers())
+            labels_file = f"{split}_labels.pkl"
+            labels = PickledTable(source.open(labels_file), source.place(labels_file), DATASET)
+            called = labels.names("label_specific_str")
+            names = _full_names(split, called, source.numbers())
             label_of = {name: label for label, name in enumerate(names)}
-            pngs = source.pickled(f"{split}_images_png.pkl")
-            label_of_row = np.asarray(labels["label_specific"])
+            pngs = source.pngs(f"{split}_images_png.pkl")
+            label_of_row = labels.labels("label_specific", len(pngs))
+            if label_of_row.max() >= len(names):
+                labels.refuse(
+                    f"label_specific has {label_of_row.max()} where there are {len(names)} classes"
+                )
             for name in sorted(names):
                 images = []
                 for row in np.flatnonzero(label_of_row == label_of[name]):
                     images.append(_decoded(pngs[row], self.size, name))
+                if not images:
+                    labels.refuse(f"the class {name} has no images")
                 yield ImageClass(name, np.stack(images))
 
 
@@ -75,8 +86,23 @@ class _Source:
             return self.stack.enter_context(self.files[name].open("rb"))
         raise DataError(f"The files of tieredImageNet do not include {name}.")
 
-    def pickled(self, name: str) -> Any:
-        return load_pickle(self.open(name), encoding="latin1", name=name)
+    def place(self, name: str) -> str:
+        """Return what messages call a file that can be opened."""
+        if self.archive is not None:
+            return f"{name} in {self.archive.path}"
+        return str(self.files[name])
+
+    def pngs(self, name: str) -> list[NDArray[np.uint8]]:
+        """Return the images of a pickle, each a PNG file in an array of bytes."""
+        stream = self.open(name)
+        content = read_pickle(stream, self.place(name), DATASET)
+        if not isinstance(content, list) or not content:
+            raise wrong_file(self.place(name), "it is not a list of images", DATASET)
+        for png in content:
+            if not isinstance(png, np.ndarray) or png.dtype != np.uint8:
+                fault = f"it has a {type(png).__name__} among its images, not bytes of a PNG file"
+                raise wrong_file(self.place(name), fault, DATASET)
+        return content
 
     def numbers(self) -> list[tuple[str, str]]:
         """Return the name and the ImageNet number of all classes."""
@@ -85,7 +111,11 @@ class _Source:
         return list(zip(names, numbers, strict=False))
 
     def lines(self, name: str) -> list[str]:
-        return [line.strip() for line in self.open(name).read().decode().splitlines()]
+        try:
+            text = self.open(name).read().decode()
+        except UnicodeDecodeError as error:
+            raise wrong_file(self.place(name), f"it is no text ({error})", DATASET) from error
+        return [line.strip() for line in text.splitlines()]
 
 
 def superclasses(split: str) -> dict[str, str]:
