@@ -66,7 +66,7 @@ def test_two_specs_of_one_data_set_are_one_row(mlw):
     ("line", "code", "words"),
     [
         ("protonet mamml", 2, ["Did you mean maml?"]),
-        ("protonet --shots 0", 1, ["0 shots", "at least 1"]),
+        ("protonet --shots 0", 2, ["shots=0: must be at least 1"]),
         ("protonet --ways 200", 1, ["200 ways", "160 classes"]),
         ("protonet --ways 1", 2, ["ways=1: must be at least 2"]),
         ("protonet --shots 1 10 --queries 15", 1, ["10 shots + 15 queries", "25", "20", "10"]),
@@ -74,7 +74,7 @@ def test_two_specs_of_one_data_set_are_one_row(mlw):
         (
             "protonet --train-on glyphs glyphs:size=20",
             2,
-            ["1 x 28 x 28", "1 x 20 x 20", "glyphs:size=28"],
+            ["1 x 28 x 28", "1 x 20 x 20", "for instance glyphs"],
         ),
         (
             "protonet --train-on glyphs --on glyphs:size=20",

@@ -121,7 +121,7 @@ def test_bad_input_gets_one_sentence(mlw, run, line, code, words):
 def test_options_of_a_training_are_no_options_of_an_evaluation(mlw, run, option):
     code, output, errors = mlw(f"eval {run} {option}")
     assert (code, output) == (2, "")
-    assert "No such option" in errors
+    assert "There is no argument" in errors
     assert not (run / "eval").exists()
 
 

@@ -122,5 +122,5 @@ def test_a_folder_in_the_way_is_one_sentence(mlw, tmp_path):
 def test_options_of_test_tasks_are_no_options_of_a_training(mlw, tmp_path, line):
     code, output, errors = mlw(line)
     assert (code, output) == (2, "")
-    assert "No such option" in errors
+    assert "There is no argument" in errors
     assert list(tmp_path.iterdir()) == []

@@ -121,7 +121,7 @@ def test_tasks_for_which_one_data_set_is_too_small_are_left_out(opened_two):
 
 
 def test_images_of_another_shape_are_refused():
-    with pytest.raises(UsageError, match=r"images of glyphs are 1 x 28 x 28.*glyphs:size=28"):
+    with pytest.raises(UsageError, match=r"images of glyphs are 1 x 28 x 28.* for instance glyphs"):
         cells_of("protonet", on=("glyphs:size=20",), train_on=("glyphs",))
 
 

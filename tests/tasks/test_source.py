@@ -213,7 +213,7 @@ def test_a_source_of_several_domains_continues_from_its_state():
     tasks = whole.tasks()
     expected = [next(tasks).query.x for _ in range(6)][3:]
     again = several(MetaDataset(min_ways=2))
-    again.load_state_dict({"tasks_drawn": 3, "batches_drawn": 0})
+    again.load_state_dict({"tasks_drawn": 3, "batches_drawn": 0, "images_drawn": 0})
     tasks = again.tasks()
     assert all(torch.equal(next(tasks).query.x, x) for x in expected)
 
