@@ -34,7 +34,7 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 # Line breaks mean nothing.
 ROOMS = {
     "workbench": [
-        "version errors lazy progress storage",
+        "version errors lazy progress storage locks",
         "plugin data tasks optimizers functional learning results experiments commands testing cli",
     ],
     "workbench.plugin": [
@@ -88,7 +88,7 @@ PLACE = {
 }
 
 # What answers before torch, pandas and matplotlib are imported; and what needs no torch.
-LIGHT = ("errors", "lazy", "progress", "storage", "plugin.", "cli.")
+LIGHT = ("errors", "lazy", "locks", "progress", "storage", "plugin.", "cli.")
 WITHOUT_TORCH = (
     "data.",
     "results.",

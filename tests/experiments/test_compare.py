@@ -155,6 +155,22 @@ def test_trained_on_one_data_set_evaluated_on_others(tmp_path):
     assert columns <= set(cells)
 
 
+def test_a_finished_comparison_needs_no_place_to_write(tmp_path):
+    first = compared("protonet", tmp_path)
+    comparisons = tmp_path / "comparisons"
+    comparisons.rename(tmp_path / "moved")
+    comparisons.touch()  # a file where the folder should be
+    (run,) = {Path(path).parent for path in tmp_path.glob("*/weights.safetensors")}
+    lock = tmp_path / f".{run.name}.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    notes = []
+    again = compared("protonet", tmp_path, note=notes.append)
+    pd.testing.assert_frame_equal(again, first, check_exact=True)
+    assert "folder" not in again.attrs
+    assert notes[-1].startswith(f"frames and figures were not written: {comparisons}")
+
+
 def test_two_specs_of_one_data_set_are_one_column_opened_once(tmp_path, monkeypatch):
     opened = []
     prepare = opening.prepare

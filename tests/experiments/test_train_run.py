@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from holding import held
 from small_runs import (
     interrupt_at,
     plan_of,
@@ -205,3 +206,26 @@ def test_a_training_that_could_not_begin_begins_again(tmp_path):
     for _ in range(2):
         with pytest.raises(DataError, match="There is no file"):
             trained(data, tmp_path / "runs", backbone=network)
+
+
+# --- locks
+
+
+def test_a_training_says_for_whom_it_waits(data, tmp_path):
+    plan = plan_of(data)
+    folder = run_folder(plan, data, tmp_path)
+    with held(tmp_path / f".{folder.name}.lock") as holder:
+        run = train_run(plan, data, Workspace(tmp_path, "cpu", note=holder))
+    assert run.finished
+    assert holder.told[0].startswith(f"waiting for process {holder.process.pid} on ")
+
+
+def test_a_finished_run_is_read_without_a_lock(data, tmp_path):
+    run = trained(data, tmp_path)
+    lock = tmp_path / f".{run.folder.name}.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # as in a folder that cannot be written, no lock can be made
+    assert trained(data, tmp_path) == run
+    with pytest.raises(RunError, match="cannot be written"):
+        trained(data, tmp_path, fresh=True)
+    assert run.finished

@@ -93,7 +93,8 @@ def compare(
             **asdict(place),
         )
     print_summary(frame, baselines=baseline or (), json=output.json, published=output.published)
-    _show.note(f"frames and figures: {frame.attrs['folder']}")
+    if "folder" in frame.attrs:
+        _show.note(f"frames and figures: {frame.attrs['folder']}")
 
 
 def _refuse_swallowed(places: list[str]) -> None:

@@ -42,7 +42,8 @@ def compare(
     >>> frame = mlw.compare(["protonet", "maml"], on="omniglot", shots=[1, 5])
 
     The frame is written too, with its summary, paired differences and figures, into the folder
-    `frame.attrs["folder"]`. `workbench.results.frame` says what the columns mean.
+    `frame.attrs["folder"]`, which is absent, with a note, if they could not be written.
+    `workbench.results.frame` says what the columns mean.
 
     Args:
         algorithms: specs, "maml:first_order=true".

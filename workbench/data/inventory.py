@@ -24,6 +24,7 @@ from workbench.data.image_folder.record import folder_names, read_record, record
 from workbench.data.prepared import prepared_folder
 from workbench.data.tables import INDEX, load_tables
 from workbench.errors import DataError, WorkbenchError
+from workbench.locks import locked
 from workbench.plugin.options import options_text
 from workbench.plugin.registry import registry
 
@@ -182,13 +183,11 @@ def _forget_own_images(name: str) -> list[str]:
 
 def _remove_files(name: str) -> list[str]:
     """Remove downloaded files once no other process is fetching them."""
-    from filelock import FileLock
-
     folder = files_folder(name)
     if folder is None:
         return []
     notes = [f"removed downloaded files ({megabytes(_size(folder))})"]
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with locked(folder.with_name(f".{folder.name}.lock")):
         shutil.rmtree(folder, ignore_errors=not folder.exists())
     others = _users_of(folder) - {_listed_name(name)}
     if others:

@@ -25,6 +25,7 @@ from workbench.data.files.scratch import scratch
 from workbench.data.notes import notes_on
 from workbench.data.tables import Table, is_intact, load_tables, write_index, write_tables
 from workbench.errors import DataError
+from workbench.locks import locked
 from workbench.progress import Report
 
 FORMAT = 3  # raise it when other files are written, or when `decode` returns other pixels
@@ -68,11 +69,9 @@ def prepare(
     tables = _prepared_earlier(folder, check)
     if tables is not None:
         return tables
-    from filelock import FileLock
-
     with disk_errors(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(_lock(folder)):
+        with locked(_lock(folder)):
             tables = _prepared_earlier(folder, check)
             if tables is not None:  # another process prepared it while this one waited
                 return tables

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from workbench.errors import RunError
 from workbench.experiments.cells import Cell, Comparison, plan_cells
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.fingerprint import digest
@@ -44,8 +45,11 @@ def run_comparison(comparison: Comparison, workspace: Workspace) -> pd.DataFrame
         frames.append(_run_cell(cell, f"[{number}/{len(cells)}]", workspace, finished))
     frame = pd.concat(frames, ignore_index=True)
     folder = workspace.out / "comparisons" / _folder_name(frame, comparison)
-    _write(frame, folder, comparison.baselines)
-    frame.attrs["folder"] = str(folder)
+    try:
+        _write(frame, folder, comparison.baselines)
+        frame.attrs["folder"] = str(folder)
+    except RunError as error:  # what was computed is in the runs, and the table is still shown
+        workspace.note(f"frames and figures were not written: {error}")
     return frame
 
 

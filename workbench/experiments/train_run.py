@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from safetensors.torch import save
 
 from workbench.errors import RunError
@@ -42,6 +41,7 @@ from workbench.learning.device import keep_freed_memory
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner
 from workbench.learning.training import Training
+from workbench.locks import locked
 from workbench.progress import Progress, Report, teller
 from workbench.storage import file_checksum, write_file
 from workbench.tasks.source import Source
@@ -67,17 +67,21 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
         )
     device = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
-    with writable(out), FileLock(out / f".{folder.name}.lock"):
-        if workspace.fresh:
-            _delete(folder)
-        run = Run(folder)
-        if not ((folder / MANIFEST).is_file() and run.finished):
-            _train(plan, data, run, workspace, device)
-            run = Run(folder)  # what the other object has read is out of date
+    if workspace.fresh or not _is_finished(folder):  # a finished run may lie where no lock can
+        with writable(out), locked(out / f".{folder.name}.lock", workspace.note):
+            if workspace.fresh:
+                _delete(folder)
+            if not _is_finished(folder):
+                _train(plan, data, Run(folder), workspace, device)
+    run = Run(folder)
     if run.manifest.result is not None:
         for note in run.manifest.result.notes:
             workspace.note(f"{plan.label}: {note}")
     return run
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file() and Run(folder).finished
 
 
 def _delete(folder: Path) -> None:

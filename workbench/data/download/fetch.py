@@ -39,6 +39,7 @@ from workbench.data.download.transfer import discard
 from workbench.data.files.checksum import checksum
 from workbench.data.files.scratch import scratch
 from workbench.errors import DataError, UsageError
+from workbench.locks import locked
 from workbench.progress import Report, say_nothing
 
 
@@ -117,7 +118,7 @@ def fetch(
     """
     job = _FetchJob(entry, _check_source(entry, source), partial, report, note)
     folder = job.folder
-    with disk_errors(folder), _locked(folder):
+    with disk_errors(folder), _locked(folder, job.note):
         try:
             with scratch(folder / ".scratch"):  # the disk for temporary files may be small
                 files = _fetch_any_form(job)
@@ -131,12 +132,10 @@ def fetch(
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Make a folder and keep other processes out of it; remove it if nothing was written to it."""
-    from filelock import FileLock
-
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with locked(folder.with_name(f".{folder.name}.lock"), note):
         try:
             yield
         finally:

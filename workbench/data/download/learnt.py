@@ -14,6 +14,7 @@ from typing import Any
 from workbench.data.download.entry import ManifestEntry, RemoteFile
 from workbench.data.download.provenance import FetchedFile, downloads_folder
 from workbench.errors import DataError
+from workbench.locks import locked
 from workbench.storage import write_toml
 
 LEARNT = "learnt.toml"
@@ -40,10 +41,8 @@ def with_learnt(entry: ManifestEntry, file: RemoteFile) -> RemoteFile:
 
 def learn(entry: ManifestEntry, fetched: FetchedFile) -> None:
     """Remember the checksum of a downloaded file."""
-    from filelock import FileLock
-
     path = learnt_path()
-    with FileLock(path.with_name(f".{LEARNT}.lock")):
+    with locked(path.with_name(f".{LEARNT}.lock")):
         tables = _read()
         facts = {
             "sha256": fetched.sha256,

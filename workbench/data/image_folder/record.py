@@ -15,6 +15,7 @@ from typing import Any
 
 from workbench.data.cache import cache_folder, disk_errors
 from workbench.errors import DataError
+from workbench.locks import locked
 from workbench.storage import write_toml
 
 REASONS = 5  # that are told why files are unreadable
@@ -122,12 +123,10 @@ def write_record(record: FolderRecord) -> None:
     Raises:
         DataError: the disk is full or not writable.
     """
-    from filelock import FileLock
-
     path = record_path(record.name)
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.parent / f".{record.name}.lock"):
+        with locked(path.parent / f".{record.name}.lock"):
             write_toml(path, asdict(record))
 
 
