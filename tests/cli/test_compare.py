@@ -153,7 +153,8 @@ def test_several_data_sets_stand_side_by_side(frame, width, monkeypatch, capsys)
         assert words in legend
 
 
-def test_one_data_set_is_a_list_with_the_same_signs(frame, capsys):
+def test_one_data_set_is_a_list_with_the_same_signs(frame, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     print_summary(frame[frame["test_on"] == "eurosat"], json=False)
     output = capsys.readouterr().out
     assert "difference to best" in output

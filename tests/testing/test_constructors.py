@@ -28,13 +28,17 @@ class Greedy(Learner):
         super().__init__()
 
 
+class NoLearner(nn.Module):
+    """A module that is no learner."""
+
+
 @pytest.mark.parametrize(
     ("target", "error", "words"),
     [
         (Bare, PluginError, "'depth'"),
         (Clash, AssertionError, r"like training settings: \['lr'\]"),
         (Greedy, AssertionError, r"asks the workbench to fill in \['moon'\]"),
-        (nn.Identity, AssertionError, "must be a subclass of workbench.Learner"),
+        (NoLearner, AssertionError, "must be a subclass of workbench.Learner"),
     ],
 )
 def test_constructors_that_break_the_contract(target, error, words, register):
