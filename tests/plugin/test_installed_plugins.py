@@ -100,7 +100,7 @@ def shape_of(printed: str) -> list[str]:
     printed = re.sub(r" [§¶]+", "", printed)
     printed = re.sub(r"-[0-9a-f]{8}\b", "-HASH", printed)
     printed = re.sub(r"[+\u2212-]?\d[\d.,]*", "N", printed)
-    printed = printed.replace("N ± N best", "N ± N N ± N")
+    printed = printed.replace("N min", "N s").replace("N ± N best", "N ± N N ± N")
     lines = [
         re.sub(r"─+", "─", " ".join(line.split())).replace("best N s", "N ± N N s")
         for line in printed.splitlines()
