@@ -97,16 +97,14 @@ def test_a_split_is_a_table():
             ("test",),
             "train",
             {},
-            "land:size=5 has no train classes; its splits: test; train on another: "
-            "mlw compare ALGORITHM --train-on NAME --on land:size=5",
+            "land:size=5 has no train classes; its splits: test",
         ),
         (
             ("test",),
             "train",
             {"label_of_whole": "land:size=5,split=train"},
-            "land:size=5 has no train classes; its splits: test; train on another: "
-            "mlw compare ALGORITHM --train-on NAME --on land:size=5; or train on all its classes "
-            "and test elsewhere: land:size=5,split=train",
+            "land:size=5 has no train classes; its splits: test; to train on all its classes: "
+            "land:size=5,split=train",
         ),
         (
             ("train",),

@@ -222,6 +222,28 @@ def test_grey_sets_can_be_made_like_colour(name, tmp_path):
         assert (like.images == like.images[:, :1]).all()
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case not in GREY])
+def test_colour_sets_can_be_made_grey(case, tmp_path):
+    folder = given(tmp_path / "given", CASES[case]()[0])
+    whole = {"split": "train"} if case in WHOLE else {}
+    for colour, grey in zip(
+        read(case, folder, "train", **whole),
+        read(case, folder, "train", channels="1", **whole),
+        strict=True,
+    ):
+        assert grey.name == colour.name
+        luminance = np.array([0.299, 0.587, 0.114]) @ np.moveaxis(colour.images, 1, -2)
+        assert grey.images.shape == (len(colour.images), 1, *colour.images.shape[2:])
+        assert np.abs(grey.images[:, 0] - luminance).max() < 4  # a JPEG is rounded otherwise
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_data_set_can_take_the_shape_of_every_other(name):
+    for shape in ({"size": "84", "channels": "3"}, {"size": "28", "channels": "1"}):
+        _, dataset = dataset_of(name, **shape)
+        assert [dataset.size, dataset.channels] == [int(each) for each in shape.values()]
+
+
 def test_emnist_stands_upright(tmp_path):
     for _, images in read("emnist", given(tmp_path / "given", CASES["emnist"]()[0]), "test"):
         assert (images[:, 0, 27, 0] == 255).all()

@@ -103,6 +103,13 @@ def test_size_changes_the_pixels_and_not_the_drawing() -> None:
     assert abs(halved - small).mean() < 6.0  # grey levels
 
 
+def test_three_channels_are_the_one_repeated() -> None:
+    grey = first_class().images
+    colour = first_class(channels=3).images
+    assert colour.shape == (20, 3, 28, 28)
+    assert (colour == grey).all()
+
+
 def test_the_pen_never_leaves_the_paper() -> None:
     for number in range(100):
         random = Random(0, number)

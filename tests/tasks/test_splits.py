@@ -18,6 +18,7 @@ from workbench.tasks.splits import (
     open_training_data,
     parts_of,
     require_same_shape,
+    require_training_classes,
     smallest,
     training_data,
 )
@@ -108,6 +109,21 @@ def test_all_must_have_training_classes(tiny):
     assert training_data([only_test]).labels == ("crops",)  # it says so when it is trained on
 
 
+def test_without_training_classes_a_command_that_works_is_named(tiny):
+    require_training_classes(tiny, ["protonet"])
+    crops = dataset("crops:size=40", "crops", test=table("a", shape=(3, 40, 40)))
+    with pytest.raises(DataError) as caught:
+        require_training_classes(crops, ["protonet", "maml:inner_steps=1"])
+    assert str(caught.value) == (
+        "crops:size=40 has no training classes, only test classes. Train on another data set, for "
+        "instance: mlw compare protonet maml:inner_steps=1 --train-on glyphs:channels=3,size=40 "
+        "--test-on crops:size=40"
+    )
+    whole = replace(crops, label_of_whole="crops:size=40,split=train")
+    with pytest.raises(DataError, match=r"test elsewhere: crops:size=40,split=train$"):
+        require_training_classes(whole, ["protonet"])
+
+
 def test_all_must_have_images_of_one_shape(tiny):
     wide = dataset("wide", train=table("a", shape=(1, 8, 8)))
     with pytest.raises(UsageError, match="The images of tiny are 1 x 16 x 16, and those of wide"):
@@ -120,8 +136,10 @@ def test_all_must_have_images_of_one_shape(tiny):
         ("omniglot", (1, 4, 4), (1, 8, 8), "for instance omniglot:size=8"),
         ("omniglot", (1, 4, 4), (3, 8, 8), "for instance omniglot:channels=3,size=8"),
         ("eurosat", (3, 4, 4), (3, 8, 8), "for instance eurosat:size=8"),
-        # EuroSAT has no option for channels, but Omniglot has
-        ("eurosat", (3, 4, 4), (1, 8, 8), "for instance train on omniglot:channels=3,size=4"),
+        ("eurosat", (3, 4, 4), (1, 8, 8), "for instance eurosat:channels=1,size=8"),
+        ("glyphs", (1, 4, 4), (3, 8, 8), "for instance glyphs:channels=3,size=8"),
+        # it has no options, but Omniglot has
+        ("no_such_set", (3, 4, 4), (1, 8, 8), "for instance train on omniglot:channels=3,size=4"),
         ("no_such_set", (3, 4, 4), (3, 8, 8), "train on omniglot:size=4"),
     ],
 )
@@ -134,8 +152,8 @@ def test_another_shape_says_which_options_to_add(name, found, shape, advice):
 
 
 def test_where_no_option_helps_it_says_so():
-    wide = dataset("eurosat:size=4", "eurosat", train=table("a", shape=(3, 4, 4)))
-    with pytest.raises(UsageError, match=r"no option of eurosat makes them equal"):
+    wide = dataset("no_such_set", "no_such_set", train=table("a", shape=(3, 4, 4)))
+    with pytest.raises(UsageError, match=r"no option of no_such_set makes them equal"):
         require_same_shape("They are", (1, 4, 4), wide)
 
 

@@ -15,7 +15,7 @@ from workbench.commands.keywords import Names, RunKeywords
 from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.experiments.train_run import train_run
 from workbench.plugin.registry import DEFAULT_DATASET
-from workbench.tasks.splits import open_training_data
+from workbench.tasks.splits import open_training_data, require_training_classes
 
 if TYPE_CHECKING:
     from workbench.experiments.run import Run
@@ -66,6 +66,9 @@ def train(
         seed=given.get("seed", 0),
         settings=training_settings(given),
     )
+    algorithm = one("algorithm", given["algorithm"])
     data = open_training_data(given.get("on", (DEFAULT_DATASET,)))
-    plan = make_plan(one("algorithm", given["algorithm"]), data, request)
+    for dataset in data.members:
+        require_training_classes(dataset, (algorithm,))
+    plan = make_plan(algorithm, data, request)
     return train_run(plan, data, workspace(given))

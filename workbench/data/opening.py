@@ -83,11 +83,8 @@ class OpenDataset:
 
     def _hint(self, split: str) -> str:
         """What else to run when a split is missing."""
-        if split == "train":
-            other = f"; train on another: mlw compare ALGORITHM --train-on NAME --on {self.label}"
-            if self.label_of_whole:
-                other += f"; or train on all its classes and test elsewhere: {self.label_of_whole}"
-            return other
+        if split == "train" and self.label_of_whole:
+            return f"; to train on all its classes: {self.label_of_whole}"
         if split == "test" and list(self.tables) == ["train"]:
             return "; all its classes are training classes, so test on another data set"
         return ""

@@ -18,7 +18,12 @@ from workbench.plugin.registry import DEFAULT_DATASET, registry
 from workbench.progress import Report
 from workbench.tasks.leaks import refuse_leak
 from workbench.tasks.settings import EvaluationSettings, EvaluationTasks, evaluation_tasks
-from workbench.tasks.splits import TrainingData, require_same_shape, training_data
+from workbench.tasks.splits import (
+    TrainingData,
+    require_same_shape,
+    require_training_classes,
+    training_data,
+)
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,8 @@ def _places(
     if trained:
         together = training_data(trained)
         return [_Place(dataset, together) for dataset in tested]
+    for dataset in tested:
+        require_training_classes(dataset, comparison.algorithms)
     return [_Place(dataset, training_data([dataset])) for dataset in tested]
 
 

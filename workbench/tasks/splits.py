@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from workbench.data.catalog import find_dataset
 from workbench.data.opening import OpenDataset, open_datasets
-from workbench.errors import UsageError
+from workbench.errors import DataError, UsageError
 from workbench.plugin.options import canonical_spec, convert_options
+from workbench.plugin.registry import DEFAULT_DATASET
 from workbench.tasks.sampling import ClassIndex, Domain, TaskShape
 
 USUAL_QUERIES = 15  # per class
@@ -96,6 +98,33 @@ class TrainingData:
         return TaskShape(ways, shots, usual_queries(fewest_images, shots))
 
 
+def require_training_classes(dataset: OpenDataset, algorithms: Sequence[str]) -> None:
+    """Refuse a data set that algorithms are to be trained on and that has no training classes.
+
+    The message has a command that works: it trains on the default data set, which needs no
+    download, with images of the same shape.
+
+    Args:
+        algorithms: their specs, as the user gave them.
+
+    Raises:
+        DataError: it has none.
+    """
+    if "train" in dataset.tables:
+        return
+    elsewhere = _in_shape(DEFAULT_DATASET, (), dataset.image_shape)
+    named = " ".join(shlex.quote(spec) for spec in algorithms)
+    label = shlex.quote(dataset.label)
+    message = (
+        f"{dataset.label} has no training classes, only {' and '.join(dataset.tables)} classes. "
+        f"Train on another data set, for instance: mlw compare {named} --train-on {elsewhere} "
+        f"--test-on {label}"
+    )
+    if dataset.label_of_whole:
+        message += f"; or train on all its classes and test elsewhere: {dataset.label_of_whole}"
+    raise DataError(message)
+
+
 def joined_label(labels: Sequence[str]) -> str:
     """Return the specs of data sets that are trained on at once, for people."""
     return " + ".join(labels)
@@ -176,11 +205,15 @@ def _to_one_shape(shape: tuple[int, ...], dataset: OpenDataset, others: Sequence
 
 
 def _in_shape(label: str, shape: Sequence[int], wanted: Sequence[int]) -> str:
-    """Return the spec with which images have the wanted shape; "" if no option gives it."""
+    """Return the spec with which images have the wanted shape; "" if no option gives it.
+
+    Args:
+        shape: what they have with this spec; () if that is not known.
+    """
     options = {}
-    if shape[-1] != wanted[-1]:
+    if shape[-1:] != wanted[-1:]:
         options["size"] = wanted[-1]
-    if shape[0] != wanted[0]:
+    if shape[:1] != wanted[:1]:
         options["channels"] = wanted[0]
     try:
         chosen = find_dataset(label)

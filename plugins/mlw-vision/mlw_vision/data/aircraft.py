@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlw_vision.data.reading import (
+    Channels,
     Crop,
     Size,
     by_file,
@@ -35,8 +36,9 @@ class Aircraft(Dataset):
     manifest = "aircraft"
     sources = ("reading.py", "../splits/aircraft.toml")
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's variants, sorted."""
@@ -46,7 +48,9 @@ class Aircraft(Dataset):
             wanted = {}
             for name in split_lists("aircraft")[split]:
                 wanted[name.replace("/", "-")] = sorted(variants[name])
-            yield from read_classes(archive, wanted, self.size, _boxes(archive, photographs))
+            yield from read_classes(
+                archive, wanted, self.size, self.channels, _boxes(archive, photographs)
+            )
 
 
 def _variants(archive: Archive, photographs: Mapping[str, str]) -> dict[str, list[str]]:

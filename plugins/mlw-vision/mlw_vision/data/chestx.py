@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlw_vision.data.reading import Size, Whole, by_file, csv_rows, file_of
+from mlw_vision.data.reading import Channels, Size, Whole, by_file, csv_rows, file_of
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -39,9 +39,10 @@ class ChestX(Dataset):
     manifest = "chestx"
     sources = ("reading.py",)
 
-    def __init__(self, *, split: Whole = "test", size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84, channels: Channels = 3):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the findings by name if this is their split.
@@ -61,7 +62,9 @@ class ChestX(Dataset):
                 for finding, names in names_of.items():
                     chosen = [members[name] for name in names if name in members]
                     if chosen:
-                        parts[finding].append(archive.stack(chosen, size=self.size, channels=3))
+                        parts[finding].append(
+                            archive.stack(chosen, size=self.size, channels=self.channels)
+                        )
         for finding in FINDINGS:
             if finding in parts:
                 yield ImageClass(finding, np.concatenate(parts.pop(finding)))

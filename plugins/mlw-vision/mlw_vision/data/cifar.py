@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.pickled import PickledTable
-from mlw_vision.data.reading import Size, Whole, file_of, member, resize, split_lists
+from mlw_vision.data.reading import Channels, Size, Whole, file_of, member, resize, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -37,9 +37,10 @@ class Cifar10(Dataset):
     manifest = "cifar10"
     sources = ("reading.py", "pickled.py")
 
-    def __init__(self, *, split: Whole = "test", size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84, channels: Channels = 3):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the classes in the order of their labels if this is their split."""
@@ -50,7 +51,7 @@ class Cifar10(Dataset):
             batches = [_load(archive, batch, "cifar10") for batch in BATCHES]
         images, labels = _joined(batches, "labels", len(names))
         for label, name in enumerate(names):
-            yield ImageClass(name, resize(images[labels == label], self.size, 3))
+            yield ImageClass(name, resize(images[labels == label], self.size, self.channels))
 
 
 class Cifar100(Dataset):
@@ -59,13 +60,14 @@ class Cifar100(Dataset):
     manifest = "cifar100"
     sources = CIFAR100_SOURCES
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the classes, sorted, for "test" only."""
         if split == "test":
-            yield from _cifar100(files, _every_class(), self.size)
+            yield from _cifar100(files, _every_class(), self.size, self.channels)
 
 
 class CifarFs(Dataset):
@@ -74,12 +76,13 @@ class CifarFs(Dataset):
     manifest = "cifar100"
     sources = CIFAR100_SOURCES
 
-    def __init__(self, *, size: Size = 32):
+    def __init__(self, *, size: Size = 32, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's classes, sorted."""
-        return _cifar100(files, cifarfs(split), self.size)
+        return _cifar100(files, cifarfs(split), self.size, self.channels)
 
 
 class Fc100(Dataset):
@@ -88,12 +91,13 @@ class Fc100(Dataset):
     manifest = "cifar100"
     sources = CIFAR100_SOURCES
 
-    def __init__(self, *, size: Size = 32):
+    def __init__(self, *, size: Size = 32, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's classes, sorted."""
-        return _cifar100(files, fc100(split), self.size)
+        return _cifar100(files, fc100(split), self.size, self.channels)
 
 
 def cifarfs(split: str) -> list[str]:
@@ -119,7 +123,9 @@ def _every_class() -> list[str]:
     return sorted(classes)
 
 
-def _cifar100(files: Mapping[str, Path], wanted: list[str], size: int) -> Iterator[ImageClass]:
+def _cifar100(
+    files: Mapping[str, Path], wanted: list[str], size: int, channels: int
+) -> Iterator[ImageClass]:
     """Yield the wanted classes, given as "superclass/class"."""
     with Archive(file_of(files, "cifar-100-python.tar.gz")) as archive:
         meta = _load(archive, "meta", "cifar100")
@@ -131,7 +137,7 @@ def _cifar100(files: Mapping[str, Path], wanted: list[str], size: int) -> Iterat
         if fine not in names:
             meta.refuse(f"fine_label_names lacks the class {fine}")
         label = names.index(fine)
-        yield ImageClass(name, resize(images[labels == label], size, 3))
+        yield ImageClass(name, resize(images[labels == label], size, channels))
 
 
 def _load(archive: Archive, file: str, dataset: str) -> PickledTable:

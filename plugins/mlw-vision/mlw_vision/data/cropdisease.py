@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, Whole, by_folder, read_classes
+from mlw_vision.data.reading import Channels, Size, Whole, by_folder, read_classes
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -27,9 +27,10 @@ class CropDisease(Dataset):
     manifest = "cropdisease"
     sources = ("reading.py",)
 
-    def __init__(self, *, split: Whole = "test", size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84, channels: Channels = 3):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the classes by the names of their folders if this is their split."""
@@ -40,4 +41,4 @@ class CropDisease(Dataset):
             kaggle_training = [name for name in images if "/dataset/train/" in f"/{name}"]
             folders = by_folder(kaggle_training or images)
             folders.pop(NO_LEAF, None)
-            yield from read_classes(archive, folders, self.size)
+            yield from read_classes(archive, folders, self.size, self.channels)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from mlw_vision.data.reading import Size, by_folder, file_of, read_classes, split_lists
+from mlw_vision.data.reading import Channels, Size, by_folder, file_of, read_classes, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -36,9 +36,11 @@ class Cub(Dataset):
             "closerlook: 100/50/50 classes by number; metadataset: 140/30/30",
         ] = "closerlook",
         size: Size = 84,
+        channels: Channels = 3,
     ):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's species by the number in their names."""
@@ -46,11 +48,11 @@ class Cub(Dataset):
         with Archive(file_of(files, "CUB_200_2011.tgz")) as archive:
             folders = by_folder(tuple(archive.images()))
             wanted = {name: folders.get(name, []) for name in species}
-            yield from read_classes(archive, wanted, self.size)
+            yield from read_classes(archive, wanted, self.size, self.channels)
 
 
 class CuBirds(Cub):
     """CUB under the name that it has in Meta-Dataset, split 140/30/30 as there."""
 
-    def __init__(self, *, size: Size = 84):
-        super().__init__(split="metadataset", size=size)
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
+        super().__init__(split="metadataset", size=size, channels=channels)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_folder, file_of, read_classes, split_lists
+from mlw_vision.data.reading import Channels, Size, by_folder, file_of, read_classes, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -20,8 +20,9 @@ class Dtd(Dataset):
     manifest = "dtd"
     sources = ("reading.py", "../splits/dtd.toml")
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's textures, sorted."""
@@ -29,4 +30,4 @@ class Dtd(Dataset):
         with Archive(file_of(files, "dtd-r1.0.1.tar.gz")) as archive:
             folders = by_folder(tuple(archive.images()))
             wanted = {name: folders.get(name, []) for name in textures}
-            yield from read_classes(archive, wanted, self.size)
+            yield from read_classes(archive, wanted, self.size, self.channels)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, Whole, by_folder, read_classes
+from mlw_vision.data.reading import Channels, Size, Whole, by_folder, read_classes
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -23,9 +23,10 @@ class EuroSat(Dataset):
     manifest = "eurosat"
     sources = ("reading.py",)
 
-    def __init__(self, *, split: Whole = "test", size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84, channels: Channels = 3):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the classes by name if this is their split."""
@@ -33,4 +34,4 @@ class EuroSat(Dataset):
             return
         with Archive(next(iter(files.values()))) as archive:
             folders = by_folder(tuple(archive.images()))
-            yield from read_classes(archive, folders, self.size)
+            yield from read_classes(archive, folders, self.size, self.channels)

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlw_vision.data.reading import Size, by_path, file_of, member, read_classes, split_lists
+from mlw_vision.data.reading import (
+    Channels,
+    Size,
+    by_path,
+    file_of,
+    member,
+    read_classes,
+    split_lists,
+)
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 from workbench.errors import DataError
@@ -25,8 +33,9 @@ class Fungi(Dataset):
     manifest = "fungi"
     sources = ("reading.py", "../splits/fungi.toml")
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's species by the number in their names."""
@@ -39,7 +48,7 @@ class Fungi(Dataset):
             for name in split_lists("fungi")[split]:  # "0226.Cortinarius malicorius"
                 paths = paths_of.get(int(name.partition(".")[0]), [])
                 wanted[name] = [members[path] for path in paths if path in members]
-            yield from read_classes(archive, wanted, self.size)
+            yield from read_classes(archive, wanted, self.size, self.channels)
 
 
 def _paths_by_species(archive: Archive) -> dict[int, list[str]]:

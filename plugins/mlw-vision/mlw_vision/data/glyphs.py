@@ -22,6 +22,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
+from mlw_vision.data.reading import Channels
 from workbench import Dataset, ImageClass
 from workbench.errors import UsageError
 
@@ -41,12 +42,15 @@ class Glyphs(Dataset):
     tasks 94%.
     """
 
+    sources = ("reading.py",)
+
     def __init__(
         self,
         *,
         seed: Annotated[int, "each seed gives another alphabet"] = 0,
         size: Annotated[int, "width and height of the images in pixels"] = 28,
         jitter: Annotated[float, "how much drawings of a character differ"] = 1.0,
+        channels: Channels = 1,
     ) -> None:
         if not 0 <= seed < 2**64 or size < 1 or not 0.0 <= jitter <= 10.0:
             raise UsageError(
@@ -56,13 +60,16 @@ class Glyphs(Dataset):
         self.seed = seed
         self.size = size
         self.jitter = jitter
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:  # noqa: ARG002
         """Yield the split's characters by number. There are no files."""
         for number in SPLIT_NUMBERS[split]:
             random = Random(self.seed, number)
             strokes, pens = draw(character(random), random, self.jitter)
-            yield ImageClass(f"glyph{number:03d}", rasterise(strokes, pens, self.size))
+            drawings = rasterise(strokes, pens, self.size)
+            images = np.repeat(drawings, self.channels, axis=1)  # (d, channels, size, size)
+            yield ImageClass(f"glyph{number:03d}", images)
 
 
 class Random:

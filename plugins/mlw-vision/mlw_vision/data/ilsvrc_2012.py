@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from mlw_vision.data.reading import (
+    Channels,
     Size,
     by_file,
     by_folder,
@@ -34,8 +35,9 @@ class Ilsvrc2012(Dataset):
     manifest = "ilsvrc_2012"
     sources = ("reading.py", "../splits/ilsvrc_2012.toml")
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's classes, sorted, from an archive or a folder per class."""
@@ -45,9 +47,13 @@ class Ilsvrc2012(Dataset):
             for name in leaves(split):
                 if f"{name}.tar" in members:
                     with archive.inner(members[f"{name}.tar"]) as inner:
-                        yield from read_classes(inner, {name: tuple(inner.images())}, self.size)
+                        yield from read_classes(
+                            inner, {name: tuple(inner.images())}, self.size, self.channels
+                        )
                 else:
-                    yield from read_classes(archive, {name: folders.get(name, [])}, self.size)
+                    yield from read_classes(
+                        archive, {name: folders.get(name, [])}, self.size, self.channels
+                    )
 
     def groups(self, split: str) -> Groups:
         """Return the classes below each node of the split's WordNet graph with 5 to 392 of them."""

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from mlw_vision.data.reading import (
+    Channels,
     Size,
     Whole,
     by_file,
@@ -36,9 +37,10 @@ class Isic(Dataset):
     manifest = "isic"
     sources = ("reading.py",)
 
-    def __init__(self, *, split: Whole = "test", size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84, channels: Channels = 3):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the classes in the order of the table of labels if this is their split."""
@@ -51,7 +53,7 @@ class Isic(Dataset):
                 raise DataError(f"{' and '.join(files)} hold no {LABELS}.")
             photographs = max(archives, key=lambda archive: len(tuple(archive.images())))
             members_of = _members_by_kind(labels, by_file(photographs.names))
-            yield from read_classes(photographs, members_of, self.size)
+            yield from read_classes(photographs, members_of, self.size, self.channels)
 
 
 def _archive_of_labels(archives: list[Archive]) -> Archive | None:

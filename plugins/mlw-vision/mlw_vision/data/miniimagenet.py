@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mlw_vision.data.pickled import PickledTable
 from mlw_vision.data.reading import (
+    Channels,
     Size,
     csv_rows,
     member,
@@ -53,27 +54,29 @@ class MiniImageNet(Dataset):
             "ravi: 64/16/20 classes; all: 100/0/0, the training set of cross-domain benchmarks",
         ] = "ravi",
         size: Size = 84,
+        channels: Channels = 3,
     ):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's classes by ImageNet number, sorted within each published part."""
         if self.split == "ravi":
-            yield from _part(split, files, self.size)
+            yield from _part(split, files, self.size, self.channels)
         elif split == "train":
             for part in PARTS:
-                yield from _part(part, files, self.size)
+                yield from _part(part, files, self.size, self.channels)
 
 
-def _part(part: str, files: Mapping[str, Path], size: int) -> Iterator[ImageClass]:
+def _part(part: str, files: Mapping[str, Path], size: int, channels: int) -> Iterator[ImageClass]:
     """Yield the classes of a published part, in whichever layout it is."""
     pickles = [f"mini-imagenet-cache-{word}.pkl" for word in PARTS[part]]
     for name in pickles:
         if name in files:
             with files[name].open("rb") as stream:
                 table = PickledTable(stream, str(files[name]), "miniimagenet")
-            yield from _from_pickle(table, part, size)
+            yield from _from_pickle(table, part, size, channels)
             return
     with Archive(next(iter(files.values()))) as archive:
         for name in archive.names:
@@ -81,12 +84,12 @@ def _part(part: str, files: Mapping[str, Path], size: int) -> Iterator[ImageClas
                 with archive.open(name) as stream:
                     place = f"{name} in {archive.path}"
                     table = PickledTable(stream, place, "miniimagenet")
-                yield from _from_pickle(table, part, size)
+                yield from _from_pickle(table, part, size, channels)
                 return
-        yield from read_classes(archive, _from_table(archive, part), size)
+        yield from read_classes(archive, _from_table(archive, part), size, channels)
 
 
-def _from_pickle(table: PickledTable, part: str, size: int) -> Iterator[ImageClass]:
+def _from_pickle(table: PickledTable, part: str, size: int, channels: int) -> Iterator[ImageClass]:
     """Yield the classes of one published pickle, sorted."""
     keys = table.keys
     if "image_data" in keys and "class_dict" in keys:
@@ -98,7 +101,7 @@ def _from_pickle(table: PickledTable, part: str, size: int) -> Iterator[ImageCla
     else:
         table.refuse(f"it holds {keys}, neither image_data and class_dict nor data and labels")
     for name in sorted(rows):
-        yield ImageClass(name, resize(images[rows[name]], size, 3))
+        yield ImageClass(name, resize(images[rows[name]], size, channels))
 
 
 def _rows_by_class(table: PickledTable, part: str, count: int) -> dict[str, NDArray[np.int64]]:

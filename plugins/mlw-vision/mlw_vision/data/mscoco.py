@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from mlw_vision.data.fungi import annotations_of
-from mlw_vision.data.reading import Crop, Size, by_file, evenly, file_of, split_lists
+from mlw_vision.data.reading import Channels, Crop, Size, by_file, evenly, file_of, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -45,9 +45,11 @@ class MsCoco(Dataset):
             int, "at most this many objects per class, evenly spaced over the annotations; 0: all"
         ] = 2000,
         size: Size = 84,
+        channels: Channels = 3,
     ):
         self.images = images
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's kinds of objects, sorted."""
@@ -64,7 +66,7 @@ class MsCoco(Dataset):
                     continue
                 members = [each.member for each in chosen]
                 crops = [each.crop for each in chosen]
-                images = archive.stack(members, size=self.size, channels=3, crops=crops)
+                images = archive.stack(members, size=self.size, channels=self.channels, crops=crops)
                 yield ImageClass(kind, images)
 
 

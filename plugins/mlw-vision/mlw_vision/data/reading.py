@@ -24,7 +24,7 @@ from workbench.errors import DataError
 
 Size = Annotated[int, "width and height of the images in pixels"]
 Channels = Annotated[
-    Literal[1, 3], "1: grey; 3: RGB, for methods that were trained on colour images"
+    Literal[1, 3], "1: grey; 3: RGB; all images of a comparison need the same number"
 ]
 Whole = Annotated[
     Literal["test", "train"],
@@ -144,9 +144,10 @@ def read_classes(
     archive: Archive,
     wanted: Mapping[str, Sequence[str]],
     size: int,
+    channels: int,
     crops: Mapping[str, Crop] | None = None,
 ) -> Iterator[ImageClass]:
-    """Yield the wanted classes as RGB images.
+    """Yield the wanted classes as square images.
 
     Args:
         wanted: the members of each class by its name. A class without members is left out: the
@@ -159,7 +160,7 @@ def read_classes(
         boxes = None
         if crops is not None:
             boxes = [crops[each] for each in members]
-        yield ImageClass(name, archive.stack(members, size=size, channels=3, crops=boxes))
+        yield ImageClass(name, archive.stack(members, size=size, channels=channels, crops=boxes))
 
 
 def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlw_vision.data.pickled import PickledTable, read_pickle
-from mlw_vision.data.reading import Size, by_file, split_lists, wrong_file
+from mlw_vision.data.reading import Channels, Size, by_file, split_lists, wrong_file
 from workbench import Dataset, ImageClass
 from workbench.data import Archive, decode
 from workbench.errors import DataError
@@ -38,8 +38,9 @@ class TieredImageNet(Dataset):
     manifest = DATASET
     sources = ("reading.py", "pickled.py", "../splits/tieredimagenet.toml")
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's classes, sorted."""
@@ -59,7 +60,7 @@ class TieredImageNet(Dataset):
             for name in sorted(names):
                 images = []
                 for row in np.flatnonzero(label_of_row == label_of[name]):
-                    images.append(_decoded(pngs[row], self.size, name))
+                    images.append(_decoded(pngs[row], self.size, self.channels, name))
                 if not images:
                     labels.refuse(f"the class {name} has no images")
                 yield ImageClass(name, np.stack(images))
@@ -157,5 +158,7 @@ def _take(unused: list[tuple[str, str]], name: str) -> str | None:
     return None
 
 
-def _decoded(png: NDArray[np.uint8], size: int, name: str) -> NDArray[np.uint8]:
-    return decode(np.asarray(png).tobytes(), size=size, channels=3, name=f"an image of {name}")
+def _decoded(png: NDArray[np.uint8], size: int, channels: int, name: str) -> NDArray[np.uint8]:
+    return decode(
+        np.asarray(png).tobytes(), size=size, channels=channels, name=f"an image of {name}"
+    )

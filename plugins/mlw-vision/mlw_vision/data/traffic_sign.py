@@ -12,7 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, Whole, by_folder, file_of, read_classes, split_lists
+from mlw_vision.data.reading import (
+    Channels,
+    Size,
+    Whole,
+    by_folder,
+    file_of,
+    read_classes,
+    split_lists,
+)
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 
@@ -26,9 +34,10 @@ class TrafficSign(Dataset):
     manifest = "traffic_sign"
     sources = ("reading.py", "../splits/traffic_sign.toml")
 
-    def __init__(self, *, split: Whole = "test", size: Size = 84):
+    def __init__(self, *, split: Whole = "test", size: Size = 84, channels: Channels = 3):
         self.split = split
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the signs by the number in their names if this is their split."""
@@ -40,4 +49,4 @@ class TrafficSign(Dataset):
             for sign in split_lists("traffic_sign")["test"]:  # "00.Speed limit (20km/h)"
                 folder = f"{int(sign.partition('.')[0]):05d}"
                 wanted[sign.replace("/", "-")] = folders.get(folder, [])
-            yield from read_classes(archive, wanted, self.size)
+            yield from read_classes(archive, wanted, self.size, self.channels)

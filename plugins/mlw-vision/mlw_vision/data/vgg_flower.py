@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlw_vision.data.reading import Size, by_file, file_of, read_classes, split_lists
+from mlw_vision.data.reading import Channels, Size, by_file, file_of, read_classes, split_lists
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
 from workbench.errors import DataError
@@ -23,8 +23,9 @@ class VggFlower(Dataset):
     manifest = "vgg_flower"
     sources = ("reading.py", "../splits/vgg_flower.toml")
 
-    def __init__(self, *, size: Size = 84):
+    def __init__(self, *, size: Size = 84, channels: Channels = 3):
         self.size = size
+        self.channels = channels
 
     def classes(self, split: str, files: Mapping[str, Path]) -> Iterator[ImageClass]:
         """Yield the split's kinds by the label in their names."""
@@ -39,7 +40,7 @@ class VggFlower(Dataset):
             wanted = {}
             for name in split_lists("vgg_flower")[split]:  # "001.pink primrose"
                 wanted[name] = members[int(name.partition(".")[0])]
-            yield from read_classes(archive, wanted, self.size)
+            yield from read_classes(archive, wanted, self.size, self.channels)
 
 
 def _labels(path: Path) -> list[int]:
