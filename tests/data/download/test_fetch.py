@@ -57,6 +57,29 @@ def test_the_same_file_again_says_so(cache, entry, published, tmp_path):
     ]
 
 
+def test_a_repacked_file_again_is_not_copied_again(cache, entry, tmp_path):
+    write_zip(tmp_path / "tiny.zip", dict(reversed(drawings().items())))
+    fetch(entry, tmp_path)
+    notes = []
+    again = fetch(entry, tmp_path, partial=True, note=notes.append).files[0]
+    assert (again.new, again.verified) == (False, "count")
+    assert notes == [f"tiny.zip of tiny is here already; {tmp_path}/tiny.zip is the same file"]
+    other = write_zip(tmp_path / "tiny.zip", drawings(seed=1))
+    taken = fetch(entry, other, note=notes.append).files[0]
+    assert taken.new
+    assert len(notes) == 1
+
+
+def test_a_part_again_still_needs_the_flag(cache, entry, tmp_path):
+    files = drawings()
+    del files["Latin/character03/0003_02.png"]
+    write_zip(tmp_path / "tiny.zip", files)
+    fetch(entry, tmp_path, partial=True)
+    assert not fetch(entry, tmp_path, partial=True).files[0].new
+    with pytest.raises(DataError, match="add --partial to use it as a part"):
+        fetch(entry, tmp_path)
+
+
 def test_another_file_is_not_ignored(cache, entry, published, tmp_path):
     fetch(entry, published / "tiny.zip")
     other = write_zip(tmp_path / "tiny.zip", drawings(seed=1))

@@ -27,6 +27,20 @@ def test_an_archive_with_another_name(cache, entry, published):
     assert fetch(entry, published / "renamed.zip").files[0].path.name == "tiny.zip"
 
 
+def test_an_archive_that_is_named_alike_is_to_be_named(cache, entry, published):
+    (published / "tiny.zip").rename(published / "Ti-ny subset.zip")
+    (published / "other.zip").write_bytes(b"")
+    path = f"'{published}/Ti-ny subset.zip'"
+    with pytest.raises(DataError) as caught:
+        fetch(entry, published, partial=True)
+    assert str(caught.value).endswith(
+        "tiny consists of tiny.zip. It has Ti-ny subset.zip. If that is tiny, name the file: "
+        f"mlw download tiny --from {path} --partial"
+    )
+    with pytest.raises(DataError, match=r"Ti-ny subset.zip'$"):
+        fetch(entry, published)
+
+
 def test_a_repacked_archive_is_checked_by_count(cache, entry, tmp_path):
     write_zip(tmp_path / "tiny.zip", dict(reversed(drawings().items())))
     fetched = fetch(entry, tmp_path)

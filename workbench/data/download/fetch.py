@@ -7,6 +7,7 @@ Their size and checksum are verified before anything opens them.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,13 @@ from workbench.data.download.entry import (
     split_address,
 )
 from workbench.data.download.learnt import learn
-from workbench.data.download.local_files import choose_form, count_images, find_local, take_local
+from workbench.data.download.local_files import (
+    choose_form,
+    count_images,
+    find_local,
+    similar_archives,
+    take_local,
+)
 from workbench.data.download.mirrors import download_file
 from workbench.data.download.provenance import (
     PROVENANCE,
@@ -253,12 +260,14 @@ def _fetch_file(
         return _download(job, file)
     local = find_local(form, file, job.source)
     if local is not None:
+        if cached is not None and _is_copy_of(local, cached, job):
+            return cached
         return _take(job, local, file)
     if cached is not None:  # --from gives one archive; the others were fetched earlier
         return cached
     if job.entry.access == "by hand" and file.urls:  # only the other files must be given
         return _download(job, file)
-    raise DataError(_missing_text(job.entry, form, file, job.source))
+    raise DataError(_missing_text(job, form, file, job.source))
 
 
 def _check_same(job: _FetchJob, form: Form, file: RemoteFile, cached: FetchedFile) -> None:
@@ -281,6 +290,16 @@ def _check_same(job: _FetchJob, form: Form, file: RemoteFile, cached: FetchedFil
         if local.is_file():
             raise DataError(f"{kept}, and {local} is another file. To replace it, {replace}")
     job.note(f"{kept}, and is used; {local or job.source} is not read. To replace it, {replace}")
+
+
+def _is_copy_of(local: Path, cached: FetchedFile, job: _FetchJob) -> bool:
+    """Say that a user's file was taken earlier, if it is the same, so it is not copied again."""
+    if cached.verified == "part" and not job.partial:  # it is asked for again, and so refused
+        return False
+    if not local.is_file() or checksum(local) != cached.sha256:
+        return False
+    job.note(f"{cached.path.name} of {job.entry.name} is here already; {local} is the same file")
+    return True
 
 
 def _take(job: _FetchJob, local: Path, file: RemoteFile) -> FetchedFile:
@@ -337,11 +356,17 @@ def discard_unusable(fetched: Fetched) -> list[str]:
     return removed
 
 
-def _missing_text(entry: ManifestEntry, form: Form, file: RemoteFile, source: Path) -> str:
+def _missing_text(job: _FetchJob, form: Form, file: RemoteFile, source: Path) -> str:
+    name = job.entry.name
     names = ", ".join(names_of(form))
     if source.is_file():
-        return f"{entry.name} also needs {file.name}; use --from with a folder that has {names}."
-    return (
-        f"{source} has neither {file.name} nor a folder {file.stem}; "
-        f"{entry.name} consists of {names}."
-    )
+        return f"{name} also needs {file.name}; use --from with a folder that has {names}."
+    text = f"{source} has neither {file.name} nor a folder {file.stem}; {name} consists of {names}."
+    similar = similar_archives(job.entry, source)
+    if not similar:
+        return text
+    words = ["mlw download", name, "--from", shlex.quote(str(source / similar[0]))]
+    if job.partial:
+        words.append("--partial")
+    found = " and ".join(similar)
+    return f"{text} It has {found}. If that is {name}, name the file: {' '.join(words)}"

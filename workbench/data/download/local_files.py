@@ -87,6 +87,31 @@ def find_local(form: Form, file: RemoteFile, source: Path) -> Path | None:
     return None
 
 
+def similar_archives(entry: ManifestEntry, folder: Path) -> list[str]:
+    """Return the archives in a folder that are named like a data set, which may be copies of it.
+
+    An archive under another name is accepted only for a form that consists of one archive, and
+    only if the user names it: `EuroSAT_RGB-subset.zip` may be a part of EuroSAT, or anything else.
+    """
+    wanted = [_plain(entry.name)]
+    for form in entry.forms.values():
+        if len(form) == 1 and _kind(form[0].name) == "archive":
+            wanted.append(_plain(form[0].stem))
+    if len(wanted) == 1:
+        return []
+    similar = []
+    for path in sorted(folder.iterdir()):
+        is_archive = path.is_file() and _kind(path.name) == "archive"
+        if is_archive and any(name in _plain(path.name) for name in wanted):
+            similar.append(path.name)
+    return similar
+
+
+def _plain(name: str) -> str:
+    """Return the letters and digits of a name in lower case."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 def _kind(name: str) -> str:
     suffix = suffix_of(name).lower()
     if suffix in ARCHIVES:
