@@ -131,6 +131,17 @@ def test_verify_tells_each_kind_of_damage(mlw, server, tmp_path):
     assert "damaged: tiny.zip" in mlw("download --list")[1]
 
 
+def test_verify_without_a_name_compares_all(mlw, server):
+    code, output, _ = mlw("download --verify")
+    assert (code, output.startswith("nothing is in ")) == (0, True)
+    mlw("download glyphs:size=4")
+    mlw("download tiny --from", server.url)
+    code, output, _ = mlw("download --verify")
+    assert code == 0
+    assert "tiny: tiny.zip is unchanged" in output
+    assert "glyphs: the prepared folder glyphs-" in output
+
+
 def test_verify_and_remove_of_what_is_not_here(mlw, server):
     code, _, errors = mlw("download tiny --verify")
     assert code == 1

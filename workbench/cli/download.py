@@ -69,7 +69,10 @@ def download(
         bool, typer.Option("--remove", help="Remove downloaded and prepared files.")
     ] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare all files with their recorded checksums.")
+        bool,
+        typer.Option(
+            "--verify", help="Compare files with their recorded checksums; without NAME, all files."
+        ),
     ] = False,
 ) -> None:
     """Download data sets, verify them, and prepare their images once."""
@@ -78,6 +81,9 @@ def download(
     if available:
         _list(names or [])
         return
+    if verify:
+        _each(names or _all_names(), _verify)
+        return
     if not names:
         raise UsageError(
             "name a data set, for instance: mlw download omniglot; "
@@ -85,8 +91,6 @@ def download(
         )
     if remove:
         _each(names, _remove)
-    elif verify:
-        _each(names, _verify)
     else:
         _each(names, lambda name: _download(name, source, partial, choice))
 
@@ -171,6 +175,16 @@ def _remove(name: str) -> None:
     from workbench.data.inventory import remove
 
     _show.out(remove(_without_options(name)))
+
+
+def _all_names() -> list[str]:
+    from workbench.data.cache import cache_folder
+    from workbench.data.inventory import inventory
+
+    names = [item.name for item in inventory()]
+    if not names:
+        _show.out(f"nothing is in {cache_folder()}")
+    return names
 
 
 def _verify(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.record import FolderRecord, folder_names, read_record
 from workbench.data.image_folder.register import add_folder, check_name
 from workbench.data.inventory import remove_prepared
-from workbench.data.opening import open_dataset
+from workbench.data.opening import open_dataset, prepared_earlier
 from workbench.data.tables import Table
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.plugin.options import parse_spec
@@ -35,6 +36,7 @@ class Downloaded:
     Attributes:
         name: its spec, as given.
         files: which files it consists of and how they were verified, in words.
+        about: what its classes are, in a sentence; "" for images of your own.
         tables: the images of each split, prepared.
         part: "4,000 of 27,000 images", or "content checked by count, not by checksum", where the
             files are not known to be the published ones; otherwise "".
@@ -42,11 +44,14 @@ class Downloaded:
 
     name: str
     files: str
+    about: str
     tables: Mapping[str, Table]
     part: str
 
     def __str__(self) -> str:
         lines = [self.files]
+        if self.about:
+            lines.append(f"{self.name}: {self.about}")
         for split, table in self.tables.items():
             size = " x ".join(str(length) for length in table.images.shape[1:])
             classes = f"{len(table.names):,} classes"
@@ -120,6 +125,7 @@ def _download(job: _Job) -> Downloaded:
             "mlw download NAME --from FOLDER"
         )
     files = ""
+    about = ""
     fetched: Fetched | None = None
     if own and job.source is not None:
         files = _add(job, job.source)
@@ -132,8 +138,12 @@ def _download(job: _Job) -> Downloaded:
     if not own:
         fetched = _fetch(job, chosen.dataset)
         files = str(fetched or f"{chosen.name} is generated and needs no download")
-    job.note(f"preparing {job.text} ...")
+        about = (inspect.getdoc(type(chosen.dataset)) or "").partition("\n")[0]
     try:
+        if prepared_earlier(chosen):
+            job.note(f"{job.text} is prepared already; comparing its images with checksums ...")
+        else:
+            job.note(f"preparing {job.text} ...")
         dataset = open_dataset(job.text, report=job.report, check=True)
     except DataError as error:
         raise _without_files(error, fetched) from error
@@ -141,7 +151,7 @@ def _download(job: _Job) -> Downloaded:
         job.note(f"{job.text}: {note.text}")
     if dataset.part:
         job.note(f"not the published files: {dataset.part}; results measured on them say so")
-    return Downloaded(job.text, files, dataset.tables, dataset.part)
+    return Downloaded(job.text, files, about, dataset.tables, dataset.part)
 
 
 def _fetch(job: _Job, dataset: Dataset) -> Fetched | None:

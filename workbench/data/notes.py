@@ -47,7 +47,7 @@ def _copies(tables: Mapping[str, Table]) -> list[Note]:
     if within.any():
         text = (
             f"images that are copies of others of their class, pixel by pixel: {within.sum():,} "
-            f"of {len(places.hashes):,}; where a copy is a query, its answer is known"
+            f"of {len(places.hashes):,}; a query that is a copy of a support image is no test"
         )
         notes.append(Note(text, bool(within.sum() > many)))
     between = again & ~within

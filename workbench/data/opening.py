@@ -16,7 +16,7 @@ from workbench.data.download.manifest import entry_of, overlaps_of
 from workbench.data.download.provenance import downloaded, part_of, unpublished
 from workbench.data.files.file_state import FileState
 from workbench.data.image_folder.dataset import ImageFolder
-from workbench.data.prepared import prepare
+from workbench.data.prepared import is_prepared, prepare
 from workbench.data.tables import Note, Table, is_intact
 from workbench.errors import DataError
 from workbench.progress import Report
@@ -139,6 +139,12 @@ def open_chosen(
         label_of_whole=chosen.label_of_whole,
         source=origin.source,
     )
+
+
+def prepared_earlier(chosen: ChosenDataset) -> bool:
+    """Return whether a data set needs no preparation. Raises `DataError` as `open_dataset` does."""
+    origin = _origin_of(chosen.name, chosen.dataset)
+    return is_prepared(chosen.name, chosen.dataset, origin.files, origin.checksums)
 
 
 def _state_of(table: Table) -> FileState | None:

@@ -84,6 +84,18 @@ def prepare(
     return tables
 
 
+def is_prepared(
+    name: str, dataset: Dataset, files: Mapping[str, Path], checksums: Mapping[str, str]
+) -> bool:
+    """Return whether `prepare`, with the same arguments, finds images that were prepared earlier.
+
+    Their content is not read. Without files, `checksums` is empty.
+    """
+    if not checksums and files:
+        return False
+    return load_tables(_folder_of(_identity(name, dataset, checksums))) is not None
+
+
 def _prepared_earlier(folder: Path, check: bool) -> dict[str, Table] | None:
     """Return the tables in a folder if they are there and not damaged."""
     tables = load_tables(folder)

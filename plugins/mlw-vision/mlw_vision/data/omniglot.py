@@ -38,7 +38,10 @@ SMALL = {"Greek": "val", "Latin": "test"}  # in both small sets; their other alp
 
 
 class Omniglot(Dataset):
-    """All of Omniglot, with the splits used in papers."""
+    """1,623 characters; each rotated by 90, 180 and 270 degrees is a class too, so 6,492 classes.
+
+    `rotations=none` leaves the 1,623. The splits are those used in papers.
+    """
 
     manifest = "omniglot"
     sources = SOURCES
