@@ -29,6 +29,37 @@ def test_an_alias_says_what_it_stands_for(mlw):
     assert "paper" in {recipe["recipe"] for recipe in facts["recipes"]}  # its base's
 
 
+def test_published_numbers_of_variants_are_told_apart(mlw):
+    text = mlw("info maml")[1]
+    assert "48.70 ± 1.84" in text
+    rows = [line for line in text.splitlines() if "omniglot 5-way 1-shot" in line and "±" in line]
+    plain, variant = rows
+    assert "98.7 ± 0.4" in plain
+    assert "98.3 ± 0.5" in variant
+    assert "first_order=true" in variant.partition("±")[0]
+    assert "first_order=true" not in plain
+
+
+@pytest.mark.parametrize("name", ["maml", "eurosat", "conv4", "omniglot", "film"])
+def test_prose_fits_a_narrow_terminal(mlw, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    prose = mlw(f"info {name}")[1].partition("options, for instance")[0]
+    assert max(map(len, prose.splitlines())) <= 80
+    assert facts_of(mlw, name)["about"].split() == prose.split("\n\n", 1)[1].split()
+
+
+def test_an_example_of_an_option_changes_something(mlw):
+    assert "for instance eurosat:split=train" in mlw("info eurosat")[1]
+    assert "for instance maml:first_order=true" in mlw("info maml")[1]
+
+
+def test_it_says_that_one_form_of_the_files_is_enough(mlw):
+    text = mlw("info eurosat")[1]
+    assert "files in 2 forms, of which one is enough: zenodo, dfki" in text
+    assert "direct: mlw downloads it" in text
+    assert "of which one" not in mlw("info omniglot")[1]
+
+
 def test_options_that_are_chosen_at_test_say_so(mlw):
     options = {option["name"]: option for option in facts_of(mlw, "finetune")["options"]}
     words = "; if omitted, the best of 5e-05, 0.0005, 0.005 on validation tasks"

@@ -23,7 +23,7 @@ def test_all_kinds_are_listed_with_a_line_about_each(mlw):
     rows = rows_of(mlw)
     assert {kind for kind, _ in rows} == set(KINDS)
     assert rows["datasets", "glyphs"]["plugin"] == "mlw-vision"
-    assert rows["algorithms", "fomaml"]["about"] == "maml:first_order=true"
+    assert rows["algorithms", "fomaml"]["about"] == "Short for maml:first_order=true"
     for kind in KINDS:
         for name in registry().entries(kind):
             assert rows[kind, name]["about"], name

@@ -64,6 +64,33 @@ def test_words_are_not_broken(width, monkeypatch, capsys):
         assert word in output
 
 
+def test_a_table_without_headings_has_no_row_for_them(capsys):
+    _show.table("data", {"": "left", " ": "left"}, [["licence", "MIT"]])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert lines == [["data"], ["licence", "MIT"]]
+
+
+def test_running_text_is_broken_to_the_width_and_formulas_are_not(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "30")
+    listed = "    norm     the kind of normalisation, batch or group"
+    points = "What differs:\n- one thing that is long enough\n- another thing\n  that is long too"
+    _show.prose(f"{'word ' * 20}\n\n{listed}\n\n{points}\n\nAim: much\n    that goes in and in")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if line != listed) <= 30
+    assert lines[-10:] == [
+        "",
+        listed,
+        "",
+        "What differs:",
+        "- one thing that is long",
+        "  enough",
+        "- another thing that is long",
+        "  too",
+        "",
+        "Aim: much that goes in and in",
+    ]
+
+
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_a_list_of_results_fits(width, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(width))

@@ -81,3 +81,21 @@ def test_quickdraw_has_a_file_for_each_thing(entries):
     files = entries["quickdraw"].files
     assert len(files) == 345
     assert "aircraft%20carrier.npy" in {file.urls[0].rpartition("/")[2] for file in files}
+
+
+def test_everything_that_is_registered_is_on_a_page():
+    docs = ROOT / "docs"
+    pages = ""
+    for page in (docs / "algorithms").glob("*.md"):
+        pages += f"`{page.stem}` {page.read_text(encoding='utf-8')}"
+    places = {
+        "algorithms": [(ROOT / "README.md").read_text(encoding="utf-8"), pages],
+        "backbones": [(docs / "backbones.md").read_text(encoding="utf-8")],
+        "datasets": [(docs / "datasets.md").read_text(encoding="utf-8")],
+    }
+    missing = []
+    for kind, texts in places.items():
+        for name in registry().entries(kind):
+            if not all(f"`{name}`" in text for text in texts):
+                missing.append(name)
+    assert missing == []

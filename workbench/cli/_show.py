@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+PROSE = 100  # columns of running text, at most
 WIDTH = 160  # columns of a table where the output is no terminal
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # what turns the direction of writing, so that a name reads as another
@@ -54,6 +56,7 @@ def table(title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]])
         return
     drawn: Table = Table(
         title=printable(title) or None,
+        show_header=any(heading.strip() for heading in headings),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -63,6 +66,45 @@ def table(title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]])
     for row in rows:
         drawn.add_row(*row)
     out(drawn)
+
+
+def prose(text: str) -> None:
+    """Print running text, its paragraphs and the points of its lists broken to the width.
+
+    Paragraphs that begin with a space are formulas or tables and stay as they are.
+    """
+    paragraphs = []
+    for paragraph in text.split("\n\n"):
+        if not paragraph.startswith(" "):
+            paragraph = "\n".join(_broken(point) for point in _points(paragraph))
+        paragraphs.append(paragraph)
+    out("\n\n".join(paragraphs))
+
+
+def _points(paragraph: str) -> list[list[str]]:
+    """Return the lines of each point of a list, and of the text before it."""
+    points: list[list[str]] = [[]]
+    for line in paragraph.splitlines():
+        if line.startswith("- ") and points[-1]:
+            points.append([])
+        points[-1].append(line)
+    return points
+
+
+def _broken(lines: list[str]) -> str:
+    """Return lines as one text that is broken anew, with the indentation that they had."""
+    indent = ""
+    if lines[0].startswith("- "):
+        indent = "  "
+    elif len(lines) > 1:
+        indent = " " * (len(lines[1]) - len(lines[1].lstrip()))
+    return textwrap.fill(
+        " ".join(line.strip() for line in lines),
+        min(width(), PROSE),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _widths(columns: Sequence[Sequence[str]]) -> list[int] | None:

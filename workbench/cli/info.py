@@ -16,6 +16,12 @@ from workbench.plugin import recipes
 from workbench.plugin.options import option_text, options_of, options_text
 from workbench.plugin.registry import KINDS, Registration, registry
 
+ACCESS = {
+    "direct": "direct: mlw downloads it",
+    "hub": "hub: mlw downloads it, but the address may refuse",
+    "by hand": "by hand: see the steps",
+}
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -221,15 +227,17 @@ def _print(facts: dict[str, Any]) -> None:
     name = facts["name"]
     plugin = escape(facts["plugin"])
     _show.out(f"[bold]{escape(name)}[/] · {facts['kind']} from {plugin}\n", markup=True)
-    _show.out((facts["about"] or facts["summary"]) + "\n")
+    text = facts["about"] or facts["summary"]
     if "alias" in facts:
-        _show.out(f"{name} is a name for {facts['alias']}; it begins with the same recipes.\n")
+        text += f"\n\n{name} is a name for {facts['alias']}; it begins with the same recipes."
+    _show.prose(text)
+    _show.out("")
     _print_options(name, facts["options"])
     _print_recipes(facts.get("recipes", []))
     _print_published(facts.get("published", []))
     _print_measured(facts.get("measured", []))
     for note in facts.get("notes", []):
-        _show.out(note)
+        _show.prose(note)
     _print_classes(facts.get("classes", {}))
     if "files" in facts:
         _print_files(facts["files"])
@@ -238,10 +246,21 @@ def _print(facts: dict[str, Any]) -> None:
 def _print_options(name: str, options: list[dict[str, str]]) -> None:
     if not options:
         return
-    first = options[0]
-    title = f"options, for instance {name}:{first['name']}={first['default']}"
-    columns = {"option": "left", "type": "left", "default": "left", "": "left"}
+    title = f"options, for instance {name}:{_example(options)}"
+    columns = {"option": "left", "type": "left", "default": "left", "description": "left"}
     _show.table(title, columns, [list(option.values()) for option in options])
+
+
+def _example(options: list[dict[str, str]]) -> str:
+    """Return an option with a value: not its default, if one option has a list of values."""
+    for option in options:
+        values = option["type"].split("|")
+        if option["type"] == "bool":
+            values = ["false", "true"]
+        others = [value for value in values if value != option["default"]]
+        if len(values) > 1 and others:
+            return f"{option['name']}={others[0]}"
+    return f"{options[0]['name']}={options[0]['default']}"
 
 
 def _print_recipes(found: list[dict[str, Any]]) -> None:
@@ -264,20 +283,25 @@ def _print_published(numbers: list[dict[str, Any]]) -> None:
     rows = []
     for number in numbers:
         task = f"{number['data']} {recipes.ways_and_shots(number['ways'], number['shots'])}"
+        task = ", ".join([task, *_variant(number)])
         accuracy = as_published(number["accuracy"], number["spread"], number["spread_kind"])
         rows.append([task, accuracy, number["backbone"], "; ".join(_source(number))])
     columns = {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}
     _show.table("published", columns, rows)
 
 
-def _source(number: dict[str, Any]) -> list[str]:
-    """Return the settings of a published number beside way and shot, its source and protocol."""
+def _variant(number: dict[str, Any]) -> list[str]:
+    """Return what else tells a published number apart: options, and where it was trained."""
     words = [f"{key}={value}" for key, value in number["options"].items()]
     if number["trained_on"] != (number["data"],):
         words.append(f"trained on {' + '.join(number['trained_on'])}")
+    return words
+
+
+def _source(number: dict[str, Any]) -> list[str]:
+    """Return where a published number is printed, its protocol, and what its spread is."""
     spread = recipes.spread_words(number["spread_kind"])
-    words = [", ".join(words), number["source"], number["protocol"], spread]
-    return [word for word in words if word]
+    return [word for word in (number["source"], number["protocol"], spread) if word]
 
 
 def _print_measured(results: list[dict[str, str]]) -> None:
@@ -307,7 +331,8 @@ def _print_files(files: dict[str, Any]) -> None:
     from workbench.data.download.provenance import counts_text
 
     keys = ("homepage", "licence", "citation", "access", "steps", "here")
-    about = [[key, files[key]] for key in keys if files[key]]
+    words = {**files, "access": ACCESS[files["access"]]}
+    about = [[key, words[key]] for key in keys if words[key]]
     _show.table("data", {"": "left", " ": "left"}, about)
     columns = {
         "file": "left",
@@ -329,6 +354,10 @@ def _print_files(files: dict[str, Any]) -> None:
                 "from": "\n".join(file["urls"]) or "by hand",
             }
         )
-    if not any(row["form"] for row in rows):
+    title = "files"
+    forms = list(dict.fromkeys(row["form"] for row in rows if row["form"]))
+    if forms:
+        title = f"files in {len(forms)} forms, of which one is enough: {', '.join(forms)}"
+    else:
         del columns["form"]
-    _show.table("files", columns, [[row[name] for name in columns] for row in rows])
+    _show.table(title, columns, [[row[name] for name in columns] for row in rows])

@@ -50,7 +50,7 @@ def list_(
         return
     for each in kinds:
         chosen = [(row.name, row.about, row.plugin) for row in rows if row.kind == each]
-        _show.table(each, {"name": "left", "": "left", "plugin": "left"}, chosen)
+        _show.table(each, {"name": "left", "description": "left", "plugin": "left"}, chosen)
     broken = [plugin.name for plugin in registry().plugins if plugin.error]
     if broken:
         _show.note(f"{', '.join(broken)} did not load; see: mlw plugins")
@@ -74,7 +74,7 @@ def _own_folders() -> list[_Row]:
 
 def _about(registration: Registration) -> str:
     if registration.base:
-        return f"{registration.base}:{options_text(registration.preset)}"
+        return f"Short for {registration.base}:{options_text(registration.preset)}"
     return _first_line(registration)
 
 

@@ -55,7 +55,7 @@ def plus_minus(value: float, spread: float, *, signed: bool = False) -> str:
 
 
 def as_published(value: float, spread: float | None, kind: str) -> str:
-    """Return a published number with its paper's decimals: "98.7 ± 0.4", "96.7 ± 0.3 sd".
+    """Return a published number with its paper's decimals: "98.7 ± 0.4", "48.70 ± 1.84".
 
     Args:
         value: in percent; NaN gives an en dash.
@@ -66,10 +66,16 @@ def as_published(value: float, spread: float | None, kind: str) -> str:
         return NO_VALUE
     if spread is None or np.isnan(spread):
         return f"{value:g}"
-    text = f"{value:g} ± {spread:g}"
+    decimals = max(_decimals(value), _decimals(spread))
+    text = f"{value:.{decimals}f} ± {spread:.{decimals}f}"
     if kind == "interval":
         return text
     return f"{text} {SPREAD_MARKS[kind]}"
+
+
+def _decimals(value: float) -> int:
+    """Return how many decimals a number is written with, without zeros at its end."""
+    return len(f"{value:g}".partition(".")[2])
 
 
 def published_text(cell: Mapping[Any, Any]) -> str:
