@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from workbench.plugin.sources import loaded_source, read_source
+from workbench.plugin.sources import library_of, loaded_source, read_source
 
 
 def read_text(target):
@@ -74,3 +74,44 @@ def test_the_text_is_that_of_the_import_whatever_the_file_holds_later(load, tmp_
     assert read_source(found).text != text
     (tmp_path / "early.py").unlink()
     assert loaded_source(found).changed_files() == [tmp_path / "early.py"]
+
+
+LIBRARY = """
+from workbench import hookimpl
+@hookimpl
+def register_backbones(register): register("net", "{target}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "module"),
+    [
+        ("torch.nn:Sequential", "torch.nn.modules.container.Sequential"),
+        ("torchvision.models:ResNet", "torchvision.models.resnet.ResNet"),
+    ],
+)
+def test_a_class_of_a_library_counts_by_its_name(load, target, module):
+    found = load(borrowed=LIBRARY.format(target=target)).find("backbones", "net").load()
+    assert loaded_source(found).text == module
+    assert loaded_source(found).changed_files() == []
+    assert library_of(found) == target.partition(".")[0]
+
+
+def test_plugins_and_modules_beside_them_are_no_library(load):
+    code = "from workbench import Learner\nclass Method(Learner): pass"
+    load(loose=code)
+    assert library_of(importlib.import_module("loose").Method) == ""
+    assert library_of(importlib.import_module("mlw_metric.protonet").ProtoNet) == ""
+
+
+def test_a_module_that_cannot_be_imported_here_is_passed_over(tmp_path, monkeypatch):
+    files = {
+        "__init__.py": "",
+        "extra/__init__.py": "raise ImportError('it needs a library that is not installed')",
+        "method.py": "def fast():\n    from wares.extra.speed import run\nclass Method: pass",
+    }
+    for name, text in files.items():
+        (tmp_path / "wares" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "wares" / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "class Method" in read_text(importlib.import_module("wares.method").Method)

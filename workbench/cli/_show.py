@@ -92,7 +92,7 @@ def _points(paragraph: str) -> list[list[str]]:
 
 
 def _broken(lines: list[str]) -> str:
-    """Return lines as one text that is broken anew, with the indentation that they had."""
+    """Return lines as one text with new line breaks and the old indentation."""
     indent = ""
     if lines[0].startswith("- "):
         indent = "  "

@@ -9,13 +9,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from workbench.experiments.plan import Plan
 from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
-from workbench.plugin.sources import loaded_source
+from workbench.plugin.sources import library_of, loaded_source
 
 RESULTS_VERSION = 3  # raised when the core's numbers change
 
@@ -77,13 +78,20 @@ def changed_since(plan: Plan) -> list[Path]:
 
 
 def plugin_versions(plan: Plan) -> dict[str, str]:
-    """Return the versions of the distributions that a plan's names come from."""
+    """Return the versions of the distributions that a plan's names come from.
+
+    Those of libraries whose classes a plugin registers are among them.
+    """
     named = [("algorithms", plan.algorithm)]
     named += [("backbones", parse_spec(text).name) for text in [plan.backbone] if text]
     named += [("datasets", parse_spec(label).name) for label in plan.data]
     versions = {}
     for kind, name in named:
         if registry().knows(kind, name):  # a folder of images comes from no plugin
-            plugin = registry().plugin_of(registry().find(kind, name))
+            registration = registry().find(kind, name)
+            plugin = registry().plugin_of(registration)
             versions[plugin.distribution] = plugin.version
+            library = library_of(registration.load())  # type: ignore[arg-type]
+            if library:
+                versions[library] = version(library)
     return versions

@@ -1,5 +1,8 @@
 """The text of the modules that define a registered class, as it was when the class was loaded.
 
+Only the text of plugins counts, and of modules that lie beside them. A class of an installed
+library, such as torchvision, counts by its name; the version of the library is recorded.
+
 An editor may change a file while a process computes with what it loaded before. So the text is read
 once, right after the import, and compared with the file later.
 """
@@ -8,13 +11,19 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
+from importlib.metadata import distribution, entry_points, packages_distributions
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+
+from workbench.plugin.hookspecs import GROUP
+
+INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders where packages are installed
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ def loaded_source(target: type) -> SourceText:
 
 def read_source(target: type) -> SourceText:
     """Return the text of the module that defines a class, and of modules of its package it uses."""
+    if library_of(target):
+        return SourceText(f"{target.__module__}.{target.__qualname__}", {})
     texts: dict[str, str] = {}
     files: dict[Path, bytes] = {}
     todo = [target.__module__]
@@ -52,6 +63,27 @@ def read_source(target: type) -> SourceText:
     if not texts[target.__module__]:
         return SourceText(_text_of_class(target), {})
     return SourceText("\0".join(texts[name] for name in sorted(texts)), files)
+
+
+@cache
+def library_of(target: type) -> str:
+    """Return the distribution of an installed library that defines a class; "" for a plugin.
+
+    It is also "" for a module that nothing has installed, or that is installed to be edited.
+    """
+    package = target.__module__.partition(".")[0]
+    file = getattr(sys.modules.get(target.__module__), "__file__", None) or ""
+    if not INSTALLED.intersection(Path(file).parts) or package in _plugin_packages():
+        return ""
+    names = packages_distributions().get(package, [])
+    if any(distribution(name).entry_points.select(group=GROUP) for name in names):
+        return ""
+    return names[0] if names else ""
+
+
+@cache
+def _plugin_packages() -> frozenset[str]:
+    return frozenset(point.value.partition(".")[0] for point in entry_points(group=GROUP))
 
 
 def _content(path: Path) -> bytes:
@@ -119,5 +151,5 @@ def _modules_of(origin: str, names: list[ast.alias]) -> list[str]:
 def _spec(name: str) -> ModuleSpec | None:
     try:
         return find_spec(name)
-    except (ModuleNotFoundError, ValueError):  # a name inside a module; or __main__
+    except (ImportError, ValueError):  # a name inside a module, one that needs more; or __main__
         return None
