@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
 
 import pytest
 from given_classes import Given, some
+from image_folders import class_folders
 from registered import register
 
 from workbench.data import inventory as inventory_module
 from workbench.data.dataset import Dataset
 from workbench.data.download.entry import ManifestEntry, RemoteFile
 from workbench.data.download.provenance import FetchedFile, downloads_folder, write_provenance
+from workbench.data.image_folder.register import add_folder
 from workbench.data.inventory import inventory, occupied, remove, remove_prepared
 from workbench.data.prepared import prepare
 
@@ -111,6 +114,20 @@ def test_a_damaged_file_is_named(entries, damage):
     else:
         path.unlink()
     assert states() == {"tiny": "damaged: tiny.zip; run: mlw download tiny"}
+
+
+def test_a_folder_of_one_s_own_that_has_changed_is_marked(entries, tmp_path):
+    folder = class_folders(tmp_path / "my birds", 3)
+    add_folder("birds:size=8", folder)
+    assert states() == {"birds": "your own"}
+    changed = next(folder.glob("*/*.png"))
+    changed.write_bytes(changed.read_bytes() + b" ")
+    assert states() == {
+        "birds": f"your own; files have changed since; run: mlw download birds:size=8 "
+        f"--from '{folder}'"
+    }
+    shutil.rmtree(folder)
+    assert states() == {"birds": "your own, which is gone"}
 
 
 def test_prepared_images_without_downloads(entries):

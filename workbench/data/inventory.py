@@ -20,7 +20,9 @@ from workbench.data.download.provenance import (
     part_of,
     read_provenance,
 )
-from workbench.data.image_folder.record import folder_names, read_record, record_path
+from workbench.data.image_folder.dataset import ImageFolder
+from workbench.data.image_folder.origin_state import state_of
+from workbench.data.image_folder.record import FolderRecord, folder_names, read_record, record_path
 from workbench.data.prepared import prepared_folder
 from workbench.data.tables import INDEX, load_tables
 from workbench.errors import DataError, WorkbenchError
@@ -94,15 +96,28 @@ def _published_images(name: str, entry: ManifestEntry | None, prepared: list[Pat
 def _own_images(name: str, prepared: list[Path]) -> Item:
     size = _size(*prepared)
     try:
-        origin = read_record(name).origin
+        record = read_record(name)
     except DataError as error:
         return Item(name, (), 0, size, f"damaged: {error}")
-    state = "your own"
+    state = _state_of_own(record)
     if _any_damaged(prepared):
         state = _damaged(name)
-    elif not Path(origin).exists():
-        state = "your own, which is gone"
-    return Item(name, (origin,), 0, size, state)
+    return Item(name, (record.origin,), 0, size, state)
+
+
+def _state_of_own(record: FolderRecord) -> str:
+    """Say whether originals are as they were registered, by their names, sizes and times only."""
+    origin = Path(record.origin)
+    if not origin.exists():
+        return "your own, which is gone"
+    try:
+        found = state_of(origin)
+    except DataError as error:
+        return f"your own, which cannot be read: {error}"
+    if found and found != record.state:
+        command = ImageFolder(record).command(record.origin)
+        return f"your own; files have changed since; run: {command}"
+    return "your own"
 
 
 def _any_damaged(prepared: list[Path]) -> bool:

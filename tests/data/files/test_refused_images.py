@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from picture_files import photograph, png, saved
-from PIL import Image
+from PIL import Image, features
 
 from workbench.data.files import decode as decoding
 from workbench.data.files.decode import decode, examine
@@ -208,3 +208,17 @@ def test_damage_gives_one_line(kind, data):
         one_line(error)
     else:
         assert shape == (3, 8, 8)
+
+
+def test_a_photograph_of_a_phone_that_is_called_jpg_says_what_it_is():
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    with pytest.raises(DataError, match=r"^1.jpg is not an .* decoded, but HEIC; save it as PNG"):
+        decode(heic, name="1.jpg")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow writes no AVIF")
+def test_an_avif_image_says_what_it_is():
+    stream = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(stream, "AVIF")
+    with pytest.raises(DataError, match=r"decoded, but AVIF; save it as PNG or JPEG\.$"):
+        decode(stream.getvalue(), name="1.jpg")
