@@ -22,6 +22,7 @@ from mlw_vision.data.reading import (
     read_classes,
     split_lists,
     text_lines,
+    wrong_file,
 )
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
@@ -48,9 +49,13 @@ class Aircraft(Dataset):
             wanted = {}
             for name in split_lists("aircraft")[split]:
                 wanted[name.replace("/", "-")] = sorted(variants[name])
-            yield from read_classes(
-                archive, wanted, self.size, self.channels, _boxes(archive, photographs)
-            )
+            boxes = _boxes(archive, photographs)
+            for members in wanted.values():
+                for name in members:
+                    if name not in boxes:
+                        place = f"images_box.txt in {archive.path}"
+                        raise wrong_file(place, f"it has no box for {name}", "aircraft")
+            yield from read_classes(archive, wanted, self.size, self.channels, boxes)
 
 
 def _variants(archive: Archive, photographs: Mapping[str, str]) -> dict[str, list[str]]:
@@ -70,9 +75,12 @@ def _boxes(archive: Archive, photographs: Mapping[str, str]) -> dict[str, Crop]:
     The published boxes count pixels from 1 and include the last one.
     """
     boxes = {}
+    place = f"images_box.txt in {archive.path}"
     for line in text_lines(archive, "images_box.txt"):
-        number, left, upper, right, lower = line.split()
+        number, *sides = line.split()
+        if len(sides) != 4 or not all(side.isdecimal() for side in sides):
+            raise wrong_file(place, f"{line!r} is no box", "aircraft")
+        left, upper, right, lower = map(int, sides)
         if f"{number}.jpg" in photographs:
-            box = (int(left) - 1, int(upper) - 1, int(right), int(lower))
-            boxes[photographs[f"{number}.jpg"]] = box
+            boxes[photographs[f"{number}.jpg"]] = (left - 1, upper - 1, right, lower)
     return boxes

@@ -51,6 +51,8 @@ class Cifar10(Dataset):
             batches = [_load(archive, batch, "cifar10") for batch in BATCHES]
         images, labels = _joined(batches, "labels", len(names))
         for label, name in enumerate(names):
+            if not (labels == label).any():
+                batches[0].refuse(f"the class {name} has no images in any batch")
             yield ImageClass(name, resize(images[labels == label], self.size, self.channels))
 
 
@@ -137,6 +139,8 @@ def _cifar100(
         if fine not in names:
             meta.refuse(f"fine_label_names lacks the class {fine}")
         label = names.index(fine)
+        if not (labels == label).any():
+            batches[0].refuse(f"the class {fine} has no images in any batch")
         yield ImageClass(name, resize(images[labels == label], size, channels))
 
 

@@ -21,6 +21,7 @@ from mlw_vision.data.reading import (
     member,
     read_classes,
     split_lists,
+    wrong_file,
 )
 from workbench import Dataset, ImageClass
 from workbench.data import Archive
@@ -58,7 +59,13 @@ def _paths_by_species(archive: Archive) -> dict[int, list[str]]:
         table = annotations_of(archive, f"{part}.json")
         path_of = {image["id"]: image["file_name"] for image in table["images"]}
         for annotation in table["annotations"]:
-            paths_of[annotation["category_id"]].append(path_of[annotation["image_id"]])
+            image = annotation["image_id"]
+            if image not in path_of:
+                place = f"{part}.json in {archive.path}"
+                raise wrong_file(place, f"it has an annotation of no image, {image}", "fungi")
+            paths_of[annotation["category_id"]].append(path_of[image])
+    if not paths_of:
+        raise wrong_file(str(archive.path), "its tables hold no annotations", "fungi")
     for paths in paths_of.values():
         paths.sort()
     return paths_of

@@ -128,6 +128,11 @@ def _classes(
     channels: int,
 ) -> Iterator[ImageClass]:
     """Yield the classes in the order of their labels, at most `most` images of each."""
+    if len(images) != len(labels):
+        raise DataError(
+            f"There are {len(images):,} images and {len(labels):,} labels, so the files do not "
+            "belong together; download them again with mlw download NAME --remove first."
+        )
     for label, name in enumerate(names):
         rows = evenly(np.flatnonzero(labels == label).tolist(), most)
         if rows:

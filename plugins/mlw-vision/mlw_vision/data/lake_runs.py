@@ -54,10 +54,12 @@ class LakeRuns(Dataset):
                 test_items = _test_items(archive, run)
                 for name in _classes_of(run):
                     folder, _, number = name.partition("/")
-                    to_learn = members[f"{folder}/training/{number}.png"]
-                    to_recognise = members[test_items[name]]
+                    pair = (f"{folder}/training/{number}.png", test_items[name])
+                    for path in pair:
+                        if path not in members:
+                            raise DataError(f"{archive.path} contains no {path}.")
                     drawings = archive.stack(
-                        (to_learn, to_recognise), size=self.size, channels=self.channels
+                        [members[path] for path in pair], size=self.size, channels=self.channels
                     )
                     yield ImageClass(name, 255 - drawings)
 
@@ -80,7 +82,10 @@ def _test_items(archive: Archive, run: str) -> dict[str, str]:
     lines = text_lines(archive, f"{run}/class_labels.txt")
     items = {}
     for line in lines:
-        test_item, training_item = line.split()
+        words = line.split()
+        if len(words) != 2:
+            break  # which is found below
+        test_item, training_item = words
         name = training_item.rpartition("/")[2].removesuffix(".png")
         items[f"{run}/{name}"] = test_item
     if len(lines) != CLASSES or items.keys() != set(_classes_of(run)):

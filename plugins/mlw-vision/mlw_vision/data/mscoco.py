@@ -82,7 +82,7 @@ def _objects_by_kind(table: dict[str, Any], members: Mapping[str, str]) -> dict[
         crop = around(annotation["bbox"], image["width"], image["height"])
         left, upper, right, lower = crop
         if left < right and upper < lower:
-            kind = kind_of[annotation["category_id"]]
+            kind = kind_of.get(annotation["category_id"], "")  # no kind of a split has this name
             objects_of[kind].append(Object(members[image["file_name"]], crop))
     return objects_of
 

@@ -63,7 +63,7 @@ def _bitmaps(path: Path) -> NDArray[np.uint8]:
         bitmaps = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is not a file of numpy, or it is damaged: {error}.") from error
-    if bitmaps.dtype != np.uint8 or bitmaps.ndim != 2 or bitmaps.shape[1] != 784:
+    if bitmaps.dtype != np.uint8 or bitmaps.shape[1:] != (784,) or not len(bitmaps):
         raise DataError(
             f"{path} holds {bitmaps.dtype} {bitmaps.shape}, not bitmaps (n, 784) of uint8."
         )
