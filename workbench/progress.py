@@ -38,5 +38,17 @@ def tell_nobody(_done: int, _total: int, _unit: str) -> None:
     """Ignore progress: what long work calls when nobody asked."""
 
 
+def once(note: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what passes each note on once: many runs and cells share their data."""
+    told: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            note(text)
+
+    return tell
+
+
 def say_nothing(_: str) -> None:
     """Ignore a note: what functions that tell what happens call when nobody asked."""

@@ -11,7 +11,7 @@ from registered import open_already
 from workbench.data.opening import OpenDataset
 from workbench.data.tables import Table, image_hashes
 from workbench.errors import UsageError
-from workbench.tasks.leaks import refuse_leak
+from workbench.tasks.leaks import refuse_leak, tell_validation_leak
 from workbench.tasks.splits import TrainingData
 
 
@@ -27,9 +27,15 @@ def dataset(label, name="", source="", **tables):
     return OpenDataset(label, name or label, tables, source=source)
 
 
-def notes_on(train, test, earlier=()):
+def notes_on(train, test, earlier=(), split="test"):
     notes = []
-    refuse_leak(TrainingData(train), test, earlier, notes.append)
+    refuse_leak(TrainingData(train), test, earlier, notes.append, split=split)
+    return notes
+
+
+def notes_on_validation(*train):
+    notes = []
+    tell_validation_leak(TrainingData(train), (), notes.append)
     return notes
 
 
@@ -70,8 +76,9 @@ def test_no_training_on_test_classes_by_a_run_that_came_before(monkeypatch):
     now = [dataset("hills", train=table("Hill", seed=5))]
     with pytest.raises(UsageError, match="land:split=train trains on 1 of the test classes of lan"):
         notes_on(now, USUAL, earlier={"woods", "land:split=train"})
-    (note,) = notes_on(now, USUAL, earlier={"woods", "gone"})  # what is gone is not compared
-    assert "woods" in note
+    gone, same_name = notes_on(now, USUAL, earlier={"woods", "gone"})
+    assert gone.startswith("gone, which an earlier run learned from, was not compared with land")
+    assert "training class of woods" in same_name
 
 
 # --- images
@@ -115,3 +122,44 @@ def test_images_of_one_colour_are_not_compared():
         "1 of the test classes of other have the name of a training class of one, a for instance: "
         "if they are the same things, they are not new"
     ]
+
+
+# --- validation, which chooses options and the best weights
+
+CHOSEN = dataset("chosen", train=table("a", seed=6), val=table("b", images=6, seed=7))
+
+
+def test_no_testing_on_validation_images_under_another_name():
+    words = (
+        "6 of the 6 test images of again are also validation images of chosen, which choose "
+        "options and the best weights, most of them in c"
+    )
+    with pytest.raises(UsageError, match=words):
+        notes_on([CHOSEN], dataset("again", test=table("c", images=6, seed=7)))
+
+
+def test_no_testing_on_validation_classes_of_the_same_files():
+    other = dataset("chosen:split=b", "chosen", test=table("b", seed=8))
+    with pytest.raises(UsageError, match="chosen validates on 1 of the test classes of chosen:spl"):
+        notes_on([CHOSEN], other)
+
+
+def test_validation_classes_are_evaluated_as_long_as_they_were_not_trained_on():
+    assert notes_on([CHOSEN], CHOSEN, split="val") == []
+    assert notes_on([CHOSEN], CHOSEN, split="train") == []  # asked for by its name
+    trained = dataset("trained", train=table("x", images=6, seed=7))
+    words = "6 of the 6 validation images of chosen are also training images of trained"
+    with pytest.raises(UsageError, match=words):
+        notes_on([trained], CHOSEN, split="val")
+
+
+def test_validation_on_training_images_is_said():
+    assert notes_on_validation(CHOSEN) == []
+    nested = dataset("nested", train=table("a"), val=table("other/a"))
+    assert notes_on_validation(nested) == [
+        "2 of the 2 validation images of nested are also training images of nested, most of them "
+        "in other/a: validation accuracy is too high, and chooses badly"
+    ]
+    trained = dataset("trained", train=table("x", images=6, seed=7))
+    (note,) = notes_on_validation(trained, CHOSEN)
+    assert note.startswith("6 of the 6 validation images of chosen are also training images of tr")

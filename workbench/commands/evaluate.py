@@ -10,7 +10,7 @@ from workbench.commands.keywords import EvaluateKeywords, Names
 from workbench.data.opening import open_datasets
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.run import find_runs, readable_runs
-from workbench.progress import say_nothing
+from workbench.progress import once, say_nothing
 from workbench.tasks.settings import evaluation_tasks
 from workbench.tasks.splits import open_training_data
 
@@ -49,7 +49,8 @@ def evaluate(
     import pandas as pd
 
     given = checked({"runs": runs, "on": on, **settings}, KNOWN, needed="runs")
-    tell = given.get("note", say_nothing)
+    tell = once(given.get("note", say_nothing))
+    given["note"] = tell
     found = readable_runs(find_runs(given["runs"]), tell)
     datasets = list(dict.fromkeys(open_datasets(given.get("on", ()), given.get("report"))))
     finished = [run for run in found if run.finished]

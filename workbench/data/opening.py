@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +116,14 @@ def open_datasets(texts: Iterable[str], report: Report | None = None) -> list[Op
             by_label[chosen.label] = open_chosen(chosen, report)
         opened.append(by_label[chosen.label])
     return opened
+
+
+def tell_grave_notes(datasets: Iterable[OpenDataset], note: Callable[[str], None]) -> None:
+    """Tell what makes numbers on data sets doubtful: many copies, images that are all alike."""
+    for dataset in datasets:
+        for text, grave in dataset.notes:
+            if grave:
+                note(f"{dataset.label}: {text}")
 
 
 def open_chosen(

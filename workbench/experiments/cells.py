@@ -8,7 +8,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from workbench.data.opening import OpenDataset, open_dataset, open_datasets
+from workbench.data.opening import (
+    OpenDataset,
+    open_dataset,
+    open_datasets,
+    tell_grave_notes,
+)
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.evaluate_run import refuse_changes_before
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
@@ -80,21 +85,9 @@ def plan_cells(
         # a misspelt name is refused before any data set is opened
         registry().find("algorithms", parse_spec(algorithm).name)
     tested = _tested(_places(comparison, note, report), comparison.evaluations, note)
-    cells = _each_once(_cells(comparison, tested, out, _once(note)))
+    cells = _each_once(_cells(comparison, tested, out, note))
     _check_baselines(comparison.baselines, cells)
     return cells
-
-
-def _once(note: Callable[[str], None]) -> Callable[[str], None]:
-    """Return what passes each note on once: many cells share their data."""
-    told: set[str] = set()
-
-    def tell(text: str) -> None:
-        if text not in told:
-            told.add(text)
-            note(text)
-
-    return tell
 
 
 def _cells(
@@ -116,12 +109,10 @@ def _cells(
         plan = make_plan(algorithm, train, request)
         whose = f"The images of {train.label} are"
         require_same_shape(whose, train.image_shape, tasks.dataset, train.labels)
-        refuse_leak(train, tasks.dataset, learned_from(plan, out), note)
+        split = tasks.settings.split
+        refuse_leak(train, tasks.dataset, learned_from(plan, out), note, split=split)
         refuse_changes_before(plan, out, tasks.dataset)
-        for dataset in (*train.members, tasks.dataset):
-            for text, grave in dataset.notes:
-                if grave:
-                    note(f"{dataset.label}: {text}")
+        tell_grave_notes([*train.members, tasks.dataset], note)
         yield Cell(plan, train, tasks)
 
 

@@ -20,6 +20,7 @@ from workbench.experiments.fingerprint import digest
 from workbench.experiments.run import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
+from workbench.progress import once
 from workbench.results.figures import accuracy_figure, difference_figure, has_differences
 from workbench.results.frame import for_csv, records, write_tasks
 from workbench.results.heatmap import heatmap_figure
@@ -38,6 +39,7 @@ def run_comparison(comparison: Comparison, workspace: Workspace) -> pd.DataFrame
             Only ways and shots for which one of several data sets is too small are left out, with
             a note.
     """
+    workspace = replace(workspace, note=once(workspace.note))
     cells = plan_cells(comparison, workspace.out, workspace.note, workspace.report)
     frames = []
     finished: set[Path] = set()

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.data.download.manifest import overlap
-from workbench.data.opening import OpenDataset
+from workbench.data.opening import OpenDataset, tell_grave_notes
 from workbench.errors import DataError, RunError, UsageError
 from workbench.experiments.effort import effort_columns
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
@@ -55,7 +55,7 @@ def evaluate_run(
 
     Raises:
         UsageError: the learner has another number of ways, was trained on images of another
-            shape, or has learned from test classes.
+            shape, or has learned from the classes or images that are asked for.
         RunError: the images that it was trained on have changed since.
     """
     _check_ways(run, tasks)
@@ -64,8 +64,9 @@ def evaluate_run(
     dataset = tasks.dataset
     refuse_changed_data(run, trained_on)
     refuse_changes_before(run.plan, run.folder.parent, dataset)
-    if tasks.settings.split == "test":
-        refuse_leak(trained_on, dataset, learned_from(run.plan, run.folder.parent))
+    earlier = learned_from(run.plan, run.folder.parent)
+    refuse_leak(trained_on, dataset, earlier, workspace.note, split=tasks.settings.split)
+    tell_grave_notes([*trained_on.members, dataset], workspace.note)
     whose = f"{run.folder.name} was trained on images of"
     require_same_shape(whose, run.manifest.image_shape, dataset)
     sources = source_checksums(run.plan)  # old weights with changed code are another answer

@@ -34,7 +34,14 @@ from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since
 from workbench.experiments.manifest import MANIFEST, RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
 from workbench.experiments.provenance import command, hardware, versions
-from workbench.experiments.run import CURVE, WEIGHTS, Run, finished_run, run_folder
+from workbench.experiments.run import (
+    CURVE,
+    WEIGHTS,
+    Run,
+    finished_run,
+    learned_from,
+    run_folder,
+)
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
@@ -44,6 +51,7 @@ from workbench.learning.training import Training
 from workbench.locks import locked
 from workbench.progress import Progress, Report, teller
 from workbench.storage import file_checksum, write_file
+from workbench.tasks.leaks import tell_validation_leak
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData
 
@@ -65,6 +73,7 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
             f"{path} changed after it was loaded: {plan.label} is computed with the code as it was"
             " then; run the same command again to compute with the new code"
         )
+    tell_validation_leak(data, learned_from(plan, out), workspace.note)
     device = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
     if workspace.fresh or not _is_finished(folder):  # a finished run may lie where no lock can
