@@ -29,6 +29,16 @@ DAMAGE = (
     ValueError,
     RuntimeError,
 )
+# files and folders of network disks, systems and photo programs, in lower case; their images are
+# thumbnails, or what was thrown away
+SYSTEM_NAMES = frozenset(
+    (
+        *("__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini"),
+        *("@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
+        *("$recycle.bin", "system volume information", "lost+found"),
+    )
+)
+SYSTEM_SUFFIXES = (".lrdata",)
 
 
 @contextmanager
@@ -89,5 +99,8 @@ def refuse_duplicate(name: str, label: Path, seen: set[str]) -> None:
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file is ignored: it is hidden, in a hidden folder, or added by macOS."""
-    return name.startswith((".", "__MACOSX/")) or name == "__MACOSX" or "/." in name
+    """Return whether a file is ignored: hidden, or in a hidden folder or one that a system made."""
+    for part in name.lower().split("/"):
+        if part.startswith(".") or part in SYSTEM_NAMES or part.endswith(SYSTEM_SUFFIXES):
+            return True
+    return False

@@ -58,8 +58,7 @@ def decide(view: View, tables: Tables) -> Layout:
     Raises:
         DataError: neither tells, or it is not clear which.
     """
-    labelled = named_by([table for table, _ in tables.known])
-    if labelled and (view.choice.label or len(labelled) >= MOST * len(view.images)):
+    if view.choice.label and tables.known:
         return _from_tables(view, tables)
     levels: Levels | None = None
     question = DataError()
@@ -68,7 +67,11 @@ def decide(view: View, tables: Tables) -> Layout:
     except DataError as error:
         question = error
     if tables.known and levels is None:
+        _ask_which_table(view, tables)
         return _from_tables(view, tables)
+    labelled = named_by([table for table, _ in tables.known])
+    if levels is not None and labelled and len(labelled) >= MOST * len(view.images):
+        return _from_most(view, tables, levels)
     _ask_for_label(view, tables, levels)
     if levels is None:
         raise _unanswered(view, tables, question)
@@ -156,13 +159,23 @@ def _share(count: int, view: View) -> str:
 def _confirms(table: ImageTable, levels: Levels) -> bool:
     """Return whether a column gives the same classes as the folders."""
     for column in table.others:
-        pairs = []
-        for match, value in zip(table.found, table.column(column), strict=True):
-            if len(match.images) == 1 and match.images[0] in levels.placed:
-                pairs.append((value, levels.placed[match.images[0]].label))
+        pairs = _beside_folders(table, table.column(column), levels)
         if len({label for _, label in pairs}) > 1 and _one_to_one(pairs):
             return True
     return False
+
+
+def _beside_folders(
+    table: ImageTable, values: Sequence[str], levels: Levels
+) -> list[tuple[str, str]]:
+    """Return the value of each row that has one, and the class folder of its image."""
+    pairs = []
+    for match, value in zip(table.found, values, strict=True):
+        if value and len(match.images) == 1:
+            label = levels.placed.get(match.images[0], Placed("", "")).label
+            if label:
+                pairs.append((value, label))
+    return pairs
 
 
 def _one_to_one(pairs: Sequence[tuple[str, str]]) -> bool:
@@ -170,6 +183,59 @@ def _one_to_one(pairs: Sequence[tuple[str, str]]) -> bool:
     forwards = dict(pairs)
     backwards = {right: left for left, right in pairs}
     return all(forwards[left] == right and backwards[right] == left for left, right in pairs)
+
+
+# --- tables that differ from folders, or from one another
+
+
+def _from_most(view: View, tables: Tables, levels: Levels) -> Layout:
+    """Return the classes by tables that name most images, although folders tell classes too.
+
+    Raises:
+        DataError: they differ from the folders, and no column is called label or the like.
+    """
+    differing = []
+    for table, labels in tables.known:
+        if not _one_to_one(_beside_folders(table, labels.values, levels)):
+            differing.append((table, labels))
+    folders = _described(sorted({each.label for each in levels.placed.values()} - {""}))
+    for table, labels in differing:
+        if not labels.named:
+            column = labels.columns[0]
+            raise view.ask(
+                f"class folders ({folders}), and a table {table.name} that says something else of "
+                f"their images: {column} ({_described(sorted(set(labels.values) - {''}))}). To "
+                f"take the classes from the table, add --label {shlex.quote(column)}; from the "
+                "folders",
+                f"--level {levels.level}",
+            )
+    layout = _from_tables(view, tables)
+    if not differing:
+        return layout
+    note = (
+        f"the classes are those of {listing([table.name for table, _ in differing], 3)}, not of "
+        f"the folders ({folders}); for the folders, add --level {levels.level}"
+    )
+    return layout._replace(notes=(note, *layout.notes))
+
+
+def _described(classes: list[str]) -> str:
+    return f"{counted(len(classes), 'class', 'classes')}: {listing(classes, 3)}"
+
+
+def _ask_which_table(view: View, tables: Tables) -> None:
+    """Ask which column is the label if two tables have one each, neither with a known name."""
+    columns: dict[str, str] = {}
+    for table, labels in tables.known:
+        if not labels.named and table.has_header:
+            columns.setdefault(labels.columns[0], table.name)
+    if len(columns) > 1:
+        found = [f"{column} in {name}" for column, name in columns.items()]
+        raise view.ask(
+            f"several tables that name images, and it is not clear which column is the label: "
+            f"{listing(found)}. To say which",
+            f"--label {shlex.quote(next(iter(columns)))}",
+        )
 
 
 # --- by tables

@@ -37,6 +37,7 @@ LABEL_COLUMNS = (
 )
 SPLIT_COLUMNS = ("split", "splits", "set", "subset", "partition")
 OTHER_SPLIT_COLUMNS = ("dataset", "fold", "phase", "usage", "mode")  # if all values are splits
+LEAST_REPEATS = 1.5  # rows for each value of a column that is a label without a known name
 
 
 class Labels(NamedTuple):
@@ -44,6 +45,7 @@ class Labels(NamedTuple):
 
     columns: list[str]
     values: list[str]  # "" where a row has none
+    named: bool = True  # False: the column is taken only because there is no other
 
 
 def find_labels(table: ImageTable, folders: Collection[str]) -> Labels | None:
@@ -67,7 +69,7 @@ def find_labels(table: ImageTable, folders: Collection[str]) -> Labels | None:
         return _from_column(table, named[0])
     if len(others) == 1:
         if _is_evident(table, others[0]):
-            return _from_column(table, others[0])
+            return _from_column(table, others[0])._replace(named=False)
         return None
     return _one_hot(table, others)
 
@@ -119,12 +121,12 @@ def _names_folders(table: ImageTable, column: int, folders: Collection[str]) -> 
 def _is_evident(table: ImageTable, column: int) -> bool:
     """Return whether the only other column can be nothing but a label.
 
-    Its values repeat, and they are words; or numbers without a fraction where the table does not
+    Its values repeat, unlike sizes and checksums, and they are words; or numbers without a fraction where the table does not
     name its columns, for a list of images and numbers is one of classes.
     """
     values = table.column(column)
     different = set(values)
-    if not 2 <= len(different) < len(values):
+    if not 2 <= len(different) <= len(values) / LEAST_REPEATS:
         return False
     if not _all_numbers(values):
         return True

@@ -89,7 +89,19 @@ def read_tables(view: View) -> Tables:
             found.known.append((table, labels))
     if view.choice.label and not found.known:
         raise UsageError(_no_column(view, found))
-    return found
+    return _without_doubtful(found)
+
+
+def _without_doubtful(tables: Tables) -> Tables:
+    """Count tables as unknown whose label has no known name, if others name their images."""
+    sure = named_by([table for table, labels in tables.known if labels.named])
+    known, unknown = [], list(tables.unknown)
+    for table, labels in tables.known:
+        if not labels.named and table.images <= sure:
+            unknown.append(table)
+        else:
+            known.append((table, labels))
+    return tables._replace(known=known, unknown=unknown)
 
 
 def _labels(table: ImageTable, folders: set[str], choice: LayoutChoice) -> Labels | None:
