@@ -36,11 +36,35 @@ def test_a_split_below_the_class(tmp_path):
     assert "3 classes in more than one split" in str(record)
 
 
-@pytest.mark.parametrize("names", [("seg_train", "seg_test"), ("Training Set", "Test Set")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("seg_train", "seg_test"),
+        ("Training Set", "Test Set"),
+        ("trainset", "testset"),
+        ("metatrain", "metatest"),
+        ("TrainImages", "TestImages"),
+        ("train_images", "test_images"),
+        ("base", "novel"),
+        ("images_background", "images_evaluation"),
+        ("Seen", "Unseen"),
+    ],
+)
 def test_a_word_of_a_name_may_be_a_split(tmp_path, names):
     train, test = names
     record = made(tmp_path, f"{train}/owl", f"{train}/jay", f"{test}/tit")
     assert classes(record) == {"train": ["jay", "owl"], "test": ["tit"]}
+
+
+def test_validation_beside_words_that_are_splits_in_pairs(tmp_path):
+    record = made(tmp_path, "base/owl", "val/jay", "novel/tit")
+    assert classes(record) == {"train": ["owl"], "val": ["jay"], "test": ["tit"]}
+
+
+def test_words_that_are_splits_in_pairs_may_be_classes(tmp_path):
+    assert classes(made(tmp_path, "base", "novel")) == {"test": ["base", "novel"]}
+    record = made(tmp_path / "b", "base/owl", "base/jay", "novel/owl", "novel/jay")
+    assert record.images == {"test": {"jay": 4, "owl": 4}}
 
 
 def test_a_split_in_the_name_of_a_class_is_asked_about(tmp_path):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from workbench.data.image_folder.choice import NONE, LayoutChoice, level_of
 from workbench.data.image_folder.class_levels import Ask, Folders, found_levels
-from workbench.data.image_folder.labels import named_splits
+from workbench.data.image_folder.labels import named_splits, paired_splits
 from workbench.data.image_folder.record import counted, listing
 from workbench.errors import DataError
 
@@ -88,7 +88,7 @@ def splits_at(folders: Mapping[str, Folders], level: int | None) -> dict[str, st
     """Return the split of each image by its folder of a level, counted from 0; "" for none."""
     if level is None:
         return dict.fromkeys(folders, "")
-    known = named_splits(_names(folders, level))
+    known = _splits_of(folders, level)
     splits = {}
     for image, names in folders.items():
         splits[image] = known.get(names[level], "") if len(names) > level else ""
@@ -123,7 +123,7 @@ def split_level(
     for level in range(deepest):
         if level + 1 in choice.levels:
             continue
-        splits = named_splits(_names(folders, level))
+        splits = _splits_of(folders, level)
         others = _beside_splits(folders, level, splits)
         meant = set(splits.values())
         if len(meant) > 1 and (choice.level or not others or ask is None):
@@ -132,6 +132,19 @@ def split_level(
         if ask is not None and (len(meant) > 1 or one):
             raise _mixed(others, sorted(splits), level, ask)
     return None
+
+
+def _splits_of(folders: Mapping[str, Folders], level: int) -> dict[str, str]:
+    """Return the folders of a level that mean a split, with the split.
+
+    Words such as "base" and "novel" do only if there are folders in them; else they are classes.
+    """
+    names = _names(folders, level)
+    splits = named_splits(names)
+    paired = paired_splits(names)
+    if paired and _has_folders(folders, level, paired):
+        splits.update(paired)
+    return splits
 
 
 def _has_folders(folders: Mapping[str, Folders], level: int, splits: Collection[str]) -> bool:

@@ -121,8 +121,8 @@ def _names_folders(table: ImageTable, column: int, folders: Collection[str]) -> 
 def _is_evident(table: ImageTable, column: int) -> bool:
     """Return whether the only other column can be nothing but a label.
 
-    Its values repeat, unlike sizes and checksums, and they are words; or numbers without a fraction where the table does not
-    name its columns, for a list of images and numbers is one of classes.
+    Its values repeat, unlike sizes and checksums, and they are words; or numbers without a fraction
+    where the table does not name its columns, for a list of images and numbers is one of classes.
     """
     values = table.column(column)
     different = set(values)

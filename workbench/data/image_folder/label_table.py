@@ -75,7 +75,7 @@ def _split_in_name(name: str) -> str:
 
     Returns "" if there is none, or more than one.
     """
-    path = PurePosixPath(name.lower())
+    path = PurePosixPath(name)
     for part in (path.stem, *reversed(path.parent.parts)):
         split, _ = split_in(part)
         if split:

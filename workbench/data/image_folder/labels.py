@@ -26,7 +26,16 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 
-WORDS = re.compile("[a-z]+")
+# words that are splits only beside one another, above folders of classes
+PAIRED_NAMES = (
+    {"base": "train", "novel": "test"},
+    {"background": "train", "evaluation": "test"},
+    {"seen": "train", "unseen": "test"},
+)
+
+WORDS = re.compile("[A-Za-z][a-z]+|[A-Z]+")  # "TrainImages" has two
+# what is written together with the name of a split: "trainset", "metatrain"
+TOGETHER = re.compile("(meta)?({})(set|data|images?|imgs?)?".format("|".join(SPLIT_NAMES)))
 
 ImagesByClass = dict[str, list[str]]  # the images of each class: their names in the archive, sorted
 
@@ -45,11 +54,16 @@ def split_in(name: str) -> tuple[str, str]:
 
     "seg_train" gives "train" and "seg_". The split is "" if there is none, or more than one.
     """
-    lower = name.lower()
-    words = [word for word in WORDS.findall(lower) if word in SPLIT_NAMES]
-    if len(words) != 1:
-        return "", lower
-    return SPLIT_NAMES[words[0]], lower.replace(words[0], "", 1)
+    found = []
+    for word in WORDS.finditer(name):
+        parts = TOGETHER.fullmatch(word[0].lower())
+        if parts:
+            found.append((word.start() + parts.start(2), parts[2]))
+    if len(found) != 1:
+        return "", name.lower()
+    start, split = found[0]
+    rest = name[:start] + name[start + len(split) :]
+    return SPLIT_NAMES[split], rest.lower()
 
 
 def named_splits(names: Iterable[str]) -> dict[str, str]:
@@ -65,6 +79,22 @@ def named_splits(names: Iterable[str]) -> dict[str, str]:
     for splits in by_rest.values():
         if len(by_rest) == 1 and len(set(splits.values())) > 1:
             found.update(splits)
+    return found
+
+
+def paired_splits(names: Iterable[str]) -> dict[str, str]:
+    """Return the split of "base" beside "novel", or "images_background" beside the other."""
+    names = list(names)
+    found: dict[str, str] = {}
+    for pair in PAIRED_NAMES:
+        by_rest: dict[str, dict[str, str]] = {}
+        for name in names:
+            for word, split in pair.items():
+                if word in re.split("[^a-z]+", name.lower()):
+                    by_rest.setdefault(name.lower().replace(word, "", 1), {})[name] = split
+        for splits in by_rest.values():
+            if set(splits.values()) == {"train", "test"}:
+                found.update(splits)
     return found
 
 

@@ -1,0 +1,111 @@
+"""Which of the two tells the classes where folders and tables both could."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from image_folders import write_images
+
+from workbench.data.image_folder.choice import LayoutChoice
+from workbench.data.image_folder.register import add_folder
+from workbench.errors import DataError
+
+IMAGES = [f"class{number // 6}/{number:02}.png" for number in range(18)]
+FOLDERS = {"test": {"class0": 6, "class1": 6, "class2": 6}}
+
+
+def made(place: Path, **tables: str) -> Path:
+    """Write three class folders of six images, and tables beside them."""
+    write_images(place, *IMAGES)
+    for name, text in tables.items():
+        (place / name.replace("_", ".")).write_text(text)
+    return place
+
+
+def table(head: str, *values: str) -> str:
+    """A table that gives the images the values in turn."""
+    lines = [head] if head else []
+    for number, image in enumerate(IMAGES):
+        lines.append(f"{image},{values[number % len(values)]}")
+    return "\n".join(lines) + "\n"
+
+
+def test_a_column_that_is_no_known_label_does_not_replace_class_folders(tmp_path):
+    own = made(tmp_path / "own", attribution_csv=table("filename,photographer", "Ann", "Bo"))
+    with pytest.raises(
+        DataError,
+        match=r"class folders \(3 classes: class0, class1, class2\), and a table attribution.csv "
+        r".* photographer \(2 classes: Ann, Bo\)\. .* add --label photographer; from the folders: "
+        r"mlw download own --from .*own --level 1$",
+    ):
+        add_folder("own", own)
+    assert add_folder("own", own, LayoutChoice(level="1")).images == FOLDERS
+    record = add_folder("own", own, LayoutChoice(label="photographer"))
+    assert record.images == {"test": {"Ann": 9, "Bo": 9}}
+
+
+def test_sizes_and_checksums_are_no_labels(tmp_path):
+    sizes = table("", *(str(1000 + number % 15) for number in range(18)))
+    sums = table("", *(f"{number % 17:032x}f" for number in range(18)))
+    record = add_folder("own", made(tmp_path / "own", sizes_txt=sizes, md5sums_txt=sums))
+    assert record.images == FOLDERS
+    assert "not used: md5sums.txt, sizes.txt, which names 18 images" in str(record)
+
+
+def test_a_table_that_agrees_with_the_folders_is_no_contradiction(tmp_path):
+    kinds = ("owl",) * 6 + ("jay",) * 6 + ("tit",) * 6
+    record = add_folder("own", made(tmp_path / "own", list_csv=table("file,bird", *kinds)))
+    assert record.images == {"test": {"jay": 6, "owl": 6, "tit": 6}}
+    assert "the classes are those of" not in str(record)
+
+
+def test_a_known_label_wins_over_folders_and_it_is_said(tmp_path):
+    own = made(tmp_path / "own", labels_csv=table("file,species", "owl", "jay"))
+    record = add_folder("own", own)
+    assert record.images == {"test": {"jay": 9, "owl": 9}}
+    assert record.notes[0] == (
+        "the classes are those of labels.csv, not of the folders (3 classes: class0, class1, "
+        "class2); for the folders, add --level 1"
+    )
+
+
+def test_a_known_label_beside_another_table(tmp_path):
+    labels = table("file,label", "owl", "jay")
+    credits = table("filename,photographer", "Ann", "Bo", "Cy")
+    record = add_folder("own", made(tmp_path / "own", labels_csv=labels, credits_csv=credits))
+    assert record.images == {"test": {"jay": 9, "owl": 9}}
+    assert "not used: credits.csv, which names 18 images" in str(record)
+
+
+def test_two_tables_of_images_without_folders_are_asked_about(tmp_path):
+    own = write_images(tmp_path / "own", *(f"{number}.png" for number in range(6)))
+    for name, column, values in (("a", "licence", "xyz"), ("b", "photographer", "pq")):
+        lines = [f"{number}.png,{values[number % len(values)]}" for number in range(6)]
+        (own / f"{name}.csv").write_text("\n".join([f"filename,{column}", *lines]))
+    with pytest.raises(
+        DataError, match=r"licence in a.csv, photographer in b.csv\. .* --label licence$"
+    ):
+        add_folder("own", own)
+    record = add_folder("own", own, LayoutChoice(label="photographer"))
+    assert record.images == {"test": {"p": 3, "q": 3}}
+
+
+def test_files_of_systems_are_no_images(tmp_path):
+    hidden = [
+        "class0/@eaDir/00.png/SYNOPHOTO_THUMB_M.png",
+        "class1/__MACOSX/class1/x.png",
+        "__MACOSX/class1/._06.png",
+        "class2/.thumbnails/1.png",
+        "class2/.ipynb_checkpoints/12-checkpoint.png",
+        "Birds Previews.lrdata/A/B/1.png",
+        "#recycle/old.png",
+        "$RECYCLE.BIN/S-1/old.png",
+        "System Volume Information/1.png",
+    ]
+    own = made(tmp_path / "own")
+    write_images(own, *hidden)
+    (own / "class0" / "Thumbs.db").write_bytes(b"1")
+    record = add_folder("own", own)
+    assert record.images == FOLDERS
+    assert record.notes == []
