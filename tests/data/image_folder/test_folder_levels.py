@@ -27,6 +27,39 @@ def classes(record) -> dict[str, list[str]]:
     return {split: list(labels) for split, labels in record.images.items()}
 
 
+# --- classes of different depth
+
+
+def test_folders_in_few_of_the_classes_are_asked_about(tmp_path):
+    folders = [*(f"bird{number}" for number in range(8)), "owl/left", "owl/right"]
+    with pytest.raises(
+        DataError,
+        match=r"beside them, folders in folders \(owl/left, owl/right\)\. .* "
+        r"--level 1,2 \(10 classes\); .*one class \(9 classes\): .* --level 1$",
+    ):
+        made(tmp_path, *folders)
+    record = made(tmp_path, *folders, level="1")
+    assert record.classes == 9
+    assert record.images["test"]["owl"] == 4
+    assert made(tmp_path, *folders, level="1,2").classes == 10
+
+
+def test_sessions_in_few_of_the_classes_are_put_together(tmp_path):
+    record = made(tmp_path, "jay", "tit", "owl/day1", "owl/day2")
+    assert record.images == {"test": {"jay": 2, "owl": 4, "tit": 2}}
+
+
+def test_a_class_beside_many_groups_is_a_class(tmp_path):
+    record = made(tmp_path, "lynx", "cats/wild", "cats/tame", "dogs/wolf", "dogs/fox")
+    assert list(record.images["test"]) == [
+        "cats/tame",
+        "cats/wild",
+        "dogs/fox",
+        "dogs/wolf",
+        "lynx",
+    ]
+
+
 # --- splits
 
 

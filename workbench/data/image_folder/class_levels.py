@@ -52,6 +52,7 @@ def found_levels(folders: Mapping[str, Folders], split: int | None, ask: Ask) ->
     used = _telling(paths, notes)
     used = _uncrossed(paths, used, notes, ask)
     used = _folded(paths, used, notes, ask)
+    used = _even(paths, used, notes, ask)
     if len(used) == 1:
         found = sorted(_names(paths, min(used)))
         _check_names(found, min(used), ask)
@@ -176,7 +177,7 @@ def _crosses(paths: Mapping[str, Path], used: Collection[int], level: int) -> bo
 def _unclear(paths: Mapping[str, Path], upper: int, lower: int, ask: Ask) -> DataError:
     choices = []
     for picked in ((upper,), (lower,), (upper, lower)):
-        having = {name: path for name, path in paths.items() if path.keys() >= set(picked)}
+        having = {name: path for name, path in paths.items() if min(picked) in path}
         levels = ",".join(str(level + 1) for level in picked)
         choices.append(f"--level {levels} ({len(_labels(having, picked)):,} classes)")
     below = listing(sorted(_names(paths, lower)), 3)
@@ -221,6 +222,35 @@ def _folded(paths: Mapping[str, Path], used: set[int], notes: list[str], ask: As
         f"images beside folders of images in {listing(both)}. If the folders of level {level} "
         "are the classes, with all that is in them",
         f"--level {level}",
+    )
+
+
+def _even(paths: Mapping[str, Path], used: set[int], notes: list[str], ask: Ask) -> set[int]:
+    """Return the levels if classes are equally deep, or most folders have folders in them, or ask.
+
+    Raises:
+        DataError: few of the folders beside classes have folders in them, such as left and right.
+    """
+    labels = _labels(paths, used)
+    depth = max((len(label) for label in labels), default=0)
+    deep = {label for label in labels if len(label) == depth}
+    above = {label[:-1] for label in deep}
+    others = labels - deep
+    if len(others) < len(above) or not others:
+        return used
+    last = max(used)
+    if are_occasions(sorted({label[-1] for label in deep})):
+        notes.append(_put_together(sorted(_names(paths, last)), last))
+        return used - {last}
+    deeper = sorted("/".join(label) for label in deep)
+    beside = sorted("/".join(label) for label in others)
+    upper = ",".join(str(level + 1) for level in sorted(used - {last}))
+    raise ask(
+        f"folders of images ({listing(beside, 3)}) and, beside them, folders in folders "
+        f"({listing(deeper, 3)}). If each of these is a class, add --level {upper},{last + 1} "
+        f"({len(labels):,} classes); if those in one folder are one class "
+        f"({len(others) + len(above):,} classes)",
+        f"--level {upper}",
     )
 
 

@@ -176,11 +176,11 @@ def _mixed(others: Counter[str], splits: list[str], level: int, ask: Ask) -> Dat
 
 
 def _chosen_levels(folders: Mapping[str, Folders], levels: tuple[int, ...]) -> dict[str, Folders]:
-    """Return the folders of the levels that the user names; an image that lacks one has none."""
+    """Return the folders of the levels that the user names, as far as an image has them."""
     labels = {}
     for image, names in folders.items():
-        if len(names) >= max(levels):
-            labels[image] = tuple(names[level - 1] for level in levels)
+        if len(names) >= min(levels):
+            labels[image] = tuple(names[level - 1] for level in levels if level <= len(names))
     return labels
 
 
