@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 
-import hypothesis
 import pytest
 from hypothesis import settings
 
@@ -20,13 +19,19 @@ def pytest_configure(config):
     This comes before any test module is imported. Commands run in a subprocess inherit it.
     """
     os.environ["MLW_CACHE"] = tempfile.mkdtemp(prefix="mlw-tests-")
-    # A busy machine is not a wrong answer: no test of a property is timed.
-    hypothesis.settings.register_profile("untimed", deadline=None)
-    hypothesis.settings.load_profile("untimed")
 
 
 def pytest_unconfigure(config):
     shutil.rmtree(os.environ["MLW_CACHE"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """Restore the variables that a test changes, also through the command that it runs."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -29,6 +29,15 @@ def run(mlw):
     return folder
 
 
+@pytest.fixture
+def leaves(mlw, tmp_path):
+    """A data set of one's own with this name, gone after the test, and a folder of other images."""
+    write_noise(tmp_path / "a", 8, 6)
+    assert mlw("download leaves --from a")[0] == 0
+    yield write_noise(tmp_path / "b", 9, 6)
+    assert mlw("download leaves --remove")[0] == 0
+
+
 def test_a_page_with_figures_is_written(mlw, run, tmp_path):
     code, output, errors = mlw("report")
     assert code == 0, errors
@@ -82,14 +91,11 @@ def test_a_run_and_its_copy_are_one(mlw, run, tmp_path):
     assert mlw("report elsewhere")[0] == 0
 
 
-def test_images_that_changed_are_not_what_an_older_evaluation_says(mlw, run, tmp_path):
+def test_images_that_changed_are_not_what_an_older_evaluation_says(mlw, run, leaves):
     """A longer evaluation on the images of before does not hide the one on those of today."""
     on = "--on leaves:size=28,channels=1 --queries 3"
-    write_noise(tmp_path / "a", 8, 6)
-    write_noise(tmp_path / "b", 9, 6)
-    assert mlw("download leaves --from a")[0] == 0
     assert mlw(f"eval {run} {on} --episodes 40 --json")[0] == 0
-    add_folder("leaves", tmp_path / "b")
+    add_folder("leaves", leaves)
     code, output, _ = mlw(f"eval {run} {on} --episodes 4 --json")
     assert code == 0
     (expected,) = json.loads(output)
@@ -101,14 +107,11 @@ def test_images_that_changed_are_not_what_an_older_evaluation_says(mlw, run, tmp
     assert "because the images of leaves:channels=1,size=28 have changed since" in errors
 
 
-def test_methods_on_other_images_of_one_name_stand_apart(mlw, run, tmp_path):
+def test_methods_on_other_images_of_one_name_stand_apart(mlw, run, leaves, tmp_path):
     on = "--on leaves:size=28,channels=1 --queries 3 --episodes 4"
-    write_noise(tmp_path / "a", 8, 6)
-    write_noise(tmp_path / "b", 9, 6)
     other = trained(mlw, "protonet --lr 0.5")
-    assert mlw("download leaves --from a")[0] == 0
     assert mlw(f"eval {run} {on}")[0] == 0
-    add_folder("leaves", tmp_path / "b")
+    add_folder("leaves", leaves)
     assert mlw(f"eval {other} {on}")[0] == 0
     code, output, errors = mlw("report")
     assert code == 0, errors
