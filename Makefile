@@ -3,22 +3,24 @@
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet
 
-.PHONY: demo test fuzz lowest lint docs bench
+.PHONY: demo test fuzz lowest lint docs notebooks bench
 
 demo: $(UV)          ## compare two methods on the built-in data
 	$(RUN) mlw compare protonet maml --shots 1 5
 
-test: $(UV)          ## run the test suite
-	$(RUN) pytest
+TESTS := --numprocesses auto --maxprocesses 8 --dist worksteal
+
+test: $(UV)          ## run the test suite, on all cores
+	$(RUN) pytest $(TESTS)
 
 fuzz: $(UV)          ## try damaged plugins, archives and run folders: all cases, not a few
-	MLW_FUZZ=full $(RUN) pytest tests/fuzz
+	MLW_FUZZ=full $(RUN) pytest $(TESTS) tests/fuzz
 
 lowest: $(UV)        ## run the test suite once with the lowest versions that are allowed
 	$(UV) venv --quiet --clear --python 3.11 .lowest
 	VIRTUAL_ENV=.lowest $(UV) pip install --quiet --resolution lowest-direct \
 		--editable . $(foreach plugin,$(wildcard plugins/*),--editable $(plugin)) --group dev
-	.lowest/bin/python -m pytest
+	.lowest/bin/python -m pytest $(TESTS)
 
 lint: $(UV)          ## check style and types
 	$(RUN) ruff check
@@ -27,6 +29,9 @@ lint: $(UV)          ## check style and types
 
 docs: $(UV)          ## update the generated parts of the docs
 	$(RUN) python docs/generate.py
+
+notebooks: $(UV)     ## run the notebooks and store what they show
+	$(RUN) jupyter execute --inplace notebooks/compare.ipynb notebooks/cross-domain.ipynb
 
 bench: $(UV)         ## measure speed, compared with reference implementations
 	$(RUN) python benchmarks/speed.py

@@ -16,9 +16,11 @@ settings.load_profile("untimed")
 def pytest_configure(config):
     """Set a new cache: the user's is not touched, and the built-in data set is drawn once.
 
-    This comes before any test module is imported. Commands run in a subprocess inherit it.
+    This comes before any test module is imported. Commands run in a subprocess inherit it. One
+    thread each: such small runs only wait for their threads, and other tests use the other cores.
     """
     os.environ["MLW_CACHE"] = tempfile.mkdtemp(prefix="mlw-tests-")
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_unconfigure(config):

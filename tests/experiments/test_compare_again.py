@@ -26,7 +26,7 @@ def command(out, *algorithms, **environment):
     options = ["--steps", "60", "--episodes", "30", "--shots", "1", "--device", "cpu", "--out"]
     return subprocess.Popen(
         [MLW, "compare", *algorithms, *options, str(out)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

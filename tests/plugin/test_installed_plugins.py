@@ -58,7 +58,7 @@ def mlw(work):
             capture_output=True,
             text=True,
             cwd=work,
-            env=inherited | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | env,
+            env=inherited | {"PYTHONPATH": path} | env,
         )
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
@@ -123,7 +123,7 @@ def test_the_tutorial_passes_its_own_test(tutorial):
         capture_output=True,
         text=True,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": str(site)},
     )
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
