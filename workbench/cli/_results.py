@@ -72,6 +72,13 @@ def _is_narrow() -> bool:
     return _show.width() < 100
 
 
+def _longest_name() -> int:
+    """Return the width at which the name of a method or backbone is broken into lines."""
+    if _is_narrow():
+        return 16
+    return 24 if _show.width() < 140 else 48
+
+
 def _title(cells: pd.DataFrame) -> str:
     """Return what a table shows, with its data where all rows have the same."""
     from workbench.results.wording import data_words
@@ -120,7 +127,8 @@ def _texts(cell: Cell) -> dict[str, str]:
 
     texts = {heading: str(cell[name]) for heading, name in IF_SEVERAL.items()}
     method = f"{cell['method']} {signs(cell)}".rstrip()
-    texts["algorithm"] = broken(method, 18 if _is_narrow() else 48)
+    texts["algorithm"] = broken(method, _longest_name())
+    texts["backbone"] = broken(texts["backbone"], _longest_name())
     for name in ("ways", "shots", "queries"):
         texts[name] = "vary" if cell[name] is None else str(cell[name])
     texts["accuracy"] = plus_minus(100 * cell["accuracy"], 100 * cell["interval"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import textwrap
 import unicodedata
@@ -60,6 +61,8 @@ def table(title: str, columns: Mapping[str, str], rows: Sequence[Sequence[str]])
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
     )
     for heading, justify, columns_wide in zip(headings, columns.values(), widths, strict=True):
         drawn.add_column(heading, justify=_justify(justify), width=columns_wide, overflow="fold")
@@ -110,8 +113,8 @@ def _broken(lines: list[str]) -> str:
 def _widths(columns: Sequence[Sequence[str]]) -> list[int] | None:
     """Return the widths of columns that fit; None where words would have to be broken."""
     natural = [_longest(column, str.splitlines) for column in columns]
-    least = [_longest(column, str.split) for column in columns]
-    room = width() - 3 * len(columns) - 1  # without the space beside and between columns
+    least = [_longest(column, _unbroken) for column in columns]
+    room = width() - 2 * len(columns)  # without the space beside and between columns
     if sum(least) > room:
         return None
     widths = list(natural)
@@ -119,6 +122,11 @@ def _widths(columns: Sequence[Sequence[str]]) -> list[int] | None:
         spare = [wide - few for wide, few in zip(widths, least, strict=True)]
         widths[spare.index(max(spare))] -= 1
     return widths
+
+
+def _unbroken(text: str) -> list[str]:
+    """Return the parts of a text that stay on one line: words, and a value with its interval."""
+    return re.findall(r"\S+(?: ± \S+)*", text)
 
 
 def _longest(cells: Sequence[str], split: Callable[[str], list[str]]) -> int:
