@@ -72,7 +72,6 @@ def test_a_table_of_something_else_is_ignored(tmp_path):
             "0.png,a\n0.png,b\n",
             r"row 3 of labels.csv in .* gives 0.png a different label or split than an earlier row",
         ),
-        ("0.png,\n", r"row 2 of labels.csv in .* has no label for 0.png"),
         (
             "x.png,a\ny.png,a\n",
             r"has none of the files that labels.csv lists; the first .* is x.png",
@@ -106,3 +105,23 @@ def test_a_name_that_two_images_have(tmp_path):
         DataError, match=r"row 2 of .* lists 0.png, which could be one/0.png or two/0.png"
     ):
         add_folder("b", folder)
+
+
+def test_rows_without_a_label_are_no_class(tmp_path):
+    words = ["nan", "NA", "?", "Unknown", "", "owl", "owl", "jay", "jay", "n/a"]
+    own = write_images(tmp_path / "own", *(f"{number}.png" for number in range(10)))
+    rows = [f"{number}.png,{word}" for number, word in enumerate(words)]
+    (own / "labels.csv").write_text("\n".join(["filename,label", *rows]))
+    record = add_folder("own", own)
+    assert record.images == {"test": {"jay": 2, "owl": 2}}
+    assert (
+        "6 rows without a label ignored: nan (1), NA (1), ? (1), Unknown (1), an empty cell (1) "
+        "and 1 more" in record.notes
+    )
+
+
+def test_labels_that_differ_in_spaces_around_and_in_unicode_are_one(tmp_path):
+    own = write_images(tmp_path / "own", *(f"{number}.png" for number in range(4)))
+    rows = ["0.png,Gr\u00fcn", "1.png,Gru\u0308n", "2.png,owl", '3.png,"owl "']
+    (own / "labels.csv").write_text("\n".join(["filename,label", *rows]), encoding="utf-8")
+    assert add_folder("own", own).images == {"test": {"Gr\u00fcn": 2, "owl": 2}}

@@ -105,3 +105,14 @@ def test_a_folder_without_images(tmp_path):
     (tmp_path / "birds" / "a.txt").write_text("")
     with pytest.raises(DataError, match=r"birds contains no images \(\.png, \.jpg"):
         add_folder("birds", tmp_path / "birds")
+
+
+def test_classes_with_nearly_the_same_names_are_named(tmp_path):
+    folders = ("Class 0", "class 0", "class_1", "class-1", "jay")
+    own = write_images(tmp_path / "own", *(f"{name}/{n}.png" for name in folders for n in (0, 1)))
+    record = add_folder("own", own)
+    assert record.classes == 5
+    assert (
+        "warning: 2 groups of classes with nearly the same names ('Class 0', 'class 0', "
+        "'class-1', 'class_1')" in str(record)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from image_folders import image, write_images
+from PIL import Image
 
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.record import by_reason
@@ -83,3 +84,18 @@ def test_a_table_of_a_spreadsheet_says_what_separates_its_cells(tmp_path):
     rows = "".join(f"{number}.png;k{number // 2}\n" for number in range(4))
     (folder / "labels.csv").write_text("sep=;\nImage;Label\n" + rows)
     assert add_folder("own", folder).images == {"test": {"k0": 2, "k1": 2}}
+
+
+def test_files_with_several_pictures_are_counted(tmp_path):
+    folder = write_images(tmp_path / "own", "owl/0.png", "jay/0.png", "jay/1.png")
+    frames = [Image.new("RGB", (9, 9), (shade, 0, 0)) for shade in (10, 200)]
+    frames[0].save(folder / "owl" / "1.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(folder / "owl" / "2.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(folder / "owl" / "3.gif")
+    frames[0].save(folder / "owl" / "4.tif")
+    record = add_folder("own:copies=keep", folder)
+    assert record.images == {"test": {"jay": 2, "owl": 5}}
+    assert (
+        "2 files have several pictures, frames or pages (owl/1.gif, owl/2.tif): only the first"
+        in str(record)
+    )

@@ -28,6 +28,7 @@ PIXEL_LIMIT = 64 * 2**20  # pixels of one image
 EVERY_LEVEL: Levels = (0, 0xFFFF)
 # Pillow would start other programs for some formats that are not listed.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
+SEVERAL = ("GIF", "PNG", "TIFF", "WEBP")  # of which one file may have several pictures
 ORIENTATION = 0x0112  # the EXIF tag
 # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if that leaves at least SPARE times the wanted
 # pixels per side. This is 2 to 2.6 times faster. On photographs, the average difference from
@@ -85,6 +86,7 @@ class Examined(NamedTuple):
     # a hash of the pixels, in their own size if the file is no large JPEG; b"" if all are equal
     pixels: bytes
     levels: Levels | None  # the least and the greatest value, of an image with 16 bits
+    several: bool = False  # whether the file has more pictures than the first, which is taken
 
 
 def decode(
@@ -148,11 +150,23 @@ def examine(data: bytes, *, size: int, name: str = "the image") -> Examined:
         else:
             picture = picture.convert("RGB")
         values = np.ascontiguousarray(picture)  # (h, w) or (h, w, c)
+        several = _has_several(data)
         if (values == values[:1, :1]).all():
-            return Examined(b"", levels)
+            return Examined(b"", levels, several)
         pixels = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
         pixels.update(values.data)
-    return Examined(pixels.digest(), levels)
+    return Examined(pixels.digest(), levels, several)
+
+
+def _has_several(data: bytes) -> bool:
+    """Return whether a file is an animation or has several pages."""
+    with _opened(data) as image:
+        if image.format not in SEVERAL:
+            return False
+        try:
+            return bool(getattr(image, "is_animated", False))
+        except (OSError, EOFError, SyntaxError, ValueError):  # the next picture is damaged
+            return True
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from workbench.data.image_folder.folder_levels import (
 )
 from workbench.data.image_folder.image_table import ImageTable
 from workbench.data.image_folder.label_columns import possible_labels
-from workbench.data.image_folder.label_table import check_columns, label_table, read_labels
+from workbench.data.image_folder.label_table import MISSING, check_columns, label_table, read_labels
 from workbench.data.image_folder.labels import (
     ImagesByClass,
     LabelledImage,
@@ -171,7 +171,7 @@ def _beside_folders(
     """Return the value of each row that has one, and the class folder of its image."""
     pairs = []
     for match, value in zip(table.found, values, strict=True):
-        if value and len(match.images) == 1:
+        if value.lower() not in MISSING and len(match.images) == 1:
             label = levels.placed.get(match.images[0], Placed("", "")).label
             if label:
                 pairs.append((value, label))
@@ -252,6 +252,10 @@ def _from_tables(view: View, tables: Tables) -> Layout:
     if found.missing:
         rows = counted(len(found.missing), "row")
         notes.append(f"{rows} without a file ignored: {listing(found.missing)}")
+    if found.unlabelled:
+        rows = counted(found.unlabelled.total(), "row")
+        words = [f"{word or 'an empty cell'} ({n:,})" for word, n in found.unlabelled.most_common()]
+        notes.append(f"{rows} without a label ignored: {listing(words)}")
     if tables.unknown:
         notes.append(_not_used(tables.unknown))
     names = tuple(each.table.name for each in used)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from workbench.data.image_folder.image_table import ImageTable
 from workbench.data.image_folder.label_columns import Labels, split_column
 from workbench.data.image_folder.labels import SPLIT_NAMES, LabelledImage, plain, split_in
 from workbench.errors import DataError, UsageError
+
+# what people and programs write where there is no label, in lower case
+MISSING = ("", "nan", "-nan", "na", "n/a", "#n/a", "<na>", "null", "?", "unknown")
 
 
 class LabelTable(NamedTuple):
@@ -41,6 +45,7 @@ class TableLabels(NamedTuple):
 
     images: dict[str, LabelledImage]  # by their names
     missing: list[str]  # files that are listed and are not there
+    unlabelled: Counter[str]  # how many rows have which word instead of a label
 
 
 def label_table(table: ImageTable, labels: Labels, choice: LayoutChoice) -> LabelTable:
@@ -94,10 +99,11 @@ def read_labels(
         origin: where they are, for messages.
 
     Raises:
-        DataError: a row is ambiguous, contradicts another or lacks a label.
+        DataError: a row is ambiguous or contradicts another.
     """
     found: dict[str, LabelledImage] = {}
     missing: list[str] = []
+    unlabelled: Counter[str] = Counter()
     for each in tables:
         for row, images in enumerate(match.images for match in each.table.found):
             place = f"{each.table.place(row)} in {origin}"
@@ -110,6 +116,10 @@ def read_labels(
             if not images:
                 missing.append(file)
                 continue
+            label = plain(each.labels.values[row])
+            if label.lower() in MISSING:
+                unlabelled[label] += 1
+                continue
             labelled = _labelled(each, row, images[0], place)
             if not labelled.split:
                 labelled = labelled._replace(split=folder_splits.get(images[0], ""))
@@ -117,14 +127,12 @@ def read_labels(
                 raise DataError(
                     f"{place} gives {file} a different label or split than an earlier row."
                 )
-    return TableLabels(found, missing)
+    return TableLabels(found, missing, unlabelled)
 
 
 def _labelled(each: LabelTable, row: int, image: str, place: str) -> LabelledImage:
     cells = each.table.rows[row]
     label = plain(each.labels.values[row])
-    if not label:
-        raise DataError(f"{place} has no label for {cells[each.table.image_column]}.")
     group = "" if each.group is None else cells[each.group]
     return LabelledImage(_split(each, cells, place), label, image, group)
 

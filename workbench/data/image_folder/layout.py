@@ -7,6 +7,7 @@ for certain is asked, with the option that answers it.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -39,7 +40,7 @@ def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
     layout = _without_lone_split(layout, choice)
     layout = _without_shared_classes(layout)
     _check_splits(layout, view)
-    notes = (*layout.notes, *_ignored(view, layout, tables.unread))
+    notes = (*layout.notes, *_similar(layout), *_ignored(view, layout, tables.unread))
     return layout._replace(notes=notes)
 
 
@@ -88,6 +89,33 @@ def _check_splits(layout: Layout, view: View) -> None:
         "splits",
         "--split-from none",
     )
+
+
+# --- names of classes
+
+
+def _similar(layout: Layout) -> list[str]:
+    """Say which classes have names that differ in nothing but capitals, spaces and signs."""
+    spellings: dict[str, set[str]] = {}
+    for classes in layout.splits.values():
+        for label in classes:
+            spellings.setdefault(_letters(label), set()).add(label)
+    similar = [
+        ", ".join(map(repr, sorted(names))) for names in spellings.values() if len(names) > 1
+    ]
+    if not similar:
+        return []
+    number = counted(len(similar), "group")
+    return [
+        f"warning: {number} of classes with nearly the same names ({listing(similar)}), which are "
+        "different classes here; if they are one class, give them one name"
+    ]
+
+
+def _letters(label: str) -> str:
+    """Return the words of a name without capitals, in the same letters on all systems."""
+    compatible = unicodedata.normalize("NFKC", label).casefold()
+    return " ".join(compatible.replace("_", " ").replace("-", " ").split())
 
 
 # --- what is left out

@@ -77,6 +77,7 @@ class _Examined(NamedTuple):
     seen: dict[str, Seen]
     levels: list[int]  # the least and the greatest value of images with 16 bits
     unreadable: dict[str, str]  # the reason, by image
+    several: list[str]  # the files with several pictures
 
 
 def check_name(name: str) -> None:
@@ -171,6 +172,8 @@ def _inspect(job: _Job) -> FolderRecord:
         splits, how = split_classes(kept)
         content = {split: content_of(archive, classes) for split, classes in splits.items()}
     notes = [*layout.notes, *_notes_on_copies(copies, job)]
+    if found.several:
+        notes.append(_several(found.several))
     if small:
         notes.append(_small_classes(small))
     if not splits:
@@ -198,7 +201,7 @@ def _inspect(job: _Job) -> FolderRecord:
 
 def _examine(archive: Archive, images: list[str], job: _Job) -> _Examined:
     """Decode all images in parallel."""
-    every = _Examined({}, [], {})
+    every = _Examined({}, [], {}, [])
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
@@ -209,6 +212,8 @@ def _examine(archive: Archive, images: list[str], job: _Job) -> _Examined:
                     every.unreadable[image] = look.fault
                     continue
                 every.seen[image] = look.seen
+                if look.several:
+                    every.several.append(image)
                 if look.levels:
                     every.levels[:] = _joined(every.levels, look.levels)
             if job.report is not None:
@@ -223,6 +228,7 @@ class _Look(NamedTuple):
     fault: str
     seen: Seen = Seen(b"", b"")
     levels: Levels | None = None
+    several: bool = False
 
 
 def _look(data: bytes, size: int) -> _Look:
@@ -233,7 +239,8 @@ def _look(data: bytes, size: int) -> _Look:
         found = examine(data, size=size, name="")
     except DataError as error:
         return _Look(str(error).strip())
-    return _Look("", Seen(hashlib.sha256(data).digest(), found.pixels), found.levels)
+    seen = Seen(hashlib.sha256(data).digest(), found.pixels)
+    return _Look("", seen, found.levels, found.several)
 
 
 def _joined(levels: list[int], others: Levels) -> list[int]:
@@ -246,6 +253,14 @@ def _notes_on_copies(copies: Copies, job: _Job) -> list[str]:
     other = "keep" if job.drops_copies else "drop"
     command = job.command_with(copies=other)
     return notes_on_copies(copies, dropped=job.drops_copies, command=command)
+
+
+def _several(images: list[str]) -> str:
+    files = "1 file has" if len(images) == 1 else f"{len(images):,} files have"
+    return (
+        f"{files} several pictures, frames or pages ({listing(images, 3)}): only the first of "
+        "each is used; to use the others, save each as a file"
+    )
 
 
 def _small_classes(small: Mapping[str, int]) -> str:
