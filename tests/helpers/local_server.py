@@ -31,6 +31,7 @@ class LocalServer:
         refuse: the status with which it refuses all requests.
         delay: seconds before each response.
         drip: seconds between two bytes of a response; 0: it sends all at once.
+        slow_head: seconds between two bytes of the head of a response; 0: it sends it at once.
         endless: it sends the file again and again, without a length.
         stated: what it states as the length of a response, if not the length.
         requests: path and Range header of each request.
@@ -48,6 +49,7 @@ class LocalServer:
     refuse: int = 0
     delay: float = 0.0
     drip: float = 0.0
+    slow_head: float = 0.0
     endless: bool = False
     stated: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -57,7 +59,9 @@ class LocalServer:
         self.requests.append((request.path, request.headers.get("Range", "")))
         time.sleep(self.delay)
         path = self.folder / unquote(request.path).strip("/")
-        if self.refuse:
+        if self.slow_head:
+            self._drip_head(request)
+        elif self.refuse:
             request.send_error(self.refuse)
         elif self.redirect:
             request.send_response(302)
@@ -91,6 +95,16 @@ class LocalServer:
         end = start + self.cut if self.cut else len(content)
         request.wfile.write(content[start:end])
         request.close_connection = True
+
+    def _drip_head(self, request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+        try:
+            request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while self.slow_head:  # until the test ends
+                request.wfile.write(b"x")
+                time.sleep(self.slow_head)
+        except OSError:  # the client has gone
+            return
 
     def _send_slowly(self, request: BaseHTTPRequestHandler, content: bytearray) -> None:
         request.close_connection = True
@@ -137,5 +151,6 @@ def serve(folder: Path) -> Iterator[LocalServer]:
         try:
             yield server
         finally:
+            server.slow_head = 0.0
             http.shutdown()
             thread.join()

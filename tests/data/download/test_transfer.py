@@ -227,6 +227,26 @@ def test_a_transfer_that_drips_is_stopped_and_resumed_elsewhere(cache, entry, se
     assert f"Trying {urls[1]} ..." in notes[0]
 
 
+def test_a_server_whose_head_drips_is_left_for_the_next(cache, entry, server, tmp_path):
+    server.slow_head = 0.05
+    part = tmp_path / "tiny.zip.part"
+    notes = []
+    with serve(server.folder) as other:
+        urls = [server.url + "tiny.zip", other.url + "tiny.zip"]
+        fetched = download_file(
+            urls,
+            part,
+            entry.files[0],
+            entry=entry,
+            report=None,
+            note=notes.append,
+            limits=PATIENCE,
+        )
+    assert (fetched.origin, fetched.verified) == (urls[1], "checksum")
+    assert len(notes) == 1
+    assert "did not answer within 0 seconds" in notes[0]
+
+
 def test_an_endless_transfer_of_unknown_size_keeps_nothing(cache, entry, server, tmp_path):
     server.endless = True
     file = unknown(entry, server.url).files[0]

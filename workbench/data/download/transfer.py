@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urljoin
 
@@ -20,6 +21,7 @@ from workbench.progress import Progress, Report
 
 CHUNK = 2**15  # bytes per read; a transfer that is cut loses at most this many
 TIMEOUT = 30  # seconds without a byte
+GRACE = 1.0  # seconds that a stopped transfer has to end
 NO_PROXIES = {"http": None, "https": None, "all": None}
 PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<!--")
 
@@ -43,6 +45,10 @@ class _ForbiddenRedirect(Exception):
     """A redirect to an address from which nothing is downloaded."""
 
 
+class _Stopped(Exception):
+    """Nobody waits for the transfer any more."""
+
+
 class _PartWriter:
     """The part file that a transfer appends to. Counts bytes, reports and limits their number."""
 
@@ -62,7 +68,8 @@ class _PartWriter:
         self.done = self.start
         self.promised = 0  # size of the whole file, according to the server
         self.response: Any = None
-        self.slow = False  # whether `_Watch` stopped the transfer
+        self.slow = False  # whether the transfer was stopped for that
+        self.stopped = False  # whether nobody waits for more
         self.free = free_bytes(Path(stream.name))
         self.unknown = limits.unknown or self.free // 2
 
@@ -74,6 +81,7 @@ class _PartWriter:
     def begin(self, response: Any, **_: object) -> None:
         """Look at the head of a response: refuse a redirect, or learn which bytes will follow."""
         self.response = response
+        self._go_on()
         if response.is_redirect:
             target = response.headers["Location"]
             if not may_follow(response.url, target):
@@ -99,7 +107,12 @@ class _PartWriter:
         content_range = response.headers.get("Content-Range", "")
         return response.status_code == 206 and not content_range.startswith(f"bytes {self.start}-")
 
+    def _go_on(self) -> None:
+        if self.stopped:
+            raise _Stopped
+
     def write(self, chunk: bytes) -> None:
+        self._go_on()
         self.done += len(chunk)
         most = self.total or self.unknown
         if self.done > most:
@@ -112,32 +125,51 @@ class _PartWriter:
         """Do nothing. pooch calls this after each chunk; closing the file flushes it."""
 
 
-class _Watch:
-    """Stops a transfer that is too slow, from a thread of its own."""
+class _Transfer(Thread):
+    """A request in a thread of its own: nothing else ends one whose head drips in."""
 
-    def __init__(self, writer: _PartWriter, limits: Limits):
+    def __init__(self, url: str, writer: _PartWriter, version: str):
+        super().__init__(daemon=True)  # a server that never ends keeps no process alive
+        self._request = (url, writer, version)
         self._writer = writer
-        self._limits = limits
-        self._over = Event()
-        self._thread = Thread(target=self._look, daemon=True)
+        self._error: BaseException | None = None
+        self._failure = ""
 
-    def __enter__(self) -> None:
-        self._thread.start()
+    def run(self) -> None:
+        try:
+            self._failure = _request(*self._request)
+        except BaseException as error:  # it is raised in the thread that waits
+            self._error = error
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+    def wait(self, limits: Limits) -> str:
+        """Wait for the end, or stop a transfer that is too slow; return what went wrong, or ""."""
+        try:
+            self._watch(limits)
+        finally:
+            if self.is_alive():
+                self._give_up()
+        if self._error is not None:
+            raise self._error
+        return self._failure
 
-    def _look(self) -> None:
+    def _watch(self, limits: Limits) -> None:
         before = self._writer.done
-        while not self._over.wait(self._limits.window):
+        self.join(limits.window)
+        while self.is_alive():
             done = self._writer.done
-            response = self._writer.response
-            if done - before < self._limits.rate * self._limits.window and response is not None:
+            if done - before < limits.rate * limits.window:
                 self._writer.slow = True
-                response.raw.shutdown()  # ends the read that waits in the other thread
                 return
             before = done
+            self.join(limits.window)
+
+    def _give_up(self) -> None:
+        """Stop the thread; one that still waits for a head stops when this comes, and no later."""
+        self._writer.stopped = True
+        if self._writer.response is not None:
+            with suppress(OSError, ValueError):  # it may have ended just now
+                self._writer.response.raw.shutdown()  # ends the read that waits in the thread
+        self.join(GRACE)
 
 
 def free_bytes(path: Path) -> int:
@@ -166,10 +198,16 @@ def receive(
             discard(part)  # nobody could tell whether the rest belongs to the same file
     with part.open("ab") as stream:
         writer = _PartWriter(url, stream, file, report, limits)
-        with _Watch(writer, limits):
-            failure = _request(url, writer, version)
+        transfer = _Transfer(url, writer, version)
+        transfer.start()
+        failure = transfer.wait(limits)
     if writer.done == 0:
         discard(part)
+    if writer.slow and (writer.response is None or writer.response.is_redirect):
+        raise DataError(
+            f"{url} did not answer within {limits.window:,.0f} seconds; use --from with a folder, "
+            "an archive or another URL."
+        )
     if writer.response is None:
         raise DataError(
             f"{url} cannot be reached ({failure}); use --from with a folder or an archive."
