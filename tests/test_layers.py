@@ -66,7 +66,7 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
-        "manifest run",
+        "manifest run_files run",
         "reported curve provenance effort",
         "earlier_runs train_run trained selection evaluate_run cells compare",
     ],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 
 import pytest
 from filelock import FileLock, Timeout
 from holding import held
 
-from workbench.locks import holder_file, locked
+from workbench.locks import PATIENCE, holder_file, locked
 
 
 def test_who_waits_is_told_who_holds_the_lock(tmp_path):
@@ -57,3 +58,31 @@ def test_without_the_holders_line_it_is_another_process(tmp_path, content):
         with locked(path, holder):
             pass
         assert holder.told == [f"waiting for another process, which holds {path}"]
+
+
+def test_who_gives_no_note_is_told_by_a_warning(tmp_path, caplog):
+    path = tmp_path / ".it.lock"
+    with held(path) as holder:
+        timer = threading.Timer(2 * PATIENCE, holder.let_go)
+        timer.start()
+        with locked(path):
+            pass
+        timer.join()
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        said = record.getMessage()
+        assert said.startswith(f"waiting for process {holder.process.pid} on ")
+        assert said.endswith(f"which holds {path}")
+
+
+def test_a_short_wait_is_not_told(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("workbench.locks.PATIENCE", 60.0)
+    path = tmp_path / ".it.lock"
+    with held(path) as holder:
+        timer = threading.Timer(0.2, holder.let_go)
+        timer.start()
+        with locked(path, holder):
+            pass
+        timer.join()
+        assert holder.told == []
+    assert caplog.records == []

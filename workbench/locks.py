@@ -1,11 +1,13 @@
 """Locks between processes: who holds one is said before another process waits for it.
 
 The holder's line is in a file of its own beside the lock, `.NAME.holder`, because a process that
-waits may empty the lock file.
+waits may empty the lock file. Who is told nothing else of a long wait is told by Python's logging,
+which writes a warning to standard error.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -13,17 +15,20 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from workbench.progress import say_nothing
 from workbench.storage import write_file
+
+LOG = logging.getLogger(__name__)
+PATIENCE = 1.0  # seconds that a process waits without a word
 
 
 @contextmanager
-def locked(path: Path, note: Callable[[str], None] = say_nothing) -> Iterator[None]:
+def locked(path: Path, note: Callable[[str], None] = LOG.warning) -> Iterator[None]:
     """Hold a lock for the time of a block; wait until no other process holds it.
 
     Args:
         path: the lock file; its folder must exist.
-        note: told who holds the lock and since when, if this process has to wait.
+        note: told who holds the lock and since when, if this process has to wait for longer than
+            `PATIENCE`.
 
     Raises:
         OSError: the lock file cannot be written, or its file system has no locks.
@@ -32,7 +37,7 @@ def locked(path: Path, note: Callable[[str], None] = say_nothing) -> Iterator[No
 
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PATIENCE)
     except Timeout:
         note(f"waiting for {_holder(path)}, which holds {path}")
         lock.acquire()

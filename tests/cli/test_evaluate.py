@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,27 @@ def test_a_list_says_by_which_seed_its_rows_differ(mlw, run):
     assert mlw(f"eval {run} --episodes 4 --task-seed 3")[0] == 0
     output = mlw("report")[1]
     assert "task seed" in output
+
+
+def test_runs_that_cannot_be_evaluated_are_left_out_with_the_reason(mlw, run):
+    for name in ("unfinished", "damaged", "unreadable"):
+        shutil.copytree(run, run.with_name(name))
+    Path("runs/unfinished/weights.safetensors").unlink()
+    weights = Path("runs/damaged/weights.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0\0")
+    Path("runs/unreadable/run.toml").write_text("format = ")
+    Path("runs/comparisons/protonet-1").mkdir(parents=True)
+    every = " ".join(map(str, Path("runs").glob("[!.]*")))  # as a shell writes `runs/*`
+    for places in ("runs", every):
+        code, output, errors = mlw(f"eval {places} --episodes 4 --json --device cpu")
+        assert code == 0, errors
+        (cell,) = json.loads(output)
+        assert cell["algorithm"] == "protonet"
+        assert "left out: runs/unfinished is not trained to the end" in errors
+        assert "left out: runs/damaged/weights.safetensors is damaged" in errors
+        assert "left out: runs/unreadable/run.toml could not be read" in errors
+        assert "comparisons" not in errors
+    code, output, errors = mlw(f"report {every}")
+    assert code == 0, errors
+    assert Path("report.html").is_file()
+    check_refused(mlw, "eval runs/damaged runs/unreadable", 1, ["is damaged, or was changed"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from workbench.commands.arguments import checked, evaluations, workspace
 from workbench.commands.keywords import EvaluateKeywords, Names
 from workbench.data.opening import open_datasets
+from workbench.errors import RunError
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.run import find_runs, readable_runs
 from workbench.progress import once, say_nothing
@@ -43,7 +44,7 @@ def evaluate(
             - `device`, `fresh` (recompute), `report` and `note` (told about progress).
 
     Raises:
-        RunError: there are no runs, or none can be read.
+        RunError: there are no runs, or none can be evaluated. If some can, a note names the others.
         UsageError, DataError: a run cannot be evaluated on such tasks.
     """
     import pandas as pd
@@ -60,8 +61,16 @@ def evaluate(
                 tell(f"left out: {run.folder} is not trained to the end; train it again to finish")
         found = finished
     frames = []
+    broken = []
     for run in found:
-        frames += _evaluate(run, datasets, given)
+        try:
+            frames += _evaluate(run, datasets, given)
+        except RunError as error:
+            broken.append(error)
+    if broken and not frames:
+        raise broken[0]
+    for reason in broken:
+        tell(f"left out: {reason}")
     return pd.concat(frames, ignore_index=True)
 
 

@@ -5,6 +5,7 @@ That is done once: what was evaluated before is read.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from workbench.experiments.effort import effort_columns
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import EVALUATIONS, Run, learned_from, named_runs
+from workbench.experiments.run_files import WRITTEN
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import Workspace, writable
@@ -84,7 +86,7 @@ def evaluate_run(
     trained = TrainedMethod(run, trained_on, seen, workspace.torch_device, workspace.report)
     frame = _evaluate(trained, tasks, sources)
     with writable(path.parent):
-        write_toml(path.with_suffix(".toml"), covered)
+        write_toml(path.with_suffix(".toml"), {**covered, WRITTEN: time.time_ns()})
         write_tasks(frame, path)
     return with_published(frame)
 

@@ -24,9 +24,9 @@ from workbench.errors import DataError, RunError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
+from workbench.experiments.run_files import checksum_of, written_at
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.progress import say_nothing
-from workbench.storage import file_checksum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ class Run:
         """
         path = self.folder / name
         try:
-            found = file_checksum(path)
+            found = checksum_of(path)
         except OSError as error:
             raise RunError(
                 f"{path} cannot be read ({error.strerror}); train again with --fresh"
@@ -213,7 +213,7 @@ class Run:
 
         frames = []
         paths = (self.folder / EVALUATIONS).glob("*.parquet")
-        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        for path in sorted(paths, key=written_at, reverse=True):
             try:
                 frame = read_tasks(path)
             except DataError as error:
@@ -255,13 +255,16 @@ class Run:
 
 
 def run_folder(plan: Plan, data: TrainingData, out: Path) -> Path:
-    """Return where the run of a plan is or will be."""
-    covered = {
+    """Return where the run of a plan is or will be. Raises `RunError` as `named_runs` does."""
+    covered: dict[str, Any] = {
         "plan": plan.decisive(),
         "data": data.fingerprint,
         "sources": source_checksums(plan),
         "results": RESULTS_VERSION,
     }
+    starts = [run.manifest.checksums.get(WEIGHTS, "") for run in named_runs(plan, out)]
+    if starts:  # a folder of the same name may hold other weights
+        covered["starts"] = starts
     parts = [plan.algorithm, data.name]
     if plan.episodic:
         parts.append(f"{plan.validation.ways}w{plan.validation.shots}s")
