@@ -12,7 +12,7 @@ from small_runs import evaluated, plan_of, trained
 
 from workbench.errors import RunError
 from workbench.experiments.run import WEIGHTS, Run, run_folder
-from workbench.experiments.run_files import checksum_of
+from workbench.experiments.run_files import checksum_of, written_at
 from workbench.results.frame import write_tasks
 
 
@@ -59,3 +59,16 @@ def test_weights_that_change_in_a_process_are_noticed(data, tmp_path):
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(RunError, match="is damaged, or was changed"):
         run.checked(WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    "record", ["written = inf", "written = nan", "written = [1]", "written = {}", "", "= 3", "\0"]
+)
+def test_without_a_readable_record_the_time_of_the_file_counts(tmp_path, record):
+    path = tmp_path / "it.parquet"
+    path.touch()
+    os.utime(path, ns=(5, 5))
+    path.with_suffix(".toml").write_text(record)
+    assert written_at(path) == 5
+    path.with_suffix(".toml").write_text("written = 7")
+    assert written_at(path) == 7

@@ -38,5 +38,5 @@ def written_at(evaluation: Path) -> int:
     try:
         record = tomllib.loads(evaluation.with_suffix(".toml").read_text(encoding="utf-8"))
         return int(record[WRITTEN])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return evaluation.stat().st_mtime_ns
