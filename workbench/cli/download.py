@@ -60,7 +60,10 @@ def download(
     ] = "",
     only: Annotated[
         str,
-        typer.Option(metavar="FOLDER", help="Your own images: take those in folders of this name."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Your own images: take those in folders of this name, or files like '*.jpg'.",
+        ),
     ] = "",
     available: Annotated[
         bool, typer.Option("--list", help="List downloaded data sets with sizes and states.")

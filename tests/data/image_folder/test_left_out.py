@@ -6,6 +6,7 @@ import pytest
 from image_folders import image, write_images
 from PIL import Image
 
+from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.record import by_reason
 from workbench.data.image_folder.register import add_folder
@@ -99,3 +100,24 @@ def test_files_with_several_pictures_are_counted(tmp_path):
         "2 files have several pictures, frames or pages (owl/1.gif, owl/2.tif): only the first"
         in str(record)
     )
+
+
+@pytest.mark.parametrize("ending", ["_mask", "_segmentation", "_seg", "_label", "-gt", "_mask_1"])
+def test_masks_beside_images_are_left_out(tmp_path, ending):
+    names = [
+        f"{bird}/{bird}{n}{end}.png" for bird in "ab" for n in range(3) for end in ("", ending)
+    ]
+    folder = write_images(tmp_path / "own", *names)
+    record = add_folder("own", folder)
+    assert record.images == {"test": {"a": 3, "b": 3}}
+    assert "6 images left out that are named like masks" in str(record)
+    record = add_folder("own", folder, LayoutChoice(only="*"))
+    assert record.images == {"test": {"a": 6, "b": 6}}
+    record = add_folder("own", folder, LayoutChoice(only=f"*{ending}.png"))
+    assert record.images == {"test": {"a": 3, "b": 3}}
+
+
+def test_few_names_like_those_of_masks_are_chance(tmp_path):
+    names = [*(f"a/golf{n}.png" for n in range(6)), "a/golf1_gt.png", "b/1.png", "b/2.png"]
+    record = add_folder("own", write_images(tmp_path / "own", *names))
+    assert record.images == {"test": {"a": 7, "b": 2}}

@@ -29,7 +29,7 @@ class LayoutChoice(NamedTuple):
     level: str = ""  # the levels that name the class: "2", or "1,2" for the path of both
     split_from: str = ""  # the column or the level that names the split, or "none"
     group_from: str = ""  # the column or the level that names the group of a class, or "none"
-    only: str = ""  # the name of a folder: other images are ignored
+    only: str = ""  # a folder, or a pattern of file names with *: other images are ignored
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -64,3 +64,8 @@ def level_of(text: str) -> int:
     if LEVELS.fullmatch(text) and "," not in text:
         return int(text)
     return 0
+
+
+def is_pattern(only: str) -> bool:
+    """Return whether a value of `--only` is a pattern of file names, not the name of a folder."""
+    return "*" in only

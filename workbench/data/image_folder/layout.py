@@ -17,6 +17,7 @@ from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.deciding import MOST, Layout, decide
 from workbench.data.image_folder.labels import ImagesByClass, all_images, sorted_classes
 from workbench.data.image_folder.left_out import left_out
+from workbench.data.image_folder.masks import note_on_masks
 from workbench.data.image_folder.record import counted, listing
 from workbench.data.image_folder.table_file import UnreadTable
 from workbench.data.image_folder.view import View, read_tables, view_of
@@ -128,7 +129,9 @@ def _ignored(view: View, layout: Layout, unread: Sequence[UnreadTable]) -> list[
     without = [image for image in view.images if image not in labelled]
     if without:
         notes.append(_without_class(without, view))
-    known = {*view.images, *layout.tables, *(table.name for table in unread)}
+    if view.masks:
+        notes.append(note_on_masks(view.masks))
+    known = {*view.images, *view.masks, *layout.tables, *(table.name for table in unread)}
     elsewhere = [image for image in view.archive.images() if image not in known]
     if elsewhere:
         notes.append(f"{counted(len(elsewhere), 'image')} outside of {view.choice.only} ignored")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from workbench.data.files.archive import SUFFIXES, Archive
-from workbench.data.image_folder.choice import LayoutChoice
+from workbench.data.image_folder.choice import LayoutChoice, is_pattern
 from workbench.data.image_folder.image_lookup import ImageLookup
 from workbench.data.image_folder.image_table import ImageTable, image_table, lost_file
 from workbench.data.image_folder.label_columns import Labels, find_labels, labels_in
 from workbench.data.image_folder.left_out import left_out
+from workbench.data.image_folder.masks import masks_in
 from workbench.data.image_folder.table_file import TABLES, UnreadTable, table_files
 from workbench.errors import DataError, UsageError
 
@@ -23,6 +25,7 @@ class View(NamedTuple):
     images: list[str]
     choice: LayoutChoice
     command: str  # that the user gives again with more options
+    masks: list[str]  # files beside them that are no images of their own
 
     def ask(self, message: str, flags: str) -> DataError:
         """Return the error for a question to the user."""
@@ -51,10 +54,23 @@ def view_of(archive: Archive, choice: LayoutChoice, command: str) -> View:
         others = "; ".join(left_out(archive.names))
         raise DataError(f"{archive.path} contains no images ({', '.join(SUFFIXES)}); {others}.")
     if choice.only:
-        images = [image for image in images if choice.only in PurePosixPath(image).parent.parts]
+        images = [image for image in images if _is_wanted(image, choice.only)]
     if not images:
         raise UsageError(f"{archive.path} has no images in a folder {choice.only}")
-    return View(archive, images, choice, command)
+    masks: list[str] = []
+    if not is_pattern(choice.only):
+        masks = masks_in(images)
+        pictures = set(images).difference(masks)
+        images = [image for image in images if image in pictures]
+    return View(archive, images, choice, command, masks)
+
+
+def _is_wanted(image: str, only: str) -> bool:
+    """Return whether an image is in the folder that the user names, or has such a name."""
+    path = PurePosixPath(image)
+    if is_pattern(only):
+        return fnmatchcase(path.name, only)
+    return only in path.parent.parts
 
 
 def read_tables(view: View) -> Tables:
