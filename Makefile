@@ -31,7 +31,8 @@ docs: $(UV)          ## update the generated parts of the docs
 	$(RUN) python docs/generate.py
 
 notebooks: $(UV)     ## run the notebooks and store what they show
-	$(RUN) jupyter execute --inplace notebooks/compare.ipynb notebooks/cross-domain.ipynb
+	$(RUN) jupyter nbconvert --execute --inplace --to notebook \
+		--ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 bench: $(UV)         ## measure speed, compared with reference implementations
 	$(RUN) python benchmarks/speed.py

@@ -56,6 +56,18 @@ def test_a_run_that_is_named_twice_is_reported_once(mlw, run):
     assert (cell["algorithm"], cell["episodes"]) == ("protonet", 20)
 
 
+def test_runs_with_other_numbers_of_tasks_are_compared_on_those_they_share(mlw, run):
+    other = trained(mlw, "protonet --lr 0.5")
+    assert mlw(f"eval {other} --episodes 12")[0] == 0
+    code, output, errors = mlw("report --json")
+    assert code == 0, errors
+    cells = json.loads(output)
+    assert [cell["episodes"] for cell in cells] == [12, 12]
+    assert sorted(cell["difference"] == 0 for cell in cells) == [False, True]
+    assert "glyphs, 5-way 1-shot: the 12 tasks that all runs met are compared; " in errors
+    assert f"{run.name} met more of them" in errors
+
+
 def test_runs_that_differ_by_a_flag_are_reported_side_by_side(mlw, run):
     newer = trained(mlw, "protonet --lr 0.5")
     assert mlw(f"eval {newer} --episodes 20")[0] == 0

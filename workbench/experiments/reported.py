@@ -10,6 +10,7 @@ import pandas as pd
 from workbench.errors import RunError
 from workbench.experiments.run import WEIGHTS, Run
 from workbench.results.frame import CONDITION, METHOD, RUNS, names_of, typed
+from workbench.results.wording import condition_title, enumerated
 
 
 class Reported(NamedTuple):
@@ -24,6 +25,8 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     """Return the rows to report, one per test task, and of their runs the curves and commands.
 
     Of a run and its copy, and of a method that was trained twice in the same way, one is taken.
+    Where runs were evaluated on different numbers of tasks, the tasks that all of them met are
+    taken, so that differences are paired.
     The column `run` has the name of the folder, or its path where two folders have one name.
 
     Args:
@@ -34,6 +37,7 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     """
     named = _named(runs, note)
     frame = _newest(named, _evaluations(named, note), note)
+    frame = _shared_tasks(frame, note)
     names = frame["run"].unique()
     curves = [named[name].curve().assign(run=name) for name in names]
     about = [{**named[name].repeat(), "run": name} for name in names]
@@ -90,3 +94,24 @@ def _newest(
             reason = f"{newer} is a copy of it"
         note(f"left out: {name}, because {reason}")
     return frame[age == newest]
+
+
+def _shared_tasks(frame: pd.DataFrame, note: Callable[[str], None]) -> pd.DataFrame:
+    """Return of each condition the tasks that all its runs met, if there are any."""
+    groups = frame.groupby(list(CONDITION), dropna=False, sort=False)
+    kept = []
+    for _, rows in groups:
+        runs = rows["run"].nunique()
+        shared = rows.groupby("task")["run"].transform("nunique") == runs
+        if shared.all() or not shared.any():
+            kept.append(rows)
+            continue
+        longer = enumerated(rows.loc[~shared, "run"].unique())
+        title = condition_title(rows.iloc[0])
+        count = rows.loc[shared, "task"].nunique()
+        note(
+            f"{title}: the {count:,} tasks that all runs met are compared; "
+            f"{longer} met more of them. For more, evaluate all with the same --episodes"
+        )
+        kept.append(rows[shared])
+    return pd.concat(kept).sort_index()
