@@ -43,13 +43,13 @@ def test_what_to_train_on_has_two_names(mlw, flag):
 
 def test_options_reach_the_plan(mlw):
     line = "train protonet:temperature=2 --ways 4 --shots 3 --seed 7 --train-queries 4 --lr 0.5"
-    run, _ = trained(mlw, f"{line} --train-ways 6 --train-shots 2 --backbone conv4:width=8")
+    run, _ = trained(mlw, f"{line} --train-ways 6 --train-shots 2")
     plan = run.plan
     assert (plan.validation.ways, plan.validation.shots, plan.seed) == (4, 3, 7)
     settings = plan.settings
     assert (settings.train_ways, settings.train_shots, settings.train_queries) == (6, 2, 4)
     assert (settings.lr, settings.steps) == (0.5, 2)
-    assert plan.backbone == "conv4:width=8"
+    assert plan.backbone == "conv4:width=4"
     assert run.manifest.command.startswith("mlw train protonet:temperature=2 --ways 4 --shots 3 ")
 
 

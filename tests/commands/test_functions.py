@@ -120,7 +120,7 @@ def test_download_of_a_generated_set_says_so(capsys):
     assert str(done).startswith("glyphs is generated and needs no download\nglyphs:size=19: Char")
     assert done.tables["test"].images.shape[1:] == (1, 19, 19)
     assert told == ["preparing glyphs:size=19 ..."]
-    assert "\ntrain: 400 classes, 8,000 images of 1 x 20 x 20" in str(done)
+    assert "\ntrain: 400 classes, 8,000 images of 1 x 19 x 19" in str(done)
     again: list[str] = []
     mlw.download("glyphs:size=19", note=again.append)
     assert again == ["glyphs:size=19 is prepared already; comparing its images with checksums ..."]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Mlw = Callable[..., tuple[int, str, str]]  # exit code, standard output, standard error
-SMALL = ["--steps", "2", "--device", "cpu"]
+SMALL = ["--steps", "2", "--device", "cpu", "--backbone", "conv4:width=4"]
 
 
 def sentence(errors: str) -> str:

@@ -299,7 +299,8 @@ def test_half_of_the_crops_are_mirrored_and_their_areas_are_8_to_100_percent():
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_last_batch_of_one_image_whose_maps_are_one_pixel(statistics, count, float64):
     learner = built(
-        f"statistics={statistics},tune_batch=4,tune_lr=0.01", backbone="resnet18:stem=large"
+        f"statistics={statistics},tune_batch=4,tune_lr=0.01,tune_epochs=2",
+        backbone="resnet18:stem=large",
     )
     task = tiny_task()
     support = Examples(task.support.x[0, :count], task.support.y[0, :count], 3)

@@ -107,7 +107,7 @@ def _shared_tasks(frame: pd.DataFrame, note: Callable[[str], None]) -> pd.DataFr
             kept.append(rows)
             continue
         longer = enumerated(rows.loc[~shared, "run"].unique())
-        title = condition_title(rows.iloc[0])
+        title = condition_title(dict(rows.iloc[0]))
         count = rows.loc[shared, "task"].nunique()
         note(
             f"{title}: the {count:,} tasks that all runs met are compared; "
