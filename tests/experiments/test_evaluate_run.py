@@ -1,9 +1,7 @@
-"""Evaluations: computed once, also by two processes at once; what their rows say."""
+"""Evaluations: computed once; what their rows say."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -19,7 +17,7 @@ from workbench.experiments.workspace import Workspace
 from workbench.results import frame as frames
 from workbench.tasks.protocols import build
 from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
-from workbench.tasks.splits import TrainingData, open_training_data
+from workbench.tasks.splits import TrainingData
 from workbench.testing import tiny_data
 
 CPU = torch.device("cpu")
@@ -177,58 +175,6 @@ def test_test_classes_that_were_trained_on_are_refused(data, tmp_path):
     with pytest.raises(UsageError, match="tiny trains on 8 of the test classes of tiny:split=oth"):
         evaluated(run, data, on=TrainingData((swapped,)))
     assert evaluations(run) == []
-
-
-# --- several processes at once
-
-TWO_AT_ONCE = """
-import os, sys, time
-from pathlib import Path
-from workbench import storage
-from workbench.experiments.evaluate_run import evaluate_run
-from workbench.experiments.run import Run
-from workbench.experiments.workspace import Workspace
-from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
-from workbench.tasks.splits import open_training_data
-
-meeting, folder = Path(sys.argv[1]), Path(sys.argv[2])
-rename = os.replace
-
-def meet_before_renaming(part, path):
-    # both processes have written their part of a file before either renames it
-    kind = Path(path).suffix
-    (meeting / f"{os.getpid()}{kind}").touch()
-    until = time.monotonic() + 120
-    while len(list(meeting.glob(f"*{kind}"))) < 2:
-        assert time.monotonic() < until, "the other process did not come"
-        time.sleep(0.01)
-    rename(part, path)
-
-storage.os.replace = meet_before_renaming
-run = Run(folder)
-data = open_training_data(run.plan.data)
-tasks = evaluation_tasks(data.members[0], EvaluationSettings(episodes=4))
-frame = evaluate_run(run, tasks, Workspace(device="cpu"), trained_on=data)
-print(*frame["accuracy"])
-"""
-
-
-def test_two_processes_evaluate_one_run_at_once(tmp_path):
-    glyphs = open_training_data(["glyphs"])
-    run = trained(glyphs, tmp_path / "runs", steps=0)
-    meeting = tmp_path / "meeting"
-    meeting.mkdir()
-    command = [sys.executable, "-c", TWO_AT_ONCE, str(meeting), str(run.folder)]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [process.communicate(timeout=250) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert said[0] == said[1]
-    files = sorted(path.suffix for path in (run.folder / "eval").iterdir())
-    assert files == [".parquet", ".toml"]  # and no .part
-    assert " ".join(map(str, run.evaluations()["accuracy"])) == said[0][0].strip()
 
 
 # --- where images come from
