@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
+import numpy as np
 import pytest
-from fuzzing import mutate, seeds
+from fuzzing import SECONDS, little_memory, mutate, seeds
 
 CONTENT = bytes(range(256)) * 4
 
@@ -24,3 +27,16 @@ def test_nothing_is_too_short_to_damage(content):
 def test_the_environment_says_how_many(wanted, number, monkeypatch):
     monkeypatch.setenv("MLW_FUZZ", wanted)
     assert seeds(few=12, full=400) == range(number)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the most memory")
+def test_much_memory_is_noticed_also_after_it_is_free_again():
+    with little_memory():
+        np.ones(2**20)
+    with pytest.raises(AssertionError, match="bytes of memory"), little_memory(2**20):
+        np.ones(2**25, np.uint8)
+
+
+@pytest.mark.fuzz
+def test_a_case_has_a_limit_of_time(request):
+    assert request.node.get_closest_marker("timeout").args == (SECONDS,)

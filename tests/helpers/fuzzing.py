@@ -1,4 +1,4 @@
-"""What all fuzzers share: how many cases to try, and how a file is damaged, from a fixed seed.
+"""What all fuzzers share: how many cases, how a file is damaged from a fixed seed, and bounds.
 
 A fuzzer lies in `tests/fuzz` and tries one seed per case:
 
@@ -9,14 +9,22 @@ A fuzzer lies in `tests/fuzz` and tries one seed per case:
         damaged = mutate(original, seed)
 
 The suite tries the few; `make fuzz` tries them all, with `MLW_FUZZ=full`. `MLW_FUZZ=50` tries 50.
+`tests/fuzz/conftest.py` bounds the time and the memory of every case.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 FULL = "full"
+SECONDS = 120  # generous: a case takes one or two, and the machine may be busy
+MEMORY = 512 * 2**20  # bytes; nothing that is damaged has a megabyte
+PROCESS = Path("/proc/self")
 
 
 def seeds(few: int, full: int) -> range:
@@ -27,6 +35,30 @@ def seeds(few: int, full: int) -> range:
     if wanted == FULL:
         return range(full)
     return range(min(int(wanted), full))
+
+
+@contextmanager
+def little_memory(most: int = MEMORY) -> Iterator[None]:
+    """Check that the process at no moment took more than `most` bytes of memory in addition.
+
+    Memory that was asked for and never written to does not count. Only Linux tells; elsewhere
+    nothing is checked.
+    """
+    if not (PROCESS / "status").is_file():
+        yield
+        return
+    with suppress(OSError):  # where it cannot be set back, a lower peak than before is not seen
+        (PROCESS / "clear_refs").write_text("5")
+    before = _peak()
+    yield
+    grown = _peak() - before
+    assert grown <= most, f"{grown:,} bytes of memory, which is more than {most:,}"
+
+
+def _peak() -> int:
+    """Return the most bytes of memory that this process had at once."""
+    status = (PROCESS / "status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
 
 def mutate(content: bytes, seed: int) -> bytes:
