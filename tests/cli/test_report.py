@@ -84,9 +84,21 @@ def test_of_a_method_that_was_trained_twice_the_newest_is_reported(mlw, run):
     """The same training by other code has another folder, and nothing else tells them apart."""
     newer = run.with_name("protonet-glyphs-5w1s-newer")
     shutil.copytree(run, newer)
-    (newer / "run.toml").write_text((run / "run.toml").read_text() + "# by newer code\n")
+    rewrite(newer, "ended = 1", "ended = 2")  # billions of seconds later
+    os.utime(newer / "weights.safetensors", (1, 1))  # a time that a copy may have
+    check_that_the_newer_is_reported(mlw, run, newer)
+
+
+def test_the_newest_of_runs_that_do_not_say_when_they_were_trained(mlw, run):
+    newer = run.with_name("protonet-glyphs-5w1s-newer")
+    rewrite(run, "ended = ", "was_ended = ")
+    shutil.copytree(run, newer)
     rewrite(run, "parameters = ", "parameters = 1")
     os.utime(run / "weights.safetensors", (1, 1))
+    check_that_the_newer_is_reported(mlw, run, newer)
+
+
+def check_that_the_newer_is_reported(mlw, run, newer):
     code, output, errors = mlw("report --json")
     assert code == 0, errors
     assert len(json.loads(output)) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -102,6 +103,8 @@ def test_a_real_run_has_all_of_it(two, tmp_path):
     run = trained(two, tmp_path, "taught:teachers=baseline,init=baseline")
     manifest = read_manifest(run.folder)
     assert manifest == run.manifest
+    assert manifest.ended <= time.time_ns()
+    assert manifest.ended >= (run.folder / "weights.safetensors").stat().st_mtime_ns - 10**9
     assert manifest.plan == plan_of(two, "taught:teachers=baseline,init=baseline")
     assert manifest.fingerprint == two.fingerprint
     assert manifest.image_shape == (1, 16, 16)

@@ -77,6 +77,7 @@ class RunManifest:
     hardware: Mapping[str, Any] = field(default_factory=dict)  # device, name, threads, platform
     result: TrainingResult | None = None  # None while training is not finished
     checksums: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by name of file
+    ended: int | None = None  # training, in nanoseconds since 1970; not in runs of earlier versions
 
 
 def read_manifest(folder: Path) -> RunManifest:

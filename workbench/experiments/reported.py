@@ -79,11 +79,20 @@ def _evaluations(runs: Mapping[str, Run], note: Callable[[str], None]) -> pd.Dat
     return pd.concat(frames, ignore_index=True)
 
 
+def _ended(run: Run) -> int:
+    """Return when the training ended, in nanoseconds since 1970.
+
+    The time of a file stands for it in runs of versions that did not write it down: a copy has
+    another.
+    """
+    return run.manifest.ended or (run.folder / WEIGHTS).stat().st_mtime_ns
+
+
 def _newest(
     runs: Mapping[str, Run], frame: pd.DataFrame, note: Callable[[str], None]
 ) -> pd.DataFrame:
     """Return the evaluations; of a method that was trained twice, those of the newest run."""
-    by_age = sorted(runs, key=lambda name: -(runs[name].folder / WEIGHTS).stat().st_mtime)
+    by_age = sorted(runs, key=lambda name: -_ended(runs[name]))
     age = frame["run"].map({name: number for number, name in enumerate(by_age)})
     same = [*METHOD, *CONDITION, "train_seed"]
     newest = age.groupby([frame[name] for name in same], dropna=False).transform("min")

@@ -132,7 +132,8 @@ def _train(
     write_file(run.folder / WEIGHTS, lambda part: part.write_bytes(content))
     checksums = {name: file_checksum(run.folder / name) for name in (WEIGHTS, CURVE)}
     # with the result in its manifest the run is finished
-    write_manifest(run.folder, replace(manifest, result=result, checksums=checksums))
+    done = replace(manifest, result=result, checksums=checksums, ended=time.time_ns())
+    write_manifest(run.folder, done)
     (run.folder / STATE).unlink(missing_ok=True)
 
 
