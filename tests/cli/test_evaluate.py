@@ -10,6 +10,8 @@ import pytest
 from command_lines import SMALL, check_refused
 from resealed import rewrite
 
+import workbench
+
 
 @pytest.fixture
 def run(mlw):
@@ -91,7 +93,19 @@ def test_a_folder_of_runs_is_evaluated_on_the_same_tasks(mlw, run):
     code, output, errors = mlw("eval runs --ways 5 --shots 1 --episodes 4 --device cpu")
     assert code == 0, errors
     assert "best" in output
-    assert "one row per task: runs/eval" in errors
+    assert "one row per task: eval/ in each run folder" in errors
+
+
+def test_a_renamed_run_and_its_copy(mlw, run):
+    (before,) = cells_of(mlw, f"{run} --episodes 4")
+    renamed = run.rename(run.with_name("my $x$ [bold] run"))
+    shutil.copytree(renamed, run.with_name("the same again"))
+    code, output, errors = mlw("eval runs --json --episodes 4")
+    assert code == 0, errors
+    assert json.loads(output) == [before]
+    assert f"left out: runs/the same again, because {renamed} is a copy of it" in errors
+    frame = workbench.evaluate(renamed, episodes=4)
+    assert set(frame["run"]) == {renamed.name}
 
 
 def test_a_run_of_another_format_is_one_sentence(mlw, run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -103,6 +104,27 @@ def check_that_the_newer_is_reported(mlw, run, newer):
     assert code == 0, errors
     assert len(json.loads(output)) == 1
     assert f"left out: {run.name}, because {newer.name} is a newer run of the same" in errors
+
+
+def test_a_page_that_does_not_fit_leaves_the_earlier_one(mlw, run):
+    page = Path("report.html")
+    page.write_text("the earlier page")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7_000, limits[1]))
+    try:
+        code, _, errors = mlw("report")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 1
+    assert "cannot be written: File too large; choose another folder with --out" in errors
+    assert page.read_text() == "the earlier page"
+    assert list(Path().glob(".*.part")) == []
+
+
+def test_a_folder_inside_a_run_names_the_run(mlw, run):
+    code, _, errors = mlw(f"report {run}/eval")
+    assert code == 1
+    assert f"{run}/eval is a folder of the run {run}; give the folder: {run}" in errors
 
 
 def test_a_run_and_its_copy_are_one(mlw, run, tmp_path):

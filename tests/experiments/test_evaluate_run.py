@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_runs import evaluated, plan_of, trained
 
-from workbench.errors import DataError, UsageError
+from workbench.errors import DataError, RunError, UsageError
 from workbench.experiments import evaluate_run as evaluating
 from workbench.experiments import fingerprint
 from workbench.experiments.run import Run
@@ -190,3 +190,10 @@ def test_data_that_are_there_in_part_say_so(data, tmp_path):
     assert set(frame["parts"]) == {("tiny: 96 of 100 images", "there: 9 of 10 images")}
     assert set(evaluated(run, part)["parts"]) == {("tiny: 96 of 100 images",)}
     assert plan_of(part) == plan_of(data)
+
+
+def test_a_run_that_cannot_be_written_is_to_be_copied(data, tmp_path):
+    run = trained(data, tmp_path)
+    (run.folder / "eval").write_text("in the way")
+    with pytest.raises(RunError, match=r"eval cannot be written: .*; copy the run to where"):
+        evaluated(run, data)

@@ -166,3 +166,10 @@ def test_a_value_that_was_changed_by_hand_is_noticed(data, tmp_path):
 def test_a_folder_without_a_manifest_is_no_run_folder(tmp_path):
     with pytest.raises(RunError, match=r"is not a run folder: it has no run\.toml; see: mlw train"):
         read_manifest(tmp_path)
+
+
+def test_an_empty_manifest_is_damaged(data, tmp_path):
+    run = trained(data, tmp_path)
+    (run.folder / "run.toml").write_text("")
+    with pytest.raises(RunError, match=r"run.toml could not be read .* train again with --fresh"):
+        read_manifest(run.folder)

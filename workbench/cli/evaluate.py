@@ -37,6 +37,7 @@ def evaluate(
     Ways and shots that are omitted are those that a run was trained for.
     """
     from workbench.commands.evaluate import evaluate as run_evaluation
+    from workbench.experiments.run import EVALUATIONS
 
     with progress_bars() as report:
         frame = run_evaluation(
@@ -51,6 +52,6 @@ def evaluate(
         )
     print_summary(frame, json=output.json, published=output.published)
     where = "eval/ in each run folder"
-    if len(run) == 1:
+    if len(run) == 1 and (run[0] / EVALUATIONS).is_dir():  # and not a folder of runs
         where = f"{run[0]}/eval"
     _show.note(f"one row per task: {where}")

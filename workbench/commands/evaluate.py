@@ -44,7 +44,8 @@ def evaluate(
             - `device`, `fresh` (recompute), `report` and `note` (told about progress).
 
     Raises:
-        RunError: there are no runs, or none can be evaluated. If some can, a note names the others.
+        RunError: there are no runs, or none can be evaluated. If some can, a note names the others,
+            and the copies of runs.
         UsageError, DataError: a run cannot be evaluated on such tasks.
     """
     import pandas as pd
@@ -62,9 +63,15 @@ def evaluate(
         found = finished
     frames = []
     broken = []
+    evaluated: list[Run] = []
     for run in found:
+        same = [other for other in evaluated if other.manifest == run.manifest]
+        if same:
+            tell(f"left out: {run.folder}, because {same[0].folder} is a copy of it")
+            continue
         try:
             frames += _evaluate(run, datasets, given)
+            evaluated.append(run)
         except RunError as error:
             broken.append(error)
     if broken and not frames:

@@ -13,6 +13,7 @@ from workbench.experiments.run import find_runs, readable_runs
 from workbench.experiments.workspace import writable
 from workbench.progress import say_nothing
 from workbench.results.html import html_page
+from workbench.storage import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,5 +50,13 @@ def report(
     page = html_page(frame, curves, given.get("baseline", ()), about)
     place = given.get("out", Path("report.html"))
     with writable(place.absolute().parent):
-        place.write_text(page, encoding="utf-8")
+        _write(place, page)
     return frame
+
+
+def _write(place: Path, page: str) -> None:
+    """Write the page whole or not at all; into what is no file, such as /dev/stdout, at once."""
+    if place.exists() and not place.is_file():
+        place.write_text(page, encoding="utf-8")
+        return
+    write_file(place.resolve(), lambda part: part.write_text(page, encoding="utf-8"))

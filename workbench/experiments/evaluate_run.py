@@ -23,7 +23,7 @@ from workbench.experiments.run import EVALUATIONS, Run, learned_from, named_runs
 from workbench.experiments.run_files import WRITTEN
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
-from workbench.experiments.workspace import Workspace, writable
+from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.device import keep_freed_memory
 from workbench.plugin.options import options_text, parse_spec
 from workbench.results.frame import RECORDED, SCHEMA, read_tasks, typed, write_tasks
@@ -81,11 +81,12 @@ def evaluate_run(
             workspace.note(f"evaluated again, because {error}".partition(";")[0])
             cached = None
         if cached is not None:
+            cached["run"] = run.folder.name  # it may have been renamed since
             return with_published(cached)
     seen = dataset.name in [member.name for member in trained_on.members]
     trained = TrainedMethod(run, trained_on, seen, workspace.torch_device, workspace.report)
     frame = _evaluate(trained, tasks, sources)
-    with writable(path.parent):
+    with writable(path.parent, COPY_IT):
         write_toml(path.with_suffix(".toml"), {**covered, WRITTEN: time.time_ns()})
         write_tasks(frame, path)
     return with_published(frame)

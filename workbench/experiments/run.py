@@ -14,6 +14,7 @@ temporary name and renamed. Reading runs imports no torch.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -285,14 +286,10 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
         if (place / MANIFEST).is_file():
             found.append(Run(place))
             continue
-        if place.is_file():
-            raise RunError(_of_a_file(place))
         # a name that begins with a dot is of a run that was about to be deleted
         inside = sorted(path.parent for path in place.glob(f"[!.]*/{MANIFEST}"))
         if not inside:
-            raise RunError(
-                f"There are no runs in {place}; make one with: mlw train protonet --out {place}"
-            )
+            raise RunError(_without_runs(place))
         found += [Run(folder) for folder in inside]
     by_place: dict[Path, Run] = {}
     for run in found:  # one run may be named in two ways
@@ -300,12 +297,16 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
     return list(by_place.values())
 
 
-def _of_a_file(place: Path) -> str:
-    """Return what to say of a file that is given for a run folder."""
+def _without_runs(place: Path) -> str:
+    """Return what to say of a place that is no run and holds none."""
+    kind = "file" if place.is_file() else "folder"
     for folder in (place.parent, place.parent.parent):
-        if (folder / MANIFEST).is_file():
-            return f"{place} is a file of the run {folder}; give the folder: {folder}"
-    return f"{place} is a file, not a run folder; a run folder has a file {MANIFEST}"
+        if place.exists() and (folder / MANIFEST).is_file():
+            return f"{place} is a {kind} of the run {folder}; give the folder: {folder}"
+    if place.is_file():
+        return f"{place} is a file, not a run folder; a run folder has a file {MANIFEST}"
+    out = shlex.quote(str(place))
+    return f"There are no runs in {place}; make one with: mlw train protonet --out {out}"
 
 
 def readable_runs(runs: Iterable[Run], note: Callable[[str], None]) -> list[Run]:

@@ -14,7 +14,7 @@ from workbench.errors import DataError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest
 from workbench.experiments.run import EVALUATIONS
 from workbench.experiments.trained import TrainedMethod
-from workbench.experiments.workspace import writable
+from workbench.experiments.workspace import COPY_IT, writable
 from workbench.plugin.options import options_text
 from workbench.results.wording import enumerated
 from workbench.storage import read_sealed_toml, write_sealed_toml
@@ -73,7 +73,7 @@ def select_options(
     chosen = _chosen_before(path, set(plan.selects))
     if chosen is None:
         chosen, tried = _try_all(trained, protocol)
-        with writable(path.parent):
+        with writable(path.parent, COPY_IT):
             write_sealed_toml(path, {"options": chosen, "tried": tried, **covered})
     return Selection(chosen, options_text(chosen), trained.data.validated_on, departures)
 

@@ -34,14 +34,21 @@ class Workspace:
         return select_device(self.device)
 
 
+# What to do about a run folder that cannot be written; `mlw eval` has no --out.
+COPY_IT = "copy the run to where there is room and you may write, and evaluate the copy"
+
+
 @contextmanager
-def writable(folder: Path) -> Iterator[None]:
-    """Make a folder, and turn an error of the disk below it into one sentence."""
+def writable(folder: Path, remedy: str = "choose another folder with --out") -> Iterator[None]:
+    """Make a folder, and turn an error of the disk below it into one sentence.
+
+    Args:
+        remedy: what the user can do.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise RunError(
-            f"{error.filename or folder} cannot be written: {error.strerror or error}; "
-            "choose another folder with --out"
+            f"{error.filename or folder} cannot be written: {error.strerror or error}; {remedy}"
         ) from error
