@@ -3,6 +3,9 @@
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --quiet
 
+# Where Python may not keep compiled modules, each command compiles all of torch again: 20 seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test fuzz lowest lint docs notebooks bench
 
 demo: $(UV)          ## compare two methods on the built-in data
