@@ -23,7 +23,7 @@ lowest: $(UV)        ## run the test suite once with the lowest versions that ar
 	$(UV) venv --quiet --clear --python 3.11 .lowest
 	VIRTUAL_ENV=.lowest $(UV) pip install --quiet --resolution lowest-direct \
 		--editable . $(foreach plugin,$(wildcard plugins/*),--editable $(plugin)) --group dev
-	.lowest/bin/python -m pytest $(TESTS)
+	.lowest/bin/python -m pytest $(TESTS) -W ignore::DeprecationWarning  # of old libraries by newer ones
 
 lint: $(UV)          ## check style and types
 	$(RUN) ruff check

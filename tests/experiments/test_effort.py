@@ -30,6 +30,12 @@ def test_a_method_that_draws_no_tasks_guesses_among_all_classes(data, tmp_path):
     assert set(frame["images"]) == {3 * 16}
 
 
+def test_a_loss_that_follows_teachers_is_not_compared_with_guessing(data, tmp_path):
+    frame = evaluated(trained(data, tmp_path, "url:adapt_steps=1"), data)
+    assert frame["train_loss"].notna().all()
+    assert frame["chance_loss"].isna().all()
+
+
 def test_earlier_stages_count(data, tmp_path):
     """simpleshot takes no step of its own: its backbone was trained for three of many."""
     frame = evaluated(trained(data, tmp_path, "simpleshot"), data)

@@ -55,7 +55,12 @@ def _recipe_steps_before(plan: Plan) -> int | None:
 
 
 def _chance_loss(plan: Plan, data: TrainingData) -> float:
-    """Return the cross-entropy of guessing; NaN where the number of classes varies."""
+    """Return the cross-entropy of guessing; NaN where the number of classes varies.
+
+    It is also NaN where teachers are followed, as the distance to them is part of such a loss.
+    """
+    if plan.teachers:
+        return math.nan
     if not plan.episodic:
         classes = sum(len(domain.classes.counts) for domain in data.domains("train"))
         return math.log(classes)
