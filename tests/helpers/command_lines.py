@@ -18,16 +18,21 @@ def sentence(errors: str) -> str:
     return last
 
 
+def _files() -> list[Path]:
+    """Return what is in this folder, without the compiled modules that Python keeps."""
+    return [path for path in sorted(Path().rglob("*")) if "__pycache__" not in path.parts]
+
+
 def check_refused(mlw: Mlw, line: str, code: int, words: Sequence[str]) -> None:
     """Check that a command prints one sentence, exits with a code, and writes nothing."""
-    before = sorted(Path().rglob("*"))
+    before = _files()
     found, output, errors = mlw(line)
     assert found == code, errors
     message = sentence(errors)
     for word in words:
         assert word in message
     assert output == ""
-    assert sorted(Path().rglob("*")) == before
+    assert _files() == before
 
 
 def options_in_help(text: str) -> dict[str, str]:
