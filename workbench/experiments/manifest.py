@@ -115,7 +115,7 @@ def _refuse_other_format(folder: Path) -> None:
         written, version = table.get("format"), versions.get("workbench", "?")
     except (OSError, ValueError, RecursionError, AttributeError):
         return
-    if "format" in table and written != FORMAT:  # without it, the file is damaged
+    if table and written != FORMAT:  # an empty file is damaged
         raise RunError(
             f"{folder} was written in format {written} by workbench {version}, and this version "
             f"reads format {FORMAT}; train again, or use the version that wrote it"
