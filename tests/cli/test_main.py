@@ -114,6 +114,7 @@ def test_no_colours_where_the_output_is_no_terminal():
 
 
 def test_the_help_pages_in_the_docs_are_current():
+    pytest.importorskip("typer", "0.29", reason="the docs show the help of typer 0.29 and newer")
     page = ROOT / "docs" / "generate.py"
     subprocess.run([sys.executable, page, "--check"], check=True)
 
