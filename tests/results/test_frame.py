@@ -47,7 +47,7 @@ def follows(frame, columns):
         if column.kind == "texts":
             assert all(isinstance(value, tuple) for value in values), column.name
         elif column.kind == "text":
-            # Before pandas 3, texts are objects, and an empty column of objects is no text to pandas.
+            # Before pandas 3, texts are objects; an empty column of them is no text to pandas.
             assert values.dtype == object or pd.api.types.is_string_dtype(values), column.name
             assert all(isinstance(value, str) for value in values), column.name
         else:
