@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from small_runs import evaluated, trained
 
 
@@ -30,8 +31,11 @@ def test_a_method_that_draws_no_tasks_guesses_among_all_classes(data, tmp_path):
     assert set(frame["images"]) == {3 * 16}
 
 
-def test_a_loss_that_follows_teachers_is_not_compared_with_guessing(data, tmp_path):
-    frame = evaluated(trained(data, tmp_path, "url:adapt_steps=1"), data)
+@pytest.mark.parametrize(
+    "spec", ["url:adapt_steps=1", "relation", "siamese:units=8", "reptile:test_steps=1"]
+)
+def test_a_loss_that_is_no_cross_entropy_is_not_compared_with_guessing(data, tmp_path, spec):
+    frame = evaluated(trained(data, tmp_path, spec), data)
     assert frame["train_loss"].notna().all()
     assert frame["chance_loss"].isna().all()
 

@@ -8,6 +8,8 @@ from typing import Any
 from workbench.experiments.manifest import TrainingResult
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import Run
+from workbench.learning.learner import Learner
+from workbench.plugin.registry import registry
 from workbench.tasks.splits import TrainingData
 
 
@@ -57,9 +59,10 @@ def _recipe_steps_before(plan: Plan) -> int | None:
 def _chance_loss(plan: Plan, data: TrainingData) -> float:
     """Return the cross-entropy of guessing; NaN where the number of classes varies.
 
-    It is also NaN where teachers are followed, as the distance to them is part of such a loss.
+    It is also NaN for losses that are not, or not only, a cross-entropy.
     """
-    if plan.teachers:
+    learner: type[Learner] = registry().find("algorithms", plan.algorithm).load()
+    if not learner.cross_entropy:
         return math.nan
     if not plan.episodic:
         classes = sum(len(domain.classes.counts) for domain in data.domains("train"))

@@ -58,6 +58,12 @@ class Learner(nn.Module):
     episodic: ClassVar[bool] = True
     """`losses` draws tasks. If False, one training serves all ways and shots."""
 
+    cross_entropy: ClassVar[bool] = True
+    """`losses` are cross-entropies, of the ways of tasks or of all training classes.
+
+    Results are then marked if the training ended near the loss of guessing.
+    """
+
     transductive: bool = False
     """A prediction may depend on the other queries, for instance through batch statistics."""
 

@@ -47,6 +47,7 @@ class Film(Learner):
     """Share a backbone among domains, and tune its scales and shifts to a task by gradient."""
 
     episodic = False
+    cross_entropy = False  # of classes and of domains together
     selects: ClassVar = {"film_lr": (1e-3, 5e-3, 2e-2), "film_steps": (0, 6)}
 
     def __init__(

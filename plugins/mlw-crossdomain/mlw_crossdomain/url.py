@@ -48,6 +48,7 @@ class URL(Learner):
     """Distil single-domain networks into one; at test, fit a linear map of its features."""
 
     episodic = False
+    cross_entropy = False  # with the distances to the teachers
     selects: ClassVar[Mapping[str, tuple[Any, ...]]] = {"adapt_lr": (0.0, 0.1, 1.0)}
 
     def __init__(

@@ -42,6 +42,8 @@ from workbench.functional import one_hot
 class Relation(Learner):
     """Learn to compare: a network scores how well a query's feature maps match those of a class."""
 
+    cross_entropy = False  # a squared error
+
     def __init__(
         self,
         backbone: Backbone,

@@ -35,6 +35,8 @@ BIAS_SPEED = 16.0  # multiplies the bias: it must keep up with a sum over thousa
 class Siamese(Learner):
     """Learn whether two images show the same class, and classify a query by its best match."""
 
+    cross_entropy = False  # of pairs, not of classes
+
     def __init__(
         self,
         backbone: Backbone,

@@ -35,6 +35,7 @@ class Reptile(Learner):
     """Move the initial weights towards the weights that ordinary training on a task ends with."""
 
     batched = True
+    cross_entropy = False  # half a squared distance of weights
     squares: Tensor  # Adam's mean of squared gradients, as one vector
     steps_taken: Tensor  # by Adam
 
