@@ -176,6 +176,11 @@ def test_a_baseline_is_named(mlw, run):
     assert "Did you mean protonet?" in errors
 
 
+def test_a_damaged_curve_is_the_reason_where_no_other_run_is_left(mlw, run):
+    (run / "train.csv").write_text("nothing")
+    check_refused(mlw("report"), f"{run.name}/train.csv is damaged", "train again with --fresh")
+
+
 def test_runs_without_evaluations_are_one_sentence(mlw):
     trained(mlw, "protonet")
     check_refused(mlw, "report", 1, ["None of these runs was trained and evaluated", "mlw eval"])

@@ -46,9 +46,14 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
 
 
 def _named(runs: Sequence[Run], note: Callable[[str], None]) -> dict[str, Run]:
-    """Return the finished runs by folder name, or by path where two folders have one name."""
+    """Return the finished runs by folder name, or by path where two folders have one name.
+
+    Raises:
+        RunError: a run is damaged, and none is left without it.
+    """
     names = [run.folder.name for run in runs]
     named = {}
+    damaged = []
     for run in runs:
         name = run.folder.name
         if names.count(name) > 1:
@@ -58,7 +63,11 @@ def _named(runs: Sequence[Run], note: Callable[[str], None]) -> dict[str, Run]:
                 run.curve()  # a run with a damaged curve does not stop the report of the others
                 named[name] = run
         except RunError as error:
-            note(f"left out: {error}")
+            damaged.append(error)
+    if damaged and not named:
+        raise damaged[0]
+    for reason in damaged:
+        note(f"left out: {reason}")
     return named
 
 
