@@ -178,7 +178,8 @@ def test_a_baseline_is_named(mlw, run):
 
 def test_a_damaged_curve_is_the_reason_where_no_other_run_is_left(mlw, run):
     (run / "train.csv").write_text("nothing")
-    check_refused(mlw("report"), f"{run.name}/train.csv is damaged", "train again with --fresh")
+    words = [f"{run.name}/train.csv is damaged", "train again with --fresh"]
+    check_refused(mlw, "report", 1, words)
 
 
 def test_runs_without_evaluations_are_one_sentence(mlw):
