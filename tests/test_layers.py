@@ -49,8 +49,8 @@ ROOMS = {
     ],
     "workbench.data.image_folder": [
         "choice record labels level_names class_levels folder_levels",
-        "table_file image_lookup image_table label_columns label_table",
-        "left_out masks view deciding layout splitting origin_state copies dataset register",
+        "table_file image_lookup image_table annotations label_columns label_table",
+        "left_out masks view asking deciding layout splitting origin_state copies dataset register",
     ],
     "workbench.data.download": [
         "entry manifest_file manifest provenance learnt transfer local_files mirrors fetch"

@@ -64,7 +64,7 @@ def test_an_example_does_what_it_shows(mlw, cache, tmp_path, example):
 
 
 def test_the_page_has_examples():
-    assert len(examples()) == 6
+    assert len(examples()) == 7
 
 
 def named(pattern: str) -> set[str]:

@@ -268,7 +268,14 @@ def test_a_class_has_one_group(tmp_path):
         ({"level": "x"}, r"Invalid value --level x: must be the number of a folder level"),
         ({"level": "0"}, "Invalid value --level 0"),
         ({"level": "1", "label": "x"}, "give one of them"),
-        ({"only": "c"}, "has no images in a folder c"),
+        (
+            {"only": "c"},
+            r"no images in a folder c, given by --only. It has folders: a, b; patterns: '\*.png'$",
+        ),
+        (
+            {"only": "*.x"},
+            r"no images whose names fit --only '\*.x'. It has folders: a, b; patterns: '\*.png'$",
+        ),
         ({"label": "dx"}, "has the column dx; none of them names its images"),
     ],
 )

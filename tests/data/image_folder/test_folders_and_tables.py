@@ -109,3 +109,27 @@ def test_files_of_systems_are_no_images(tmp_path):
     record = add_folder("own", own)
     assert record.images == FOLDERS
     assert record.notes == []
+
+
+def test_the_only_other_column_is_asked_about_if_no_folders_confirm_it(tmp_path):
+    own = write_images(tmp_path / "own", *(f"{number}.png" for number in range(6)))
+    rows = [f"{number}.png,{'pq'[number % 2]}" for number in range(6)]
+    (own / "list.csv").write_text("\n".join(["filename,photographer", *rows]))
+    with pytest.raises(
+        DataError, match=r"column photographer may be the label or .* --label photographer$"
+    ):
+        add_folder("own", own)
+    record = add_folder("own", own, LayoutChoice(label="photographer"))
+    assert record.images == {"test": {"p": 3, "q": 3}}
+    (own / "list.csv").write_text("\n".join(rows))  # a list of images and one word each
+    assert add_folder("own", own).images == {"test": {"p": 3, "q": 3}}
+
+
+@pytest.mark.parametrize("folder", ["", "images/"])
+def test_classes_in_the_names_of_files(tmp_path, folder):
+    names = [f"{folder}{bird}_{number:03}.png" for bird in ("jay", "owl") for number in range(3)]
+    own = write_images(tmp_path / "own", *names)
+    with pytest.raises(
+        DataError, match=r"labels.csv, with the columns filename,label; .* \(jay_000.png,jay\)\.$"
+    ):
+        add_folder("own", own)

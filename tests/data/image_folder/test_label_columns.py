@@ -45,7 +45,7 @@ def table(head: str, row: str) -> str:
         (table("", "{image},{label},train"), {}),
         (table("id,breed", "{id},{label}"), {}),
         (table("file,label", "{id}.PNG,{label}"), {}),
-        (table("image,kind", "{image},{label}"), {}),
+        (table("image,kind", "{image},{label}"), {"label": "kind"}),
         (table("Image_ID|Species", "{id}|{label}"), {}),
         (table("path;target", "D:\\set\\images\\{image};{label}"), {}),
         (table("file,width,Class Id,label", "{image},{i},{n},{label}"), {}),

@@ -116,7 +116,8 @@ def test_rows_without_a_label_are_no_class(tmp_path):
     assert record.images == {"test": {"jay": 2, "owl": 2}}
     assert (
         "6 rows without a label ignored: nan (1), NA (1), ? (1), Unknown (1), an empty cell (1) "
-        "and 1 more" in record.notes
+        "and 1 more; if such a word is a class, write it differently in the table (unknown_class)"
+        in record.notes
     )
 
 

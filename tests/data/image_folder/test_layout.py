@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from image_folders import class_folders, tables, write_images
+from image_folders import class_folders, image, tables, write_images
 
 from workbench.data.image_folder.record import folder_names, read_record
 from workbench.data.image_folder.register import add_folder
@@ -116,3 +116,46 @@ def test_classes_with_nearly_the_same_names_are_named(tmp_path):
         "warning: 2 groups of classes with nearly the same names ('Class 0', 'class 0', "
         "'class-1', 'class_1')" in str(record)
     )
+
+
+def zipped(path: Path, coding: str, *folders: str) -> Path:
+    """Write a zip of two images in each folder that does not say how its names are coded."""
+
+    class Member(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+            return self.filename.encode(coding), 0
+
+    with zipfile.ZipFile(path, "w") as file:
+        for number in range(2 * len(folders)):
+            file.writestr(Member(f"{folders[number // 2]}/{number}.png"), image(number))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("coding", "name", "read", "doubtful"),
+    [
+        ("utf-8", "猫", "猫", False),
+        ("utf-8", "Grün", "Grün", True),  # one character may be UTF-8 by chance
+        ("utf-8", "Größenänderung", "Größenänderung", False),
+        ("cp437", "Grün", "Grün", True),
+        ("latin-1", "Grün", "Grⁿn", True),
+        ("shift-jis", "猫", "öL", True),
+        ("gbk", "猫", "è", True),
+        ("gbk", "猫狗", "├¿╣╖", True),
+        ("ascii", "owl", "owl", False),
+    ],
+)
+def test_classes_whose_names_a_zip_does_not_tell_are_named(tmp_path, coding, name, read, doubtful):
+    record = add_folder("own", zipped(tmp_path / "own.zip", coding, name, "jay"))
+    assert record.images == {"test": dict.fromkeys(sorted(["jay", read]), 2)}
+    note = f"names are coded, so those of 1 class may be wrong ({read}); if they are, pack it again"
+    assert (note in str(record)) == doubtful
+
+
+def test_a_table_names_the_classes_of_a_zip_for_certain(tmp_path):
+    path = zipped(tmp_path / "own.zip", "cp437", "Grün", "Blau")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("labels.csv", "filename,label\n0.png,ä\n1.png,ä\n2.png,b\n3.png,b\n")
+    record = add_folder("own", path)
+    assert record.images == {"test": {"b": 2, "ä": 2}}
+    assert "coded" not in str(record)

@@ -68,8 +68,16 @@ def test_a_folder_of_other_images_names_them(tmp_path):
     [
         ("labels.csv", "number,sort\n17,owl\n18,jay\n", "labels.csv names none of the images"),
         ("labels.jsonl", "[1]\n", "labels.jsonl does not have one JSON object in each line"),
-        ("labels.xlsx", "", r"labels.xlsx is not read; save it as .csv"),
-        ("annotations.json", "{}", r"annotations.json is not read; save it as .csv"),
+        (
+            "labels.xlsx",
+            "",
+            r"labels.xlsx is not read; save it as .csv with the columns filename,label",
+        ),
+        (
+            "annotations.json",
+            "{}",
+            r"annotations.json is not read; save it as .csv with the columns filename,label",
+        ),
         ("labels.csv", f"image,text\n1.png,{'x' * 200_000}\n", "labels.csv is no table: field"),
     ],
 )

@@ -61,6 +61,7 @@ class Archive:
 
     Attributes:
         names: the names of all files, sorted.
+        doubtful: those among them that may be other ones: the zip does not say how they are coded.
 
     Raises:
         DataError: the archive is absent, empty, damaged, cut off or encrypted; a file in it lies
@@ -76,6 +77,7 @@ class Archive:
         with ExitStack() as opened:
             self._container = self._open_container(file, opened)
             self.names = tuple(sorted(self._container.names()))
+            self.doubtful = frozenset(self._container.doubtful)
             if not self.names:
                 raise DataError(f"{path} contains no files.")
             self._close = opened.pop_all().close

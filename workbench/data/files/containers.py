@@ -28,10 +28,16 @@ from workbench.errors import DataError
 
 # No data set needs others, and Python unpacks those at once, whatever size was declared.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+UTF8 = 0x800  # the flag of a member of a zip whose name is coded so
 
 
 class Container(Protocol):
-    """Files by name."""
+    """Files by name.
+
+    `doubtful` are the names that may be other ones, for a zip may not say how its names are coded.
+    """
+
+    doubtful: tuple[str, ...]
 
     def names(self) -> Iterable[str]:
         """Return the names of the files, without hidden ones."""
@@ -57,7 +63,14 @@ class ZipFiles:
             raise DataError(
                 f"{label} ({packed:,} bytes) is not a zip or tar archive, or it is damaged."
             ) from error
-        self._members = dict(_zip_members(self._zip, label))
+        unsaid = [member for member in self._zip.infolist() if not _says_coding(member)]
+        # all or none: a Chinese name may be valid UTF-8 by chance, but hardly all are
+        utf8 = all(_as_utf8(member) is not None for member in unsaid)
+        self._members = dict(_zip_members(self._zip, label, utf8=utf8))
+        self.doubtful: tuple[str, ...] = ()
+        if not (utf8 and _are_surely_utf8(unsaid)):
+            in_doubt = [name for name, each in self._members.items() if not _says_coding(each)]
+            self.doubtful = tuple(in_doubt)
         total = sum(member.file_size for member in self._zip.infolist())
         if total > limit:
             raise DataError(
@@ -74,10 +87,30 @@ class ZipFiles:
         return cast(BinaryIO, self._zip.open(self._members[name]))
 
 
-def _zip_members(archive: zipfile.ZipFile, label: Path) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+def _says_coding(member: zipfile.ZipInfo) -> bool:
+    """Return whether a name is sure: ASCII, flagged as UTF-8, or given again in an extra field."""
+    flagged = bool(member.flag_bits & UTF8)
+    return flagged or member.filename.isascii() or member.filename != member.orig_filename
+
+
+def _as_utf8(member: zipfile.ZipInfo) -> str | None:
+    """Return a name that was read as CP437 as UTF-8; None if its bytes are not that."""
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return None
+
+
+def _zip_members(
+    archive: zipfile.ZipFile, label: Path, *, utf8: bool
+) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """Yield the files and their names; those of unsaid coding are UTF-8, or else CP437."""
     seen: set[str] = set()
     for member in archive.infolist():
-        name = checked_name(member.filename, label)
+        name = member.filename
+        if utf8 and not _says_coding(member):
+            name = _as_utf8(member) or name
+        name = checked_name(name, label)
         mode = stat.S_IFMT(member.external_attr >> 16)  # 0 if the archive is not from Unix
         regular = mode in (0, stat.S_IFREG, stat.S_IFDIR)
         refuse_special(name, label, link=mode == stat.S_IFLNK, regular=regular)
@@ -99,6 +132,18 @@ def _refuse_unreadable(member: zipfile.ZipInfo, name: str, label: Path) -> None:
         )
 
 
+def _are_surely_utf8(members: Iterable[zipfile.ZipInfo]) -> bool:
+    """Return whether names that are valid UTF-8 can hardly be so by chance.
+
+    A seventh of the common Chinese characters in GBK (lead C2 to DF of B0 to F7, trail A1 to BF of
+    A1 to FE) are valid two-byte characters of UTF-8, so three are by chance in 1 of 400 archives.
+    No character of GBK alone is a longer one.
+    """
+    found = set("".join(_as_utf8(member) or "" for member in members))
+    beyond_ascii = [character for character in found if not character.isascii()]
+    return len(beyond_ascii) >= 3 or any(character >= "\u0800" for character in beyond_ascii)
+
+
 # --- tar
 
 
@@ -111,6 +156,8 @@ class TarMember(NamedTuple):
 
 class TarFiles:
     """The files of a tar archive that is not compressed."""
+
+    doubtful: tuple[str, ...] = ()  # names that are not UTF-8 are refused
 
     def __init__(self, file: BinaryIO, label: Path):
         self._file = file
@@ -224,6 +271,8 @@ def _check_end_mark(file: BinaryIO, label: Path, last: int, end: int) -> None:
 
 class FolderFiles:
     """The regular files below a folder. Links are followed, for hubs and versions are kept so."""
+
+    doubtful: tuple[str, ...] = ()
 
     def __init__(self, path: Path):
         self._path = path

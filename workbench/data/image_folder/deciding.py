@@ -6,11 +6,21 @@ that names images is never passed over in silence.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from workbench.data.image_folder.asking import (
+    MOST,
+    ask_about_annotations,
+    ask_for_label,
+    ask_which_table,
+    beside_folders,
+    one_to_one,
+    share,
+)
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.folder_levels import (
     Levels,
@@ -21,8 +31,7 @@ from workbench.data.image_folder.folder_levels import (
     splits_at,
 )
 from workbench.data.image_folder.image_table import ImageTable
-from workbench.data.image_folder.label_columns import possible_labels
-from workbench.data.image_folder.label_table import MISSING, check_columns, label_table, read_labels
+from workbench.data.image_folder.label_table import check_columns, label_table, read_labels
 from workbench.data.image_folder.labels import (
     ImagesByClass,
     LabelledImage,
@@ -31,14 +40,13 @@ from workbench.data.image_folder.labels import (
 )
 from workbench.data.image_folder.left_out import OTHER_TABLES
 from workbench.data.image_folder.record import counted, listing
-from workbench.data.image_folder.table_file import TABLES
 from workbench.data.image_folder.view import Tables, View, named_by
 from workbench.errors import DataError
 
-MOST = 0.5  # of the images: a table that names fewer does not decide alone
+WORD = re.compile(r"([^\W\d_](?:\D*?[^\W\d_])?)[ _.(-]*\d")  # and a number: "cat_001.jpg"
 ADD_TABLE = (
     "Put those of each class into a folder of its own, or add a table, labels.csv, with the "
-    "columns filename,label."
+    "columns filename,label; so too if the class is in the names of the files"
 )
 
 
@@ -67,16 +75,18 @@ def decide(view: View, tables: Tables) -> Layout:
     except DataError as error:
         question = error
     if tables.known and levels is None:
-        _ask_which_table(view, tables)
+        ask_which_table(view, tables)
         return _from_tables(view, tables)
     labelled = named_by([table for table, _ in tables.known])
     if levels is not None and labelled and len(labelled) >= MOST * len(view.images):
         return _from_most(view, tables, levels)
-    _ask_for_label(view, tables, levels)
+    ask_for_label(view, tables, levels)
     if levels is None:
         raise _unanswered(view, tables, question)
     if tables.known:
         return _from_both(view, tables, levels)
+    if not view.choice.level:
+        ask_about_annotations(view, levels)
     return _from_folders(view, tables, levels)
 
 
@@ -91,11 +101,24 @@ def _levels(view: View) -> Levels:
         raise DataError(f"{path} has no class folders with {flags}; {view.images[0]} is an image.")
     tops = sorted({names[0] for names in folders_of(view.images).values() if names})
     if tops:
-        raise DataError(f"{path} has images in {listing(tops)} without class folders. {ADD_TABLE}")
+        example = _example(view.images)
+        raise DataError(
+            f"{path} has images in {listing(tops)} without class folders. {ADD_TABLE}{example}."
+        )
     raise DataError(
         f"{path} has no class folders: all {len(view.images):,} images are in one folder. "
-        f"{ADD_TABLE}"
+        f"{ADD_TABLE}{_example(view.images)}."
     )
+
+
+def _example(images: Sequence[str]) -> str:
+    """Return a row of a table by the first file name that begins with a word: "cat_001.jpg,cat"."""
+    for image in images:
+        name = PurePosixPath(image).name
+        word = WORD.match(name)
+        if word is not None:
+            return f" ({name},{word[1]})"
+    return ""
 
 
 def _unanswered(view: View, tables: Tables, question: DataError) -> DataError:
@@ -108,81 +131,16 @@ def _unanswered(view: View, tables: Tables, question: DataError) -> DataError:
         )
     unused = [f"{name} names none of the images" for name in tables.nameless]
     unused += [f"{table.name} {table.reason}" for table in tables.unread]
+    unread = []
     for name in view.archive.names:
         if PurePosixPath(name).suffix.lower() in OTHER_TABLES:
-            unused.append(f"{name} is not read; save it as .csv")
+            unread.append(name)
+    if unread:
+        names = listing(unread, 2)
+        unused.append(f"{names} is not read; save it as .csv with the columns filename,label")
     if not unused:
         return question
     return DataError(f"{listing(unused, 3)}. {question}")
-
-
-# --- a table whose label is not known
-
-
-def _ask_for_label(view: View, tables: Tables, levels: Levels | None) -> None:
-    """Ask which column is the label if tables name images and do not tell.
-
-    Lists in texts that name images for another purpose are passed over if the folders tell.
-    """
-    asked = tables.unknown
-    if levels is not None:
-        asked = [each for each in asked if each.name.lower().endswith(TABLES)]
-    named = named_by(asked)
-    if not asked or (levels is not None and len(named) < MOST * len(view.images)):
-        return
-    table = max(asked, key=lambda each: len(each.images))
-    if levels is not None and _confirms(table, levels):
-        return
-    others = [table.columns[column] for column in table.others]
-    columns = f"its columns: {', '.join(others)}"
-    column = "COLUMN"
-    possible = possible_labels(table)
-    if possible:
-        described = [f"{name} ({count} values)" for name, count in possible.items()]
-        columns = f"those that could be: {', '.join(described)}"
-    if len(possible) == 1:
-        column = next(iter(possible))
-    by_folders = ""
-    if levels is not None:
-        by_folders = f" To take the classes from the folders, add --level {levels.level}."
-    raise view.ask(
-        f"the table {table.name}, which names {_share(len(table.images), view)}, and it is not "
-        f"clear which of its columns is the label; {columns}.{by_folders} To say which column",
-        f"--label {shlex.quote(column)}",
-    )
-
-
-def _share(count: int, view: View) -> str:
-    return f"{count:,} of the {len(view.images):,} images"
-
-
-def _confirms(table: ImageTable, levels: Levels) -> bool:
-    """Return whether a column gives the same classes as the folders."""
-    for column in table.others:
-        pairs = _beside_folders(table, table.column(column), levels)
-        if len({label for _, label in pairs}) > 1 and _one_to_one(pairs):
-            return True
-    return False
-
-
-def _beside_folders(
-    table: ImageTable, values: Sequence[str], levels: Levels
-) -> list[tuple[str, str]]:
-    """Return the value of each row that has one, and the class folder of its image."""
-    pairs = []
-    for match, value in zip(table.found, values, strict=True):
-        if value.lower() not in MISSING and len(match.images) == 1:
-            label = levels.placed.get(match.images[0], Placed("", "")).label
-            if label:
-                pairs.append((value, label))
-    return pairs
-
-
-def _one_to_one(pairs: Sequence[tuple[str, str]]) -> bool:
-    """Return whether each left value goes with one right value only, and the other way round."""
-    forwards = dict(pairs)
-    backwards = {right: left for left, right in pairs}
-    return all(forwards[left] == right and backwards[right] == left for left, right in pairs)
 
 
 # --- tables that differ from folders, or from one another
@@ -196,7 +154,7 @@ def _from_most(view: View, tables: Tables, levels: Levels) -> Layout:
     """
     differing = []
     for table, labels in tables.known:
-        if not _one_to_one(_beside_folders(table, labels.values, levels)):
+        if not one_to_one(beside_folders(table, labels.values, levels)):
             differing.append((table, labels))
     folders = _described(sorted({each.label for each in levels.placed.values()} - {""}))
     for table, labels in differing:
@@ -223,21 +181,6 @@ def _described(classes: list[str]) -> str:
     return f"{counted(len(classes), 'class', 'classes')}: {listing(classes, 3)}"
 
 
-def _ask_which_table(view: View, tables: Tables) -> None:
-    """Ask which column is the label if two tables have one each, neither with a known name."""
-    columns: dict[str, str] = {}
-    for table, labels in tables.known:
-        if not labels.named and table.has_header:
-            columns.setdefault(labels.columns[0], table.name)
-    if len(columns) > 1:
-        found = [f"{column} in {name}" for column, name in columns.items()]
-        raise view.ask(
-            f"several tables that name images, and it is not clear which column is the label: "
-            f"{listing(found)}. To say which",
-            f"--label {shlex.quote(next(iter(columns)))}",
-        )
-
-
 # --- by tables
 
 
@@ -255,7 +198,10 @@ def _from_tables(view: View, tables: Tables) -> Layout:
     if found.unlabelled:
         rows = counted(found.unlabelled.total(), "row")
         words = [f"{word or 'an empty cell'} ({n:,})" for word, n in found.unlabelled.most_common()]
-        notes.append(f"{rows} without a label ignored: {listing(words)}")
+        note = f"{rows} without a label ignored: {listing(words)}"
+        if any(found.unlabelled):
+            note += "; if such a word is a class, write it differently in the table (unknown_class)"
+        notes.append(note)
     if tables.unknown:
         notes.append(_not_used(tables.unknown))
     names = tuple(each.table.name for each in used)
@@ -314,10 +260,10 @@ def _from_both(view: View, tables: Tables, levels: Levels) -> Layout:
             label = labelled.label
         pairs.append((labelled.label, label))
     names = tuple(each.table.name for each in used)
-    if not _one_to_one(pairs) or any(not label for _, label in pairs):
+    if not one_to_one(pairs) or any(not label for _, label in pairs):
         label = shlex.quote(used[0].labels.columns[0])
         raise view.ask(
-            f"{listing(names)}, which names {_share(len(found.images), view)} with other classes "
+            f"{listing(names)}, which names {share(len(found.images), view)} with other classes "
             f"than their folders. To take only these images, add --label {label}; to take the "
             "classes from the folders",
             f"--level {levels.level}",
@@ -328,5 +274,5 @@ def _from_both(view: View, tables: Tables, levels: Levels) -> Layout:
         if not merged.get(image, Placed("", "")).label:
             merged[image] = Placed(labelled.split, label_of[labelled.label])
     layout = _from_folders(view, tables, levels._replace(placed=merged))
-    note = f"{listing(names)} names {_share(len(found.images), view)}, in classes of the folders"
+    note = f"{listing(names)} names {share(len(found.images), view)}, in classes of the folders"
     return layout._replace(tables=names, notes=(*layout.notes, note))

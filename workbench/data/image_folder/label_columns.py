@@ -7,6 +7,7 @@ of two columns if its values repeat; or a column whose values are the names of f
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from math import isfinite
 from typing import NamedTuple
 
 from workbench.data.image_folder.image_table import ImageTable, key
@@ -188,6 +189,21 @@ def _all_splits(values: Sequence[str]) -> bool:
 
 
 # --- what can be asked
+
+
+def repeats(table: ImageTable) -> bool:
+    """Return whether a column has values that repeat, as labels do: words or whole numbers."""
+    for column in table.others:
+        values = table.column(column)
+        if 2 <= len(set(values)) <= len(values) / LEAST_REPEATS and not _has_fractions(values):
+            return True
+    return False
+
+
+def _has_fractions(values: Sequence[str]) -> bool:
+    """Return whether a column has numbers that are not whole; "1.000000" is."""
+    numbers = [_number(value) for value in values]
+    return any(number is not None and isfinite(number) and number % 1 for number in numbers)
 
 
 def possible_labels(table: ImageTable) -> dict[str, int]:

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from workbench.data.files.archive import Archive
+from workbench.data.image_folder.asking import MOST
 from workbench.data.image_folder.choice import LayoutChoice
-from workbench.data.image_folder.deciding import MOST, Layout, decide
+from workbench.data.image_folder.deciding import Layout, decide
 from workbench.data.image_folder.labels import ImagesByClass, all_images, sorted_classes
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.masks import note_on_masks
@@ -41,7 +42,8 @@ def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
     layout = _without_lone_split(layout, choice)
     layout = _without_shared_classes(layout)
     _check_splits(layout, view)
-    notes = (*layout.notes, *_similar(layout), *_ignored(view, layout, tables.unread))
+    notes = (*layout.notes, *_similar(layout), *_doubtful(layout, archive))
+    notes = (*notes, *_ignored(view, layout, tables.unread))
     return layout._replace(notes=notes)
 
 
@@ -117,6 +119,25 @@ def _letters(label: str) -> str:
     """Return the words of a name without capitals, in the same letters on all systems."""
     compatible = unicodedata.normalize("NFKC", label).casefold()
     return " ".join(compatible.replace("_", " ").replace("-", " ").split())
+
+
+def _doubtful(layout: Layout, archive: Archive) -> list[str]:
+    """Say which classes have names that may be wrong, as the archive does not say their coding."""
+    if layout.tables:
+        return []
+    found = set()
+    for classes in layout.splits.values():
+        for label, images in classes.items():
+            if not label.isascii() and not archive.doubtful.isdisjoint(images):
+                found.add(label)
+    if not found:
+        return []
+    number = counted(len(found), "class", "classes")
+    return [
+        f"warning: the zip does not say how its names are coded, so those of {number} may be "
+        f"wrong ({listing(sorted(found))}); if they are, pack it again with names in UTF-8, or "
+        "unpack it with the right coding and give the folder"
+    ]
 
 
 # --- what is left out

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from workbench.data.files.archive import Archive
 
-TABLES = (".csv", ".tsv", ".jsonl")
-LISTS = (".txt",)  # lists of images among many other texts
+JSON_LINES = (".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv", *JSON_LINES)
+LISTS = (".txt", ".lst")  # lists of images among many other texts
 DELIMITERS = ("\t", ";", ",", "|")
 SAMPLE = 100  # lines that tell how the cells are separated
 
@@ -59,7 +60,7 @@ def read_table(name: str, data: bytes) -> TableFile | UnreadTable:
     """Return the rows of a table, or why it has none."""
     text = _decode(data)
     try:
-        if name.lower().endswith(".jsonl"):
+        if name.lower().endswith(JSON_LINES):
             return _from_json(name, text)
         rows = _rows(text, spaces=name.lower().endswith(LISTS))
     except csv.Error as error:

@@ -14,6 +14,7 @@ from workbench.data.image_folder.image_table import ImageTable, image_table, los
 from workbench.data.image_folder.label_columns import Labels, find_labels, labels_in
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.masks import masks_in
+from workbench.data.image_folder.record import listing
 from workbench.data.image_folder.table_file import TABLES, UnreadTable, table_files
 from workbench.errors import DataError, UsageError
 
@@ -56,13 +57,24 @@ def view_of(archive: Archive, choice: LayoutChoice, command: str) -> View:
     if choice.only:
         images = [image for image in images if _is_wanted(image, choice.only)]
     if not images:
-        raise UsageError(f"{archive.path} has no images in a folder {choice.only}")
+        raise UsageError(_nothing_of(archive, choice.only))
     masks: list[str] = []
     if not is_pattern(choice.only):
         masks = masks_in(images)
         pictures = set(images).difference(masks)
         images = [image for image in images if image in pictures]
     return View(archive, images, choice, command, masks)
+
+
+def _nothing_of(archive: Archive, only: str) -> str:
+    """Say that no image fits a folder or pattern, and what is there."""
+    paths = [PurePosixPath(image) for image in archive.images()]
+    suffixes = sorted({f"'*{path.suffix}'" for path in paths})
+    folders = sorted({folder for path in paths for folder in path.parent.parts})
+    there = f"folders: {listing(folders) or 'none'}; patterns: {listing(suffixes)}"
+    if is_pattern(only):
+        return f"{archive.path} has no images whose names fit --only '{only}'. It has {there}"
+    return f"{archive.path} has no images in a folder {only}, given by --only. It has {there}"
 
 
 def _is_wanted(image: str, only: str) -> bool:
