@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,45 @@ def test_a_file_for_each_image(tmp_path):
         add_folder("own", own)
     voc(own, ["cat", "dog"] * 6)
     assert add_folder("own", own).images == CAMERAS
+
+
+def test_files_called_like_their_images(tmp_path):
+    for form, suffix in (("{} 0.5 0.5 0.1 0.2\n", ".txt"), ("<a><name>{}</name></a>", "")):
+        own = write_images(tmp_path / f"own{suffix}", *IMAGES)
+        (own / "Annotation").mkdir()
+        for number, image in enumerate(IMAGES):
+            place = own / "Annotation" / f"{image[5:-4]}{suffix}"
+            place.write_text(form.format(number % 3))
+        with pytest.raises(
+            DataError, match=rf"Annotation/00{suffix} and 11 more, which name 12 of"
+        ):
+            add_folder("own", own)
+        for number, image in enumerate(IMAGES):
+            place = own / "Annotation" / f"{image[5:-4]}{suffix}"
+            place.write_text(form.format(number % 2))
+        assert add_folder("own", own).images == CAMERAS
+
+
+def test_texts_called_like_their_images_may_be_prose(tmp_path):
+    own = write_images(tmp_path / "own", *IMAGES)
+    for image in IMAGES:
+        (own / image).with_suffix(".txt").write_text("a photo of 3 cats\n1 2 3 4 5 and more\n")
+    assert add_folder("own", own).images == CAMERAS
+
+
+@pytest.mark.parametrize(
+    ("book", "part"),
+    [("l.xlsx", "xl/sharedStrings.xml"), ("l.ods", "content.xml")],
+)
+def test_a_spreadsheet_that_names_images_is_asked_about(tmp_path, book, part):
+    own = write_images(tmp_path / "own", *IMAGES)
+    (own / "damaged.xlsx").write_bytes(b"PK")
+    cells = "".join(f"<t>{image}</t><t>cat</t>" for image in IMAGES)
+    with zipfile.ZipFile(own / book, "w") as file:
+        file.writestr(part, f"<sst>{cells}</sst>")
+    with pytest.raises(DataError, match=rf"{book}, which name 12 of the 12 images"):
+        add_folder("own", own)
+    assert add_folder("own", own, LayoutChoice(level="1")).images == CAMERAS
 
 
 def test_what_is_too_big_is_read_in_part_and_asked_about(tmp_path, monkeypatch):

@@ -133,3 +133,29 @@ def test_classes_in_the_names_of_files(tmp_path, folder):
         DataError, match=r"labels.csv, with the columns filename,label; .* \(jay_000.png,jay\)\.$"
     ):
         add_folder("own", own)
+
+
+@pytest.mark.parametrize("folder", ["", "jay/"])
+def test_a_form_for_answers_labels_nothing(tmp_path, folder):
+    own = write_images(tmp_path / "own", *(f"train/{folder}{n}.png" for n in range(4)))
+    write_images(own, *(f"train/owl/{n}.png" for n in range(4, 8)))
+    write_images(own, *(f"test/{n}.png" for n in range(10, 14)))
+    labels = [f"{n},{'jay' if n < 4 else 'owl'}" for n in range(8)]
+    form = [f"{n},jay" for n in range(10, 14)]
+    (own / "train.csv").write_text("\n".join(["id,label", *labels]))
+    (own / "sample_submission.csv").write_text("\n".join(["id,label", *form]))
+    record = add_folder("own", own)
+    assert record.images == {"test": {"jay": 4, "owl": 4}}
+    assert "sample_submission.csv is a form for answers by its name" in str(record)
+
+
+def test_sizes_that_repeat_are_no_labels(tmp_path):
+    own = write_images(tmp_path / "own", *(f"{n}.png" for n in range(12)))
+    sizes = [f"{n}.png {700 + n % 3}" for n in range(12)]
+    (own / "sizes.txt").write_text("\n".join(sizes))
+    with pytest.raises(DataError, match=r"sizes.txt.* not clear which of its columns is the label"):
+        add_folder("own", own)
+    assert len(add_folder("own", own, LayoutChoice(label="2")).images["test"]) == 3
+    numbers = [f"{n}.png {1 + n % 3}" for n in range(12)]
+    (own / "sizes.txt").write_text("\n".join(numbers))
+    assert add_folder("own", own).images == {"test": {"1": 4, "2": 4, "3": 4}}

@@ -129,3 +129,11 @@ def test_few_names_like_those_of_masks_are_chance(tmp_path):
     names = [*(f"a/golf{n}.png" for n in range(6)), "a/golf1_gt.png", "b/1.png", "b/2.png"]
     record = add_folder("own", write_images(tmp_path / "own", *names))
     assert record.images == {"test": {"a": 7, "b": 2}}
+
+
+def test_masks_of_a_few_images_are_left_out_too(tmp_path):
+    names = [f"healthy/{n}.png" for n in range(6)]
+    names += [f"ill/{n}{end}.png" for n in range(2) for end in ("", "_mask")]
+    record = add_folder("own", write_images(tmp_path / "own", *names))
+    assert record.images == {"test": {"healthy": 6, "ill": 2}}
+    assert "2 images left out that are named like masks" in str(record)

@@ -1,5 +1,6 @@
 """Files that annotate images and are no tables: JSON as COCO writes it, XML as Pascal VOC does.
 
+Those of YOLO are texts, each called like its image, with the numbers of classes and boxes.
 They are looked at only to learn whether they name images that are there, and whether they say the
 same as the folders. Nothing in XML is expanded: its texts and attributes are searched as they are.
 """
@@ -10,19 +11,24 @@ import html
 import json
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from workbench.data.files.archive import Archive
 from workbench.data.image_folder.image_lookup import ImageLookup
 from workbench.data.image_folder.image_table import ENOUGH, is_image_name
+from workbench.errors import DataError
 
 JSON = (".json", ".geojson")
-ANNOTATIONS = (*JSON, ".xml")
+SHEETS = (".xlsx", ".ods")
+SHEET_TEXTS = ("xl/sharedStrings.xml", "xl/worksheets/sheet1.xml", "content.xml")
+ANNOTATIONS = (*JSON, ".xml", *SHEETS)
 FILES = 200  # that are read: data sets may have one for each image
 LIMIT = 2**25  # bytes of a file that are read: JSON takes ten times as much when it is read
 LABEL_KEYS = ("label", "labels", "class", "category", "name", "species", "title", "class_name")
 DEPTH = 40  # of lists and objects in one another; deeper ones are not looked at
 
+BOX = re.compile(r"(\d+)((?: -?\d*\.?\d+){4,})\s*")  # a line of YOLO: a class and a box or outline
 STRING = re.compile(r'"((?:[^"\\]|\\.){1,1000})"')
 XML_IMAGE = re.compile(r"<(?:image|annotation|sample|item)\b")  # where another image begins
 XML_FOLDER = re.compile(r"<(folder|path)>[^<]*</\1>")  # folders of another machine, no labels
@@ -52,15 +58,13 @@ class Annotations(NamedTuple):
 
 def read_annotations(archive: Archive, images: Sequence[str]) -> Annotations:
     """Return what files say about images, as far as it is cheap to find out."""
-    names = [name for name in archive.names if name.lower().endswith(ANNOTATIONS)]
+    lookup = ImageLookup(images)
+    names = [name for name in archive.names if _may_annotate(name, lookup)]
     result = Annotations([], [], complete=len(names) <= FILES)
     if not names:
         return result
-    lookup = ImageLookup(images)
     for name in names[:: -(-len(names) // FILES)]:
-        with archive.open(name) as file:
-            text = file.read(LIMIT).decode("utf-8-sig", errors="replace")
-            whole = not file.read(1)
+        text, whole = _text(archive, name)
         found = list(_annotations(name, text, lookup))
         if found:
             result.files.append(name)
@@ -69,9 +73,41 @@ def read_annotations(archive: Archive, images: Sequence[str]) -> Annotations:
     return result
 
 
+def _text(archive: Archive, name: str) -> tuple[str, bool]:
+    """Return the first part of the text of a file, and whether that is all; "" for damaged ones."""
+    if not name.lower().endswith(SHEETS):
+        with archive.open(name) as file:
+            return file.read(LIMIT).decode("utf-8-sig", errors="replace"), not file.read(1)
+    try:
+        with archive.inner(name) as book:
+            for part in SHEET_TEXTS:
+                if part in book.names:
+                    return _text(book, part)
+    except DataError:
+        pass
+    return "", True
+
+
+def _may_annotate(name: str, lookup: ImageLookup) -> bool:
+    """Return whether a file is JSON, XML, a spreadsheet, or a text that is called like an image."""
+    path = PurePosixPath(name)
+    if path.suffix.lower() in ANNOTATIONS:
+        return True
+    return path.suffix.lower() in ("", ".txt") and bool(lookup.find(path.stem, "").images)
+
+
 def _annotations(name: str, text: str, lookup: ImageLookup) -> Iterator[Annotation]:
     """Yield what a file says about images, the labels as far as they are known."""
-    pairs = _from_json(text) if name.lower().endswith(JSON) else _from_xml(text)
+    stem = PurePosixPath(name).stem
+    if name.lower().endswith(JSON):
+        pairs = _from_json(text)
+    elif name.lower().endswith(SHEETS):
+        texts = [inner or quoted for inner, quoted in XML_TEXT.findall(text)]
+        pairs = [(each, "") for each in texts if is_image_name(each)]
+    elif name.lower().endswith(".txt"):
+        pairs = _from_boxes(text, stem)
+    else:
+        pairs = _from_xml(text) or _of_one_image(text, stem)
     sure = any(is_image_name(file) for file, _ in pairs)
     matches = [(lookup.find(file, name).images, label) for file, label in pairs]
     named = [(images[0], label) for images, label in matches if len(images) == 1]
@@ -160,7 +196,27 @@ def _labels(value: Any, depth: int) -> Iterator[str]:
                 yield from _labels(each, depth + 1)
 
 
+# --- texts
+
+
+def _from_boxes(text: str, stem: str) -> list[tuple[str, str]]:
+    """Return the image that is called like a text of YOLO, with the numbers of its classes."""
+    lines = [BOX.fullmatch(line) for line in text.splitlines() if line.strip()]
+    numbers = {line[1] for line in lines if line}
+    if not lines or None in lines:
+        return []
+    return [(stem, ",".join(sorted(numbers)))]
+
+
 # --- XML
+
+
+def _of_one_image(text: str, stem: str) -> list[tuple[str, str]]:
+    """Return the image that is called like its file of XML, with the labels in it."""
+    labels = {html.unescape(inner or quoted).strip() for inner, quoted in XML_LABEL.findall(text)}
+    if not labels or not text.lstrip().startswith("<"):
+        return []
+    return [(stem, ",".join(sorted(labels)))]
 
 
 def _from_xml(text: str) -> list[tuple[str, str]]:

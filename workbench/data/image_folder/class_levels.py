@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from workbench.data.image_folder.labels import split_in
 from workbench.data.image_folder.level_names import (
+    are_albums,
     are_occasions,
     are_renderings,
     only_hold_images,
@@ -260,9 +261,12 @@ def _check_names(names: list[str], level: int, ask: Ask) -> None:
         return
     if are_renderings(names):
         raise _renderings(names, ask)
-    if only_hold_images(names):
+    if only_hold_images(names) or are_albums(names):
+        kind = "parts of one set of images"
+        if are_albums(names):
+            kind = "days, or like folders of phones and cameras"
         raise ask(
-            f"no class folders: {listing(names)} are named like parts of one set of images. Add a "
+            f"no class folders: {listing(names)} are named like {kind}. Add a "
             "table, labels.csv, with the columns filename,label; or if they are the classes",
             f"--level {level + 1}",
         )

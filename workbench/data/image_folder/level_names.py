@@ -19,6 +19,12 @@ OCCASIONS = re.compile(
     r"|\d{4}[-_.]?\d\d[-_.]?\d\d([T _-].*)?)",
     re.IGNORECASE,
 )
+# folders of cameras and phones: "100APPLE" by their standard, and albums
+ALBUMS = re.compile(
+    r"[1-9]\d\d[A-Z0-9_]{5}"
+    r"|(?i:camera|camera roll|dcim|screenshots?|downloads?|favou?rites|whatsapp images|telegram)"
+)
+DAYS = re.compile(r"\d{4}[-_.]?\d\d[-_.]?\d\d([T _-].*)?")
 # the same pictures, shown in another way
 RENDERINGS = {
     "annotated",
@@ -61,6 +67,11 @@ def only_hold_images(names: Collection[str]) -> bool:
 def are_occasions(names: Collection[str]) -> bool:
     """Return whether all names say when images were made, or that there are images."""
     return bool(names) and all(OCCASIONS.fullmatch(n) or IMAGES.fullmatch(n) for n in names)
+
+
+def are_albums(names: Collection[str]) -> bool:
+    """Return whether all names are those of days, or of folders that a phone or camera makes."""
+    return bool(names) and all(DAYS.fullmatch(n) or ALBUMS.fullmatch(n) for n in names)
 
 
 def are_renderings(names: Iterable[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -17,6 +18,9 @@ from workbench.data.image_folder.masks import masks_in
 from workbench.data.image_folder.record import listing
 from workbench.data.image_folder.table_file import TABLES, UnreadTable, table_files
 from workbench.errors import DataError, UsageError
+
+# what competitions call a form for answers, often with the same label in all rows
+SUBMISSION = re.compile(r"submissions?[^/]*$", re.IGNORECASE)
 
 
 class View(NamedTuple):
@@ -117,7 +121,20 @@ def read_tables(view: View) -> Tables:
             found.known.append((table, labels))
     if view.choice.label and not found.known:
         raise UsageError(_no_column(view, found))
-    return _without_doubtful(found)
+    return _without_doubtful(_without_forms(found, view.choice))
+
+
+def _without_forms(tables: Tables, choice: LayoutChoice) -> Tables:
+    """Leave out forms for answers, unless the user names a column that only they have."""
+    known = [pair for pair in tables.known if not SUBMISSION.search(pair[0].name)]
+    if choice.label and not known:
+        return tables
+    unknown = [table for table in tables.unknown if not SUBMISSION.search(table.name)]
+    forms = {table.name for table in [*tables.unknown, *(table for table, _ in tables.known)]}
+    forms -= {table.name for table in [*unknown, *(table for table, _ in known)]}
+    reason = "is a form for answers by its name, so it is not used"
+    unread = [*tables.unread, *(UnreadTable(name, reason) for name in sorted(forms))]
+    return tables._replace(known=known, unknown=unknown, unread=unread)
 
 
 def _without_doubtful(tables: Tables) -> Tables:
