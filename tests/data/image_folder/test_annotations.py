@@ -17,9 +17,9 @@ from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.register import add_folder
 from workbench.errors import DataError
 
-IMAGES = [f"cam{'AB'[number % 2]}/{number:02}.png" for number in range(12)]
+IMAGES = [f"zoo{'AB'[number % 2]}/{number:02}.png" for number in range(12)]
 KINDS = ("cat", "dog", "owl")  # not the folders
-CAMERAS = {"test": {"camA": 6, "camB": 6}}
+FOLDERS = {"test": {"zooA": 6, "zooB": 6}}
 
 
 def coco(labels: list[str]) -> str:
@@ -79,7 +79,7 @@ def test_annotations_that_differ_from_folders_are_asked_about(tmp_path, name):
         r"columns filename,label, .* download own --from .*own --level 1$",
     ):
         add_folder("own", own)
-    assert add_folder("own", own, LayoutChoice(level="1")).images == CAMERAS
+    assert add_folder("own", own, LayoutChoice(level="1")).images == FOLDERS
     rows = [f"{image},{KINDS[number % 3]}" for number, image in enumerate(IMAGES)]
     (own / "labels.csv").write_text("\n".join(["filename,label", *rows]))
     assert add_folder("own", own).images == {"test": {"cat": 4, "dog": 4, "owl": 4}}
@@ -89,7 +89,7 @@ def test_annotations_that_differ_from_folders_are_asked_about(tmp_path, name):
 def test_annotations_that_agree_with_folders_are_not_asked_about(tmp_path, name):
     own = write_images(tmp_path / "own", *IMAGES)
     (own / name).write_text(FORMS[name](["first", "second"] * 6))
-    assert add_folder("own", own).images == CAMERAS
+    assert add_folder("own", own).images == FOLDERS
 
 
 def voc(own: Path, labels: list[str]) -> None:
@@ -105,10 +105,10 @@ def voc(own: Path, labels: list[str]) -> None:
 def test_a_file_for_each_image(tmp_path):
     own = write_images(tmp_path / "own", *IMAGES)
     voc(own, ["cat", "dog", "owl"] * 4)
-    with pytest.raises(DataError, match=r"camA/00.xml and 11 more, which name 12 of the 12 images"):
+    with pytest.raises(DataError, match=r"zooA/00.xml and 11 more, which name 12 of the 12 images"):
         add_folder("own", own)
     voc(own, ["cat", "dog"] * 6)
-    assert add_folder("own", own).images == CAMERAS
+    assert add_folder("own", own).images == FOLDERS
 
 
 def test_files_called_like_their_images(tmp_path):
@@ -125,14 +125,14 @@ def test_files_called_like_their_images(tmp_path):
         for number, image in enumerate(IMAGES):
             place = own / "Annotation" / f"{image[5:-4]}{suffix}"
             place.write_text(form.format(number % 2))
-        assert add_folder("own", own).images == CAMERAS
+        assert add_folder("own", own).images == FOLDERS
 
 
 def test_texts_called_like_their_images_may_be_prose(tmp_path):
     own = write_images(tmp_path / "own", *IMAGES)
     for image in IMAGES:
         (own / image).with_suffix(".txt").write_text("a photo of 3 cats\n1 2 3 4 5 and more\n")
-    assert add_folder("own", own).images == CAMERAS
+    assert add_folder("own", own).images == FOLDERS
 
 
 @pytest.mark.parametrize(
@@ -147,24 +147,42 @@ def test_a_spreadsheet_that_names_images_is_asked_about(tmp_path, book, part):
         file.writestr(part, f"<sst>{cells}</sst>")
     with pytest.raises(DataError, match=rf"{book}, which name 12 of the 12 images"):
         add_folder("own", own)
-    assert add_folder("own", own, LayoutChoice(level="1")).images == CAMERAS
+    assert add_folder("own", own, LayoutChoice(level="1")).images == FOLDERS
 
 
 def test_what_is_too_big_is_read_in_part_and_asked_about(tmp_path, monkeypatch):
     own = write_images(tmp_path / "own", *IMAGES)
     (own / "big.json").write_text(records(["cat", "dog"] * 6))
     monkeypatch.setattr(annotations, "LIMIT", 100)
-    with pytest.raises(DataError, match=r"big.json, which name images, among them camA/00.png"):
+    with pytest.raises(DataError, match=r"big.json, which name images, among them zooA/00.png"):
         add_folder("own", own)
+
+
+def test_few_annotations_that_differ_from_folders_are_asked_about(tmp_path):
+    own = write_images(tmp_path / "own", *IMAGES)
+    few = [{"image": image, "label": f"kind{number // 2}"} for number, image in enumerate(IMAGES)]
+    (own / "few.json").write_text(json.dumps(few[:4]))
+    with pytest.raises(DataError, match=r"few.json, which name 4 of the 12 images"):
+        add_folder("own", own)
+    agreeing = [{**each, "label": each["image"][:4]} for each in few[:4]]
+    (own / "few.json").write_text(json.dumps(agreeing))
+    assert add_folder("own", own).images == FOLDERS
+
+
+def test_many_files_that_name_no_image(tmp_path):
+    own = write_images(tmp_path / "own", *IMAGES)
+    for number in range(annotations.FILES + 1):
+        (own / f"{number}.json").write_text('{"weather": "fine"}')
+    assert add_folder("own", own).images == FOLDERS
 
 
 def test_json_that_names_few_images_or_none_decides_nothing(tmp_path):
     own = write_images(tmp_path / "own", *IMAGES)
-    (own / "dataset-metadata.json").write_text('{"title": "Cats", "image": "camA/00.png"}')
-    (own / "config.json").write_text('{"00": 1, "size": 3, "model": "camA", "rate": 0.5}')
+    (own / "dataset-metadata.json").write_text('{"title": "Cats", "image": "zooA/00.png"}')
+    (own / "config.json").write_text('{"00": 1, "size": 3, "model": "zooA", "rate": 0.5}')
     (own / "broken.json").write_text("[" * 100_000)
     (own / "a.xml").write_text('<!DOCTYPE x [<!ENTITY a "&a;&a;">]><x>&a;</x>')
-    assert add_folder("own", own).images == CAMERAS
+    assert add_folder("own", own).images == FOLDERS
 
 
 def test_any_bytes_are_read_without_an_error(tmp_path):
@@ -199,7 +217,7 @@ def test_a_list_that_differs_from_folders_is_asked_about_and_can_be_read(tmp_pat
     with pytest.raises(DataError, match=rf"table {name}.* --label 2.*--level 1|--level 1.*label 2"):
         add_folder("own", own)
     assert list(add_folder("own", own, LayoutChoice(label="2")).images["test"].values()) == [4] * 3
-    assert add_folder("own", own, LayoutChoice(level="1")).images == CAMERAS
+    assert add_folder("own", own, LayoutChoice(level="1")).images == FOLDERS
 
 
 def test_lines_of_json_are_a_table(tmp_path):

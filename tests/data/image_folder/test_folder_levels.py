@@ -265,10 +265,12 @@ def test_a_class_has_one_group(tmp_path):
         ("100APPLE", "101APPLE"),
         ("2024-05-01", "2024-05-02 Zoo"),
         ("Camera", "Screenshots", "WhatsApp Images"),
+        ("camA", "camB"),
+        ("run01", "run02"),
     ],
 )
 def test_folders_of_phones_are_no_classes(tmp_path, folders):
-    with pytest.raises(DataError, match=r"named like days, or .* filename,label; .* --level 1$"):
+    with pytest.raises(DataError, match=r"named like days, runs .* filename,label; .* --level 1$"):
         made(tmp_path, *folders)
     record = made(tmp_path, *folders, level="1")
     assert set(record.images["test"]) == set(folders)

@@ -118,6 +118,17 @@ def test_classes_with_nearly_the_same_names_are_named(tmp_path):
     )
 
 
+def test_copies_of_folders_are_named(tmp_path):
+    folders = ("cat", "cat - Copy", "dog", "dog (2)", "owl copy 2", "owl", "cat3")
+    own = write_images(tmp_path / "own", *(f"{name}/{n}.png" for name in folders for n in (0, 1)))
+    record = add_folder("own", own)
+    assert record.classes == 7
+    assert (
+        "3 groups of classes with nearly the same names ('cat', 'cat - Copy', 'dog', 'dog (2)', "
+        "'owl', 'owl copy 2')" in str(record)
+    )
+
+
 def zipped(path: Path, coding: str, *folders: str) -> Path:
     """Write a zip of two images in each folder that does not say how its names are coded."""
 

@@ -115,19 +115,23 @@ def ask_which_table(view: View, tables: Tables) -> None:
 def ask_about_annotations(view: View, levels: Levels) -> None:
     """Ask for the classes if files such as those of COCO name images and differ from the folders.
 
-    Files that name few images decide nothing; they are told as files that are ignored.
+    Files that name few images, and no label that differs, are told as files that are ignored.
     """
     annotations = read_annotations(view.archive, view.images)
     named = len(annotations.images)
-    if not named or (annotations.complete and named < MOST * len(view.images)):
+    if not named:
         return
     pairs = []
     for image, label in annotations.found:
         folder = levels.placed.get(image, Placed("", "")).label
         if label and folder:
             pairs.append((label, folder))
-    told = len(pairs) >= MOST * len(annotations.found)
-    if told and len({label for label, _ in pairs}) > 1 and one_to_one(pairs):
+    several = len({label for label, _ in pairs}) > 1
+    agrees = several and one_to_one(pairs)
+    few = annotations.complete and named < MOST * len(view.images)
+    if few and (agrees or not several):
+        return
+    if agrees and len(pairs) >= MOST * len(annotations.found):
         return
     names = listing(annotations.files, 1)
     found = share(named, view)

@@ -264,7 +264,7 @@ def _check_names(names: list[str], level: int, ask: Ask) -> None:
     if only_hold_images(names) or are_albums(names):
         kind = "parts of one set of images"
         if are_albums(names):
-            kind = "days, or like folders of phones and cameras"
+            kind = "days, runs or cameras, or like folders of phones"
         raise ask(
             f"no class folders: {listing(names)} are named like {kind}. Add a "
             "table, labels.csv, with the columns filename,label; or if they are the classes",

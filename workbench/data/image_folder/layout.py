@@ -7,6 +7,7 @@ for certain is asked, with the option that answers it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ from workbench.data.image_folder.masks import note_on_masks
 from workbench.data.image_folder.record import counted, listing
 from workbench.data.image_folder.table_file import UnreadTable
 from workbench.data.image_folder.view import View, read_tables, view_of
+
+# what systems add to the name of a folder that is copied
+COPY = re.compile(r"( - (copy|kopie|copie|copia))?( \(\d+\))?$|( copy| kopie)( \d+)?$")
 
 
 def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
@@ -98,7 +102,7 @@ def _check_splits(layout: Layout, view: View) -> None:
 
 
 def _similar(layout: Layout) -> list[str]:
-    """Say which classes have names that differ in nothing but capitals, spaces and signs."""
+    """Say which classes have names that differ in nothing but capitals, spaces, signs or a copy."""
     spellings: dict[str, set[str]] = {}
     for classes in layout.splits.values():
         for label in classes:
@@ -117,7 +121,7 @@ def _similar(layout: Layout) -> list[str]:
 
 def _letters(label: str) -> str:
     """Return the words of a name without capitals, in the same letters on all systems."""
-    compatible = unicodedata.normalize("NFKC", label).casefold()
+    compatible = COPY.sub("", unicodedata.normalize("NFKC", label).casefold())
     return " ".join(compatible.replace("_", " ").replace("-", " ").split())
 
 

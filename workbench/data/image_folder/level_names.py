@@ -24,7 +24,12 @@ ALBUMS = re.compile(
     r"[1-9]\d\d[A-Z0-9_]{5}"
     r"|(?i:camera|camera roll|dcim|screenshots?|downloads?|favou?rites|whatsapp images|telegram)"
 )
-DAYS = re.compile(r"\d{4}[-_.]?\d\d[-_.]?\d\d([T _-].*)?")
+# classes by themselves are hardly ever called so, unlike "s1" and "sequence 1"
+DAYS = re.compile(
+    r"\d{4}[-_.]?\d\d[-_.]?\d\d([T _-].*)?"
+    r"|(day|visit|run|take|trial|camera|cam)[ _-]*[0-9a-c]{1,4}",
+    re.IGNORECASE,
+)
 # the same pictures, shown in another way
 RENDERINGS = {
     "annotated",
@@ -70,7 +75,7 @@ def are_occasions(names: Collection[str]) -> bool:
 
 
 def are_albums(names: Collection[str]) -> bool:
-    """Return whether all names are those of days, or of folders that a phone or camera makes."""
+    """Return whether all names are those of days, cameras and the like, or of folders of phones."""
     return bool(names) and all(DAYS.fullmatch(n) or ALBUMS.fullmatch(n) for n in names)
 
 
