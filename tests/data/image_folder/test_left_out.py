@@ -137,3 +137,12 @@ def test_masks_of_a_few_images_are_left_out_too(tmp_path):
     record = add_folder("own", write_images(tmp_path / "own", *names))
     assert record.images == {"test": {"healthy": 6, "ill": 2}}
     assert "2 images left out that are named like masks" in str(record)
+
+
+@pytest.mark.parametrize("folder", ["a", "set/a"])
+def test_thumbnails_in_a_folder_beside_images_are_left_out(tmp_path, folder):
+    names = [f"{folder}/{n}.png" for n in range(4)] + [f"b/{n}.png" for n in range(4)]
+    names += [f"{folder}/Thumbs/{n}.png" for n in range(4)]
+    record = add_folder("own", write_images(tmp_path / "own", *names))
+    assert list(record.images["test"].values()) == [4, 4]
+    assert "4 images left out that are named like masks or thumbnails" in str(record)

@@ -11,6 +11,7 @@ from workbench.data.image_folder.record import counted, listing
 # Of the images must have a file called by a word of two meanings, such as "golf_gt". Not one of
 # 106,000 file names of nine real sets ends in any of the words beside the name of another image.
 MOST = 0.5
+THUMBNAILS = ("thumb", "thumbs", "thumbnail", "thumbnails")  # folders in that of the images
 SURE = re.compile("mask|segment|ground|trimap", re.IGNORECASE)  # these words have one meaning
 MASK = re.compile(
     r"(.+?)[ _.-]*[ _.-]"
@@ -21,7 +22,7 @@ MASK = re.compile(
 
 
 def masks_in(images: Sequence[str]) -> list[str]:
-    """Return the images that are masks of others in the same folder.
+    """Return the images that are masks of others in the same folder, or thumbnails below it.
 
     Often only the images of some classes have one, the ill and not the healthy. But where a word
     has two meanings, there are none unless most of the other images have one.
@@ -30,6 +31,10 @@ def masks_in(images: Sequence[str]) -> list[str]:
     sure, unsure, masked = [], [], set()
     for image in images:
         folder, _, name = _stem(image).rpartition("/")
+        above, _, last = folder.rpartition("/")
+        if last.lower() in THUMBNAILS and f"{above}/{name}".lstrip("/") in stems:
+            sure.append(image)
+            continue
         found = MASK.fullmatch(name)
         if not found:
             continue
@@ -58,6 +63,6 @@ def note_on_masks(masks: Sequence[str]) -> str:
     """Say which images are left out as masks, and how to take them."""
     number = counted(len(masks), "image")
     return (
-        f"{number} left out that are named like masks of the images beside them "
+        f"{number} left out that are named like masks or thumbnails of the images beside them "
         f"({listing(masks, 3)}); to take them as images too, add --only '*'"
     )
