@@ -10,5 +10,6 @@ def register_algorithms(register: Register) -> None:
     register("imaml", "mlw_optimization.imaml:IMAML")
     register("maml", "mlw_optimization.maml:MAML")
     register("fomaml", "mlw_optimization.maml:MAML", first_order=True)
+    register("metaoptnet", "mlw_optimization.metaoptnet:MetaOptNet")
     register("metasgd", "mlw_optimization.metasgd:MetaSGD")
     register("reptile", "mlw_optimization.reptile:Reptile")
