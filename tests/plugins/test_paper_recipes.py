@@ -16,6 +16,8 @@ AUGMENTATIONS = {
     ("baselinepp", "omniglot"): "none",
     ("baselinepp", "miniimagenet"): "crop+jitter+flip",
     ("baselinepp", "cub"): "crop+jitter+flip",
+    ("leo", "miniimagenet"): "shift+jitter+flip",
+    ("leo", "tieredimagenet"): "shift+jitter+flip",
     ("linear_probe", "miniimagenet"): "shift+jitter+flip",
     ("metaoptnet", "miniimagenet"): "shift+jitter+flip",
     ("metaoptnet", "tieredimagenet"): "shift+jitter+flip",

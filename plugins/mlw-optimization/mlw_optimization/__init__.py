@@ -8,6 +8,7 @@ def register_algorithms(register: Register) -> None:
     register("anil", "mlw_optimization.anil:ANIL")
     register("cavia", "mlw_optimization.cavia:CAVIA")
     register("imaml", "mlw_optimization.imaml:IMAML")
+    register("leo", "mlw_optimization.leo:LEO")
     register("maml", "mlw_optimization.maml:MAML")
     register("fomaml", "mlw_optimization.maml:MAML", first_order=True)
     register("metaoptnet", "mlw_optimization.metaoptnet:MetaOptNet")

@@ -42,6 +42,7 @@ def register_backbones(register: Register) -> None:
     register("resnet10", "mlw_vision.resnet:ResNet10")
     register("resnet12", "mlw_vision.resnet12:ResNet12")
     register("resnet18", "mlw_vision.resnet:ResNet18")
+    register("wrn-28-10", "mlw_vision.wrn:WideResNet")
     register("torchvision", "mlw_vision.pretrained:Torchvision")
 
 
