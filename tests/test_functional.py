@@ -1,5 +1,7 @@
 """Shared arithmetic compared with torch's, alone and under vmap."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +20,7 @@ from workbench.functional import (
     each_task,
     each_with,
     flat,
+    log_sign,
     lstm_cell,
     one_hot,
     recompute,
@@ -325,3 +328,23 @@ def test_gradients_of_distances_within_one_set_keep_their_order():
     )
     (written,) = torch.autograd.grad((weights * squares).sum(), x)
     assert torch.equal(ours, written)
+
+
+@pytest.mark.parametrize(
+    ("x", "size", "sign"),
+    [
+        (1.0, 0.0, 1.0),
+        (-math.e, 0.1, -1.0),
+        (math.exp(-10), -1.0, 1.0),
+        (-math.exp(-11), -1.0, -math.exp(-1)),
+        (0.0, -1.0, 0.0),
+    ],
+)
+def test_log_sign_is_the_papers(x, size, sign, float64):
+    assert log_sign(torch.tensor(x)).tolist() == pytest.approx([size, sign])
+
+
+def test_log_sign_has_a_slope_at_0(float64):
+    x = torch.zeros(3, requires_grad=True)
+    log_sign(x).sum().backward()
+    assert torch.allclose(x.grad, torch.tensor(math.exp(10)))

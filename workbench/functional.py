@@ -5,6 +5,7 @@ Letters: n examples, m queries, ways, dim of a feature.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import cache
@@ -34,6 +35,7 @@ __all__ = [
     "each_task",
     "each_with",
     "flat",
+    "log_sign",
     "lstm_cell",
     "one_hot",
     "recompute",
@@ -118,6 +120,26 @@ def lstm_cell(
     enter, forget, new, out = (from_x + from_h).chunk(4, -1)
     c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
     return out.sigmoid() * c.tanh(), c
+
+
+def log_sign(x: Tensor, p: float = 10.0) -> Tensor:
+    """Return size and sign of numbers, for a network that reads numbers of very different sizes.
+
+    Andrychowicz et al.: Learning to learn by gradient descent by gradient descent, NeurIPS 2016,
+    arXiv 1606.04474, appendix A: (log|x| / p, sign(x)) where |x| >= exp(-p), and (-1, exp(p) x)
+    elsewhere.
+
+    Args:
+        x: `(*shape)`.
+        p: the logarithms from -p to p become -1 to 1.
+
+    Returns:
+        `(*shape, 2)`.
+    """
+    smallest = math.exp(-p)
+    size = x.abs().clamp_min(smallest).log() / p  # never of 0, whose slope is infinite
+    sign = torch.where(x.abs() >= smallest, x.sign(), x / smallest)
+    return torch.stack([size, sign], -1)
 
 
 # --- gradients

@@ -11,6 +11,7 @@ from mlw_optimization.anil import ANIL
 from mlw_optimization.cavia import CAVIA
 from mlw_optimization.imaml import IMAML
 from mlw_optimization.maml import MAML
+from mlw_optimization.metalstm import MetaLSTM
 from mlw_optimization.metasgd import MetaSGD
 from mlw_optimization.reptile import Reptile
 from torch import nn
@@ -24,6 +25,7 @@ CLASSES = {
     "cavia": CAVIA,
     "imaml": IMAML,
     "maml": MAML,
+    "metalstm": MetaLSTM,
     "metasgd": MetaSGD,
     "reptile": Reptile,
 }
@@ -40,6 +42,8 @@ CLASSES = {
         "imaml:inner_steps=2",
         "anil:test_steps=7",
         "anil:nil=true",
+        "metalstm:inner_steps=3,units=4",
+        "metalstm:inductive=true",
         "metasgd:inner_steps=2",
         "cavia:first_order=true,block=2,context=7",
     ],
@@ -75,7 +79,9 @@ def test_what_needs_a_newer_torch_says_so(spec, backbone, message, version, too_
         build(spec, backbone=backbone)
 
 
-@pytest.mark.parametrize("name", ["anil", "cavia", "imaml:inner_steps=2", "maml", "metasgd"])
+@pytest.mark.parametrize(
+    "name", ["anil", "cavia", "imaml:inner_steps=2", "maml", "metalstm:inner_steps=2", "metasgd"]
+)
 @given(order=st.permutations(range(6)))
 @settings(deadline=None, max_examples=5)
 def test_the_order_of_the_support_does_not_matter(name, order):
@@ -104,6 +110,8 @@ def test_the_order_of_the_support_does_not_matter(name, order):
         # in the second step, the gradient is sigmoid(-2 w) / 2 at w = 0.1; iMAML adds lambda w
         (MAML(Pixels(), 2, inner_lr=0.4, inner_steps=2), 0.1900332),
         (IMAML(Pixels(), 2, inner_lr=0.4, inner_steps=2, proximity=0.5), 0.1700332),
+        # all gates are open by half
+        (MetaLSTM(Pixels(), 2, inner_steps=1), 0.125),
         # Adam's first step has the length of its rate
         (Reptile(Pixels(), 2, inner_lr=0.4, test_steps=1), 0.4),
     ],
@@ -122,7 +130,10 @@ def test_worked_examples(learner, weight):
     assert torch.allclose(predicted, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("spec", ["maml:inductive=true", "reptile:inductive=true,test_steps=2"])
+@pytest.mark.parametrize(
+    "spec",
+    ["maml:inductive=true", "metalstm:inductive=true", "reptile:inductive=true,test_steps=2"],
+)
 def test_inductive_normalises_a_query_with_the_support_alone(spec, float64):
     tasks, learner = stack_of_tasks(1), build(spec).eval()
     transductive = build(spec.replace("inductive=true", "inductive=false")).eval()

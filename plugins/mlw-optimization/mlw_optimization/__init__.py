@@ -11,6 +11,7 @@ def register_algorithms(register: Register) -> None:
     register("leo", "mlw_optimization.leo:LEO")
     register("maml", "mlw_optimization.maml:MAML")
     register("fomaml", "mlw_optimization.maml:MAML", first_order=True)
+    register("metalstm", "mlw_optimization.metalstm:MetaLSTM")
     register("metaoptnet", "mlw_optimization.metaoptnet:MetaOptNet")
     register("metasgd", "mlw_optimization.metasgd:MetaSGD")
     register("reptile", "mlw_optimization.reptile:Reptile")
