@@ -6,6 +6,7 @@ Letters: n examples, m queries, ways, dim of a feature.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import cache
@@ -35,6 +36,7 @@ __all__ = [
     "each_task",
     "each_with",
     "flat",
+    "last",
     "log_sign",
     "lstm_cell",
     "one_hot",
@@ -296,6 +298,12 @@ def each_task(one: Callable[..., Tensor], *stacks: Tensor, batched: bool) -> Ten
         stacked: Tensor = torch.vmap(one, randomness="same")(*stacks)
         return stacked
     return torch.stack([one(*task) for task in zip(*stacks, strict=True)])
+
+
+def last(items: Iterable[_T]) -> _T:
+    """Return the last item, of at least one, and hold one at a time."""
+    (item,) = deque(items, maxlen=1)
+    return item
 
 
 def each_with(

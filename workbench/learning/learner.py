@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.functional import each_task
+from workbench.functional import each_task, last
 from workbench.tasks.task import Examples, Predictor, Task
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ class Learner(nn.Module):
     def adapt(self, support: Examples) -> Predictor:
         """Learn one task from embedded examples.
 
-        It is deterministic and leaves the learner unchanged.
+        It is deterministic and leaves the learner unchanged. A learner that adapts step by step
+        overrides `predictors` instead.
 
         Args:
             support: x `(n, *shape)`, y `(n,)`.
@@ -107,7 +108,16 @@ class Learner(nn.Module):
         Returns:
             A function of embedded queries `(m, *shape)` that returns scores `(m, ways)`.
         """
-        raise NotImplementedError(f"{type(self).__name__} must implement adapt(support)")
+        if type(self).predictors is Learner.predictors:
+            raise NotImplementedError(f"{type(self).__name__} must implement adapt(support)")
+        return last(self.predictors(support))
+
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
+        """Yield what `adapt` returns before the first step of adapting to a task, and after each.
+
+        If not overridden, there is one step: all of `adapt`. `mlw eval --trace` shows the steps.
+        """
+        yield self.adapt(support)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         """Yield scalar losses; the training takes steps between them. They may end, or be none.

@@ -15,6 +15,7 @@ cosine between features, as in Matching Networks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import torch.nn.functional as F
@@ -56,13 +57,14 @@ class ANIL(Learner):
         self.nil = nil
         self.transductive = by_batch(backbone)
 
-    def adapt(self, support: Examples) -> Predictor:
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
         features = support._replace(x=self.body(support.x))  # (n, dim)
         if self.nil and not self.training:
-            return self.without_head(features)
-        return self.with_tuned_head(features)
+            yield self.without_head(features)
+        else:
+            yield from self.with_tuned_head(features)
 
-    def with_tuned_head(self, support: Examples) -> Predictor:
+    def with_tuned_head(self, support: Examples) -> Iterator[Predictor]:
         """Tune the head on the support's features (section 4)."""
 
         def loss(head: Weights) -> Tensor:
@@ -71,10 +73,16 @@ class ANIL(Learner):
         steps = self.inner_steps
         if not self.training and self.test_steps is not None:
             steps = self.test_steps
+
+        def predict(head: Weights, x: Tensor) -> Tensor:
+            scores: Tensor = functional_call(self.head, head, self.body(x))
+            return scores  # (m, ways)
+
         head = Weights(self.head.named_parameters())
+        yield partial(predict, head)
         for _ in range(steps):
             head = descend(loss, head, self.inner_lr)
-        return lambda x: functional_call(self.head, head, self.body(x))  # (m, ways)
+            yield partial(predict, head)
 
     def without_head(self, support: Examples) -> Predictor:
         """Weight the support's labels by the similarity of its features (section 5)."""

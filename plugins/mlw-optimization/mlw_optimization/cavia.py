@@ -15,6 +15,7 @@ With phi = 0 the layer gives its bias.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -72,14 +73,15 @@ class CAVIA(Learner):
         self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))
         self.transductive = by_batch(backbone)
 
-    def adapt(self, support: Examples) -> Predictor:
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
         def loss(phi: Weights) -> Tensor:
             return F.cross_entropy(functional_call(self.model, phi, support.x), support.y)
 
         phi = {self.name: self.model.get_buffer(self.name)}  # zeros
+        yield partial(functional_call, self.model, phi)  # (m, ...) to (m, ways)
         for _ in range(self.inner_steps):
             phi = descend(loss, phi, self.inner_lr, first_order=self.first_order)  # equation 3
-        return lambda x: functional_call(self.model, phi, x)  # (m, ways)
+            yield partial(functional_call, self.model, phi)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for tasks in source.tasks():

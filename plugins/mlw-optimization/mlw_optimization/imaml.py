@@ -30,6 +30,7 @@ its eps: 1e-3 on their half gradient is 2e-3 here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -39,7 +40,7 @@ from torch.func import functional_call, grad, vjp
 
 from mlw_optimization.norms import by_batch
 from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
-from workbench.functional import Weights, conjugate_gradient, flat, shaped
+from workbench.functional import Weights, conjugate_gradient, flat, last, shaped
 
 
 class IMAML(Learner):
@@ -87,7 +88,12 @@ class IMAML(Learner):
         theta = Weights(self.model.named_parameters())
         optima = _Optima.apply(self, support.x[None], support.y[None], flat(theta))
         phi = shaped(optima[0], theta)
-        return lambda x: functional_call(self.model, phi, x)  # (m, ways)
+        return partial(functional_call, self.model, phi)  # (m, ...) to (m, ways)
+
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
+        theta = Weights(self.model.named_parameters())
+        for phi in self.path(support.x, support.y, flat(theta)):
+            yield partial(functional_call, self.model, shaped(phi, theta))
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for tasks in source.tasks():
@@ -100,11 +106,16 @@ class IMAML(Learner):
 
     def optimum(self, x: Tensor, y: Tensor, theta: Tensor) -> Tensor:
         """Return phi after the inner steps (equation 3)."""
+        return last(self.path(x, y, theta))
+
+    def path(self, x: Tensor, y: Tensor, theta: Tensor) -> Iterator[Tensor]:
+        """Yield phi before the first inner step and after each."""
         phi = theta
+        yield phi
         for _ in range(self.inner_steps):
             gradient = grad(self.loss)(phi, x, y) + self.proximity * (phi - theta)
             phi = phi - self.inner_lr * gradient
-        return phi
+            yield phi
 
     def implicit(
         self, x: Tensor, y: Tensor, phi: Tensor, gradient: Tensor

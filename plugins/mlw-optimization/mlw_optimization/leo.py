@@ -112,10 +112,6 @@ class LEO(Learner):
     def embed(self, images: Tensor) -> Tensor:
         return self.backbone(images)  # (n, dim)
 
-    def adapt(self, support: Examples) -> Predictor:
-        *_, last = self.predictors(support)
-        return last
-
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         """Yield the predictor before the first inner step and after each, on z and on w."""
         nothing = torch.zeros_like(support.x[:1])

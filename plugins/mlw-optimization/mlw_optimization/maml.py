@@ -85,10 +85,6 @@ class MAML(Learner):
         else:
             self.register_buffer("rates", rates, persistent=False)
 
-    def adapt(self, support: Examples) -> Predictor:
-        *_, last = self.predictors(support)
-        return last
-
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         """Yield the predictor before the first inner step and after each inner step."""
         step = partial(recompute, self.inner_step) if self.checkpoint else self.inner_step

@@ -65,10 +65,6 @@ class MetaLSTM(Learner):
         self.keep = _gate(units, KEEP)
         self.enter = _gate(units, ENTER)
 
-    def adapt(self, support: Examples) -> Predictor:
-        *_, last = self.predictors(support)
-        return last
-
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         """Yield the predictor before the first step on the support and after each."""
 

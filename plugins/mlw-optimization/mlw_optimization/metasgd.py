@@ -14,6 +14,7 @@ What differs: `inner_steps` allows more than the paper's one step.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -52,14 +53,15 @@ class MetaSGD(Learner):
             self.alpha.append(torch.empty_like(weight).uniform_(alpha_low, alpha_high))
         self.transductive = by_batch(backbone)
 
-    def adapt(self, support: Examples) -> Predictor:
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
         def loss(weights: Weights) -> Tensor:
             return F.cross_entropy(functional_call(self.model, weights, support.x), support.y)
 
         weights = Weights(self.model.named_parameters())
+        yield partial(functional_call, self.model, weights)  # (m, ...) to (m, ways)
         for _ in range(self.inner_steps):
             weights = descend(loss, weights, self.alpha)  # equation 2
-        return lambda x: functional_call(self.model, weights, x)  # (m, ways)
+            yield partial(functional_call, self.model, weights)
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for tasks in source.tasks():

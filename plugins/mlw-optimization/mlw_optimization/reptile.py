@@ -28,7 +28,7 @@ from torch.func import functional_call, grad
 
 from mlw_optimization.norms import by_batch
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
-from workbench.functional import Adam, Moments, Weights, each_task, each_with, flat, shaped
+from workbench.functional import Adam, Moments, Weights, each_task, each_with, flat, last, shaped
 
 
 class Reptile(Learner):
@@ -70,18 +70,18 @@ class Reptile(Learner):
         """theta."""
         return dict(self.model.named_parameters())
 
-    def adapt(self, support: Examples) -> Predictor:
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
         random = torch.Generator().manual_seed(0)
         batches = mini_batches(len(support.y), self.test_batch, self.test_steps, random)
-        phi, _ = self.tuned(support.x, support.y, batches)
-        model = partial(functional_call, self.model, phi)  # (m, ...) to (m, ways)
-        if self.inductive:
-            return partial(each_with, model, support.x)
-        return model
+        for phi, _ in self.path(support.x, support.y, batches):
+            model = partial(functional_call, self.model, phi)  # (m, ...) to (m, ways)
+            if self.inductive:
+                model = partial(each_with, model, support.x)
+            yield model
 
     @torch.no_grad()
-    def tuned(self, x: Tensor, y: Tensor, batches: Tensor) -> tuple[Weights, Moments]:
-        """Return phi, the weights after one step per row of `batches`, and the state of Adam."""
+    def path(self, x: Tensor, y: Tensor, batches: Tensor) -> Iterator[tuple[Weights, Moments]]:
+        """Yield phi and the state of Adam, at first and after a step for each row of `batches`."""
 
         def loss(weights: Weights, batch: Tensor) -> Tensor:
             return F.cross_entropy(functional_call(self.model, weights, x[batch]), y[batch])
@@ -90,10 +90,11 @@ class Reptile(Learner):
         phi = self.weights
         any_mean = phi  # beta1 = 0 forgets the mean, whatever it is
         moments = Moments(self.steps_taken, any_mean, shaped(self.squares, phi))
+        yield phi, moments
         for batch in batches.to(x.device):
             gradient = grad(loss)(phi, batch)
             phi, moments = adam.step(phi, gradient, moments)
-        return phi, moments
+            yield phi, moments
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for tasks in source.tasks():
@@ -108,7 +109,7 @@ class Reptile(Learner):
         batches = mini_batches(n, self.inner_batch, self.inner_steps)
 
         def of_one_task(x: Tensor, y: Tensor) -> Tensor:
-            phi, moments = self.tuned(x, y, batches)
+            phi, moments = last(self.path(x, y, batches))
             return torch.stack([flat(phi), flat(moments.square)])
 
         both = each_task(of_one_task, support.x, support.y, batched=self.batched)

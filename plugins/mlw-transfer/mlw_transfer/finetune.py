@@ -26,6 +26,7 @@ queries: transductive.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -36,7 +37,7 @@ from torch.func import functional_call, grad
 from mlw_transfer.heads import DAMPENING, MOMENTUM, WEIGHT_DECAY, first_rows
 from mlw_transfer.tuning import by_batch, crop_and_flip, last_blocks, normalises
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
-from workbench.functional import SGD, Adam, Weights, class_means
+from workbench.functional import SGD, Adam, Weights, class_means, last
 
 RENEWED = 0.1  # the share of a batch in the running averages, torch's default
 
@@ -113,14 +114,18 @@ class FineTune(Learner):
             z = F.normalize(z, dim=-1)
         return z
 
-    def adapt(self, support: Examples) -> Predictor:
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
+        def of_these_queries(x: Tensor) -> Tensor:
+            return last(self.tune(support, x))(x)
+
         if self.entropy:
-            return lambda x: self.tune(support, x)(x)
-        return self.tune(support)
+            yield of_these_queries
+        else:
+            yield from self.tune(support)
 
     @torch.no_grad()
-    def tune(self, support: Examples, queries: Tensor | None = None) -> Predictor:
-        """Return a predictor tuned on the support, and on the entropy of the queries if given."""
+    def tune(self, support: Examples, queries: Tensor | None = None) -> Iterator[Predictor]:
+        """Tune on the support, and on the entropy of the queries if given."""
         random = torch.Generator().manual_seed(0)
         support = self.with_copies(support, random)
         x, y = support.x, support.y
@@ -141,6 +146,7 @@ class FineTune(Learner):
         averages = self.running_averages()
         body_tuner, head_tuner = _tuners(self.tuner, self.tune_lr)
         body_state = head_state = None
+        yield partial(scores, net, body, head)  # (m, ...) to (m, ways)
         for _ in range(self.tune_epochs):
             order = torch.randperm(len(y), generator=random).to(y.device)
             for batch in order.split(self.tune_batch or len(y)):
@@ -149,9 +155,10 @@ class FineTune(Learner):
                 head, head_state = head_tuner.step(head, by_head, head_state)
                 for name, moment in moments.items():
                     averages[name] = averages[name].lerp(moment, RENEWED)
-        if self.statistics == "support":
-            return lambda x: scores(self, body | averages, head, x)  # (m, ways)
-        return lambda x: scores(net, body, head, x)  # (m, ways)
+                if self.statistics == "support":
+                    yield partial(scores, self, body | averages, head)
+                else:
+                    yield partial(scores, net, body, head)
 
     def losses(self, source: Source) -> Iterator[Tensor]:  # noqa: ARG002 - the backbone is already trained
         return iter(())
