@@ -59,16 +59,16 @@ ROOMS = {
     "workbench.tasks.protocols": [
         "names way_shot within_group unbalanced stream prequential listed meta_dataset build"
     ],
-    "workbench.learning": ["device augment settings learner training evaluation"],
+    "workbench.learning": ["device augment settings learner training evaluation tracing"],
     "workbench.results": [
-        "table_file frame wording grouping published marks paired baselines summary matrix",
+        "table_file frame traces wording grouping published marks paired baselines summary matrix",
         "own_figure style figures heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
         "manifest run_files run",
         "reported curve provenance effort",
-        "earlier_runs train_run trained selection evaluate_run cells compare",
+        "earlier_runs train_run trained selection evaluate_run trace_run cells compare",
     ],
     "workbench.commands": [
         "keywords unknown arguments compare download evaluate load report train",

@@ -28,6 +28,12 @@ def evaluate(
     ] = None,
     tasks: TaskOptions,
     split: Annotated[str, typer.Option(help="train, val or test classes.")] = "test",
+    trace: Annotated[
+        int | None,
+        typer.Option(
+            help="Keep loss and accuracy after each step of adapting, for this many tasks."
+        ),
+    ] = None,
     device: Device = "auto",
     fresh: Fresh = False,
     output: OutputOptions,
@@ -44,6 +50,7 @@ def evaluate(
             run,
             on=on,
             split=split,
+            trace=trace,
             device=device,
             fresh=fresh,
             report=report,
@@ -55,3 +62,5 @@ def evaluate(
     if len(run) == 1 and (run[0] / EVALUATIONS).is_dir():  # and not a folder of runs
         where = f"{run[0]}/eval"
     _show.note(f"one row per task: {where}")
+    if trace:
+        _show.note(f"one row per task and step of adapting: {where}/traces (mlw report draws them)")

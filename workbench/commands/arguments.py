@@ -49,6 +49,7 @@ SINGLE = {
         Option("queries", int, None, "query images per class of a test task", AtLeast(1)),
         Option("protocol", str, DEFAULT_PROTOCOL, "how test tasks are drawn"),
         Option("episodes", int, 600, "test tasks", Between(2, 1_000_000)),
+        Option("trace", int, None, "test tasks to trace", Between(1, 10_000)),
         Option("task_seed", int, 0, "seed for the test tasks", Between(0, LARGEST)),
         Option("split", Literal["train", "val", "test"], "test", "whose classes the tasks have"),
         Option("recipe", str, "quick", "how each method is trained"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from workbench.commands.arguments import checked, evaluations, workspace
@@ -11,6 +12,7 @@ from workbench.data.opening import open_datasets
 from workbench.errors import RunError
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.run import find_runs, readable_runs
+from workbench.experiments.trace_run import trace_run
 from workbench.progress import once, say_nothing
 from workbench.tasks.settings import evaluation_tasks
 from workbench.tasks.splits import open_training_data
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
     from workbench.data.opening import OpenDataset
     from workbench.experiments.run import Run
 
-KNOWN = ("runs", "on", *EvaluateKeywords.__annotations__)
+KNOWN = ("runs", "on", "trace", *EvaluateKeywords.__annotations__)
 
 
 def evaluate(
-    runs: Names, *, on: Names | None = None, **settings: Unpack[EvaluateKeywords]
+    runs: Names,
+    *,
+    on: Names | None = None,
+    trace: int | None = None,
+    **settings: Unpack[EvaluateKeywords],
 ) -> pd.DataFrame:
     """Evaluate trained runs on the same test tasks; return one row per test task.
 
@@ -36,6 +42,8 @@ def evaluate(
     Args:
         runs: run folders, folders of them, or what `train` returned; one or several.
         on: data sets, specs too. If omitted, those that a run was trained on.
+        trace: of how many tasks to keep loss and accuracy after each step of adapting, on support
+            and query; `workbench.experiments.trace_run.traces` reads them, `report` draws them.
         settings: by name,
 
             - of the test tasks: `ways` and `shots`, one or several, if omitted those that a run was
@@ -50,7 +58,7 @@ def evaluate(
     """
     import pandas as pd
 
-    given = checked({"runs": runs, "on": on, **settings}, KNOWN, needed="runs")
+    given = checked({"runs": runs, "on": on, "trace": trace, **settings}, KNOWN, needed="runs")
     tell = once(given.get("note", say_nothing))
     given["note"] = tell
     found = readable_runs(find_runs(given["runs"]), tell)
@@ -92,4 +100,7 @@ def _evaluate(
         for settings in evaluations(given, plan.ways, plan.validation.shots):
             drawn = evaluation_tasks(dataset, settings, usual_ways=plan.validation.ways)
             frames.append(evaluate_run(run, drawn, workspace(given), trained_on=trained_on))
+            if "trace" in given:
+                few = replace(drawn, settings=replace(settings, episodes=given["trace"]))
+                trace_run(run, few, workspace(given), trained_on=trained_on)
     return frames

@@ -25,6 +25,7 @@ from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.device import keep_freed_memory
+from workbench.learning.learner import Learner
 from workbench.plugin.options import options_text, parse_spec
 from workbench.results.frame import RECORDED, SCHEMA, read_tasks, typed, write_tasks
 from workbench.results.published import with_published
@@ -60,6 +61,38 @@ def evaluate_run(
             shape, or has learned from the classes or images that are asked for.
         RunError: the images that it was trained on have changed since.
     """
+    trained_on = checked_data(run, tasks, workspace, trained_on)
+    sources = source_checksums(run.plan)  # old weights with changed code are another answer
+    covered = {**question(tasks), "results": RESULTS_VERSION, "schema": SCHEMA, "sources": sources}
+    path = evaluation_path(run, tasks, covered)
+    if path.is_file() and not workspace.fresh:
+        try:
+            cached = read_tasks(path)
+        except DataError as error:
+            workspace.note(f"evaluated again, because {error}".partition(";")[0])
+            cached = None
+        if cached is not None:
+            cached["run"] = run.folder.name  # it may have been renamed since
+            return with_published(cached)
+    trained = trained_method(run, tasks, trained_on, workspace)
+    frame = _evaluate(trained, tasks, sources)
+    with writable(path.parent, COPY_IT):
+        write_toml(path.with_suffix(".toml"), {**covered, WRITTEN: time.time_ns()})
+        write_tasks(frame, path)
+    return with_published(frame)
+
+
+def checked_data(
+    run: Run, tasks: EvaluationTasks, workspace: Workspace, trained_on: TrainingData | None
+) -> TrainingData:
+    """Return the training data of a run that may be asked for test tasks.
+
+    Args:
+        trained_on: the training data, if they are open already.
+
+    Raises:
+        UsageError, RunError: as `evaluate_run`.
+    """
     _check_ways(run, tasks)
     if trained_on is None:
         trained_on = open_training_data(run.plan.data)
@@ -71,25 +104,25 @@ def evaluate_run(
     tell_grave_notes([*trained_on.members, dataset], workspace.note)
     whose = f"{run.folder.name} was trained on images of"
     require_same_shape(whose, run.manifest.image_shape, dataset)
-    sources = source_checksums(run.plan)  # old weights with changed code are another answer
-    covered = {**_question(tasks), "results": RESULTS_VERSION, "schema": SCHEMA, "sources": sources}
-    path = _path(run, tasks, covered)
-    if path.is_file() and not workspace.fresh:
-        try:
-            cached = read_tasks(path)
-        except DataError as error:
-            workspace.note(f"evaluated again, because {error}".partition(";")[0])
-            cached = None
-        if cached is not None:
-            cached["run"] = run.folder.name  # it may have been renamed since
-            return with_published(cached)
-    seen = dataset.name in [member.name for member in trained_on.members]
-    trained = TrainedMethod(run, trained_on, seen, workspace.torch_device, workspace.report)
-    frame = _evaluate(trained, tasks, sources)
-    with writable(path.parent, COPY_IT):
-        write_toml(path.with_suffix(".toml"), {**covered, WRITTEN: time.time_ns()})
-        write_tasks(frame, path)
-    return with_published(frame)
+    return trained_on
+
+
+def trained_method(
+    run: Run, tasks: EvaluationTasks, trained_on: TrainingData, workspace: Workspace
+) -> TrainedMethod:
+    """Return the method that a run trained, ready for test tasks."""
+    seen = tasks.dataset.name in [member.name for member in trained_on.members]
+    return TrainedMethod(run, trained_on, seen, workspace.torch_device, workspace.report)
+
+
+def source_of(trained: TrainedMethod, tasks: EvaluationTasks) -> Source:
+    """Return the source of the test tasks."""
+    return Source(
+        [domain(tasks.dataset, tasks.settings.split)],
+        tasks.protocol,
+        seed=tasks.settings.task_seed,
+        device=trained.device,
+    )
 
 
 def refuse_changed_data(run: Run, data: TrainingData) -> None:
@@ -130,7 +163,7 @@ def _check_ways(run: Run, tasks: EvaluationTasks) -> None:
     )
 
 
-def _question(tasks: EvaluationTasks) -> dict[str, Any]:
+def question(tasks: EvaluationTasks) -> dict[str, Any]:
     """Return what decides which tasks are met, in plain values."""
     settings = tasks.settings
     return {
@@ -146,7 +179,7 @@ def _question(tasks: EvaluationTasks) -> dict[str, Any]:
     }
 
 
-def _path(run: Run, tasks: EvaluationTasks, covered: Mapping[str, Any]) -> Path:
+def evaluation_path(run: Run, tasks: EvaluationTasks, covered: Mapping[str, Any]) -> Path:
     drawn = parse_spec(tasks.settings.protocol).name
     if tasks.ways is not None:
         drawn = f"{tasks.ways}w{tasks.shots}s"
@@ -165,15 +198,9 @@ def _evaluate(
 ) -> pd.DataFrame:
     selection = select_options(trained, tasks, sources)
     keep_freed_memory()
-    settings = tasks.settings
-    source = Source(
-        [domain(tasks.dataset, settings.split)],
-        tasks.protocol,
-        seed=settings.task_seed,
-        device=trained.device,
-    )
+    source = source_of(trained, tasks)
     learner = trained.learner(selection.options)
-    result = trained.evaluate(learner, source, settings.episodes, warm_up=True)
+    result = trained.evaluate(learner, source, tasks.settings.episodes, warm_up=True)
     measured = pd.DataFrame(
         {
             "task": result.task,
@@ -186,14 +213,10 @@ def _evaluate(
             "adapt_seconds": result.adapt_seconds,
         }
     )
-    parameters = sum(parameter.numel() for parameter in learner.parameters())
     shared = {
-        **_plan_columns(trained),
-        # a method that compares pixels has no network, whatever backbone was asked for
-        "backbone": trained.run.plan.backbone if parameters else "",
-        **_task_columns(tasks),
-        "results_version": RESULTS_VERSION,
-        "code": digest(sources),
+        **method_columns(trained, learner),
+        **task_columns(tasks),
+        **code_columns(sources),
         **_provenance_columns(trained, tasks),
         **effort_columns(trained.run, trained.data),
         "transductive": learner.transductive,
@@ -203,18 +226,19 @@ def _evaluate(
         "departures": (*tasks.departures, *selection.departures),
         "calibration_error": result.calibration_error,
         "eval_seconds": result.seconds,
-        "parameters": parameters,
+        "parameters": _parameters(learner),
     }
-    return _in_all_rows(measured, shared)
+    return typed(in_all_rows(measured, shared), RECORDED)
 
 
-def _in_all_rows(measured: pd.DataFrame, shared: Mapping[str, Any]) -> pd.DataFrame:
+def in_all_rows(measured: pd.DataFrame, shared: Mapping[str, Any]) -> pd.DataFrame:
     """Add columns whose value is the same in all rows."""
     columns = {name: [value] * len(measured) for name, value in shared.items()}
-    return typed(measured.assign(**columns), RECORDED)
+    return measured.assign(**columns)
 
 
-def _plan_columns(trained: TrainedMethod) -> dict[str, Any]:
+def method_columns(trained: TrainedMethod, learner: Learner) -> dict[str, Any]:
+    """Return the columns of a frame that say what was trained, and on what."""
     plan = trained.run.plan
     return {
         "algorithm": plan.algorithm,
@@ -226,10 +250,22 @@ def _plan_columns(trained: TrainedMethod) -> dict[str, Any]:
         "train_fingerprint": trained.data.fingerprint,
         "train_seed": plan.seed,
         "episodic": plan.episodic,
+        # a method that compares pixels has no network, whatever backbone was asked for
+        "backbone": plan.backbone if _parameters(learner) else "",
     }
 
 
-def _task_columns(tasks: EvaluationTasks) -> dict[str, Any]:
+def _parameters(learner: Learner) -> int:
+    return sum(parameter.numel() for parameter in learner.parameters())
+
+
+def code_columns(sources: Mapping[str, str]) -> dict[str, Any]:
+    """Return the columns of a frame that say with what code it was computed."""
+    return {"results_version": RESULTS_VERSION, "code": digest(sources)}
+
+
+def task_columns(tasks: EvaluationTasks) -> dict[str, Any]:
+    """Return the columns of a frame that say which test tasks were met."""
     return {
         "test_on": tasks.dataset.label,
         "test_fingerprint": tasks.dataset.fingerprint,

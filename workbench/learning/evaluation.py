@@ -86,14 +86,14 @@ def evaluate(
         stack = _default_stack(learner, source.device)
     stacks = list(source.stacks(0, episodes, stack))
     results = _Results()
-    with _restored(learner), precision_context(precision, source.device):
+    with in_test_mode(learner), precision_context(precision, source.device):
         table = _embed_once(learner, source, stacks, table_bytes, tell)
         if warm_up:
             _warm_up(learner, source, table, min(2, episodes))
         for number, rows in enumerate(stacks, 1):
-            tasks = _embedded_tasks(learner, source, rows, table)
+            tasks = embedded_tasks(learner, source, rows, table)
             predicted, seconds = _timed_scores(learner, tasks, source.device)
-            results.add(rows, _answers(predicted, tasks.support), tasks.query.y, seconds)
+            results.add(rows, answers_of(predicted, tasks.support), tasks.query.y, seconds)
             tell(episodes * number // len(stacks), episodes, "tasks")
     return results.evaluation(began)
 
@@ -105,7 +105,7 @@ def _default_stack(learner: Learner, device: torch.device) -> int:
 
 
 @contextmanager
-def _restored(learner: Learner) -> Iterator[None]:
+def in_test_mode(learner: Learner) -> Iterator[None]:
     """Switch to eval mode; restore the mode and torch's random state at the end."""
     training = learner.training
     with torch.random.fork_rng():
@@ -157,7 +157,7 @@ def _used_images(stacks: Sequence[Rows]) -> Numbers:
     return np.unique(np.concatenate(numbers))
 
 
-def _embedded_tasks(learner: Learner, source: Source, rows: Rows, table: _Table | None) -> Task:
+def embedded_tasks(learner: Learner, source: Source, rows: Rows, table: _Table | None) -> Task:
     """Return a stack of tasks for `adapt`: embedded, unless the learner adapts to images."""
     if table is not None:
         support, query = table.place[rows.support], table.place[rows.query]
@@ -194,7 +194,7 @@ def _warm_up(learner: Learner, source: Source, table: _Table | None, count: int)
     """Adapt to the first tasks and forget it, without drawing from torch's random state."""
     with torch.random.fork_rng():
         for rows in source.stacks(0, count, count):
-            _timed_scores(learner, _embedded_tasks(learner, source, rows, table), source.device)
+            _timed_scores(learner, embedded_tasks(learner, source, rows, table), source.device)
 
 
 def _timed_scores(learner: Learner, tasks: Task, device: torch.device) -> tuple[Tensor, float]:
@@ -219,7 +219,7 @@ class _Answers(NamedTuple):
     broken: Tensor  # (tasks, m)
 
 
-def _answers(predicted: Tensor, support: Examples) -> _Answers:
+def answers_of(predicted: Tensor, support: Examples) -> _Answers:
     """Return the answers in scores `(tasks, m, ways)`; y of the support is `(tasks, n)`."""
     missing = predicted.isnan()
     met = one_hot(support.y, support.ways).bool().any(1)  # (tasks, ways)

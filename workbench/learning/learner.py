@@ -6,7 +6,7 @@ embedded image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -193,6 +193,28 @@ def scores(learner: Learner, support: Examples, x: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         support_x, query_x = _at_least_float32(support.x), _at_least_float32(x)
         return each_task(one, support_x, support.y, query_x, batched=learner.batched)
+
+
+def step_scores(
+    learner: Learner, support: Examples, asked: Sequence[Tensor]
+) -> Iterator[list[Tensor]]:
+    """Adapt to one task, and score examples before the first step of adapting and after each.
+
+    Args:
+        support: embedded, x `(n, *shape)`, y `(n,)`.
+        asked: several sets of embedded examples, `(m, *shape)` each.
+
+    Yields:
+        The scores of each set, `(m, ways)`, computed as by `scores`.
+    """
+    if not learner.embeds():
+        for predict in learner.predictors(support):
+            yield [predict(x) for x in asked]
+        return
+    with torch.autocast(support.x.device.type, enabled=False):
+        support = support._replace(x=_at_least_float32(support.x))
+        for predict in learner.predictors(support):
+            yield [predict(_at_least_float32(x)) for x in asked]
 
 
 def query_loss(

@@ -277,13 +277,13 @@ def write_tasks(frame: pd.DataFrame, path: Path) -> None:
     present = [column for column in TASKS if column.name in frame]
     table = pyarrow.Table.from_pandas(
         frame[names_of(present)],
-        schema=_arrow_schema(present),
+        schema=arrow_schema(present),
         preserve_index=False,
     )
     write_table(table, path, {SCHEMA_KEY: str(SCHEMA).encode()})
 
 
-def _arrow_schema(columns: Sequence[Column]) -> Any:
+def arrow_schema(columns: Sequence[Column]) -> Any:
     import pyarrow
 
     types = {
