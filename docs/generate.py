@@ -79,6 +79,14 @@ One row per recorded step of a run: `workbench.experiments.run.learning_curves`.
 
 {curves}
 
+## Traces
+
+One row per traced test task, step of adapting and part (support or query):
+`workbench.experiments.traced.traces`. `mlw eval --trace` writes them to the folder `eval/traces` of
+a run. `results_version` and `code` are those of the evaluation by the same code.
+
+{traces}
+
 ## Runs
 
 One row per run, for the section "How to repeat" of the page:
@@ -183,6 +191,7 @@ def _access(entry: ManifestEntry) -> str:
 def frames_page() -> str:
     """Return docs/frames.md: the columns of every frame."""
     from workbench.results import frame
+    from workbench.results.traces import TRACES
 
     return FRAMES.format(
         schema=frame.SCHEMA,
@@ -191,6 +200,7 @@ def frames_page() -> str:
         differences=frame.describe(frame.DIFFERENCES),
         trainings=frame.describe(frame.TRAININGS),
         curves=frame.describe(frame.CURVES),
+        traces=frame.describe(TRACES),
         runs=frame.describe(frame.RUNS),
     )
 

@@ -62,12 +62,12 @@ ROOMS = {
     "workbench.learning": ["device augment settings learner training evaluation tracing"],
     "workbench.results": [
         "table_file frame traces wording grouping published marks paired baselines summary matrix",
-        "own_figure style figures heatmap_layout heatmap html",
+        "own_figure style figures trace_figure heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
         "manifest run_files run",
-        "reported curve provenance effort",
+        "traced reported curve provenance effort",
         "earlier_runs train_run trained selection evaluate_run trace_run cells compare",
     ],
     "workbench.commands": [
@@ -98,6 +98,7 @@ WITHOUT_TORCH = (
     "experiments.plan",
     "experiments.reported",
     "experiments.run",
+    "experiments.traced",
     "experiments.workspace",
     "learning.augment",
     "learning.settings",

@@ -11,6 +11,8 @@ from command_lines import SMALL, check_refused
 from resealed import rewrite
 
 import workbench
+from workbench.experiments.traced import traces
+from workbench.results.traces import read_traces, write_traces
 
 
 @pytest.fixture
@@ -169,3 +171,40 @@ def test_runs_that_cannot_be_evaluated_are_left_out_with_the_reason(mlw, run):
     assert code == 0, errors
     assert Path("report.html").is_file()
     check_refused(mlw, "eval runs/damaged runs/unreadable", 1, ["is damaged, or was changed"])
+
+
+def test_a_trace_shows_each_step_of_adapting(mlw):
+    code, output, errors = mlw(
+        "train maml:test_steps=2 --shots 2", *SMALL[:-2], "--backbone", "conv4:norm=batch,width=4"
+    )
+    assert code == 0, errors
+    folder = Path(output.strip())
+    code, _, errors = mlw(f"eval {folder} --episodes 6 --trace 3")
+    assert code == 0, errors
+    assert f"one row per task and step of adapting: {folder}/eval/traces" in errors
+    frame = traces([folder.name], folder.parent)
+    assert frame.groupby(["task", "step", "part"]).ngroups == len(frame) == 3 * 3 * 2
+    (path,) = folder.glob("eval/traces/*.parquet")
+    written = path.stat().st_mtime_ns
+    assert mlw(f"eval {folder} --episodes 6 --trace 3")[0] == 0
+    assert path.stat().st_mtime_ns == written  # what was traced before is read
+    assert mlw("report")[0] == 0
+    assert "Inside adaptation" in Path("report.html").read_text()
+    path.write_bytes(b"damaged")
+    code, _, errors = mlw("report")
+    assert code == 0
+    assert f"left out: {path} is damaged" in errors
+    assert "Inside adaptation" not in Path("report.html").read_text()
+
+
+def test_a_report_shows_no_trace_of_other_images_or_code(mlw, run):
+    assert mlw(f"eval {run} --episodes 6 --trace 3")[0] == 0
+    (path,) = run.glob("eval/traces/*.parquet")
+    for column, value in (("code", "0000000"), ("test_fingerprint", "0000000")):
+        write_traces(read_traces(path).assign(**{column: value}), path)
+        assert mlw("report")[0] == 0
+        assert "Inside adaptation" not in Path("report.html").read_text()
+
+
+def test_how_many_tasks_to_trace(mlw, run):
+    check_refused(mlw, f"eval {run} --trace 0", 2, ["trace", "1 to 10"])

@@ -83,7 +83,7 @@ def test_a_damaged_run(seed, whole, tmp_path):
     else:
         assert accepted or same(found, rows)
     try:
-        tasks, _, _ = evaluations_of(readable_runs(find_runs([tmp_path]), notes.append), print)
+        tasks = evaluations_of(readable_runs(find_runs([tmp_path]), notes.append), print).tasks
     except WorkbenchError as error:
         check_sentence(error)
     else:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 
-from workbench.results.frame import CURVES, TASKS, typed
+from workbench.results.frame import CURVES, DTYPES, TASKS, typed
 
 DEFAULTS = {
     "options": "",
@@ -160,3 +160,18 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.open and self.open[-1] != "style":
             self.words.append(data)
+
+
+def follows(frame, columns):
+    """Check the names and types of a frame's columns."""
+    assert list(frame.columns) == [column.name for column in columns]
+    for column in columns:
+        values = frame[column.name]
+        if column.kind == "texts":
+            assert all(isinstance(value, tuple) for value in values), column.name
+        elif column.kind == "text":
+            # Before pandas 3, texts are objects; an empty column of them is no text to pandas.
+            assert values.dtype == object or pd.api.types.is_string_dtype(values), column.name
+            assert all(isinstance(value, str) for value in values), column.name
+        else:
+            assert str(values.dtype) == DTYPES[column.kind], column.name

@@ -15,6 +15,13 @@ from workbench.functional import class_means
 # --- the predictor
 
 
+@wrong("the last that predictors yields must predict what adapt does")
+class ShowsOtherSteps(Right):
+    def predictors(self, support):
+        yield self.adapt(support)
+        yield lambda x: 2 * self.adapt(support)(x)
+
+
 @wrong("queries in another order must have the same scores in that order")
 class PredictsByPosition(Right):
     def adapt(self, support):

@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 import pytest
-from frames import cell, curves_of, drawn, frame_of, three_methods
+from frames import cell, curves_of, drawn, follows, frame_of, three_methods
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,21 +37,6 @@ SCHEMAS = {
     "trainings": TRAININGS,
     "curves": CURVES,
 }
-
-
-def follows(frame, columns):
-    """Check the names and types of a frame's columns."""
-    assert list(frame.columns) == [column.name for column in columns]
-    for column in columns:
-        values = frame[column.name]
-        if column.kind == "texts":
-            assert all(isinstance(value, tuple) for value in values), column.name
-        elif column.kind == "text":
-            # Before pandas 3, texts are objects; an empty column of them is no text to pandas.
-            assert values.dtype == object or pd.api.types.is_string_dtype(values), column.name
-            assert all(isinstance(value, str) for value in values), column.name
-        else:
-            assert str(values.dtype) == DTYPES[column.kind], column.name
 
 
 def two_trainings():

@@ -43,7 +43,7 @@ def evaluate(
         runs: run folders, folders of them, or what `train` returned; one or several.
         on: data sets, specs too. If omitted, those that a run was trained on.
         trace: of how many tasks to keep loss and accuracy after each step of adapting, on support
-            and query; `workbench.experiments.trace_run.traces` reads them, `report` draws them.
+            and query; `workbench.experiments.traced.traces` reads them, `report` draws them.
         settings: by name,
 
             - of the test tasks: `ways` and `shots`, one or several, if omitted those that a run was

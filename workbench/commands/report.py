@@ -46,12 +46,12 @@ def report(
     given = checked(named, KNOWN, needed="runs")
     tell = given.get("note", say_nothing)
     found = readable_runs(find_runs(given["runs"]), tell)
-    frame, curves, about = evaluations_of(found, tell)
-    page = html_page(frame, curves, given.get("baseline", ()), about)
+    shown = evaluations_of(found, tell)
+    page = html_page(shown.tasks, shown.curves, given.get("baseline", ()), shown.runs, shown.traces)
     place = given.get("out", Path("report.html"))
     with writable(place.absolute().parent):
         _write(place, page)
-    return frame
+    return shown.tasks
 
 
 def _write(place: Path, page: str) -> None:

@@ -9,8 +9,13 @@ import pandas as pd
 
 from workbench.errors import RunError
 from workbench.experiments.run import WEIGHTS, Run
+from workbench.experiments.traced import traces_of
 from workbench.results.frame import CONDITION, METHOD, RUNS, names_of, typed
+from workbench.results.traces import TRACES
 from workbench.results.wording import condition_title, enumerated
+
+# what differs between the rows of a trace and of an evaluation of the same run
+_OF_A_TASK = ("task", "instance", "accuracy", "loss")
 
 
 class Reported(NamedTuple):
@@ -19,10 +24,11 @@ class Reported(NamedTuple):
     tasks: pd.DataFrame
     curves: pd.DataFrame
     runs: pd.DataFrame
+    traces: pd.DataFrame
 
 
 def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported:
-    """Return the rows to report, one per test task, and of their runs the curves and commands.
+    """Return the rows to report, one per test task; of their runs the curves, commands and traces.
 
     Of a run and its copy, and of a method that was trained twice in the same way, one is taken.
     Where runs were evaluated on different numbers of tasks, the tasks that all of them met are
@@ -42,7 +48,14 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     curves = [named[name].curve().assign(run=name) for name in names]
     about = [{**named[name].repeat(), "run": name} for name in names]
     table = typed(pd.DataFrame(about, columns=names_of(RUNS)), RUNS)
-    return Reported(frame, pd.concat(curves, ignore_index=True), table)
+    traces = traces_of([named[name] for name in names], note)
+    return Reported(frame, pd.concat(curves, ignore_index=True), table, _of(traces, frame))
+
+
+def _of(traces: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the traces of evaluations in a frame, by the same code."""
+    shared = [name for name in names_of(TRACES) if name in frame and name not in _OF_A_TASK]
+    return traces.merge(frame[shared].drop_duplicates(), on=shared)
 
 
 def _named(runs: Sequence[Run], note: Callable[[str], None]) -> dict[str, Run]:

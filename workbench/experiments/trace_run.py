@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from pathlib import Path
-
 import pandas as pd
 
-from workbench.errors import DataError
 from workbench.experiments.evaluate_run import (
     checked_data,
     code_columns,
@@ -21,18 +16,16 @@ from workbench.experiments.evaluate_run import (
     trained_method,
 )
 from workbench.experiments.fingerprint import RESULTS_VERSION, source_checksums
-from workbench.experiments.run import EVALUATIONS, Run
+from workbench.experiments.run import Run
 from workbench.experiments.selection import select_options
+from workbench.experiments.traced import TRACED, read_file
 from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.tracing import trace
-from workbench.progress import say_nothing, teller
+from workbench.progress import teller
 from workbench.results.frame import names_of, typed
-from workbench.results.traces import TRACES, read_traces, write_traces
+from workbench.results.traces import TRACES, write_traces
 from workbench.tasks.settings import EvaluationTasks
 from workbench.tasks.splits import TrainingData
-
-TRACED = "traces"  # folder within the evaluations of a run
-_ROW = [name for name in names_of(TRACES) if name not in ("accuracy", "loss")]
 
 
 def trace_run(
@@ -59,7 +52,7 @@ def trace_run(
     beside = evaluation_path(run, tasks, covered)
     path = beside.parent / TRACED / beside.name
     if path.is_file() and not workspace.fresh:
-        before = _read(path, workspace.note)
+        before = read_file(path, workspace.note)
         if before is not None:
             return before.assign(run=run.folder.name)  # it may have been renamed since
     method = trained_method(run, tasks, data, workspace)
@@ -81,31 +74,3 @@ def trace_run(
     with writable(path.parent, COPY_IT):
         write_traces(frame, path)
     return frame
-
-
-def traces(names: Iterable[str], out: str | os.PathLike[str] = "runs") -> pd.DataFrame:
-    """Return the traces of runs by folder name, with the columns of `TRACES`."""
-    return traces_of([Run(Path(out) / name) for name in names])
-
-
-def traces_of(runs: Iterable[Run], note: Callable[[str], None] = say_nothing) -> pd.DataFrame:
-    """Return the traces of runs: of a task that was traced twice by the same code, one.
-
-    Files of another schema version are left out, and damaged ones with a note.
-    """
-    frames = [pd.DataFrame(columns=names_of(TRACES))]
-    for run in runs:
-        for path in sorted((run.folder / EVALUATIONS / TRACED).glob("*.parquet")):
-            frame = _read(path, note)
-            if frame is not None:
-                frames.append(frame.assign(run=run.folder.name))
-    return typed(pd.concat(frames).drop_duplicates(_ROW).reset_index(drop=True), TRACES)
-
-
-def _read(path: Path, note: Callable[[str], None]) -> pd.DataFrame | None:
-    """Return the traces in a file; None if it is damaged or has another schema version."""
-    try:
-        return read_traces(path)
-    except DataError as error:
-        note(f"left out: {error}")
-        return None

@@ -23,6 +23,7 @@ from workbench.results.heatmap import heatmap_figure
 from workbench.results.marks import remarks
 from workbench.results.matrix import is_matrix
 from workbench.results.summary import is_best, summary, trainings
+from workbench.results.trace_figure import trace_figure
 from workbench.results.wording import (
     HOW,
     NO_VALUE,
@@ -91,6 +92,7 @@ def html_page(
     curves: pd.DataFrame | None = None,
     baseline: Sequence[str] = (),
     runs: pd.DataFrame | None = None,
+    traces: pd.DataFrame | None = None,
 ) -> str:
     """Return one HTML page that needs no other file: answers, tables, figures and the protocol.
 
@@ -99,6 +101,7 @@ def html_page(
         curves: as for `curves_figure`; if omitted, the page has no learning curves.
         baseline: as for `heatmap_figure`, which is shown if there are several data sets.
         runs: a frame with the columns `RUNS`; if omitted, the page does not say how to repeat it.
+        traces: as for `trace_figure`; if omitted, the page does not show steps of adapting.
 
     Raises:
         UnknownName, WorkbenchError: as for `summary`.
@@ -118,6 +121,8 @@ def html_page(
     blocks += _figure_sections(frame, table)
     if curves is not None and len(curves):
         blocks += _curves_section(curves, frame)
+    if traces is not None and len(traces):
+        blocks += _trace_section(traces, frame)
     blocks += ["<h2>Protocol</h2>", _list(_protocol(frame, table))]
     if runs is not None:
         blocks += _repeat_section(frame, runs)
@@ -195,6 +200,17 @@ def _curves_section(curves: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
         "tasks they were measured; these are not the test tasks. Losses often cannot be compared, "
         "because methods define them differently.</p>",
         _image(curves_figure(curves, frame), "Validation accuracy and training loss by step."),
+    ]
+
+
+def _trace_section(traces: pd.DataFrame, frame: pd.DataFrame) -> list[str]:
+    tasks = traces.groupby("run")["task"].nunique().max()
+    return [
+        "<h2>Inside adaptation</h2>",
+        f"<p>Means over up to {tasks:,} test tasks after each step of adapting: thick on the "
+        "queries, with 95% intervals, and thin on the support. Level lines are of methods without "
+        "steps.</p>",
+        _image(trace_figure(traces, frame), "Accuracy and loss by step of adapting."),
     ]
 
 

@@ -128,6 +128,24 @@ def check_unmet_class(learner: Learner, task: Alone) -> None:
     )
 
 
+def check_steps(learner: Learner, task: Alone, adapted: Tensor) -> None:
+    """Check that the last of `predictors` predicts what the predictor of `adapt` does.
+
+    Args:
+        adapted: the scores of that one, `(m, ways)`.
+    """
+    found = torch.empty(0)
+    with stage("predictors"):
+        for predictor in learner.predictors(task.support):
+            found = predictor(task.queries)
+    same = found.shape == adapted.shape and torch.allclose(
+        found, adapted, atol=TOLERANCE[adapted.dtype]
+    )
+    assert same, (
+        "the last that predictors yields must predict what adapt does; override one of the two"
+    )
+
+
 def check_batched(learner: Learner, task: Task) -> None:
     """Check that stacked tasks give what each gives alone."""
     if not learner.batched:

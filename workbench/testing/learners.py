@@ -102,6 +102,7 @@ def _check_all(checked: _Checked) -> None:
         adapting.check_unmet_class(learner, adapting.one_of(usual))
         adapting.check_batched(learner, usual)
         adapting.check_no_drift(learner, adapting.one_of(usual), first)
+        adapting.check_steps(learner, adapting.one_of(usual), first)
     training.check_resuming(checked.learner, checked.source, checked.plan.settings)
 
 
