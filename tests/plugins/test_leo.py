@@ -35,8 +35,8 @@ def a_task(tasks, counts=(2, 3, 1), queries=4):
     y = torch.repeat_interleave(torch.arange(ways), torch.tensor(counts))
     y = torch.stack([y[torch.randperm(len(y), generator=random)] for _ in range(tasks)])
     query_y = torch.randint(ways, (tasks, queries), generator=random)
-    support = Examples(torch.randn(tasks, len(y[0]), DIM, generator=random), y, ways)
-    query = Examples(torch.randn(tasks, queries, DIM, generator=random), query_y, ways)
+    x = F.normalize(torch.randn(tasks, len(y[0]) + queries, DIM, generator=random), dim=-1)
+    support, query = Examples(x[:, :-queries], y, ways), Examples(x[:, -queries:], query_y, ways)
     return Task(support, query)
 
 
@@ -63,10 +63,10 @@ def written_out(learner, x, y, ways, kept, z_noise, w_noise):
     weights = [decoded(latents[0])]
     for _ in range(learner.latent_steps):
         z = latents[-1]
-        latents.append(z - learner.latent_rate * gradient(decoded(z), z))
+        latents.append(z - learner.latent_rates * gradient(decoded(z), z))
         weights.append(decoded(latents[-1]))
     for _ in range(learner.tune_steps):
-        weights.append(weights[-1] - learner.tune_rate * gradient(weights[-1], weights[-1]))
+        weights.append(weights[-1] - learner.tune_rates * gradient(weights[-1], weights[-1]))
     return latents, weights, mean, log_std
 
 

@@ -3,22 +3,24 @@
 Rusu, Rao, Sygnowski, Vinyals, Pascanu, Osindero, Hadsell: Meta-Learning with Latent Embedding
 Optimization, ICLR 2019, arXiv 1807.05960.
 
-On features of a frozen backbone, the weights w_k of a linear classifier are decoded from a short
-code z_k per class, and gradient descent works on the codes:
+On features of a frozen backbone, made of length 1, the weights w_k of a linear classifier are
+decoded from a short code z_k per class, and gradient descent works on the codes:
 
 1. An encoder and a relation network of all pairs of support features give the mean and the standard
    deviation of each z_k (equations 4 and 5), and a decoder those of w_k (equations 6 and 7).
 2. `latent_steps` steps z <- z - alpha grad L_support(w(z)) (equations 8 and 9).
 3. `tune_steps` steps on the decoded weights themselves (section 2.3.4).
 
-The rates of both are learnt. In training, z and w are samples, and the query loss gets a divergence
-of z from a standard normal distribution, the squared way that the codes went (the end is held
-fixed, so that the encoder learns to start there), and a penalty on correlated rows of the decoder
-(equation 10). At test, z and w are their means.
+The rates of both are learnt, one for each dimension. In training, z and w are samples, and the
+query loss gets a divergence of z from a standard normal distribution, the squared way that the
+codes went (the end is held fixed, so that the encoder learns to start there), and a penalty on
+correlated rows of the decoder (equation 10). At test, z and w are their means.
 
-What differs: the standard deviations are s exp(output), with s = 1 for z and that of Glorot's
-initialisation for w; w keeps one sample of noise over all steps of a task. Divergence and
-penalties are means over entries, and the divergence is the exact one, not that of the sample.
+What differs: the support loss is a mean. The authors' code sums it over the ways, so its rates of 1
+and 0.001 are 5 and 0.005 here at 5 ways. The standard deviations are s exp(output), with s = 1 for
+z and that of Glorot's initialisation for w; w keeps one sample of noise over all steps of a task.
+Only the encoder has dropout, not the inner loss. The divergence is the exact one, not that of the
+sample.
 """
 
 from __future__ import annotations
@@ -65,9 +67,9 @@ class LEO(Learner):
         *,
         latent: Annotated[int, "length of z, the code of a class", AtLeast(1)] = 64,
         latent_steps: Annotated[int, "gradient steps on the codes", AtLeast(0)] = 5,
-        latent_lr: Annotated[float, "alpha, where the rate of these steps starts"] = 1.0,
+        latent_lr: Annotated[float, "alpha, where the rates of these steps start"] = 5.0,
         tune_steps: Annotated[int, "gradient steps on the decoded weights", AtLeast(0)] = 5,
-        tune_lr: Annotated[float, "where the rate of these steps starts"] = 1e-3,
+        tune_lr: Annotated[float, "where the rates of these steps start"] = 5e-3,
         dropout: Annotated[
             float, "share of the features that the encoder does not see in training", AtLeast(0)
         ] = 0.3,
@@ -101,8 +103,8 @@ class LEO(Learner):
             nn.Linear(2 * latent, 2 * latent, bias=False),
         )
         self.decoder = nn.Linear(latent, 2 * backbone.dim, bias=False)
-        self.latent_rate = nn.Parameter(torch.tensor(latent_lr))
-        self.tune_rate = nn.Parameter(torch.tensor(tune_lr))
+        self.latent_rates = nn.Parameter(torch.full((latent,), latent_lr))
+        self.tune_rates = nn.Parameter(torch.full((backbone.dim,), tune_lr))
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
@@ -110,7 +112,7 @@ class LEO(Learner):
         return self
 
     def embed(self, images: Tensor) -> Tensor:
-        return self.backbone(images)  # (n, dim)
+        return F.normalize(self.backbone(images), dim=-1)  # (n, dim)
 
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         """Yield the predictor before the first inner step and after each, on z and on w."""
@@ -135,10 +137,10 @@ class LEO(Learner):
         latents = [mean + log_std.exp() * noise.latents]
         for _ in range(self.latent_steps):
             gradient = grad(loss_of_latents)(latents[-1])
-            latents.append(latents[-1] - self.latent_rate * gradient)  # equation 9
+            latents.append(latents[-1] - self.latent_rates * gradient)  # equation 9
         weights = [self.decode(each, noise.weights) for each in latents]
         for _ in range(self.tune_steps):
-            weights.append(weights[-1] - self.tune_rate * grad(loss)(weights[-1]))
+            weights.append(weights[-1] - self.tune_rates * grad(loss)(weights[-1]))
         return Path(latents, weights, divergence)
 
     def encode(self, support: Examples) -> tuple[Tensor, Tensor]:
