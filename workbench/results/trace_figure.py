@@ -76,7 +76,7 @@ def _by_step(rows: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def _draw(axis: Axes, values: pd.DataFrame, last_step: int, look: Look) -> None:
-    query, support = values.loc["query"], values.loc["support"]
+    query, support = _of_part(values, "query"), _of_part(values, "support")
     if len(query) == 1 and last_step > 0:
         query, support = _level(query, last_step), _level(support, last_step)
     style: dict[str, Any] = {"color": look.colour, "linestyle": look.dash}
@@ -86,6 +86,11 @@ def _draw(axis: Axes, values: pd.DataFrame, last_step: int, look: Look) -> None:
     axis.plot(support.index, support["mean"], linewidth=0.8, alpha=0.7, **style)
     if last_step > LONG:
         axis.set_xscale("symlog", linthresh=1)
+
+
+def _of_part(values: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Return the values of one part by step."""
+    return values.loc[[part]].droplevel("part")
 
 
 def _level(values: pd.DataFrame, last_step: int) -> pd.DataFrame:

@@ -97,7 +97,8 @@ def slopes(point: Point, targets: Tensor, c: float) -> Tensor:
 def inverses(kernel: Tensor, diagonals: Tensor) -> Tensor:
     """Return the inverses of K + D_k, `(ways, n, n)`."""
     least = FLOOR * kernel.diagonal().mean()
-    return torch.linalg.inv(kernel + torch.diag_embed(torch.maximum(diagonals, least)))
+    inverse: Tensor = torch.linalg.inv(kernel + torch.diag_embed(diagonals.maximum(least)))
+    return inverse
 
 
 def newton(inverse: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

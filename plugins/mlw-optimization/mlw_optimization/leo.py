@@ -192,8 +192,8 @@ class LEO(Learner):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features of a stack of tasks, `(tasks, n, dim)`."""
-        features = self.embed(images.flatten(0, 1))
-        return features.unflatten(0, images.shape[:2])
+        features: Tensor = self.embed(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        return features
 
     def correlation(self) -> Tensor:
         """Return how far the cosines between the decoder's rows are from the identity."""

@@ -93,8 +93,10 @@ def ridge(x: Tensor, y: Tensor, penalty: Tensor) -> Tensor:
     """
     n, dim = x.shape
     if n <= dim:
-        return x.mT @ torch.linalg.solve(x @ x.mT + penalty * _identity(n, x), y)
-    return torch.linalg.solve(x.mT @ x + penalty * _identity(dim, x), x.mT @ y)
+        dual: Tensor = torch.linalg.solve(x @ x.mT + penalty * _identity(n, x), y)
+        return x.mT @ dual
+    weight: Tensor = torch.linalg.solve(x.mT @ x + penalty * _identity(dim, x), x.mT @ y)
+    return weight
 
 
 def svm(x: Tensor, y: Tensor, c: float) -> Tensor:

@@ -75,7 +75,7 @@ class WideBlock(nn.Module):
             convolution(outputs, outputs, 3),
         )
         self.changes = inputs != outputs or stride > 1
-        self.shortcut = nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
         if self.changes:
             self.shortcut = convolution(inputs, outputs, 1, stride)
 
