@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workbench.data.dataset import Dataset, Groups, ImageClass
     from workbench.errors import WorkbenchError
     from workbench.learning.learner import Backbone, Learner, query_loss, uses_batch_statistics
+    from workbench.learning.norms import normalises_by_batch, require_torch
     from workbench.plugin.hookspecs import Register, hookimpl
     from workbench.plugin.options import Above, AtLeast
     from workbench.tasks.source import Source
@@ -49,8 +50,10 @@ __all__ = [
     "evaluate",
     "hookimpl",
     "load",
+    "normalises_by_batch",
     "query_loss",
     "report",
+    "require_torch",
     "train",
     "uses_batch_statistics",
 ]
@@ -74,8 +77,10 @@ _HOMES = {
     "evaluate": "workbench.commands.evaluate",
     "hookimpl": "workbench.plugin.hookspecs",
     "load": "workbench.commands.load",
+    "normalises_by_batch": "workbench.learning.norms",
     "query_loss": "workbench.learning.learner",
     "report": "workbench.commands.report",
+    "require_torch": "workbench.learning.norms",
     "train": "workbench.commands.train",
     "uses_batch_statistics": "workbench.learning.learner",
 }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mlw_optimization.norms import require_torch
 
-from workbench import Backbone
+from workbench import Backbone, require_torch
 from workbench.errors import UsageError
 from workbench.experiments.build import build_learner
 from workbench.experiments.plan import TrainingRequest, make_plan

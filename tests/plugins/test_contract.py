@@ -19,7 +19,14 @@ SHORT = {  # the contract is the same with fewer steps per task, in less time
     "tsa": "tsa:adapt_steps=3",
     "url": "url:adapt_steps=3",
 }
-OURS = ("mlw-vision", "mlw-metric", "mlw-optimization", "mlw-transfer", "mlw-crossdomain")
+OURS = (
+    "mlw-vision",
+    "mlw-metric",
+    "mlw-optimization",
+    "mlw-transfer",
+    "mlw-crossdomain",
+    "mlw-learned",
+)
 
 
 def names(kind):

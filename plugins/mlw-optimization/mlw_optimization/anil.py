@@ -22,8 +22,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mlw_optimization.norms import by_batch
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import (
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    normalises_by_batch,
+    query_loss,
+)
 from workbench.functional import Weights, cosines, descend, one_hot
 
 
@@ -55,7 +63,7 @@ class ANIL(Learner):
         self.inner_lr = inner_lr
         self.test_steps = test_steps
         self.nil = nil
-        self.transductive = by_batch(backbone)
+        self.transductive = normalises_by_batch(backbone)
 
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         features = support._replace(x=self.body(support.x))  # (n, dim)

@@ -23,8 +23,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mlw_optimization.norms import by_batch
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import (
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    normalises_by_batch,
+    query_loss,
+)
 from workbench.errors import UsageError
 from workbench.functional import Weights, descend
 
@@ -71,7 +79,7 @@ class CAVIA(Learner):
         self.first_order = first_order
         self.name = f"0.{_modulate(backbone, block, context)}.0.context"
         self.model = nn.Sequential(backbone, nn.Linear(backbone.dim, ways))
-        self.transductive = by_batch(backbone)
+        self.transductive = normalises_by_batch(backbone)
 
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         def loss(phi: Weights) -> Tensor:

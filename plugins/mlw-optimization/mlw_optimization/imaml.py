@@ -38,8 +38,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp
 
-from mlw_optimization.norms import by_batch
-from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import (
+    Above,
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    normalises_by_batch,
+    query_loss,
+)
 from workbench.functional import Weights, conjugate_gradient, flat, last, shaped
 
 
@@ -80,7 +89,7 @@ class IMAML(Learner):
         self.proximity = proximity
         self.cg_steps = cg_steps
         self.damping = damping
-        self.transductive = by_batch(backbone)
+        self.transductive = normalises_by_batch(backbone)
         self.register_buffer("solved", torch.tensor(0))
         self.register_buffer("indefinite", torch.tensor(0))
 

@@ -27,8 +27,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mlw_optimization.norms import by_batch, require_torch
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task, query_loss
+from workbench import (
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    Task,
+    normalises_by_batch,
+    query_loss,
+    require_torch,
+)
 from workbench.functional import Weights, descend, each_task, each_with, recompute
 
 
@@ -77,7 +87,7 @@ class MAML(Learner):
             require_torch("maml:checkpoint=true", "use checkpoint=false")
         self.checkpoint = checkpoint
         self.inductive = inductive
-        self.transductive = by_batch(backbone) and not inductive
+        self.transductive = normalises_by_batch(backbone) and not inductive
         tensors = len(list(self.model.parameters()))
         rates = torch.full((max(inner_steps, 1), tensors), inner_lr)
         if per_layer_lr:

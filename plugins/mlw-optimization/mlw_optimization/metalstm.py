@@ -31,8 +31,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
 
-from mlw_optimization.norms import by_batch
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import (
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    normalises_by_batch,
+    query_loss,
+)
 from workbench.functional import Weights, each_with, flat, log_sign, lstm_cell, shaped
 
 READ = 4  # size and sign of gradient and loss
@@ -60,7 +68,7 @@ class MetaLSTM(Learner):
         self.inner_steps = inner_steps
         self.units = units
         self.inductive = inductive
-        self.transductive = by_batch(backbone) and not inductive
+        self.transductive = normalises_by_batch(backbone) and not inductive
         self.read = nn.LSTMCell(READ, units)
         self.keep = _gate(units, KEEP)
         self.enter = _gate(units, ENTER)

@@ -22,8 +22,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mlw_optimization.norms import by_batch
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import (
+    AtLeast,
+    Backbone,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    normalises_by_batch,
+    query_loss,
+)
 from workbench.functional import Weights, descend
 
 
@@ -51,7 +59,7 @@ class MetaSGD(Learner):
         self.alpha = nn.ParameterList()
         for weight in self.model.parameters():
             self.alpha.append(torch.empty_like(weight).uniform_(alpha_low, alpha_high))
-        self.transductive = by_batch(backbone)
+        self.transductive = normalises_by_batch(backbone)
 
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         def loss(weights: Weights) -> Tensor:

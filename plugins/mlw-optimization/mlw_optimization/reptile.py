@@ -26,8 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
-from mlw_optimization.norms import by_batch
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, normalises_by_batch
 from workbench.functional import Adam, Moments, Weights, each_task, each_with, flat, last, shaped
 
 
@@ -61,7 +60,7 @@ class Reptile(Learner):
         self.test_steps = test_steps
         self.test_batch = test_batch
         self.inductive = inductive
-        self.transductive = by_batch(backbone) and not inductive
+        self.transductive = normalises_by_batch(backbone) and not inductive
         self.register_buffer("squares", torch.zeros_like(flat(self.weights).detach()))
         self.register_buffer("steps_taken", torch.zeros(()))
 

@@ -7,15 +7,15 @@ import re
 import torch
 from torch import nn
 
-from workbench import Backbone, uses_batch_statistics
 from workbench.errors import UsageError
+from workbench.learning.learner import Backbone, uses_batch_statistics
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # The first torch that differentiates group normalisation and custom functions under `torch.vmap`.
 TORCH = (2, 14)
 
 
-def by_batch(backbone: Backbone) -> bool:
+def normalises_by_batch(backbone: Backbone) -> bool:
     """Return whether a backbone that `adapt` calls normalises by the batch's own statistics.
 
     Raises:
