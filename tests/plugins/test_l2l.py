@@ -11,11 +11,10 @@ from gradients import build, meta_gradient, same, stack_of_tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlw_learned.l2l import L2L
-from mlw_learned.rules import BY_HAND, LSTM, Transformer
+from mlw_learned.rules import LSTM, Transformer, by_hand
 from torch import nn
 from torch.func import functional_call
 
-from workbench.functional import flat, shaped
 from workbench.testing import check_learner, tiny_source
 
 NARROW = "conv4:norm=batch,width=2"
@@ -34,15 +33,13 @@ def test_the_contract_holds_with_options(spec):
     check_learner(spec, backbone=NARROW)
 
 
-def moved(rule, gradients, rate):
+def moved(rule, gradients):
     """Return theta after each gradient, from 0."""
-    theta = torch.zeros(len(gradients[0]))
-    memory = torch.zeros(len(theta), rule.remembered)
+    theta, state = {"theta": torch.zeros(len(gradients[0]))}, None
     found = []
     for gradient in gradients:
-        move, memory = rule(gradient, memory)
-        theta = theta + rate * move
-        found.append(theta)
+        theta, state = rule.step(theta, {"theta": gradient}, state)
+        found.append(theta["theta"])
     return found
 
 
@@ -59,7 +56,7 @@ def test_rules_by_hand_are_torchs(name, make, float64):
     gradients = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
     theta = nn.Parameter(torch.zeros(5))
     theirs = make([theta])
-    for gradient, ours in zip(gradients, moved(BY_HAND[name](), gradients, 0.1), strict=True):
+    for gradient, ours in zip(gradients, moved(by_hand(name, 0.1), gradients), strict=True):
         theta.grad = gradient.clone()
         theirs.step()
         assert torch.allclose(ours, theta)
@@ -67,7 +64,7 @@ def test_rules_by_hand_are_torchs(name, make, float64):
 
 def test_the_lstm_is_torchs_with_size_and_sign(float64):
     torch.manual_seed(0)
-    rule = LSTM(4)
+    rule = LSTM(0.1, 4)
     theirs = nn.LSTM(2, 4, num_layers=2)
     cells = (rule.first, rule.second)
     for layer, cell in enumerate(cells):
@@ -85,7 +82,7 @@ def test_the_lstm_is_torchs_with_size_and_sign(float64):
         seen.append(row)
     outputs, _ = theirs(torch.tensor(seen, dtype=torch.float64))  # (steps, weights, units)
     expected = 0.1 * rule.move(outputs).squeeze(-1).cumsum(0)
-    assert torch.allclose(torch.stack(moved(rule, gradients, 0.1)), expected)
+    assert torch.allclose(torch.stack(moved(rule, gradients)), expected)
 
 
 @settings(deadline=None, max_examples=20)
@@ -94,46 +91,40 @@ def test_each_weight_is_treated_by_itself(order):
     order = list(order)
     gradients = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    for rule in (LSTM(3), Transformer(4, 3), BY_HAND["adam"]()):
-        straight = torch.stack(moved(rule, gradients, 0.1))
-        shuffled = torch.stack(moved(rule, gradients[:, order], 0.1))
+    for rule in (LSTM(0.1, 3), Transformer(0.1, 4, 3), by_hand("rmsprop", 0.1)):
+        straight = torch.stack(moved(rule, gradients))
+        shuffled = torch.stack(moved(rule, gradients[:, order]))
         assert torch.allclose(straight[:, order], shuffled, atol=1e-6)
-        alone = torch.stack(moved(rule, gradients[:, :1], 0.1))
+        alone = torch.stack(moved(rule, gradients[:, :1]))
         assert torch.allclose(straight[:, :1], alone, atol=1e-6)
 
 
 def test_the_transformer_sees_its_history_and_no_more():
     torch.manual_seed(0)
-    rule = Transformer(4, 3)
+    rule = Transformer(0.1, 4, 3)
     gradients = torch.randn(5, 2)
-    memory = torch.zeros(2, rule.remembered)
-    for gradient in gradients[:4]:
-        memory = rule(gradient, memory)[1]
-    last = rule(gradients[4], memory)[0]
-    assert torch.equal(
-        last, rule(gradients[4], torch.stack([9 * gradients[0], *gradients[2:4]], 1))[0]
-    )
-    assert not torch.equal(last, rule(gradients[4], 2 * memory)[0])
+    other = torch.cat([9 * gradients[:2], gradients[2:]])  # the first two are forgotten
+    moves = [torch.stack(moved(rule, each)).diff(dim=0)[-1] for each in (gradients, other)]
+    assert torch.allclose(*moves, atol=1e-7)
+    other[2] *= 9
+    assert not torch.allclose(moves[0], torch.stack(moved(rule, other)).diff(dim=0)[-1], atol=1e-7)
 
 
-def by_autograd(learner, tasks, theta, *, create_graph):
+def by_autograd(learner, tasks, first, *, create_graph):
     """Return equation 2 with `torch.autograd.grad`, task after task."""
-    names = dict(learner.model.named_parameters())
-    start = theta.clone().requires_grad_()
+    start = {name: weight.clone().requires_grad_() for name, weight in first.items()}
     losses = []
     for number in range(len(tasks.support.x)):
-        theta, memory = start, torch.zeros(len(start), learner.update.remembered)
+        theta, state = start, None
         for _ in range(learner.inner_steps):
-            predicted = functional_call(
-                learner.model, shaped(theta, names), tasks.support.x[number]
-            )
+            predicted = functional_call(learner.model, theta, tasks.support.x[number])
             loss = F.cross_entropy(predicted, tasks.support.y[number])
-            (gradient,) = torch.autograd.grad(
-                loss, theta, create_graph=create_graph, retain_graph=True
+            slopes = torch.autograd.grad(
+                loss, list(theta.values()), create_graph=create_graph, retain_graph=True
             )
-            move, memory = learner.update(gradient, memory)
-            theta = theta + learner.rate * move
-            predicted = functional_call(learner.model, shaped(theta, names), tasks.query.x[number])
+            gradient = dict(zip(theta, slopes, strict=True))
+            theta, state = learner.learned.step(theta, gradient, state)
+            predicted = functional_call(learner.model, theta, tasks.query.x[number])
             losses.append(F.cross_entropy(predicted, tasks.query.y[number]))
     return torch.stack(losses).mean()
 
@@ -146,7 +137,7 @@ def test_the_rule_learns_from_the_losses_after_all_steps(
     monkeypatch.setattr(L2L, "batched", batched)
     spec = f"l2l:inner_steps=3,units=3,second_order={str(second_order).lower()}"
     tasks, learner = stack_of_tasks(2), build(spec, NARROW)
-    learner.update.move.weight.data.mul_(100)  # large moves, so that the orders differ
+    learner.learned.move.weight.data.mul_(100)  # large moves, so that the orders differ
     theta = learner.first_weights()
     ours = learner.loss_of_steps(tasks, theta)
     theirs = by_autograd(learner, tasks, theta, create_graph=second_order)
@@ -172,10 +163,10 @@ def test_a_short_unroll_cuts_the_outer_gradient_and_changes_no_loss(float64):
 def test_fresh_weights_are_another_draw_and_test_tasks_start_from_one():
     learner = build("l2l:inner_steps=1", NARROW)
     names = dict(learner.model.named_parameters())
-    first, second = shaped(learner.first_weights(), names), shaped(learner.first_weights(), names)
+    first, second = learner.first_weights(), learner.first_weights()
     for name, weight in names.items():
         assert torch.equal(first[name].flatten().sort().values, weight.flatten().sort().values)
-    assert not torch.equal(flat(first), flat(second))
+    assert not torch.equal(first["1.weight"], second["1.weight"])
     start = next(iter(learner.predictors(stack_of_tasks(1).support)))
     x = stack_of_tasks(1).query.x[0]
     assert torch.allclose(start(x), learner.model(x), atol=1e-5)
@@ -193,7 +184,7 @@ def test_a_trained_rule_is_better_than_an_untrained_one_and_than_slow_descent():
     slow = build("l2l:rule=sgd,inner_steps=6,rate=0.001", NARROW)
     optimizer = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], 1e-2)
     tasks = next(tiny_source(stack=8, split="test").tasks())
-    theta = flat(dict(learner.model.named_parameters()))
+    theta = dict(learner.model.named_parameters())
     untrained = learner.loss_of_steps(tasks, theta).item()
     for _, loss in zip(range(60), learner.losses(tiny_source(stack=4)), strict=False):
         optimizer.zero_grad()

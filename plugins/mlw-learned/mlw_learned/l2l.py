@@ -23,6 +23,7 @@ moves are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -30,8 +31,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad
+from torch.utils._pytree import tree_map
 
-from mlw_learned.rules import BY_HAND, LSTM, Rule, Transformer
+from mlw_learned.rules import LSTM, Rule, Transformer, by_hand
 from workbench import (
     AtLeast,
     Backbone,
@@ -42,9 +44,7 @@ from workbench import (
     Task,
     normalises_by_batch,
 )
-from workbench.functional import Weights, each_task, flat, shaped
-
-SMALL = 0.01  # of the last layer's first weights, as a share of torch's
+from workbench.functional import Weights, each_task
 
 
 class L2L(Learner):
@@ -88,32 +88,32 @@ class L2L(Learner):
         self.objective = objective
         self.first = first
         self.second_order = second_order
-        self.update = _rule(rule, units, history)
+        if rule == "lstm":
+            self.learned: nn.Module = LSTM(rate, units)
+        elif rule == "transformer":
+            self.learned = Transformer(rate, units, history)
         self.transductive = normalises_by_batch(backbone)
 
     def predictors(self, support: Examples) -> Iterator[Predictor]:
-        theta = flat(Weights(self.model.named_parameters()))
-        for weights in self.path(support, theta):
+        for weights in self.path(support, Weights(self.model.named_parameters())):
             yield partial(functional_call, self.model, weights)  # (m, ...) to (m, ways)
 
-    def path(self, support: Examples, theta: Tensor) -> Iterator[Weights]:
-        """Yield the weights before the first step and after each; theta is `(weights,)`."""
+    def path(self, support: Examples, weights: Weights) -> Iterator[Weights]:
+        """Yield the weights before the first step and after each."""
 
         def loss(weights: Weights) -> Tensor:
             return F.cross_entropy(functional_call(self.model, weights, support.x), support.y)
 
-        names = Weights(self.model.named_parameters())
-        memory = theta.new_zeros(len(theta), self.update.remembered)
-        yield shaped(theta, names)
+        rule: Rule = getattr(self, "learned", None) or by_hand(self.rule, self.rate)
+        state = None
+        yield weights
         for step in range(self.inner_steps):
             if step > 0 and step % self.unroll == 0:
-                theta, memory = theta.detach(), memory.detach()
-            gradient = flat(grad(loss)(shaped(theta, names)))
-            if not self.second_order:
-                gradient = gradient.detach()
-            move, memory = self.update(gradient, memory)
-            theta = theta + self.rate * move
-            yield shaped(theta, names)
+                weights, state = tree_map(torch.Tensor.detach, (weights, state))
+            with nullcontext() if self.second_order else torch.no_grad():
+                gradient = grad(loss)(weights)
+            weights, state = rule.step(weights, gradient, state)
+            yield weights
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         if not any(parameter.requires_grad for parameter in self.parameters()):
@@ -121,8 +121,8 @@ class L2L(Learner):
         for tasks in source.tasks():
             yield self.loss_of_steps(tasks, self.first_weights())
 
-    def loss_of_steps(self, tasks: Task, theta: Tensor) -> Tensor:
-        """Return the mean loss after all steps from theta `(weights,)`, of a stack of tasks."""
+    def loss_of_steps(self, tasks: Task, first: Weights) -> Tensor:
+        """Return the mean loss after all steps from these first weights, of a stack of tasks."""
 
         def of_one_task(x: Tensor, y: Tensor, query_x: Tensor, query_y: Tensor) -> Tensor:
             support = Examples(x, y, tasks.support.ways)
@@ -130,7 +130,7 @@ class L2L(Learner):
             if self.objective == "support":
                 asked = support
             losses = []
-            for weights in self.path(support, theta):
+            for weights in self.path(support, first):
                 predicted = functional_call(self.model, weights, asked.x)
                 losses.append(F.cross_entropy(predicted, asked.y))
             return torch.stack(losses[1:] or losses).mean()
@@ -138,31 +138,13 @@ class L2L(Learner):
         stacks = (tasks.support.x, tasks.support.y, tasks.query.x, tasks.query.y)
         return each_task(of_one_task, *stacks, batched=self.batched).mean()
 
-    def first_weights(self) -> Tensor:
-        """Return the first weights of a training step, fresh or learnt, as one vector."""
+    def first_weights(self) -> Weights:
+        """Return the first weights of a training step, fresh or learnt."""
         weights = Weights(self.model.named_parameters())
         if self.first == "learnt":
-            return flat(weights)
+            return weights
         fresh = {}
         for name, weight in weights.items():
             order = torch.randperm(weight.numel()).to(weight.device)
-            fresh[name] = weight.flatten()[order]
-        return flat(fresh)
-
-
-def _rule(name: str, units: int, history: int) -> Rule:
-    if name in BY_HAND:
-        return BY_HAND[name]()
-    if name == "lstm":
-        lstm = LSTM(units)
-        _make_small(lstm.move)
-        return lstm
-    transformer = Transformer(units, history)
-    _make_small(transformer.move)
-    return transformer
-
-
-@torch.no_grad()
-def _make_small(last: nn.Linear) -> None:
-    last.weight.mul_(SMALL)
-    last.bias.zero_()
+            fresh[name] = weight.flatten()[order].view_as(weight)
+        return fresh

@@ -1,125 +1,125 @@
-"""Update rules: how a weight moves, given its gradient and what it remembers.
+"""Update rules: how weights move, given their gradients and a state.
 
-Each weight is treated by itself, by a rule that all weights share. What it remembers is a row of
-numbers, zeros at first, so that a rule is a function of two tensors and runs under `torch.vmap`.
+All rules have the interface of the optimisers in `workbench.functional`, `step(weights, gradient,
+state)`, with a state of None before the first step. The learned ones treat each weight by itself,
+in the same way, and run under `torch.vmap`.
 
 LSTM and preprocessing: Andrychowicz et al.: Learning to learn by gradient descent by gradient
-descent, NeurIPS 2016, arXiv 1606.04474, section 2.1 and appendix A. The others are the usual rules,
-the same as torch's: momentum (Polyak, 1964), RMSprop (Tieleman, Hinton, 2012) and Adam (Kingma, Ba,
-arXiv 1412.6980).
+descent, NeurIPS 2016, arXiv 1606.04474, section 2.1 and appendix A.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from workbench.functional import log_sign, lstm_cell
+from workbench.functional import SGD, Adam, Weights, flat, log_sign, lstm_cell, shaped
 
-EPS = 1e-8
-
-
-class Rule(nn.Module):
-    """Turns gradients `(weights,)` and memory `(weights, remembered)` into moves and memory.
-
-    A move is added to its weight, times the rate.
-    """
-
-    remembered: int = 0  # numbers per weight
-
-    def forward(self, gradient: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+SMALL = 0.01  # of the first weights of a learned rule's last layer, as a share of torch's
 
 
-class Descent(Rule):
-    """Plain gradient descent."""
+class Rule(Protocol):
+    """What takes a step from weights and their gradient."""
 
-    def forward(self, gradient: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        return -gradient, memory
-
-
-class Momentum(Rule):
-    """Descent with a velocity: v <- 0.9 v + g."""
-
-    remembered = 1
-
-    def forward(self, gradient: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        velocity = 0.9 * memory[:, 0] + gradient
-        return -velocity, velocity[:, None]
+    def step(self, weights: Weights, gradient: Weights, state: Any) -> tuple[Weights, Any]:
+        """Return the next weights and state."""
 
 
-class RMSprop(Rule):
-    """Descent by g / root of a running mean of g squared."""
+class RMSprop(NamedTuple):
+    """RMSprop, the same as torch's (Tieleman, Hinton: lecture 6.5, 2012)."""
 
-    remembered = 1
+    lr: float
+    alpha: float = 0.99
+    eps: float = 1e-8
 
-    def forward(self, gradient: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        square = 0.99 * memory[:, 0] + 0.01 * gradient.square()
-        return -gradient / (square.sqrt() + EPS), square[:, None]
-
-
-class Adam(Rule):
-    """Descent by a running mean of g / root of a running mean of g squared, both corrected."""
-
-    remembered = 3  # means of g and of g squared, and the number of steps
-
-    def forward(self, gradient: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        mean, square, steps = memory.unbind(1)
-        steps = steps + 1
-        mean = 0.9 * mean + 0.1 * gradient
-        square = 0.999 * square + 0.001 * gradient.square()
-        spread = (square / (1 - 0.999**steps)).sqrt()
-        move = -mean / (1 - 0.9**steps) / (spread + EPS)
-        return move, torch.stack([mean, square, steps], 1)
+    def step(
+        self, weights: Weights, gradient: Weights, squares: Weights | None
+    ) -> tuple[Weights, Weights]:
+        """Return the next weights and running means of squared gradients."""
+        moved, running = {}, {}
+        for name, weight in weights.items():
+            g = gradient[name]
+            before = torch.zeros_like(g) if squares is None else squares[name]
+            running[name] = self.alpha * before + (1 - self.alpha) * g * g
+            moved[name] = weight - self.lr * g / (running[name].sqrt() + self.eps)
+        return moved, running
 
 
-class LSTM(Rule):
-    """Two layers of long short-term memory read size and sign of the gradient."""
+class LSTM(nn.Module):
+    """Two layers of long short-term memory read size and sign of a weight's gradient."""
 
-    def __init__(self, units: int):
+    def __init__(self, rate: float, units: int):
         super().__init__()
+        self.rate = rate
         self.units = units
-        self.remembered = 4 * units  # h and c of both layers
         self.first = nn.LSTMCell(2, units)
         self.second = nn.LSTMCell(units, units)
-        self.move = nn.Linear(units, 1)
+        self.move = _last_layer(units)
 
-    def forward(self, gradient: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        h1, c1, h2, c2 = memory.split(self.units, 1)  # (weights, units) each
-        h1, c1 = lstm_cell(self.first, log_sign(gradient), (h1, c1))
-        h2, c2 = lstm_cell(self.second, h1, (h2, c2))
-        return self.move(h2).squeeze(-1), torch.cat([h1, c1, h2, c2], 1)
+    def step(self, weights: Weights, gradient: Weights, state: Any) -> tuple[Weights, Any]:
+        """Return the next weights and (h, c) of both layers, `(all weights, units)` each."""
+        seen = log_sign(flat(gradient))  # (all weights, 2)
+        if state is None:
+            nothing = seen.new_zeros(len(seen), self.units)
+            state = ((nothing, nothing), (nothing, nothing))
+        first = lstm_cell(self.first, seen, state[0])
+        second = lstm_cell(self.second, first[0], state[1])
+        return _moved(weights, self.rate * self.move(second[0])), (first, second)
 
 
-class Transformer(Rule):
-    """The last gradient asks the last few of them: one block of attention over their history."""
+class Transformer(nn.Module):
+    """A weight's last gradient asks the last few of them: one block of attention."""
 
-    def __init__(self, units: int, history: int):
+    def __init__(self, rate: float, units: int, history: int):
         super().__init__()
-        self.remembered = history
+        self.rate = rate
+        self.history = history
         self.read = nn.Linear(2, units)
         self.place = nn.Parameter(0.1 * torch.randn(history, units))
         self.ask = nn.Linear(units, units)
         self.offer = nn.Linear(units, 2 * units)
         self.norm = nn.LayerNorm(units)
         self.mix = nn.Sequential(nn.Linear(units, 2 * units), nn.ReLU())
-        self.move = nn.Linear(2 * units, 1)
+        self.move = _last_layer(2 * units)
 
-    def forward(self, gradient: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        history = torch.cat([memory[:, 1:], gradient[:, None]], 1)  # (weights, history)
-        tokens = self.read(log_sign(history)) + self.place  # (weights, history, units)
+    def step(
+        self, weights: Weights, gradient: Weights, history: Tensor | None
+    ) -> tuple[Weights, Tensor]:
+        """Return the next weights and the last gradients, `(all weights, history)`."""
+        last = flat(gradient)[:, None]
+        if history is None:
+            history = torch.zeros_like(last).expand(-1, self.history)
+        history = torch.cat([history[:, 1:], last], 1)
+        tokens = self.read(log_sign(history)) + self.place  # (all weights, history, units)
         keys, values = self.offer(tokens).chunk(2, -1)
-        asked = self.ask(tokens[:, -1])  # (weights, units)
+        asked = self.ask(tokens[:, -1])  # (all weights, units)
         match = (keys @ asked[:, :, None]).squeeze(-1) / asked.shape[-1] ** 0.5
-        heard = (match.softmax(-1)[:, None] @ values).squeeze(1)  # (weights, units)
-        return self.move(self.mix(self.norm(tokens[:, -1] + heard))).squeeze(-1), history
+        heard = (match.softmax(-1)[:, None] @ values).squeeze(1)  # (all weights, units)
+        mixed = self.mix(self.norm(tokens[:, -1] + heard))
+        return _moved(weights, self.rate * self.move(mixed)), history
 
 
-BY_HAND: dict[str, Callable[[], Rule]] = {
-    "sgd": Descent,
-    "momentum": Momentum,
-    "rmsprop": RMSprop,
-    "adam": Adam,
-}
+def by_hand(name: str, rate: float) -> Rule:
+    """Return the rule of this name that nobody learns."""
+    if name == "adam":
+        return Adam(rate)
+    if name == "rmsprop":
+        return RMSprop(rate)
+    return SGD(rate, momentum=0.9 if name == "momentum" else 0.0)
+
+
+def _moved(weights: Weights, moves: Tensor) -> Weights:
+    """Add moves, `(all weights, 1)`."""
+    by_name = shaped(moves.squeeze(-1), weights)
+    return {name: weight + by_name[name] for name, weight in weights.items()}
+
+
+def _last_layer(units: int) -> nn.Linear:
+    """Return the layer that says the move; the first moves are small."""
+    layer = nn.Linear(units, 1)
+    with torch.no_grad():
+        layer.weight.mul_(SMALL)
+        layer.bias.zero_()
+    return layer
