@@ -30,6 +30,13 @@ class TestRefusals:
         ):
             summary(frame_of(cell("a", [0.5, 0.6]), cell("a", [0.4], train_seed=1)))
 
+    @pytest.mark.parametrize("name", ["recipe", "steps", "code"])
+    def test_seeds_of_different_trainings(self, name):
+        other = {"recipe": "paper", "steps": 3, "code": "changed"}[name]
+        frame = frame_of(cell("a", [0.5]), cell("a", [0.4], train_seed=1, **{name: other}))
+        with pytest.raises(WorkbenchError, match=f"a of glyphs.* differs in {name} between its"):
+            summary(frame)
+
     def test_two_runs_of_one_cell(self):
         frame = frame_of(cell("a", [0.5]).assign(run="long"), cell("a", [0.4]).assign(run="short"))
         with pytest.raises(

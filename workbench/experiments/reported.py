@@ -11,6 +11,7 @@ from workbench.errors import RunError
 from workbench.experiments.run import WEIGHTS, Run
 from workbench.experiments.traced import traces_of
 from workbench.results.frame import CONDITION, METHOD, RUNS, names_of, typed
+from workbench.results.paired import TRAINING
 from workbench.results.traces import TRACES
 from workbench.results.wording import condition_title, enumerated
 
@@ -31,6 +32,7 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     """Return the rows to report, one per test task; of their runs the curves, commands and traces.
 
     Of a run and its copy, and of a method that was trained twice in the same way, one is taken.
+    Of a method whose code, recipe or start has changed, only the newest training is.
     Where runs were evaluated on different numbers of tasks, the tasks that all of them met are
     taken, so that differences are paired.
     The column `run` has the name of the folder, or its path where two folders have one name.
@@ -42,7 +44,8 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
         RunError: none of the runs was trained and evaluated.
     """
     named = _named(runs, note)
-    frame = _newest(named, _evaluations(named, note), note)
+    frame = _of_one_training(named, _evaluations(named, note), note)
+    frame = _newest(named, frame, note)
     frame = _shared_tasks(frame, note)
     names = frame["run"].unique()
     curves = [named[name].curve().assign(run=name) for name in names]
@@ -110,11 +113,41 @@ def _ended(run: Run) -> int:
     return run.manifest.ended or (run.folder / WEIGHTS).stat().st_mtime_ns
 
 
+def _by_age(runs: Mapping[str, Run]) -> list[str]:
+    """Return the names of the runs, the newest first."""
+    return sorted(runs, key=lambda name: -_ended(runs[name]))
+
+
+def _of_one_training(
+    runs: Mapping[str, Run], frame: pd.DataFrame, note: Callable[[str], None]
+) -> pd.DataFrame:
+    """Return of each method the evaluations of runs that were trained as its newest run was.
+
+    The label of a method does not say what it starts from, nor the version of its code. Without
+    this, training seeds of an older version would be averaged with those of the newest.
+    """
+    by_age = _by_age(runs)
+    kept: list[pd.DataFrame] = []
+    reasons: dict[str, None] = {}  # each once, though there are many conditions
+    for _, rows in frame.groupby([*METHOD, *CONDITION], dropna=False, sort=False):
+        newest = min(rows["run"].unique(), key=by_age.index)
+        training = rows.loc[rows["run"] == newest, TRAINING].iloc[0]
+        same = (rows[TRAINING] == training).all(axis=1)
+        kept.append(rows[same])
+        for _, other in rows[~same].drop_duplicates("run").iterrows():
+            differing = [name for name in TRAINING if other[name] != training[name]]
+            what = enumerated(differing)
+            reasons[f"{other['run']}, because {newest} is newer, of another {what}"] = None
+    for reason in reasons:
+        note(f"left out: {reason}")
+    return pd.concat(kept).sort_index()
+
+
 def _newest(
     runs: Mapping[str, Run], frame: pd.DataFrame, note: Callable[[str], None]
 ) -> pd.DataFrame:
     """Return the evaluations; of a method that was trained twice, those of the newest run."""
-    by_age = sorted(runs, key=lambda name: -_ended(runs[name]))
+    by_age = _by_age(runs)
     age = frame["run"].map({name: number for number, name in enumerate(by_age)})
     same = [*METHOD, *CONDITION, "train_seed"]
     newest = age.groupby([frame[name] for name in same], dropna=False).transform("min")

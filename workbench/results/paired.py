@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.results.wording import condition_title
+from workbench.results.wording import condition_title, enumerated
 
 Z = 1.96  # standard errors in half a 95% interval
+# what differs between two trainings of one label: only trainings that agree are averaged over seeds
+TRAINING = ["recipe", "steps", "code"]
 
 
 def mean_and_interval(values: pd.Series[float]) -> tuple[float, float]:
@@ -44,12 +46,14 @@ def accuracy_by_task(rows: pd.DataFrame, condition: Mapping[Any, Any]) -> pd.Dat
         condition: the condition, for messages.
 
     Raises:
-        WorkbenchError: a task occurs twice, or methods met different tasks. A mean over the tasks
-            that happen to be there would not compare like with like.
+        WorkbenchError: a task occurs twice, methods met different tasks, or a method was trained
+            in another way with another seed. A mean over what happens to be there would not
+            compare like with like.
     """
     title = condition_title(condition)
     _refuse_repeated_tasks(rows, title)
     _refuse_different_tasks(rows, title)
+    _refuse_different_trainings(rows, title)
     index = ["task", "method", "train_seed"]
     by_seed = rows.set_index(index)["accuracy"].unstack(["method", "train_seed"])
     by_method = {}
@@ -90,4 +94,17 @@ def _refuse_different_tasks(rows: pd.DataFrame, title: str) -> None:
             f"{names} met different tasks of {title} ({len(first)} and {len(other)}, "
             f"{shared} of them shared), so they cannot be paired. "
             "Evaluate both with the same --episodes."
+        )
+
+
+def _refuse_different_trainings(rows: pd.DataFrame, title: str) -> None:
+    """A label does not say what a method starts from, nor of which version its code is."""
+    for method, cell in rows.groupby("method", sort=False):
+        ways = cell.drop_duplicates(TRAINING)
+        if len(ways) < 2:
+            continue
+        differing = [name for name in TRAINING if ways[name].nunique() > 1]
+        raise WorkbenchError(
+            f"{method} of {title} differs in {enumerated(differing)} between its training seeds "
+            f"({enumerated(ways['run'])}), so they have no common mean. Report them separately."
         )
