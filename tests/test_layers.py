@@ -337,7 +337,7 @@ def test_reading_runs_imports_no_torch(tmp_path):
     )
     write_manifest(run, RunManifest(plan, "", (1, 28, 28), (), (), 0, 0))
     (run / "train.csv").write_text("step,loss,lr,seconds,val_accuracy\n1,0.5,0.1,1.0,\n")
-    write_tasks(cell("tiny", [0.5, 1.0], run=run.name), run / "eval" / "x.parquet")
+    write_tasks(cell("tiny", [0.5, 1.0], all_options="deep=true"), run / "eval" / "x.parquet")
     assert "torch" not in heavy_after(READING, cwd=tmp_path)
 
 

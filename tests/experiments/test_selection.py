@@ -7,6 +7,7 @@ import tomllib
 import pytest
 from small_runs import evaluated, trained
 
+from workbench.storage import read_sealed_toml, write_sealed_toml
 from workbench.tasks.splits import TrainingData
 
 
@@ -27,6 +28,16 @@ def test_an_option_is_chosen_on_validation_tasks_once_for_a_shape(two, tmp_path)
     assert len(list(run.folder.glob("eval/selection-*.toml"))) == 1
     evaluated(run, two, on=other, shots=1)
     assert len(list(run.folder.glob("eval/selection-*.toml"))) == 2
+
+
+def test_a_choice_that_nobody_offered_is_made_again(two, tmp_path):
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    expected = evaluated(run, two)
+    (path,) = run.folder.glob("eval/selection-*.toml")
+    content = read_sealed_toml(path)
+    write_sealed_toml(path, {**content, "options": {"sharpness": 7.0}})
+    again = evaluated(run, two, task_seed=1)
+    assert set(again["selected"]) == set(expected["selected"]) == {"sharpness=1.0"}
 
 
 def test_what_the_user_gives_is_not_chosen(two, tmp_path):

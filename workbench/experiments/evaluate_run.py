@@ -20,14 +20,14 @@ from workbench.experiments.effort import effort_columns
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import EVALUATIONS, Run, learned_from, named_runs
-from workbench.experiments.run_files import WRITTEN
+from workbench.experiments.run_files import WRITTEN, read_evaluation
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.learner import Learner
 from workbench.plugin.options import options_text, parse_spec
-from workbench.results.frame import RECORDED, SCHEMA, read_tasks, typed, write_tasks
+from workbench.results.frame import RECORDED, SCHEMA, typed, write_tasks
 from workbench.results.published import with_published
 from workbench.storage import write_toml
 from workbench.tasks.leaks import refuse_leak
@@ -67,7 +67,7 @@ def evaluate_run(
     path = evaluation_path(run, tasks, covered)
     if path.is_file() and not workspace.fresh:
         try:
-            cached = read_tasks(path)
+            cached = read_evaluation(path, run.manifest)
         except DataError as error:
             workspace.note(f"evaluated again, because {error}".partition(";")[0])
             cached = None

@@ -25,7 +25,7 @@ from workbench.errors import DataError, RunError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
-from workbench.experiments.run_files import checksum_of, written_at
+from workbench.experiments.run_files import checksum_of, read_evaluation, written_at
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.progress import say_nothing
 
@@ -209,14 +209,13 @@ class Run:
         """
         import pandas as pd
 
-        from workbench.results.frame import read_tasks
         from workbench.results.published import with_published
 
         frames = []
         paths = (self.folder / EVALUATIONS).glob("*.parquet")
         for path in sorted(paths, key=written_at, reverse=True):
             try:
-                frame = read_tasks(path)
+                frame = read_evaluation(path, self.manifest)
             except DataError as error:
                 note(f"left out: {error}")
                 continue

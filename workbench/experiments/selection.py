@@ -70,7 +70,7 @@ def select_options(
         "sources": sources,
     }
     path = trained.run.folder / EVALUATIONS / f"selection-{digest(covered)}.toml"
-    chosen = _chosen_before(path, set(plan.selects))
+    chosen = _chosen_before(path, plan.selects)
     if chosen is None:
         chosen, tried = _try_all(trained, protocol)
         with writable(path.parent, COPY_IT):
@@ -78,13 +78,15 @@ def select_options(
     return Selection(chosen, options_text(chosen), trained.data.validated_on, departures)
 
 
-def _chosen_before(path: Path, names: set[str]) -> dict[str, Any] | None:
+def _chosen_before(path: Path, selects: Mapping[str, tuple[Any, ...]]) -> dict[str, Any] | None:
     """Return the options that were chosen earlier; None if there are none, or they are damaged."""
     try:
         chosen = read_sealed_toml(path)["options"]
     except (OSError, ValueError, KeyError):
         return None
-    if not isinstance(chosen, dict) or set(chosen) != names:
+    if not isinstance(chosen, dict) or set(chosen) != set(selects):
+        return None
+    if any(chosen[name] not in values for name, values in selects.items()):
         return None
     return chosen
 
