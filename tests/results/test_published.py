@@ -19,13 +19,14 @@ def test_the_published_number_stands_beside_its_own_setting():
         cell("protonet", [0.5], **PROTONET | {"train_on": "glyphs"}),
         cell("protonet", [0.5], **PROTONET | {"protocol": "unbalanced"}),
         cell("protonet", [0.5], **PROTONET | {"shots": 3}),
+        cell("protonet", [0.5], **PROTONET | {"split": "train"}),
         cell("gone", [0.5], **PROTONET),
     )
     found = with_published(frame)
-    assert found["published"].fillna(0).tolist() == [98.8, 98.8, 0, 0, 0, 0, 0, 0]
+    assert found["published"].fillna(0).tolist() == [98.8, 98.8, 0, 0, 0, 0, 0, 0, 0]
     assert found["published_spread"].isna().all()
     assert found["published_spread_kind"].eq("").all()
-    assert found["published_source"].ne("").tolist() == [True, True] + [False] * 6
+    assert found["published_source"].ne("").tolist() == [True, True] + [False] * 7
 
 
 def test_where_an_option_tells_published_numbers_apart_its_own_is_shown():

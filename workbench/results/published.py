@@ -18,6 +18,7 @@ _FACTS = [
     "backbone",
     "train_sets",
     "test_on",
+    "split",
     "protocol",
     "ways",
     "shots",
@@ -28,7 +29,7 @@ def with_published(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a tasks frame with the columns `PUBLISHED`.
 
     A published number stands beside the rows of its algorithm, options, backbone, training and
-    test data, protocol, ways and shots.
+    test data, protocol, ways and shots, where the tasks are of test classes.
     """
     from workbench.results.frame import without_missing  # imports pandas
 
@@ -53,6 +54,8 @@ def with_published(frame: pd.DataFrame) -> pd.DataFrame:
 def _published(facts: dict[str, Any]) -> Published | None:
     if not registry().knows("algorithms", facts["algorithm"]):
         return None  # an evaluation by a plugin that is not installed
+    if facts["split"] != "test":
+        return None  # papers report test classes
     condition = Condition(
         trained_on=facts["train_sets"],
         test_on=facts["test_on"],
