@@ -173,6 +173,18 @@ def test_runs_that_cannot_be_evaluated_are_left_out_with_the_reason(mlw, run):
     check_refused(mlw, "eval runs/damaged runs/unreadable", 1, ["is damaged, or was changed"])
 
 
+def test_a_run_by_a_plugin_that_is_gone_is_left_out(mlw, run):
+    gone = run.with_name("gone")
+    shutil.copytree(run, gone)
+    rewrite(gone, 'algorithm = "protonet"', 'algorithm = "vanished"')
+    code, output, errors = mlw("eval runs --episodes 4 --json --device cpu")
+    assert code == 0, errors
+    (cell,) = json.loads(output)
+    assert cell["algorithm"] == "protonet"
+    assert f"left out: {gone}, because There is no algorithm 'vanished'" in errors
+    check_refused(mlw, f"eval {gone}", 2, ["There is no algorithm 'vanished'"])
+
+
 def test_a_trace_shows_each_step_of_adapting(mlw):
     code, output, errors = mlw(
         "train maml:test_steps=2 --shots 2", *SMALL[:-2], "--backbone", "conv4:norm=batch,width=4"

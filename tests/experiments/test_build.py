@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import pytest
@@ -11,7 +12,7 @@ from small_runs import plan_of
 from taught import Taught
 
 from workbench import Backbone, Learner
-from workbench.errors import PluginError, UsageError
+from workbench.errors import PluginError, RunError, UsageError
 from workbench.experiments.build import build_backbone, build_learner
 
 
@@ -30,6 +31,13 @@ def test_the_workbench_fills_in_what_a_constructor_asks_for(two):
     assert isinstance(learner, Taught)
     assert learner.taught.shape == (2,)  # one for each data set
     assert (learner.sharpness, learner.teachers, learner.seen) == (1.0, (), True)
+
+
+def test_a_plan_with_options_that_are_gone_is_one_sentence(data):
+    plan = plan_of(data, "protonet:temperature=2")
+    old = replace(plan, options={**plan.options, "sharpness": 3})
+    with pytest.raises(RunError, match="with the option sharpness, which protonet does not have"):
+        build_learner(old, data)
 
 
 class Curious(Learner):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from workbench.commands.arguments import checked, evaluations, workspace
 from workbench.commands.keywords import EvaluateKeywords, Names
 from workbench.data.opening import open_datasets
-from workbench.errors import RunError
+from workbench.errors import RunError, UnknownName
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.run import find_runs, readable_runs
 from workbench.experiments.trace_run import trace_run
@@ -70,7 +70,7 @@ def evaluate(
                 tell(f"left out: {run.folder} is not trained to the end; train it again to finish")
         found = finished
     frames = []
-    broken = []
+    broken: list[tuple[Run, RunError | UnknownName]] = []
     evaluated: list[Run] = []
     for run in found:
         same = [other for other in evaluated if other.manifest == run.manifest]
@@ -80,12 +80,13 @@ def evaluate(
         try:
             frames += _evaluate(run, datasets, given)
             evaluated.append(run)
-        except RunError as error:
-            broken.append(error)
+        except (RunError, UnknownName) as error:  # a plugin may have gone since
+            broken.append((run, error))
     if broken and not frames:
-        raise broken[0]
-    for reason in broken:
-        tell(f"left out: {reason}")
+        raise broken[0][1]
+    for run, reason in broken:
+        which = "" if isinstance(reason, RunError) else f"{run.folder}, because "
+        tell(f"left out: {which}{reason}")
     return pd.concat(frames, ignore_index=True)
 
 

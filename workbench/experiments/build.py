@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from workbench.errors import PluginError, UsageError
+from workbench.errors import PluginError, RunError, UsageError
 from workbench.experiments.plan import Plan
 from workbench.learning.learner import Backbone, Learner, uses_batch_statistics
 from workbench.plugin.options import convert_options, filled_parameters, options_of, parse_spec
@@ -33,9 +33,16 @@ def build_learner(
 
     Raises:
         UsageError: the backbone uses batch statistics in a method that embeds each image alone.
+        RunError: the plan is of an earlier version of the algorithm, which had other options.
     """
     torch.manual_seed(plan.seed)
     target = registry().find("algorithms", plan.algorithm).load()
+    gone = sorted(set(plan.options) - set(options_of(target)))
+    if gone:
+        raise RunError(
+            f"{plan.label} on {plan.data_label} was trained with the option {', '.join(gone)}, "
+            f"which {plan.algorithm} does not have now; train it again"
+        )
     domains = data.domains("train")
     available: dict[str, Any] = {
         "ways": plan.ways,
