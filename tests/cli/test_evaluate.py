@@ -220,3 +220,24 @@ def test_a_report_shows_no_trace_of_other_images_or_code(mlw, run):
 
 def test_how_many_tasks_to_trace(mlw, run):
     check_refused(mlw, f"eval {run} --trace 0", 2, ["trace", "1 to 10"])
+
+
+def test_several_shots_where_the_protocol_draws_them_are_refused_before_anything_runs(mlw, run):
+    words = ["meta-dataset draws the shots of each task itself", "--shots", "give one"]
+    check_refused(mlw, f"eval {run} --protocol meta-dataset --shots 1 5 --episodes 4", 2, words)
+    check_refused(mlw, "compare protonet --protocol meta-dataset --shots 1 5", 2, words)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--split val", ", of val classes"),
+        ("--protocol unbalanced:alpha=5", ", drawn by unbalanced:alpha=5"),
+        ("--queries 3", ", queries per class: 3"),
+        ("", "over 4 tasks"),
+    ],
+)
+def test_the_table_says_what_is_not_as_usual_of_its_tasks(mlw, run, options, words):
+    output = mlw(f"eval {run} --episodes 4 {options}")[1]
+    title = " ".join(output.partition("algorithm")[0].split())
+    assert title.endswith(words)

@@ -94,7 +94,25 @@ def _title(cells: pd.DataFrame) -> str:
 def _measure(cells: pd.DataFrame) -> str:
     episodes = sorted(set(cells["episodes"]))
     counts = " or ".join(f"{count:,}" for count in episodes)
-    return f"accuracy in %, mean and 95% interval over {counts} tasks"
+    words = f"accuracy in %, mean and 95% interval over {counts} tasks"
+    return ", ".join([words, *_unusual(cells)])
+
+
+def _unusual(cells: pd.DataFrame) -> list[str]:
+    """Return how the test tasks of all rows are drawn, where that is not as usual."""
+    from workbench.plugin.registry import DEFAULT_PROTOCOL
+    from workbench.tasks.splits import USUAL_QUERIES
+
+    words = []
+    for name, usual, template in (
+        ("split", "test", "of {} classes"),
+        ("protocol", DEFAULT_PROTOCOL, "drawn by {}"),
+        ("queries", USUAL_QUERIES, "queries per class: {}"),
+    ):
+        values = cells[name].dropna().unique()
+        if len(values) == 1 and values[0] != usual:
+            words.append(template.format(values[0]))
+    return words
 
 
 # --- one row per cell

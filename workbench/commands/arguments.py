@@ -8,7 +8,7 @@ several numbers may be an array, and a name may be a path. What is left after it
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from workbench.experiments.workspace import Workspace
 from workbench.learning.settings import settings_options
 from workbench.plugin.options import LARGEST, AtLeast, Between, Option
 from workbench.plugin.registry import DEFAULT_PROTOCOL
+from workbench.tasks.protocols.build import numbers_of
 from workbench.tasks.settings import EvaluationSettings
 
 EXAMPLES = {  # of names, for messages
@@ -231,10 +232,22 @@ def evaluations(
     common = _those(arguments, [*TaskKeywords.__annotations__, "split"])
     all_ways = common.pop("ways", (ways,))
     all_shots = common.pop("shots", (shots,))
+    _refuse_equal_tasks(common.get("protocol", DEFAULT_PROTOCOL), all_ways, all_shots)
     found = []
     for way, shot in product(all_ways, all_shots):
         found.append(EvaluationSettings(ways=way, shots=shot, **common))
     return tuple(found)
+
+
+def _refuse_equal_tasks(protocol: str, all_ways: Sequence[Any], all_shots: Sequence[int]) -> None:
+    """Refuse several ways or shots where the protocol draws them: all tasks would be the same."""
+    taken = numbers_of(protocol)
+    for name, values in (("ways", all_ways), ("shots", all_shots)):
+        if len(set(values)) > 1 and name not in taken:
+            raise UsageError(
+                f"{protocol} draws the {name} of each task itself, so several --{name} would give "
+                f"the same tasks; give one"
+            )
 
 
 def _those(arguments: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

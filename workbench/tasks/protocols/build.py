@@ -39,6 +39,18 @@ def build_protocol(text: str, ways: int, shots: int, queries: int) -> TaskProtoc
     return protocol
 
 
+def numbers_of(text: str) -> set[str]:
+    """Return which of ways, shots and queries the protocol of a spec takes; it draws the others.
+
+    Raises:
+        UnknownName: there is no such protocol.
+    """
+    name = parse_spec(text).name
+    if name not in PROTOCOLS:
+        raise UnknownName("protocol", name, PROTOCOLS)
+    return set(filled_parameters(_protocol_class(name)))
+
+
 def _protocol_class(name: str) -> type[Any]:
     module, _, class_name = PROTOCOLS[name].partition(":")
     found: type[Any] = getattr(import_module(f"workbench.tasks.protocols.{module}"), class_name)
