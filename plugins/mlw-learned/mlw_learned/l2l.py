@@ -13,11 +13,11 @@ and the outer gradient passes back through `unroll` steps at most.
 same first weights. Their rate, and that of the learned rules, is chosen on validation tasks.
 
 What differs: the paper learns from the loss that is optimised (`objective=support`) and reports
-loss curves. Here the default is the loss on the queries, because few-shot methods are evaluated on them.
-In training, fresh weights are the constructor's, shuffled within each tensor, which is another draw
-where a network draws them independently. At test, all tasks start from the constructor's. With
-`first=learnt` the first weights are learnt too. The last layer of m starts small, so that the first
-moves are.
+loss curves. Here the default is the loss on the queries, because few-shot methods are evaluated on
+them. In training, fresh weights are the constructor's, shuffled within each tensor, which is
+another draw where a network draws them independently. At test, all tasks start from the
+constructor's. With `first=learnt` the first weights are learnt too. The last layer of m starts
+small, so that the first moves are.
 """
 
 from __future__ import annotations
