@@ -59,7 +59,9 @@ ROOMS = {
     "workbench.tasks.protocols": [
         "names way_shot within_group unbalanced stream prequential listed meta_dataset build"
     ],
-    "workbench.learning": ["device augment settings learner norms training evaluation tracing"],
+    "workbench.learning": [
+        "device augment settings learner norms modulation training evaluation tracing"
+    ],
     "workbench.results": [
         "table_file frame traces wording grouping published marks paired baselines summary matrix",
         "own_figure style figures trace_figure heatmap_layout heatmap html",

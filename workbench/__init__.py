@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workbench.data.dataset import Dataset, Groups, ImageClass
     from workbench.errors import WorkbenchError
     from workbench.learning.learner import Backbone, Learner, query_loss, uses_batch_statistics
+    from workbench.learning.modulation import film_features, film_sites, modulated
     from workbench.learning.norms import normalises_by_batch, require_torch
     from workbench.plugin.hookspecs import Register, hookimpl
     from workbench.plugin.options import Above, AtLeast
@@ -48,8 +49,11 @@ __all__ = [
     "compare",
     "download",
     "evaluate",
+    "film_features",
+    "film_sites",
     "hookimpl",
     "load",
+    "modulated",
     "normalises_by_batch",
     "query_loss",
     "report",
@@ -75,8 +79,11 @@ _HOMES = {
     "compare": "workbench.commands.compare",
     "download": "workbench.commands.download",
     "evaluate": "workbench.commands.evaluate",
+    "film_features": "workbench.learning.modulation",
+    "film_sites": "workbench.learning.modulation",
     "hookimpl": "workbench.plugin.hookspecs",
     "load": "workbench.commands.load",
+    "modulated": "workbench.learning.modulation",
     "normalises_by_batch": "workbench.learning.norms",
     "query_loss": "workbench.learning.learner",
     "report": "workbench.commands.report",

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlw_crossdomain.cnaps import CNAPs
 from mlw_crossdomain.film import Film
-from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
-from mlw_crossdomain.sites import normalisations
+from mlw_crossdomain.set_encoder import SetEncoder
 from torch import nn
 
-from workbench import Backbone
+from workbench import Backbone, film_features, film_sites
 from workbench.errors import UsageError
 from workbench.experiments.build import build_backbone, build_learner
 from workbench.experiments.plan import TrainingRequest, make_plan
 from workbench.functional import class_means, cosines
 from workbench.learning.learner import scores
+from workbench.learning.modulation import normalisations
 from workbench.learning.training import Training
 from workbench.plugin.recipes import RECIPES, Condition, matching_number, published_numbers
 from workbench.plugin.registry import registry

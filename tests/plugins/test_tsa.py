@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mlw_crossdomain.centroids import nearest_centroid
-from mlw_crossdomain.sites import convolutions, modulated
-from mlw_crossdomain.tsa import TSA
+from mlw_crossdomain.tsa import TSA, convolutions
 from torch import nn
 
+from workbench import modulated
 from workbench.errors import UsageError
 from workbench.experiments.build import build_backbone, build_learner
 from workbench.experiments.plan import TrainingRequest, make_plan
@@ -255,3 +255,15 @@ def test_golden_numbers(float64):
         .adapt(support)(queries)[0]
     )
     assert found.tolist() == pytest.approx([9.99735, 9.90097, 9.92577], abs=1e-4)
+
+
+def test_only_three_by_three_convolutions_without_groups_are_adapted():
+    net = nn.Sequential(
+        nn.Conv2d(8, 8, 3, groups=8),
+        nn.Conv2d(8, 8, 3, groups=2),
+        nn.Conv2d(8, 5, 1),
+        nn.Conv2d(5, 8, 3, stride=2, padding=1),
+    )
+    sites = convolutions(net)
+    assert list(sites) == ["3"]
+    assert (sites["3"].stride, sites["3"].out_channels) == ((2, 2), 8)

@@ -25,7 +25,7 @@ from typing import Annotated, Self
 import torch
 from torch import Tensor, nn
 
-from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
+from mlw_crossdomain.set_encoder import SetEncoder
 from workbench import (
     Above,
     AtLeast,
@@ -34,6 +34,8 @@ from workbench import (
     Learner,
     Predictor,
     Source,
+    film_features,
+    film_sites,
     query_loss,
     uses_batch_statistics,
 )

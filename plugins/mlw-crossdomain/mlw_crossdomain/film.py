@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.func import grad
 
 from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
-from mlw_crossdomain.modulation import SetEncoder, film_features, film_sites
+from mlw_crossdomain.set_encoder import SetEncoder
 from workbench import (
     Above,
     AtLeast,
@@ -38,6 +38,8 @@ from workbench import (
     Learner,
     Predictor,
     Source,
+    film_features,
+    film_sites,
     uses_batch_statistics,
 )
 from workbench.functional import Adam, cosines

@@ -30,11 +30,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from mlw_crossdomain.centroids import centroid_loss, nearest_centroid
-from mlw_crossdomain.sites import convolutions
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, uses_batch_statistics
 from workbench.errors import UsageError
 from workbench.functional import Adadelta, Weights
@@ -129,3 +128,12 @@ class TSA(Learner):
                 centre = F.pad(weight[..., None, None], [1, 1, 1, 1])  # (outputs, inputs, 3, 3)
                 kernels[name] = self.backbone.get_parameter(name) + centre
         return F.linear(functional_call(self.backbone, kernels, images), weights["map"])
+
+
+def convolutions(backbone: nn.Module) -> dict[str, nn.Conv2d]:
+    """Return the 3 x 3 convolutions that are not grouped, by name."""
+    found = {}
+    for name, part in backbone.named_modules():
+        if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3) and part.groups == 1:
+            found[name] = part
+    return found

@@ -6,6 +6,12 @@
 
 The backbone is not rebuilt: its parameters keep their names, and after the block it is unchanged.
 Tensors in a change may be batched by `torch.vmap` or differentiated by `torch.func.grad`.
+
+One change is feature-wise linear modulation (FiLM). Perez, Strub, de Vries, Dumoulin, Courville:
+FiLM: Visual Reasoning with a General Conditioning Layer, AAAI 2018, arXiv 1709.07871: out =
+gamma * h + beta for each channel, here after every normalisation. A film is a tensor
+`(2, channels)` that holds gamma - 1 and beta for the channels of all sites, one site after another.
+Zeros give the unmodulated backbone.
 """
 
 from __future__ import annotations
@@ -17,6 +23,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from workbench.errors import UsageError
+from workbench.learning.learner import Backbone
 
 Change = Callable[[Tensor, Tensor], Tensor]
 """From the input and the output of a module to its new output."""
@@ -64,13 +73,37 @@ def normalisations(backbone: nn.Module, image_shape: tuple[int, int, int]) -> di
     return channels
 
 
-def convolutions(backbone: nn.Module) -> dict[str, nn.Conv2d]:
-    """Return the 3 x 3 convolutions that are not grouped, by name."""
-    found = {}
-    for name, part in backbone.named_modules():
-        if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3) and part.groups == 1:
-            found[name] = part
-    return found
+def film_sites(backbone: Backbone, image_shape: tuple[int, int, int]) -> dict[str, int]:
+    """Return the normalisations that FiLM follows, with their channels.
+
+    Raises:
+        UsageError: the backbone has none.
+    """
+    sites = normalisations(backbone, image_shape)
+    if not sites:
+        raise UsageError(
+            "FiLM scales and shifts the maps after each normalisation, and "
+            f"{type(backbone).__name__} does not normalise maps (n, channels, height, width). "
+            "Use --backbone conv4."
+        )
+    return sites
+
+
+def film_features(
+    backbone: Backbone, sites: Mapping[str, int], film: Tensor, images: Tensor
+) -> Tensor:
+    """Return features `(n, dim)` under one film `(2, channels)` or one each `(n, 2, channels)`."""
+    parts = film.split(list(sites.values()), -1)
+    changes = {}
+    for name, part in zip(sites, parts, strict=True):
+        changes[name] = partial(_modulate, part)
+    with modulated(backbone, changes):
+        return backbone(images)
+
+
+def _modulate(film: Tensor, _: Tensor, h: Tensor) -> Tensor:
+    gamma, beta = film[..., None, None].unbind(-4)  # (channels, 1, 1), or (n, channels, 1, 1)
+    return torch.addcmul(h + beta, gamma, h)
 
 
 def _normalises(part: nn.Module) -> bool:

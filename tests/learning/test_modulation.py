@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 import torch
-from mlw_crossdomain.sites import convolutions, modulated, normalisations
 from torch import nn
 from torch.autograd.functional import jacobian
 from torch.func import functional_call, grad
 
 from workbench.experiments.build import build_backbone
+from workbench.learning.modulation import modulated, normalisations
 
 SHAPE = (3, 16, 16)
 
@@ -50,12 +50,6 @@ def test_normalisations_are_found_with_their_channels(norm):
 
 def test_what_is_no_normalisation_of_maps_is_left_out():
     assert normalisations(Residual(), SHAPE) == {"after.0": 5}
-
-
-def test_convolutions_are_those_of_three_by_three():
-    sites = convolutions(Residual())
-    assert list(sites) == ["conv"]
-    assert (sites["conv"].stride, sites["conv"].out_channels) == ((2, 2), 5)
 
 
 def test_a_change_sees_what_came_in_and_what_came_out():
@@ -121,10 +115,3 @@ def test_stacked_gradients_equal_those_one_by_one(norm, float64):
     )
     assert stacked.abs().sum() > 0
     assert torch.allclose(stacked, alone, atol=1e-9)
-
-
-def test_a_convolution_in_groups_has_no_one_by_one_beside_it():
-    net = nn.Sequential(
-        nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 8, 3)
-    )
-    assert list(convolutions(net)) == ["2"]
