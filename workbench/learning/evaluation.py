@@ -91,9 +91,7 @@ def evaluate(
         if warm_up:
             _warm_up(learner, source, table, min(2, episodes))
         for number, rows in enumerate(stacks, 1):
-            tasks = embedded_tasks(learner, source, rows, table)
-            predicted, seconds = _timed_scores(learner, tasks, source.device)
-            results.add(rows, answers_of(predicted, tasks.support), tasks.query.y, seconds)
+            results.add(rows, *_answered(learner, source, rows, table))
             tell(episodes * number // len(stacks), episodes, "tasks")
     return results.evaluation(began)
 
@@ -194,7 +192,7 @@ def _warm_up(learner: Learner, source: Source, table: _Table | None, count: int)
     """Adapt to the first tasks and forget it, without drawing from torch's random state."""
     with torch.random.fork_rng():
         for rows in source.stacks(0, count, count):
-            _timed_scores(learner, embedded_tasks(learner, source, rows, table), source.device)
+            _answered(learner, source, rows, table)
 
 
 def _timed_scores(learner: Learner, tasks: Task, device: torch.device) -> tuple[Tensor, float]:
@@ -226,6 +224,19 @@ def answers_of(predicted: Tensor, support: Examples) -> _Answers:
     scored = predicted.masked_fill(missing, float("-inf"))
     broken = (missing & met[:, None]).any(-1) | ~scored.amax(-1).isfinite()  # (tasks, m)
     return _Answers(scored.masked_fill(broken[..., None], 0.0), broken)
+
+
+def _answered(
+    learner: Learner, source: Source, rows: Rows, table: _Table | None
+) -> tuple[_Answers, Tensor, float]:
+    """Adapt and predict; return answers and labels `(tasks, m)`, and the seconds it took."""
+    if rows.support.shape[1] == 0:  # nothing to learn from, so every method guesses
+        y = torch.from_numpy(rows.query_y).to(source.device)
+        guesses = torch.zeros(*y.shape, rows.ways, device=source.device)
+        return _Answers(guesses, torch.zeros_like(y, dtype=torch.bool)), y, 0.0
+    tasks = embedded_tasks(learner, source, rows, table)
+    predicted, seconds = _timed_scores(learner, tasks, source.device)
+    return answers_of(predicted, tasks.support), tasks.query.y, seconds
 
 
 class _Results:

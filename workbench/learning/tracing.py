@@ -47,6 +47,8 @@ def trace(
     found = []
     with in_test_mode(learner), precision_context(precision, source.device):
         for rows in source.stacks(0, episodes, 1):
+            if rows.support.shape[1] == 0:
+                continue  # nothing to adapt to
             tasks = embedded_tasks(learner, source, rows, None)
             task, instance = int(rows.task[0]), int(rows.instance[0])
             found += _steps(learner, tasks, task, instance)

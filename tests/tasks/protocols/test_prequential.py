@@ -12,14 +12,14 @@ from workbench.tasks.sampling import BLOCK
 
 def test_each_example_is_predicted_from_those_before_it():
     stacks = Prequential(3, 5).draw(class_index([10] * 9), 0, 0)
-    assert len(stacks) == 14  # 15 examples, without the first
-    for t, rows in enumerate(stacks, 1):
+    assert len(stacks) == 15  # one for each example, the first too
+    for t, rows in enumerate(stacks):
         assert rows.support.shape == (BLOCK, t)
         assert rows.query.shape == (BLOCK, 1)
         of_its_class = (rows.support_y == rows.query_y).sum(1) + 1  # with the example itself
         assert (of_its_class == rows.instance).all()
-        if t > 1:
-            before = stacks[t - 2]
+        if t > 0:
+            before = stacks[t - 1]
             assert (rows.support[:, :-1] == before.support).all()
             assert (rows.support[:, -1:] == before.query).all()
 

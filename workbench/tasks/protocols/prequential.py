@@ -28,7 +28,7 @@ class Prequential:
     Santoro, Bartunov, Botvinick, Wierstra, Lillicrap: Meta-learning with memory-augmented neural
     networks, ICML 2016. A sequence has `shots` examples of each class in random order. Example t is
     predicted from examples 1 to t - 1. `instance` is its number within its class, 1 to shots. The
-    first example of a task is not predicted, because there is nothing to learn from.
+    first example of a task has no support, so every method guesses.
     """
 
     ways: int
@@ -54,7 +54,7 @@ class Prequential:
         instance = same.sum(-1)  # (256, t): 1 for the first of its class, 2 for the second
         task = block * BLOCK + np.arange(BLOCK)
         stacks = []
-        for t in range(1, length):
+        for t in range(length):
             rows = Rows(
                 support=x[:, :t],
                 query=x[:, t : t + 1],
