@@ -191,7 +191,12 @@ def _published(measurement: Measurement) -> tuple[Published | None, str]:
     cell = measurement.cell
     options = measurement.all_options
     condition = Condition(
-        cell["train_sets"], cell["test_on"], cell["protocol"], cell["ways"], cell["shots"]
+        cell["train_sets"],
+        cell["test_on"],
+        cell["protocol"],
+        cell["ways"],
+        cell["shots"],
+        cell["instance"],
     )
     registration = registry().find("algorithms", cell["algorithm"])
     exact = matching_number(registration, options, condition, cell["backbone"])
@@ -199,7 +204,8 @@ def _published(measurement: Measurement) -> tuple[Published | None, str]:
         return exact, ""
     fitting = []
     for number in published_numbers(registration):
-        place = (number.trained_on, number.data, number.drawn, number.ways, number.shots)
+        tasks = (number.drawn, number.ways, number.shots, number.instance)
+        place = (number.trained_on, number.data, *tasks)
         if place == condition and number.options.items() <= options.items():
             fitting.append(number)
     specific = [number for number in fitting if number.options]

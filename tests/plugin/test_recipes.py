@@ -169,8 +169,26 @@ def test_a_number_is_that_of_the_same_data_tasks_and_backbone(tables):
         {"protocol": "unbalanced"},
         {"ways": 20},
         {"shots": None},
+        {"instance": 2},
     ):
         assert accuracy_of({}, HERE._replace(**other)) is None
     varying = Condition(("y:size=3", "z"), "x", "meta-dataset", None, None)
     assert accuracy_of({}, varying) == 50
     assert accuracy_of({}, varying._replace(trained_on=("z", "y"))) is None
+
+
+def test_a_number_of_one_question_is_that_of_the_same_question(tables):
+    first = {"accuracy": 36, "source": "a", "drawn": "prequential", "instance": 1}
+    second = {**first, "accuracy": 83, "instance": 2}
+    tables["tiny"] = [{**ONE_SHOT, "published": first}, {**ONE_SHOT, "published": second}]
+    sequence = HERE._replace(protocol="prequential")
+    found = [accuracy_of({}, sequence._replace(instance=number)) for number in (0, 1, 2, 3)]
+    assert found == [None, 36, 83, None]
+
+
+@pytest.mark.parametrize("instance", [0, -1, True, "2", 1.0])
+def test_a_question_is_numbered_from_one(tables, instance):
+    number = {"accuracy": 36, "source": "a", "instance": instance}
+    tables["tiny"] = [{**ONE_SHOT, "published": number}]
+    with pytest.raises(PluginError, match=r"instance = .* must be a whole number from 1"):
+        published_numbers(TINY)

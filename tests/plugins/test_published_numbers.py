@@ -18,7 +18,7 @@ NOT_HERE = (
 )  # backbones of papers that the workbench does not have
 # The names of our data sets in the table of the literature, each after "Meta-Dataset:" too.
 NAMES = {
-    "omniglot": ("Omniglot",),
+    "omniglot": ("Omniglot", "Omniglot 5 classes/episode"),
     "miniimagenet": ("miniImageNet",),
     "tieredimagenet": ("tieredImageNet",),
     "cub": ("CUB",),
@@ -42,6 +42,15 @@ NAMES = {
     "eurosat": ("EuroSAT",),
     "cropdisease": ("CropDisease", "CropDiseases"),
 }
+# How the table calls the instances of a class within a sequence.
+ORDINALS = {
+    1: "1st instance",
+    2: "2nd instance",
+    3: "3rd instance",
+    4: "4th instance",
+    5: "5th instance",
+    10: "10th instance",
+}
 # Numbers of papers that the table does not have.
 NOT_IN_THE_TABLE = {
     ("anil", 20, 1, 96.7),
@@ -63,8 +72,8 @@ def test_no_number_stands_twice():
     places = []
     for name, number in numbers():
         options = tuple(sorted(number.options.items()))
-        task = (number.data, number.ways, number.shots, number.drawn, number.trained_on)
-        places.append((name, options, number.backbone, *task))
+        task = (number.data, number.ways, number.shots, number.drawn, number.instance)
+        places.append((name, options, number.backbone, number.trained_on, *task))
     assert len(places) > 200
     assert len(places) == len(set(places))
 
@@ -126,6 +135,8 @@ def is_in(rows, number):
     tasks = (str(number.ways), str(number.shots))
     if number.ways is None:
         tasks = ("var", "var")
+    if number.instance > 0:
+        tasks = (str(number.ways), ORDINALS[number.instance])
     for row in rows:
         test_set = row["dataset"].split("->")[-1].split(":")[-1]
         same_tasks = (row["way"], row["shot"]) == tasks
@@ -147,6 +158,8 @@ def same_network(printed, number):
     printed = printed.lower()
     if ours == "koch":
         return printed.startswith("siamese")
+    if ours == "mlp":
+        return printed.startswith("lstm")  # MANN reads pixels
     if ours.startswith("conv"):
         return printed.startswith("conv")
     if ours.startswith("wrn"):

@@ -299,9 +299,10 @@ def _print_published(cells: pd.DataFrame) -> None:
             "no published number is known for these data, ways, shots and backbones; "
             "see: mlw info NAME"
         )
-    different: Sequence[str] = ["method", "test_on", "ways", "shots"]
+    different: Sequence[str] = ["method", "test_on", "ways", "shots", "instance"]
     for cell in records(known.drop_duplicates(different)):
-        place = f"{cell['method']}, {cell['test_on']} {ways_and_shots(cell['ways'], cell['shots'])}"
+        shape = ways_and_shots(cell["ways"], cell["shots"], cell["instance"])
+        place = f"{cell['method']}, {cell['test_on']} {shape}"
         gap = decimal(100 * cell["accuracy"] - cell["published"], 2, signed=True)
         number = published_text(cell)
         _show.out(f"{place}: measured {gap} to {number} of {cell['published_source']}")

@@ -282,8 +282,8 @@ def _print_published(numbers: list[dict[str, Any]]) -> None:
         return
     rows = []
     for number in numbers:
-        task = f"{number['data']} {recipes.ways_and_shots(number['ways'], number['shots'])}"
-        task = ", ".join([task, *_variant(number)])
+        shape = recipes.ways_and_shots(number["ways"], number["shots"], number["instance"])
+        task = ", ".join([f"{number['data']} {shape}", *_variant(number)])
         accuracy = as_published(number["accuracy"], number["spread"], number["spread_kind"])
         rows.append([task, accuracy, number["backbone"], "; ".join(_source(number))])
     columns = {"task": "left", "accuracy": "right", "backbone": "left", "source": "left"}

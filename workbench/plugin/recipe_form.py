@@ -48,6 +48,9 @@ def _check_published(given: Mapping[str, Any], where: str) -> None:
         value = given.get(key, 0)
         if not isinstance(value, _NUMBER) or isinstance(value, bool):
             raise _wrong(where, key, value, "a number, in percent")
+    instance = given.get("instance", 1)
+    if type(instance) is not int or instance < 1:
+        raise _wrong(where, "instance", instance, "a whole number from 1")
     names = given.get("train_on", [])
     listed = [names] if isinstance(names, str) else names
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):

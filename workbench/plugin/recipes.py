@@ -25,7 +25,8 @@ trainings), `se` (the standard error of the mean), or `spread` where the source 
 A published number may have the `options` of the algorithm that it was measured with
 ("first_order=true"), the data sets that the algorithm was trained on if they are others
 (`train_on`), and the protocol that drew the test tasks (`drawn`). With `drawn`, the table may omit
-`ways` and `shots`: they vary.
+`ways` and `shots`: they vary. Where the protocol asks several times within a task, `instance` is
+the number of the question.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ SPREADS = {
     "se": "standard error of the mean",
     "spread": "the source does not say of what",
 }
-_OPTIONAL = {*SPREADS, "backbone", "protocol", "options", "train_on", "drawn"}
+_OPTIONAL = {*SPREADS, "backbone", "protocol", "options", "train_on", "drawn", "instance"}
 
 
 class Published(NamedTuple):
@@ -74,6 +75,7 @@ class Published(NamedTuple):
     options: dict[str, str]  # of the algorithm, as in a spec
     trained_on: tuple[str, ...]  # the training data sets
     drawn: str  # the protocol that drew the test tasks
+    instance: int  # 0 where there is one question per task
 
 
 class Condition(NamedTuple):
@@ -84,12 +86,15 @@ class Condition(NamedTuple):
     protocol: str  # a spec
     ways: int | None  # None where they vary
     shots: int | None  # None where they vary
+    instance: int = 0  # 0 where there is one question per task
 
 
-def ways_and_shots(ways: int | None, shots: int | None) -> str:
+def ways_and_shots(ways: int | None, shots: int | None, instance: int = 0) -> str:
     """Return the shape of tasks in words, "5-way 1-shot". None: it varies."""
     if ways is None:
         return "varying ways and shots"
+    if instance > 0:
+        return f"{ways}-way {shots}-shot, instance {instance}"
     return f"{ways}-way {shots}-shot"
 
 
@@ -220,6 +225,8 @@ def _same_condition(number: Published, condition: Condition) -> bool:
     tasks = (condition.test_on, condition.protocol, condition.ways, condition.shots)
     if (number.data, number.drawn, number.ways, number.shots) != tasks:
         return False
+    if number.instance != condition.instance:
+        return False
     if number.trained_on == (number.data,):
         return number.trained_on == condition.trained_on
     # for training data, options such as the image size need not match
@@ -251,6 +258,7 @@ def _read_published(registration: Registration, table: Table) -> Published:
         options=parse_options(given.get("options", "")),
         trained_on=tuple(nearest_spec("datasets", name, registration) for name in trained_on),
         drawn=given.get("drawn", DEFAULT_PROTOCOL),
+        instance=given.get("instance", 0),
     )
 
 

@@ -22,6 +22,7 @@ _FACTS = [
     "protocol",
     "ways",
     "shots",
+    "instance",
 ]
 
 
@@ -29,7 +30,7 @@ def with_published(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a tasks frame with the columns `PUBLISHED`.
 
     A published number stands beside the rows of its algorithm, options, backbone, training and
-    test data, protocol, ways and shots, where the tasks are of test classes.
+    test data, protocol, ways, shots and instance, where the tasks are of test classes.
     """
     from workbench.results.frame import without_missing  # imports pandas
 
@@ -62,6 +63,7 @@ def _published(facts: dict[str, Any]) -> Published | None:
         protocol=facts["protocol"],
         ways=facts["ways"],
         shots=facts["shots"],
+        instance=facts["instance"],
     )
     algorithm = registry().find("algorithms", facts["algorithm"])
     options = parse_options(facts["all_options"])
