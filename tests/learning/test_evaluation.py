@@ -10,6 +10,7 @@ from workbench import Learner
 from workbench.functional import one_hot
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import scores
+from workbench.tasks.protocols.prequential import Prequential
 from workbench.tasks.protocols.stream import Stream
 from workbench.tasks.source import Source
 from workbench.testing import tiny_data, tiny_source
@@ -210,3 +211,25 @@ def test_warming_up_adapts_once_more_and_changes_no_number(name, episodes, monke
     assert np.array_equal(cold.accuracy, warm.accuracy)
     assert np.array_equal(cold.loss, warm.loss)
     assert torch.equal(before, torch.get_rng_state())
+
+
+class NeedsExamples(Learner):
+    """Predict the class of the last example."""
+
+    def adapt(self, support):
+        assert len(support.y) > 0
+        return lambda x: one_hot(support.y[-1:], support.ways).expand(len(x), -1)
+
+
+def test_the_first_example_of_a_sequence_is_a_guess_of_every_method():
+    source = Source(tiny_data().domains("test"), Prequential(2, 2))
+    result = evaluate(NeedsExamples(), source, 512, warm_up=True)
+    assert not result.broken.any()
+    # in a task of two classes, two examples are the first of theirs: the guess, and one whose class
+    # did not come yet, so that the last example's class is wrong
+    first = result.accuracy[result.instance == 1]
+    assert set(first) == {0.0, 0.5}
+    assert first.mean() == pytest.approx(0.25, abs=0.03)
+    loss = result.loss[result.instance == 1]
+    wrong = np.log1p(np.e)  # of scores 0 for the class, 1 for the other
+    assert loss == pytest.approx((np.log(2) + wrong) / 2)

@@ -11,6 +11,7 @@ from learners import BY_BATCH, NARROW, tiny_learner
 from workbench import Learner
 from workbench.learning.evaluation import evaluate
 from workbench.learning.tracing import trace
+from workbench.tasks.protocols.prequential import Prequential
 from workbench.tasks.protocols.stream import Stream
 from workbench.tasks.source import Source
 from workbench.testing import tiny_data, tiny_source
@@ -90,6 +91,15 @@ def test_instances_of_a_task_are_told_apart():
     query = frame[frame["part"] == "query"].groupby(["task", "instance"])["accuracy"].mean()
     assert query.to_list() == pytest.approx(whole.accuracy.tolist())
     assert frame["instance"].nunique() > 1
+
+
+def test_where_nothing_was_seen_there_is_nothing_to_trace():
+    learner = tiny_learner("protonet", NARROW).eval()
+    source = Source(tiny_data().domains("test"), Prequential(2, 2), stack=1)
+    frame = pd.DataFrame(trace(learner, source, 3))
+    queries = frame[frame["part"] == "query"].groupby("task").size()
+    assert queries.to_list() == [3, 3, 3]  # of four examples, all but the first
+    assert frame["loss"].notna().all()
 
 
 class Breaking(Learner):
