@@ -26,6 +26,7 @@ OURS = (
     "mlw-transfer",
     "mlw-crossdomain",
     "mlw-learned",
+    "mlw-model",
 )
 
 

@@ -39,6 +39,7 @@ DATASETS = {
 def register_backbones(register: Register) -> None:
     register("conv4", "mlw_vision.conv4:Conv4")
     register("koch", "mlw_vision.koch:Koch")
+    register("mlp", "mlw_vision.mlp:MLP")
     register("resnet10", "mlw_vision.resnet:ResNet10")
     register("resnet12", "mlw_vision.resnet12:ResNet12")
     register("resnet18", "mlw_vision.resnet:ResNet18")

@@ -1,0 +1,169 @@
+"""Memory-augmented neural networks (MANN).
+
+Santoro, Bartunov, Botvinick, Wierstra, Lillicrap: One-shot Learning with Memory-Augmented Neural
+Networks, arXiv 1605.06065; as Meta-Learning with Memory-Augmented Neural Networks at ICML 2016.
+
+The network reads a sequence of images. With image x_t it gets the label y_(t-1) of the image
+before, and none with the first, so it answers before it is told. Adapting to a task is reading its
+support; the weights stay. A step, in the letters of the paper, section 3:
+
+    h_t = LSTM(x_t, y_(t-1), r_(t-1))          the controller; it makes a key k_t for each head
+    w^w_t = s w^r_(t-1) + (1 - s) w^lu_(t-1)   where to write: what was read last, or little used
+    M_t(i) = M_(t-1)(i) + w^w_t(i) k_t         after the least used rows are set to zero
+    w^r_t = softmax_i cos(k_t, M_t(i))         where to read, and r_t = sum_i w^r_t(i) M_t(i)
+    w^u_t = g w^u_(t-1) + w^r_t + w^w_t        usage, summed over the heads
+    o_t = W (h_t, r_t)                         the answer: scores of the classes
+
+What differs, or is not in the paper's text:
+- With several heads, the i-th writes to the i-th least used row. The paper's w^lu has as many
+  ones as there are heads, and does not say which head writes where.
+- s = sigmoid(a) has one learnt a for each head. Keys pass through tanh.
+- A training sequence is the support and the queries of a task in random order, so it has
+  `train_shots + train_queries` images of each class.
+- The recipes use Adam; the paper uses RMSprop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task
+from workbench.functional import cosines, lstm_cell, one_hot
+
+
+class State(NamedTuple):
+    """What the network remembers; any dimensions may precede those named here."""
+
+    h: Tensor  # (units,), of the controller, as c
+    c: Tensor
+    memory: Tensor  # (rows, width), M
+    weights: Tensor  # (heads, rows), w^r
+    usage: Tensor  # (rows,), w^u
+    read: Tensor  # (heads * width,), r
+
+
+class MANN(Learner):
+    """Read the support as a sequence into an external memory, and answer from it."""
+
+    batched = True
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        ways: int,
+        *,
+        units: Annotated[int, "units of the controller, an LSTM", AtLeast(1)] = 200,
+        rows: Annotated[int, "rows of the memory; at least one for each head", AtLeast(1)] = 128,
+        width: Annotated[int, "numbers in a row of the memory", AtLeast(1)] = 40,
+        heads: Annotated[int, "rows that are read and written in a step", AtLeast(1)] = 4,
+        decay: Annotated[float, "factor of the usage of a row in each step", AtLeast(0)] = 0.95,
+    ):
+        super().__init__()
+        if heads > rows:
+            raise ValueError(f"{heads} heads need a memory of at least as many rows")
+        self.backbone = backbone
+        self.ways = ways
+        self.units = units
+        self.rows = rows
+        self.width = width
+        self.heads = heads
+        self.decay = decay
+        self.controller = nn.LSTMCell(backbone.dim + ways + heads * width, units)
+        self.key = nn.Linear(units, heads * width)
+        self.gate = nn.Parameter(torch.zeros(heads, 1))  # a
+        self.answer = nn.Linear(units + heads * width, ways)
+
+    def embed(self, images: Tensor) -> Tensor:
+        return self.backbone(images)  # (n, dim)
+
+    def predictors(self, support: Examples) -> Iterator[Predictor]:
+        """Yield what answers before the first example is read, and after each."""
+        labels = one_hot(support.y, self.ways).to(support.x)  # (n, ways)
+        before = torch.zeros_like(labels[:1]).sum(0)  # the label before the first image: none
+        state = self.first_state(support.x[:0].sum(0))
+        yield self._predictor(before, state)
+        for x, label in zip(support.x, labels, strict=True):
+            _, state = self.step(x, before, state)
+            before = label
+            yield self._predictor(before, state)
+
+    def step(self, x: Tensor, before: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read an image `(dim,)` with the label before it, `(ways,)`; any dimensions may precede.
+
+        Returns:
+            Scores `(ways,)` of the image, and the next state.
+        """
+        inputs = [x, before.expand(*x.shape[:-1], -1), state.read.expand(*x.shape[:-1], -1)]
+        h, c = lstm_cell(self.controller, torch.cat(inputs, -1), (state.h, state.c))
+        keys = self.key(h).tanh().unflatten(-1, (self.heads, self.width))
+        little_used = least(state.usage, self.heads)  # (heads, rows), w^lu
+        gate = self.gate.sigmoid()
+        writes = gate * state.weights + (1 - gate) * little_used  # w^w
+        kept = state.memory * (1 - little_used.sum(-2))[..., None]
+        memory = kept + writes.mT @ keys
+        weights = cosines(keys, memory).softmax(-1)
+        read = (weights @ memory).flatten(-2)
+        usage = self.decay * state.usage + (weights + writes).sum(-2)
+        scores: Tensor = self.answer(torch.cat([h, read], -1))
+        return scores, State(h, c, memory, weights, usage, read)
+
+    def first_state(self, like: Tensor) -> State:
+        """Return an empty memory, for a stack of images `(*tasks, dim)`."""
+        tasks = like.shape[:-1]
+        return State(
+            h=like.new_zeros(*tasks, self.units),
+            c=like.new_zeros(*tasks, self.units),
+            memory=like.new_zeros(*tasks, self.rows, self.width),
+            weights=like.new_zeros(*tasks, self.heads, self.rows),
+            usage=like.new_zeros(*tasks, self.rows),
+            read=like.new_zeros(*tasks, self.heads * self.width),
+        )
+
+    def losses(self, source: Source) -> Iterator[Tensor]:
+        for tasks in source.tasks():
+            yield self.sequence_loss(*sequences(tasks))
+
+    def sequence_loss(self, images: Tensor, y: Tensor) -> Tensor:
+        """Return the mean cross-entropy of all answers.
+
+        Args:
+            images: `(tasks, length, channels, height, width)`.
+            y: `(tasks, length)`.
+        """
+        x = self.embed(images.flatten(0, 1)).unflatten(0, y.shape)  # (tasks, length, dim)
+        labels = one_hot(y, self.ways).to(x)
+        before = torch.zeros_like(labels[:, 0])
+        state = self.first_state(x[:, 0])
+        losses = []
+        for t in range(y.shape[1]):
+            scores, state = self.step(x[:, t], before, state)
+            losses.append(F.cross_entropy(scores, y[:, t]))
+            before = labels[:, t]
+        return torch.stack(losses).mean()
+
+    def _predictor(self, before: Tensor, state: State) -> Predictor:
+        return lambda x: self.step(x, before, state)[0]  # (m, dim) to (m, ways)
+
+
+def least(usage: Tensor, count: int) -> Tensor:
+    """Return the places of the `count` least used rows, `(*, rows)` to ones in `(*, count, rows)`.
+
+    Among equals, the first come first.
+    """
+    order = usage.argsort(dim=-1, stable=True)[..., :count, None]  # (*, count, 1)
+    places: Tensor = order == torch.arange(usage.shape[-1], device=usage.device)
+    return places.to(usage)
+
+
+def sequences(tasks: Task) -> tuple[Tensor, Tensor]:
+    """Return the examples of a stack of tasks, support and queries, each task in random order."""
+    x = torch.cat([tasks.support.x, tasks.query.x], 1)
+    y = torch.cat([tasks.support.y, tasks.query.y], 1)  # (tasks, length)
+    order = torch.rand(y.shape, device=y.device).argsort(1)
+    task = torch.arange(len(y), device=y.device)[:, None]
+    return x[task, order], y[task, order]
