@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlw_model.set_encoders import DeepSets, SetTransformer
+from mlw_model.set_encoders import DeepSets, SetEncoder, SetTransformer
 from workbench import (
     Above,
     AtLeast,
@@ -45,7 +45,7 @@ from workbench import (
 )
 from workbench.functional import class_means, cosines, one_hot
 
-ENCODERS = {"deepsets": DeepSets, "set_transformer": SetTransformer}
+ENCODERS: dict[str, type[SetEncoder]] = {"deepsets": DeepSets, "set_transformer": SetTransformer}
 
 
 class Hypernet(Learner):
@@ -131,7 +131,7 @@ class Hypernet(Learner):
         for tasks in source.tasks():
             yield query_loss(self, tasks)
 
-    def _encoder(self, dim: int, first: Tensor) -> nn.Module:
+    def _encoder(self, dim: int, first: Tensor) -> SetEncoder:
         """Return a set encoder whose results are near the numbers in `first` before training."""
         network = ENCODERS[self.encoder](dim, self.width, first.numel())
         nn.init.normal_(network.last.weight, std=0.1 * self.width**-0.5)

@@ -6,13 +6,26 @@ items are in which set, 1 or 0. The result is `(sets, out)`; NaN for a set witho
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 HEADS = 4  # of attention
 
 
-class DeepSets(nn.Module):
+class SetEncoder(nn.Module):
+    """What both have in common."""
+
+    last: nn.Linear
+    """The last layer, for who wants certain vectors before any training."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, items: Tensor, members: Tensor) -> Tensor: ...
+
+
+class DeepSets(SetEncoder):
     """rho(mean of phi(x)).
 
     Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov, Smola: Deep Sets, NeurIPS 2017, arXiv
@@ -33,7 +46,7 @@ class DeepSets(nn.Module):
         return encoded
 
 
-class SetTransformer(nn.Module):
+class SetTransformer(SetEncoder):
     """Attention among the members of a set, then from one learnt query to all of them.
 
     Lee, Lee, Kim, Kosiorek, Choi, Teh: Set Transformer, ICML 2019, arXiv 1810.00825: two SAB, then
@@ -86,4 +99,6 @@ class Attention(nn.Module):
 
 
 def _heads(x: Tensor) -> Tensor:
-    return x.unflatten(-1, (HEADS, -1)).transpose(0, 1)  # (n, width) to (heads, n, width / heads)
+    """Divide vectors `(n, width)` among the heads, `(heads, n, width / heads)`."""
+    divided: Tensor = x.unflatten(-1, (HEADS, -1))
+    return divided.transpose(0, 1)
