@@ -68,7 +68,7 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
-        "manifest run_files run",
+        "manifest run_files run lineage",
         "traced reported curve provenance effort",
         "earlier_runs train_run trained selection evaluate_run trace_run cells compare",
     ],
@@ -96,6 +96,7 @@ WITHOUT_TORCH = (
     "results.",
     "tasks.sampling",
     "tasks.protocols",
+    "experiments.lineage",
     "experiments.manifest",
     "experiments.plan",
     "experiments.reported",

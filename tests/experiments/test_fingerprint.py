@@ -6,12 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from own_method import METHOD
 from registered import register
 from small_runs import plan_of
 
 from workbench.experiments import fingerprint
 from workbench.experiments.fingerprint import plugin_versions, source_checksum, source_checksums
-from workbench.experiments.run import run_folder
+from workbench.experiments.lineage import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
 from workbench.plugin.sources import loaded_source
@@ -53,7 +54,7 @@ def test_the_hash_covers_plan_data_and_source(data, monkeypatch, changed):
         name_of(tiny_data(images=13)),
     }
     assert len(others | {first}) == 7
-    monkeypatch.setattr("workbench.experiments.run.RESULTS_VERSION", 99)
+    monkeypatch.setattr("workbench.experiments.lineage.RESULTS_VERSION", 99)
     assert name_of(data) != first
     monkeypatch.undo()
     changed("ProtoNet")
@@ -107,27 +108,6 @@ def test_a_source_is_read_once_in_a_process(data, monkeypatch):
         name_of(data, shots=shots)
         name_of(data, "protonet:init=baseline", shots=shots)
     assert sorted(read) == ["Baseline", "Conv4", "ProtoNet"]
-
-
-METHOD = """
-from workbench import Learner, query_loss
-from workbench.functional import class_means
-
-
-class Own(Learner):
-    def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
-
-    def embed(self, images):
-        return self.backbone(images)
-
-    def adapt(self, support):
-        return lambda x: x @ class_means(support).mT
-
-    def losses(self, source):
-        return (query_loss(self, tasks) for tasks in source.tasks())
-"""
 
 
 def test_an_edit_during_a_comparison_does_not_name_the_code_that_was_loaded(

@@ -18,15 +18,9 @@ from small_runs import evaluated, plan_of, trained
 from workbench.errors import RunError
 from workbench.experiments import build
 from workbench.experiments.build import build_learner, misfit
+from workbench.experiments.lineage import finished_run, learned_from
 from workbench.experiments.reported import evaluations_of
-from workbench.experiments.run import (
-    Run,
-    find_runs,
-    finished_run,
-    learned_from,
-    learning_curves,
-    readable_runs,
-)
+from workbench.experiments.run import Run, find_runs, learning_curves, readable_runs
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
 from workbench.results import frame as frames
@@ -202,7 +196,7 @@ def test_seeds_of_older_code_are_not_averaged_with_those_of_newer(data, tmp_path
     found = evaluations_of([older, newer], notes.append).tasks
     assert found["accuracy"].tolist() == expected["accuracy"].tolist()
     reason = f"left out: {older.folder.name}, because {newer.folder.name} is newer, of another code"
-    assert notes == [reason]
+    assert notes == [f"{reason} at test"]
 
 
 # --- what a run learned from

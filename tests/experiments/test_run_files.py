@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from small_runs import evaluated, plan_of, trained
 
 from workbench.errors import RunError
-from workbench.experiments.run import WEIGHTS, Run, run_folder
+from workbench.experiments.lineage import run_folder
+from workbench.experiments.run import WEIGHTS, Run
 from workbench.experiments.run_files import checksum_of, written_at
 from workbench.results.frame import write_tasks
 

@@ -19,7 +19,8 @@ from small_runs import (
 
 from workbench.errors import DataError, RunError, TrainingError
 from workbench.experiments import train_run as training
-from workbench.experiments.run import Run, find_runs, run_folder
+from workbench.experiments.lineage import run_folder
+from workbench.experiments.run import Run, find_runs
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
 from workbench.testing import tiny_data

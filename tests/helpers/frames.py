@@ -14,6 +14,8 @@ DEFAULTS = {
     "options": "",
     "all_options": "",
     "settings": "",
+    "starts": "",
+    "training": "",
     "backbone": "conv4",
     "train_on": "glyphs",
     "train_fingerprint": "",

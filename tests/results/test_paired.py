@@ -30,11 +30,19 @@ class TestRefusals:
         ):
             summary(frame_of(cell("a", [0.5, 0.6]), cell("a", [0.4], train_seed=1)))
 
-    @pytest.mark.parametrize("name", ["recipe", "steps", "code"])
-    def test_seeds_of_different_trainings(self, name):
-        other = {"recipe": "paper", "steps": 3, "code": "changed"}[name]
-        frame = frame_of(cell("a", [0.5]), cell("a", [0.4], train_seed=1, **{name: other}))
-        with pytest.raises(WorkbenchError, match=f"a of glyphs.* differs in {name} between its"):
+    @pytest.mark.parametrize(
+        ("changed", "words"),
+        [
+            ({"recipe": "paper"}, "recipe"),
+            ({"steps": 3}, "number of steps"),
+            ({"code": "changed"}, "code at test"),
+            ({"training": "other"}, "plan, code or start of the training"),
+            ({"steps": 3, "code": "changed"}, "number of steps and code at test"),
+        ],
+    )
+    def test_seeds_of_different_trainings(self, changed, words):
+        frame = frame_of(cell("a", [0.5]), cell("a", [0.4], train_seed=1, **changed))
+        with pytest.raises(WorkbenchError, match=f"a of glyphs.* differs in its {words} between"):
             summary(frame)
 
     def test_two_runs_of_one_cell(self):

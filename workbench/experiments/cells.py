@@ -16,8 +16,8 @@ from workbench.data.opening import (
 )
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.evaluate_run import refuse_changes_before
+from workbench.experiments.lineage import learned_from
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
-from workbench.experiments.run import learned_from
 from workbench.plugin.options import Spec, parse_spec
 from workbench.plugin.registry import DEFAULT_DATASET, registry
 from workbench.progress import Report

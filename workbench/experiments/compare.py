@@ -17,7 +17,7 @@ from workbench.errors import RunError
 from workbench.experiments.cells import Cell, Comparison, plan_cells
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.fingerprint import digest
-from workbench.experiments.run import run_folder
+from workbench.experiments.lineage import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.progress import once

@@ -18,8 +18,9 @@ from workbench.data.opening import OpenDataset, tell_grave_notes
 from workbench.errors import DataError, RunError, UsageError
 from workbench.experiments.effort import effort_columns
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
+from workbench.experiments.lineage import learned_from, named_runs
 from workbench.experiments.plan import Plan
-from workbench.experiments.run import EVALUATIONS, Run, learned_from, named_runs
+from workbench.experiments.run import EVALUATIONS, Run
 from workbench.experiments.run_files import WRITTEN, read_evaluation
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
@@ -28,6 +29,7 @@ from workbench.learning.device import keep_freed_memory
 from workbench.learning.learner import Learner
 from workbench.plugin.options import options_text, parse_spec
 from workbench.results.frame import RECORDED, SCHEMA, typed, write_tasks
+from workbench.results.grouping import DIGITS
 from workbench.results.published import with_published
 from workbench.storage import write_toml
 from workbench.tasks.leaks import refuse_leak
@@ -239,15 +241,18 @@ def in_all_rows(measured: pd.DataFrame, shared: Mapping[str, Any]) -> pd.DataFra
 
 def method_columns(trained: TrainedMethod, learner: Learner) -> dict[str, Any]:
     """Return the columns of a frame that say what was trained, and on what."""
-    plan = trained.run.plan
+    manifest = trained.run.manifest
+    plan = manifest.plan
     return {
         "algorithm": plan.algorithm,
         "options": options_text(plan.typed),
         "all_options": options_text(dict(sorted(plan.options.items()))),
         "settings": options_text(asdict(plan.settings)),
+        "starts": " ".join(checksum[:DIGITS] for checksum in manifest.starts),
         "train_on": plan.data_label,
         "train_sets": plan.data,
         "train_fingerprint": trained.data.fingerprint,
+        "training": manifest.training,
         "train_seed": plan.seed,
         "episodic": plan.episodic,
         # a method that compares pixels has no network, whatever backbone was asked for

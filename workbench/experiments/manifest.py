@@ -77,7 +77,10 @@ class RunManifest:
     hardware: Mapping[str, Any] = field(default_factory=dict)  # device, name, threads, platform
     result: TrainingResult | None = None  # None while training is not finished
     checksums: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by name of file
-    ended: int | None = None  # training, in nanoseconds since 1970; not in runs of earlier versions
+    # not in runs of earlier versions:
+    ended: int | None = None  # training, in nanoseconds since 1970
+    training: str = ""  # checksum of all that decides the training but its seed
+    starts: tuple[str, ...] = ()  # SHA-256 of the weights of the runs that the plan names
 
 
 def read_manifest(folder: Path) -> RunManifest:
@@ -139,6 +142,7 @@ def _from_table(table: Mapping[str, Any]) -> RunManifest:
     channels, height, width = table["image_shape"]
     given["image_shape"] = (channels, height, width)
     given["parts"] = tuple(table["parts"])
+    given["starts"] = tuple(table.get("starts", ()))
     given["pretrained_on"] = tuple(table["pretrained_on"])
     if "result" in table:
         result = dict(table["result"])

@@ -68,6 +68,11 @@ class Plan:
         values["teachers"] = [_decisive(teacher) for teacher in self.teachers]
         return values
 
+    def without_seed(self) -> Plan:
+        """Return the plan that trainings with other seeds share. Starts that are named stay."""
+        teachers = tuple(_without_seed(teacher) for teacher in self.teachers)
+        return replace(self, seed=0, init=_without_seed(self.init), teachers=teachers)
+
     @property
     def data_label(self) -> str:
         """The training data for people: "aircraft + dtd"."""
@@ -103,6 +108,12 @@ class Plan:
 def _decisive(first: Plan | str) -> dict[str, Any] | str:
     if isinstance(first, Plan):
         return first.decisive()
+    return first
+
+
+def _without_seed(first: Plan | str) -> Plan | str:
+    if isinstance(first, Plan):
+        return first.without_seed()
     return first
 
 

@@ -11,7 +11,7 @@ from workbench.errors import RunError
 from workbench.experiments.run import WEIGHTS, Run
 from workbench.experiments.traced import traces_of
 from workbench.results.frame import CONDITION, METHOD, RUNS, names_of, typed
-from workbench.results.paired import TRAINING
+from workbench.results.paired import TRAINING, differing_words
 from workbench.results.traces import TRACES
 from workbench.results.wording import condition_title, enumerated
 
@@ -123,7 +123,7 @@ def _of_one_training(
 ) -> pd.DataFrame:
     """Return of each method the evaluations of runs that were trained as its newest run was.
 
-    The label of a method does not say what it starts from, nor the version of its code. Without
+    The label of a method does not say what it starts from, nor which code trained it. Without
     this, training seeds of an older version would be averaged with those of the newest.
     """
     by_age = _by_age(runs)
@@ -131,13 +131,13 @@ def _of_one_training(
     reasons: dict[str, None] = {}  # each once, though there are many conditions
     for _, rows in frame.groupby([*METHOD, *CONDITION], dropna=False, sort=False):
         newest = min(rows["run"].unique(), key=by_age.index)
-        training = rows.loc[rows["run"] == newest, TRAINING].iloc[0]
-        same = (rows[TRAINING] == training).all(axis=1)
+        of_newest = rows[rows["run"] == newest].head(1)
+        columns = list(TRAINING)
+        same = (rows[columns] == of_newest[columns].iloc[0]).all(axis=1)
         kept.append(rows[same])
-        for _, other in rows[~same].drop_duplicates("run").iterrows():
-            differing = [name for name in TRAINING if other[name] != training[name]]
-            what = enumerated(differing)
-            reasons[f"{other['run']}, because {newest} is newer, of another {what}"] = None
+        for name, other in rows[~same].groupby("run", sort=False):
+            what = differing_words(pd.concat([of_newest, other.head(1)]))
+            reasons[f"{name}, because {newest} is newer, of another {what}"] = None
     for reason in reasons:
         note(f"left out: {reason}")
     return pd.concat(kept).sort_index()

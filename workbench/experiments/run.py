@@ -7,7 +7,7 @@
         state.pt                where an unfinished training stands
         eval/NAME-HASH.parquet  one row per test task; NAME-HASH.toml: what was asked
 
-`workbench.experiments.fingerprint` explains the hash in the name. Every file is written under a
+`workbench.experiments.lineage` explains the hash in the name. Every file is written under a
 temporary name and renamed. Reading runs imports no torch.
 """
 
@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError, RunError
-from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
 from workbench.experiments.run_files import checksum_of, read_evaluation, written_at
@@ -254,24 +253,6 @@ class Run:
         return current
 
 
-def run_folder(plan: Plan, data: TrainingData, out: Path) -> Path:
-    """Return where the run of a plan is or will be. Raises `RunError` as `named_runs` does."""
-    covered: dict[str, Any] = {
-        "plan": plan.decisive(),
-        "data": data.fingerprint,
-        "sources": source_checksums(plan),
-        "results": RESULTS_VERSION,
-    }
-    starts = [run.manifest.checksums.get(WEIGHTS, "") for run in named_runs(plan, out)]
-    if starts:  # a folder of the same name may hold other weights
-        covered["starts"] = starts
-    parts = [plan.algorithm, data.name]
-    if plan.episodic:
-        parts.append(f"{plan.validation.ways}w{plan.validation.shots}s")
-    parts.append(digest(covered))
-    return out / "-".join(parts).replace("/", "-")
-
-
 def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
     """Return the runs in folders: each folder is a run, or holds runs.
 
@@ -336,62 +317,3 @@ def learning_curves(names: Iterable[str], out: str | os.PathLike[str] = "runs") 
 
     curves = [Run(Path(out) / name).curve() for name in names]
     return pd.concat(curves, ignore_index=True)
-
-
-def finished_run(name: str, out: Path) -> Run:
-    """Return the finished run that `init=` or `teachers=` names, in `out` or by its path.
-
-    Raises:
-        RunError: it does not exist, or is not finished.
-    """
-    folder = out / name
-    if not folder.is_dir():
-        folder = Path(name)
-    run = Run(folder)
-    if not run.finished:
-        raise RunError(
-            f"{folder} is not a finished run, so no training can start from it; name another, "
-            "or run the command in its run.toml again to finish it"
-        )
-    return run
-
-
-def named_runs(plan: Plan, out: Path, above: tuple[Path, ...] = ()) -> Iterator[Run]:
-    """Iterate over the run folders that a plan, and all that it builds on, names.
-
-    Args:
-        above: the run folders that led to this plan.
-
-    Raises:
-        RunError: a run builds on itself.
-    """
-    for first in (plan.init, *plan.teachers):
-        if isinstance(first, Plan):
-            yield from named_runs(first, out, above)
-        elif first:
-            run = finished_run(first, out)
-            place = run.folder.resolve()
-            if place in above:
-                raise RunError(
-                    f"{run.folder} says that it builds on itself, so its run.toml is not as it was "
-                    "written; train again with --fresh"
-                )
-            yield run
-            yield from named_runs(run.plan, out, (*above, place))
-
-
-def learned_from(plan: Plan, out: Path) -> set[str]:
-    """Return the specs of all data sets that a plan, and all that it builds on, learns from."""
-    labels = _planned_data(plan)
-    for run in named_runs(plan, out):
-        labels |= _planned_data(run.plan)
-    return labels
-
-
-def _planned_data(plan: Plan) -> set[str]:
-    """Return the data sets of a plan and of the plans that are trained first."""
-    labels = set(plan.data)
-    for first in (plan.init, *plan.teachers):
-        if isinstance(first, Plan):
-            labels |= _planned_data(first)
-    return labels

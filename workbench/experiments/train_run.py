@@ -31,6 +31,13 @@ from workbench.experiments.earlier_runs import (
     refuse_random_weights,
 )
 from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since
+from workbench.experiments.lineage import (
+    finished_run,
+    learned_from,
+    run_folder,
+    starts_of,
+    training_digest,
+)
 from workbench.experiments.manifest import MANIFEST, RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
 from workbench.experiments.provenance import command, hardware, versions
@@ -38,9 +45,6 @@ from workbench.experiments.run import (
     CURVE,
     WEIGHTS,
     Run,
-    finished_run,
-    learned_from,
-    run_folder,
 )
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
@@ -119,7 +123,11 @@ def _train(
     )
     curve = CurveWriter(plan.settings.steps)
     _resume(training, curve, run.folder / STATE, device)
-    manifest = _manifest(plan, data, learner, before, device)
+    manifest = replace(
+        _manifest(plan, data, learner, before, device),
+        training=training_digest(plan, data, workspace.out),
+        starts=starts_of(plan, workspace.out),
+    )
     run.folder.mkdir(exist_ok=True)
     write_manifest(run.folder, manifest)
     _steps(training, curve, run.folder, workspace.report, _progress_label(plan))

@@ -48,6 +48,7 @@ _METHOD = (
     Column("backbone", "text", "", "spec of the backbone"),
     Column("all_options", "text", "", "all options of the algorithm, with their values"),
     Column("settings", "text", "", "all training settings, with their values"),
+    Column("starts", "text", "", "checksums of the weights of starts that it names"),
 )
 
 _CONDITION = (
@@ -138,6 +139,7 @@ RECORDED = (
     *_CONDITION,
     _TRAIN_SETS,
     Column("train_seed", "integer", "", "seed of the training"),
+    Column("training", "text", "", "checksum of its plan, data, code and starts, not its seed"),
     Column("task", "integer", "", "number of the task; the same task for every method"),
     Column("task_ways", "integer", "", "classes of this task"),
     Column("support", "integer", "", "support images of this task"),

@@ -29,7 +29,8 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a tasks frame with a column `method`, the label of the method, in one order.
 
     The label is `algorithm` or `algorithm:options`. In brackets follow the backbone, where two
-    methods of one label differ in it, and the training settings in which two differ that met the
+    methods of one label differ in it, the checksum of the weights that they start from, where the
+    run that a label names had several, and the training settings in which two differ that met the
     same condition. Where a data set's name stands for several contents, `train_on` and `test_on`
     have the first digits of the fingerprint behind it.
 
@@ -121,8 +122,11 @@ def _labels(frame: pd.DataFrame) -> pd.Series[str]:
         several = rows["backbone"].nunique() > 1
         for backbone, methods in rows.groupby("backbone", sort=False):
             keys = _differing(methods)
+            starts = methods["starts"].nunique() > 1
             for method in methods[METHOD].itertuples(index=False, name=None):
                 apart = [str(backbone)] if several else []
+                if starts:
+                    apart.append(f"start {method[METHOD.index('starts')] or 'unknown'}")
                 if keys:
                     apart.append(_some_settings(method, keys))
                 labels[method] = _with_brackets(str(label), apart)

@@ -13,7 +13,12 @@ from workbench.results.wording import condition_title, enumerated
 
 Z = 1.96  # standard errors in half a 95% interval
 # what differs between two trainings of one label: only trainings that agree are averaged over seeds
-TRAINING = ["recipe", "steps", "code"]
+TRAINING = {
+    "recipe": "recipe",
+    "steps": "number of steps",
+    "training": "plan, code or start of the training",
+    "code": "code at test",
+}
 
 
 def mean_and_interval(values: pd.Series[float]) -> tuple[float, float]:
@@ -98,13 +103,18 @@ def _refuse_different_tasks(rows: pd.DataFrame, title: str) -> None:
 
 
 def _refuse_different_trainings(rows: pd.DataFrame, title: str) -> None:
-    """A label does not say what a method starts from, nor of which version its code is."""
+    """A label does not say what a method starts from, nor which code trained it."""
     for method, cell in rows.groupby("method", sort=False):
-        ways = cell.drop_duplicates(TRAINING)
-        if len(ways) < 2:
+        trainings = cell.drop_duplicates(list(TRAINING))
+        if len(trainings) < 2:
             continue
-        differing = [name for name in TRAINING if ways[name].nunique() > 1]
         raise WorkbenchError(
-            f"{method} of {title} differs in {enumerated(differing)} between its training seeds "
-            f"({enumerated(ways['run'])}), so they have no common mean. Report them separately."
+            f"{method} of {title} differs in its {differing_words(trainings)} between its training "
+            f"seeds ({enumerated(trainings['run'])}), so they have no common mean. Report them "
+            "separately, or train the older again."
         )
+
+
+def differing_words(trainings: pd.DataFrame) -> str:
+    """Return in which columns of `TRAINING` the rows differ, in words."""
+    return enumerated(words for name, words in TRAINING.items() if trainings[name].nunique() > 1)
