@@ -15,10 +15,13 @@ import pytest
 from frames import cell
 
 import workbench
+from workbench.experiments.evaluation_file import run_columns
+from workbench.experiments.fingerprint import digest
 from workbench.experiments.manifest import RunManifest, write_manifest
 from workbench.experiments.plan import Plan
 from workbench.learning.settings import TrainSettings
 from workbench.results.frame import write_tasks
+from workbench.storage import write_toml
 from workbench.tasks.sampling import TaskShape
 
 ROOT = Path(workbench.__file__).resolve().parents[1]
@@ -68,7 +71,7 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
-        "manifest run_files run lineage",
+        "manifest run_files evaluation_file run lineage",
         "traced reported curve provenance effort",
         "earlier_runs train_run trained selection evaluate_run trace_run cells compare",
     ],
@@ -96,6 +99,7 @@ WITHOUT_TORCH = (
     "results.",
     "tasks.sampling",
     "tasks.protocols",
+    "experiments.evaluation_file",
     "experiments.lineage",
     "experiments.manifest",
     "experiments.plan",
@@ -338,9 +342,27 @@ def test_reading_runs_imports_no_torch(tmp_path):
     plan = Plan(
         "tiny", {"deep": True}, {"deep": "true"}, "", ("x",), settings, None, TaskShape(5, 1, 15), 0
     )
-    write_manifest(run, RunManifest(plan, "", (1, 28, 28), (), (), 0, 0))
+    manifest = RunManifest(plan, "", (1, 28, 28), (), (), 0, 0)
+    write_manifest(run, manifest)
     (run / "train.csv").write_text("step,loss,lr,seconds,val_accuracy\n1,0.5,0.1,1.0,\n")
-    write_tasks(cell("tiny", [0.5, 1.0], all_options="deep=true"), run / "eval" / "x.parquet")
+    asked = {
+        "data": "x",
+        "fingerprint": "",
+        "split": "test",
+        "protocol": "way-shot",
+        "ways": 5,
+        "shots": 1,
+        "queries": 15,
+        "episodes": 2,
+        "seed": 0,
+        "results": 2,
+        "sources": {},
+    }
+    path = run / "eval" / f"x-{digest(asked)}.parquet"
+    columns = {**run_columns(manifest), "test_on": "x", "code": digest({})}
+    columns.pop("algorithm")
+    write_tasks(cell("tiny", [0.5, 1.0], **columns), path)
+    write_toml(path.with_suffix(".toml"), asked)
     assert "torch" not in heavy_after(READING, cwd=tmp_path)
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from registered import open_already
+from resealed import ask_otherwise
 from small_runs import evaluated, plan_of, trained
 
 from workbench.data.opening import OpenDataset
 from workbench.errors import RunError
 from workbench.experiments.evaluate_run import refuse_changes_before
-from workbench.results.frame import write_tasks
 from workbench.results.grouping import separations
 from workbench.results.summary import differences, summary
 from workbench.tasks.splits import TrainingData
@@ -64,19 +64,17 @@ def test_the_newer_evaluation_counts_although_the_older_is_longer(data, leaves, 
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "words"),
+    ("asked", "words"),
     [
-        ("results_version", 1, "because the tasks of this version have changed since"),
-        ("code", "0ld", "because its code has changed since"),
+        ({"results": 1}, "because the tasks of this version have changed since"),
+        ({"sources": {"algorithm": "0ld"}}, "because its code has changed since"),
     ],
 )
-def test_what_an_older_core_or_older_code_answered_does_not_count(
-    data, tmp_path, column, value, words
-):
+def test_what_an_older_core_or_older_code_answered_does_not_count(data, tmp_path, asked, words):
     run = trained(data, tmp_path)
-    frame = evaluated(run, data, episodes=10)
+    evaluated(run, data, episodes=10)
     (path,) = run.folder.glob("eval/*.parquet")
-    write_tasks(frame.assign(**{column: value}), path)
+    ask_otherwise(path, **asked)
     evaluated(run, data, episodes=4)
     said: list[str] = []
     assert len(run.evaluations(said.append)) == 4

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from frames import cell
-from resealed import rewrite
+from resealed import ask_otherwise, rewrite
 from safetensors.torch import load_file, save_file
 from small_runs import evaluated, plan_of, trained
 
@@ -162,36 +162,12 @@ def test_an_evaluation_of_another_schema_version_is_left_out(data, tmp_path, mon
     assert list(run.evaluations()["task"]) == [0, 1, 2, 3]
 
 
-def test_an_evaluation_of_another_run_is_left_out(data, tmp_path):
-    """Those of two training seeds have one name, so a copy into the wrong folder is read."""
-    run, other = (trained(data, tmp_path, seed=seed) for seed in (0, 1))
-    expected = evaluated(run, data)
-    evaluated(other, data)
-    shutil.copytree(other.folder / "eval", run.folder / "eval", dirs_exist_ok=True)
-    notes: list[str] = []
-    assert run.evaluations(notes.append).empty
-    assert "is of another run (train_seed differs)" in notes[0]
-    again = evaluated(run, data)
-    assert again["accuracy"].tolist() == expected["accuracy"].tolist()
-
-
-@pytest.mark.parametrize("spoiled", [{"accuracy": 1.7}, {"accuracy": None}, {"task": 0}], ids=str)
-def test_numbers_that_cannot_be_are_left_out(data, tmp_path, spoiled):
-    run = trained(data, tmp_path)
-    frame = evaluated(run, data, episodes=4)
-    (path,) = run.folder.glob("eval/*.parquet")
-    frames.write_tasks(frame.assign(**spoiled), path)
-    notes: list[str] = []
-    assert run.evaluations(notes.append).empty
-    assert "has accuracies or tasks that cannot be" in notes[0]
-
-
 def test_seeds_of_older_code_are_not_averaged_with_those_of_newer(data, tmp_path):
     older, newer = (trained(data, tmp_path, seed=seed) for seed in (1, 0))
     expected = evaluated(newer, data)
-    frame = evaluated(older, data)
+    evaluated(older, data)
     (path,) = older.folder.glob("eval/*.parquet")
-    frames.write_tasks(frame.assign(code="older"), path)
+    ask_otherwise(path, sources={"algorithm": "older"})
     notes: list[str] = []
     found = evaluations_of([older, newer], notes.append).tasks
     assert found["accuracy"].tolist() == expected["accuracy"].tolist()

@@ -6,22 +6,21 @@ import os
 import shutil
 
 import pytest
-from resealed import accept
+from resealed import accept, ask_otherwise
 from safetensors.torch import load_file, save_file
 from small_runs import evaluated, plan_of, trained
 
 from workbench.errors import RunError
 from workbench.experiments.lineage import run_folder
-from workbench.experiments.run import WEIGHTS, Run
-from workbench.experiments.run_files import checksum_of, written_at
-from workbench.results.frame import write_tasks
+from workbench.experiments.run import Run
+from workbench.experiments.run_files import WEIGHTS, checksum_of
 
 
 def test_the_newer_evaluation_counts_in_a_copy_too(data, tmp_path):
     run = trained(data, tmp_path)
-    frame = evaluated(run, data, episodes=10)
-    (old,) = run.folder.glob("eval/*.parquet")
-    write_tasks(frame.assign(results_version=1), old)
+    evaluated(run, data, episodes=10)
+    (path,) = run.folder.glob("eval/*.parquet")
+    old = ask_otherwise(path, results=1)
     evaluated(run, data, episodes=4)
     copy = tmp_path / "copy"
     shutil.copytree(run.folder, copy)
@@ -60,16 +59,3 @@ def test_weights_that_change_in_a_process_are_noticed(data, tmp_path):
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(RunError, match="is damaged, or was changed"):
         run.checked(WEIGHTS)
-
-
-@pytest.mark.parametrize(
-    "record", ["written = inf", "written = nan", "written = [1]", "written = {}", "", "= 3", "\0"]
-)
-def test_without_a_readable_record_the_time_of_the_file_counts(tmp_path, record):
-    path = tmp_path / "it.parquet"
-    path.touch()
-    os.utime(path, ns=(5, 5))
-    path.with_suffix(".toml").write_text(record)
-    assert written_at(path) == 5
-    path.with_suffix(".toml").write_text("written = 7")
-    assert written_at(path) == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 
 import pytest
@@ -38,6 +39,22 @@ def test_a_choice_that_nobody_offered_is_made_again(two, tmp_path):
     write_sealed_toml(path, {**content, "options": {"sharpness": 7.0}})
     again = evaluated(run, two, task_seed=1)
     assert set(again["selected"]) == set(expected["selected"]) == {"sharpness=1.0"}
+
+
+def test_the_choice_of_another_run_is_not_taken(two, tmp_path):
+    run, other = (
+        trained(two, tmp_path, "taught", teachers="baseline", seed=seed) for seed in (0, 1)
+    )
+    evaluated(run, two)
+    (path,) = run.folder.glob("eval/selection-*.toml")
+    worst = {"options": {"sharpness": -1.0}}
+    write_sealed_toml(path, {**read_sealed_toml(path), **worst})
+    shutil.copytree(path.parent, other.folder / "eval")
+    assert set(evaluated(other, two)["selected"]) == {"sharpness=1.0"}
+    assert len(list(other.folder.glob("eval/selection-*.toml"))) == 2
+    for copy in other.folder.glob("eval/selection-*.toml"):  # one is of its own name
+        shutil.copy(path, copy)
+    assert set(evaluated(other, two, task_seed=1)["selected"]) == {"sharpness=1.0"}
 
 
 def test_what_the_user_gives_is_not_chosen(two, tmp_path):

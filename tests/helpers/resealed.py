@@ -5,7 +5,10 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from workbench.storage import file_checksum, read_sealed_toml, write_sealed_toml
+from workbench.experiments.evaluation_file import VARYING, WRITTEN
+from workbench.experiments.fingerprint import digest
+from workbench.results.frame import read_tasks, write_tasks
+from workbench.storage import file_checksum, read_sealed_toml, write_sealed_toml, write_toml
 
 
 def rewrite(folder: Path, old: str, new: str) -> None:
@@ -25,6 +28,27 @@ def reseal(path: Path) -> None:
         return
     content.pop("checksum", None)
     write_sealed_toml(path, content)
+
+
+def ask_otherwise(evaluation: Path, **asked: object) -> Path:
+    """Let an evaluation answer another question: its rows, its record and its name say so.
+
+    Args:
+        asked: keys of its record: `results`, `sources`, ...
+    """
+    beside = evaluation.with_suffix(".toml")
+    record = {**tomllib.loads(beside.read_text(encoding="utf-8")), **asked}
+    covered = {**dict.fromkeys(VARYING), **record}
+    del covered[WRITTEN]
+    frame = read_tasks(evaluation)
+    rows = frame.assign(results_version=record["results"], code=digest(record["sources"]))
+    name = f"{evaluation.stem.rpartition('-')[0]}-{digest(covered)}.parquet"
+    other = evaluation.with_name(name)
+    for path in (evaluation, beside):
+        path.unlink()
+    write_toml(other.with_suffix(".toml"), record)
+    write_tasks(rows, other)
+    return other
 
 
 def accept(folder: Path, name: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,19 @@ from workbench.data.download.manifest import overlap
 from workbench.data.opening import OpenDataset, tell_grave_notes
 from workbench.errors import DataError, RunError, UsageError
 from workbench.experiments.effort import effort_columns
+from workbench.experiments.evaluation_file import WRITTEN, read_evaluation, run_columns
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.lineage import learned_from, named_runs
 from workbench.experiments.plan import Plan
 from workbench.experiments.run import EVALUATIONS, Run
-from workbench.experiments.run_files import WRITTEN, read_evaluation
+from workbench.experiments.run_files import WEIGHTS
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.learner import Learner
-from workbench.plugin.options import options_text, parse_spec
+from workbench.plugin.options import parse_spec
 from workbench.results.frame import RECORDED, SCHEMA, typed, write_tasks
-from workbench.results.grouping import DIGITS
 from workbench.results.published import with_published
 from workbench.storage import write_toml
 from workbench.tasks.leaks import refuse_leak
@@ -65,7 +64,7 @@ def evaluate_run(
     """
     trained_on = checked_data(run, tasks, workspace, trained_on)
     sources = source_checksums(run.plan)  # old weights with changed code are another answer
-    covered = {**question(tasks), "results": RESULTS_VERSION, "schema": SCHEMA, "sources": sources}
+    covered = {**question(run, tasks, sources), "schema": SCHEMA}
     path = evaluation_path(run, tasks, covered)
     if path.is_file() and not workspace.fresh:
         try:
@@ -165,8 +164,11 @@ def _check_ways(run: Run, tasks: EvaluationTasks) -> None:
     )
 
 
-def question(tasks: EvaluationTasks) -> dict[str, Any]:
-    """Return what decides which tasks are met, in plain values."""
+def question(run: Run, tasks: EvaluationTasks, sources: Mapping[str, str]) -> dict[str, Any]:
+    """Return what decides the rows, in plain values: which tasks are met, by what.
+
+    Training seeds have the same tasks, so the weights tell their answers apart.
+    """
     settings = tasks.settings
     return {
         "data": tasks.dataset.label,
@@ -178,6 +180,9 @@ def question(tasks: EvaluationTasks) -> dict[str, Any]:
         "queries": tasks.queries,
         "episodes": settings.episodes,
         "seed": settings.task_seed,
+        "results": RESULTS_VERSION,
+        "sources": dict(sources),
+        "weights": run.manifest.checksums.get(WEIGHTS),
     }
 
 
@@ -216,7 +221,7 @@ def _evaluate(
         }
     )
     shared = {
-        **method_columns(trained, learner),
+        **run_columns(trained.run.manifest),
         **task_columns(tasks),
         **code_columns(sources),
         **_provenance_columns(trained, tasks),
@@ -237,27 +242,6 @@ def in_all_rows(measured: pd.DataFrame, shared: Mapping[str, Any]) -> pd.DataFra
     """Add columns whose value is the same in all rows."""
     columns = {name: [value] * len(measured) for name, value in shared.items()}
     return measured.assign(**columns)
-
-
-def method_columns(trained: TrainedMethod, learner: Learner) -> dict[str, Any]:
-    """Return the columns of a frame that say what was trained, and on what."""
-    manifest = trained.run.manifest
-    plan = manifest.plan
-    return {
-        "algorithm": plan.algorithm,
-        "options": options_text(plan.typed),
-        "all_options": options_text(dict(sorted(plan.options.items()))),
-        "settings": options_text(asdict(plan.settings)),
-        "starts": " ".join(checksum[:DIGITS] for checksum in manifest.starts),
-        "train_on": plan.data_label,
-        "train_sets": plan.data,
-        "train_fingerprint": trained.data.fingerprint,
-        "training": manifest.training,
-        "train_seed": plan.seed,
-        "episodic": plan.episodic,
-        # a method that compares pixels has no network, whatever backbone was asked for
-        "backbone": plan.backbone if _parameters(learner) else "",
-    }
 
 
 def _parameters(learner: Learner) -> int:

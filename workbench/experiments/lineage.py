@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import RunError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
 from workbench.experiments.plan import Plan
-from workbench.experiments.run import WEIGHTS, Run
+from workbench.experiments.run import Run
+from workbench.experiments.run_files import WEIGHTS
 
 if TYPE_CHECKING:
     from workbench.tasks.splits import TrainingData

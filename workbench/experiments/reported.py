@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from workbench.errors import RunError
-from workbench.experiments.run import WEIGHTS, Run
+from workbench.experiments.run import Run
+from workbench.experiments.run_files import WEIGHTS
 from workbench.experiments.traced import traces_of
 from workbench.results.frame import CONDITION, METHOD, RUNS, names_of, typed
 from workbench.results.paired import TRAINING, differing_words

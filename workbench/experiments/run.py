@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError, RunError
+from workbench.experiments.evaluation_file import read_evaluation, written_at
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
-from workbench.experiments.run_files import checksum_of, read_evaluation, written_at
+from workbench.experiments.run_files import WEIGHTS, checksum_of
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.progress import say_nothing
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from workbench.learning.learner import Learner
     from workbench.tasks.splits import TrainingData
 
-WEIGHTS = "weights.safetensors"
 CURVE = "train.csv"
 EVALUATIONS = "eval"
 COMPARISONS = "comparisons"  # a folder beside runs, of tables and figures

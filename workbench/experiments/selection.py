@@ -13,6 +13,7 @@ import numpy as np
 from workbench.errors import DataError
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest
 from workbench.experiments.run import EVALUATIONS
+from workbench.experiments.run_files import WEIGHTS
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import COPY_IT, writable
 from workbench.plugin.options import options_text
@@ -67,10 +68,11 @@ def select_options(
         "tasks": plan.settings.validate_tasks,
         "seen": trained.seen,
         "results": RESULTS_VERSION,
-        "sources": sources,
+        "sources": dict(sources),
+        "weights": trained.run.manifest.checksums.get(WEIGHTS),
     }
     path = trained.run.folder / EVALUATIONS / f"selection-{digest(covered)}.toml"
-    chosen = _chosen_before(path, plan.selects)
+    chosen = _chosen_before(path, covered)
     if chosen is None:
         chosen, tried = _try_all(trained, protocol)
         with writable(path.parent, COPY_IT):
@@ -78,13 +80,19 @@ def select_options(
     return Selection(chosen, options_text(chosen), trained.data.validated_on, departures)
 
 
-def _chosen_before(path: Path, selects: Mapping[str, tuple[Any, ...]]) -> dict[str, Any] | None:
-    """Return the options that were chosen earlier; None if there are none, or they are damaged."""
+def _chosen_before(path: Path, covered: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the options that were chosen earlier.
+
+    None if there are none, they are damaged, or were chosen in another run or on other tasks.
+    """
     try:
-        chosen = read_sealed_toml(path)["options"]
-    except (OSError, ValueError, KeyError):
+        content = read_sealed_toml(path)
+    except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(chosen, dict) or set(chosen) != set(selects):
+    selects = covered["selects"]
+    same = [content.get(name) == value for name, value in covered.items() if name != "selects"]
+    chosen = content.get("options")
+    if not all(same) or not isinstance(chosen, dict) or set(chosen) != set(selects):
         return None
     if any(chosen[name] not in values for name, values in selects.items()):
         return None

@@ -9,13 +9,13 @@ from workbench.experiments.evaluate_run import (
     code_columns,
     evaluation_path,
     in_all_rows,
-    method_columns,
     question,
     source_of,
     task_columns,
     trained_method,
 )
-from workbench.experiments.fingerprint import RESULTS_VERSION, source_checksums
+from workbench.experiments.evaluation_file import run_columns
+from workbench.experiments.fingerprint import source_checksums
 from workbench.experiments.run import Run
 from workbench.experiments.selection import select_options
 from workbench.experiments.traced import TRACED, read_file
@@ -48,8 +48,7 @@ def trace_run(
     """
     data = checked_data(run, tasks, workspace, trained_on)
     sources = source_checksums(run.plan)
-    covered = {**question(tasks), "results": RESULTS_VERSION, "sources": sources}
-    beside = evaluation_path(run, tasks, covered)
+    beside = evaluation_path(run, tasks, question(run, tasks, sources))
     path = beside.parent / TRACED / beside.name
     if path.is_file() and not workspace.fresh:
         before = read_file(path, workspace.note)
@@ -65,7 +64,7 @@ def trace_run(
         tell=teller(workspace.report, f"{run.label}: trace on {tasks.dataset.label}"),
     )
     columns = {
-        **method_columns(method, learner),
+        **run_columns(run.manifest),
         **task_columns(tasks),
         **code_columns(sources),
         "run": run.folder.name,

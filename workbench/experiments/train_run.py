@@ -41,11 +41,8 @@ from workbench.experiments.lineage import (
 from workbench.experiments.manifest import MANIFEST, RunManifest, TrainingResult, write_manifest
 from workbench.experiments.plan import Plan
 from workbench.experiments.provenance import command, hardware, versions
-from workbench.experiments.run import (
-    CURVE,
-    WEIGHTS,
-    Run,
-)
+from workbench.experiments.run import CURVE, Run
+from workbench.experiments.run_files import WEIGHTS
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory

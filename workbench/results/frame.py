@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.results.table_file import damaged, read_table, write_table
+from workbench.results.table_file import damaged, read_table, require_values, write_table
 
 SCHEMA = 3  # version of the columns in TASKS; a file of another version is not read
 SCHEMA_KEY = b"workbench_schema"  # in the metadata of the parquet file
@@ -31,6 +31,7 @@ DTYPES: dict[Kind, str] = {
     "optional integer": "Int64",  # pd.NA where the protocol lets the value vary
     "number": "float64",  # NaN where unknown
 }
+OPTIONAL: tuple[Kind, ...] = ("optional integer", "number")  # may be missing
 
 
 class Column(NamedTuple):
@@ -312,6 +313,7 @@ def read_tasks(path: Path) -> pd.DataFrame | None:
     if table is None:
         return None
     try:
+        require_values(table, [each.name for each in RECORDED if each.kind not in OPTIONAL])
         frame = typed(table.to_pandas(), TASKS)
         require_columns(frame, RECORDED, "test tasks")
     except Exception as error:  # of a table that another program wrote, pandas raises many

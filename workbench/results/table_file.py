@@ -7,7 +7,7 @@ the metadata: over the whole file, with zeros in the place of the checksum itsel
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,13 @@ def read_table(path: Path, version: Mapping[bytes, bytes]) -> Any:
         return _parsed(path.read_bytes(), version)
     except Exception as error:  # pyarrow raises many
         raise damaged(path, error) from error
+
+
+def require_values(table: Any, names: Collection[str]) -> None:
+    """Raise `ValueError` if a value is missing in one of these columns of an arrow table."""
+    for name in table.column_names:
+        if name in names and table.column(name).null_count:
+            raise ValueError(f"column {name} lacks values")
 
 
 def damaged(path: Path, error: Exception) -> DataError:

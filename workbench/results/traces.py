@@ -9,13 +9,14 @@ import pandas as pd
 from workbench.results.frame import (
     CONDITION,
     METHOD,
+    OPTIONAL,
     RECORDED,
     Column,
     arrow_schema,
     names_of,
     typed,
 )
-from workbench.results.table_file import damaged, read_table, write_table
+from workbench.results.table_file import damaged, read_table, require_values, write_table
 
 SCHEMA = 1  # version of the columns in TRACES
 SCHEMA_KEY = b"workbench_trace_schema"
@@ -54,6 +55,7 @@ def read_traces(path: Path) -> pd.DataFrame | None:
     if table is None:
         return None
     try:
+        require_values(table, [each.name for each in TRACES if each.kind not in OPTIONAL])
         return typed(table.to_pandas(), TRACES)[names_of(TRACES)]
     except Exception as error:  # of a table that another program wrote, pandas raises many
         raise damaged(path, error) from error
