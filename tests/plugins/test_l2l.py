@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from gradients import build, meta_gradient, same, stack_of_tasks
+from gradients import build, examples, meta_gradient, same, stack_of_tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlw_learned.l2l import L2L
@@ -193,3 +193,12 @@ def test_a_trained_rule_is_better_than_an_untrained_one_and_than_slow_descent():
     trained = learner.loss_of_steps(tasks, theta).item()
     assert trained < untrained - 0.1
     assert trained < slow.loss_of_steps(tasks, theta).item() - 0.1
+
+
+def test_more_steps_are_taken_at_test_than_in_training():
+    learner = build("l2l:inner_steps=2,test_steps=5,units=3", NARROW)
+    tasks = stack_of_tasks(1)
+    support = examples(tasks)
+    weights = dict(learner.model.named_parameters())
+    assert len(list(learner.path(support, weights))) == 1 + 2
+    assert len(list(learner.eval().path(support, weights))) == 1 + 5

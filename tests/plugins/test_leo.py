@@ -135,3 +135,10 @@ def test_the_backbone_is_frozen():
     assert all(torch.equal(before[name], value) for name, value in averages.items())
     assert all(parameter.grad is None for parameter in backbone.parameters())
     assert learner.encoder.weight.grad is not None
+
+
+def test_rates_are_learnt_unless_they_are_not():
+    for learnt in (True, False):
+        learner = a_learner(learn_rates=learnt)
+        trained = [name for name, each in learner.named_parameters() if each.requires_grad]
+        assert ("latent_rates" in trained, "tune_rates" in trained) == (learnt, learnt)

@@ -64,6 +64,9 @@ class L2L(Learner):
             "how a weight follows its gradients: learned, or by hand",
         ] = "lstm",
         inner_steps: Annotated[int, "steps on the support", AtLeast(0)] = 10,
+        test_steps: Annotated[
+            int | None, "steps on the support at test; none: as in training", AtLeast(0)
+        ] = None,
         unroll: Annotated[int, "steps that an outer gradient passes back", AtLeast(1)] = 20,
         rate: Annotated[float, "factor of all moves", AtLeast(0)] = 0.1,
         units: Annotated[int, "units of each layer of a learned rule", AtLeast(1)] = 20,
@@ -81,6 +84,7 @@ class L2L(Learner):
         self.model.requires_grad_(first == "learnt")
         self.rule = rule
         self.inner_steps = inner_steps
+        self.test_steps = test_steps
         self.unroll = unroll
         self.rate = rate
         self.units = units
@@ -98,6 +102,13 @@ class L2L(Learner):
         for weights in self.path(support, Weights(self.model.named_parameters())):
             yield partial(functional_call, self.model, weights)  # (m, ...) to (m, ways)
 
+    @property
+    def steps(self) -> int:
+        """The steps in the current mode, training or test."""
+        if self.training or self.test_steps is None:
+            return self.inner_steps
+        return self.test_steps
+
     def path(self, support: Examples, weights: Weights) -> Iterator[Weights]:
         """Yield the weights before the first step and after each."""
 
@@ -107,7 +118,7 @@ class L2L(Learner):
         rule: Rule = getattr(self, "learned", None) or by_hand(self.rule, self.rate)
         state = None
         yield weights
-        for step in range(self.inner_steps):
+        for step in range(self.steps):
             if step > 0 and step % self.unroll == 0:
                 weights, state = tree_map(torch.Tensor.detach, (weights, state))
             with nullcontext() if self.second_order else torch.no_grad():

@@ -70,6 +70,7 @@ class LEO(Learner):
         latent_lr: Annotated[float, "alpha, where the rates of these steps start"] = 5.0,
         tune_steps: Annotated[int, "gradient steps on the decoded weights", AtLeast(0)] = 5,
         tune_lr: Annotated[float, "where the rates of these steps start"] = 5e-3,
+        learn_rates: Annotated[bool, "learn both rates, one for each dimension"] = True,
         dropout: Annotated[
             float, "share of the features that the encoder does not see in training", AtLeast(0)
         ] = 0.3,
@@ -90,6 +91,7 @@ class LEO(Learner):
         self.latent_lr = latent_lr
         self.tune_steps = tune_steps
         self.tune_lr = tune_lr
+        self.learn_rates = learn_rates
         self.dropout = dropout
         self.divergence = divergence
         self.encoder_penalty = encoder_penalty
@@ -103,8 +105,8 @@ class LEO(Learner):
             nn.Linear(2 * latent, 2 * latent, bias=False),
         )
         self.decoder = nn.Linear(latent, 2 * backbone.dim, bias=False)
-        self.latent_rates = nn.Parameter(torch.full((latent,), latent_lr))
-        self.tune_rates = nn.Parameter(torch.full((backbone.dim,), tune_lr))
+        self.latent_rates = nn.Parameter(torch.full((latent,), latent_lr), learn_rates)
+        self.tune_rates = nn.Parameter(torch.full((backbone.dim,), tune_lr), learn_rates)
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
