@@ -11,6 +11,7 @@ from command_lines import SMALL, check_refused
 from resealed import rewrite
 
 import workbench
+from workbench.experiments.run import Run
 from workbench.experiments.traced import traces
 from workbench.results.traces import read_traces, write_traces
 
@@ -224,8 +225,38 @@ def test_how_many_tasks_to_trace(mlw, run):
 
 def test_several_shots_where_the_protocol_draws_them_are_refused_before_anything_runs(mlw, run):
     words = ["meta-dataset draws the shots of each task itself", "--shots", "give one"]
-    check_refused(mlw, f"eval {run} --protocol meta-dataset --shots 1 5 --episodes 4", 2, words)
     check_refused(mlw, "compare protonet --protocol meta-dataset --shots 1 5", 2, words)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("eval {run} --protocol meta-dataset --shots 1 5", "shots"),
+        ("eval {run} --protocol meta-dataset:max_ways=9 --ways 5", "ways"),
+        ("eval {run} --protocol meta-dataset --queries 3", "queries"),
+        ("eval {run} --protocol prequential --shots 3 --queries 3", "queries"),
+        ("compare protonet --protocol meta-dataset --ways 5 --shots 5 --queries 3", "queries"),
+        ("compare protonet --protocol prequential --shots 3 --queries 3", "queries"),
+    ],
+)
+def test_numbers_that_the_protocol_does_not_take_are_refused(mlw, run, line, name):
+    words = [f"draws the {name} of each task itself, so --{name} would change nothing; omit it"]
+    check_refused(mlw, line.format(run=run), 2, words)
+    assert not list(run.glob("eval/*"))
+
+
+def test_it_says_where_validation_classes_allow_fewer_ways_or_shots_than_asked(mlw):
+    """A run is validated on tasks of as many ways as there are, and evaluated alike."""
+    run = mlw("train protonet --ways 500 --shots 40 --train-ways 5 --train-shots 2", *SMALL)[1]
+    folder = Path(run.strip())
+    shape = Run(folder).plan.validation
+    errors = mlw(f"eval {folder} --episodes 4")[2]
+    for name in ("ways", "shots"):
+        used = getattr(shape, name)
+        words = f"evaluated at {used} {name}, as many as the validation classes of glyphs allow"
+        assert words in errors
+    errors = mlw(f"eval {folder} --episodes 4 --ways 5 --shots 1")[2]
+    assert "as many as" not in errors
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,22 @@ def test_what_was_learned_from_goes_back_through_all_runs(data, tmp_path):
         learned_from(plan_of(data, "simpleshot:init=nowhere"), tmp_path)
 
 
+def test_a_run_whose_start_was_moved_says_how_to_bring_it_back(data, tmp_path):
+    start = trained(data, tmp_path, "baseline")
+    run = trained(data, tmp_path, f"simpleshot:init={start.folder.name}")
+    start.folder.rename(tmp_path / "elsewhere")
+    words = (
+        f"{run.folder.name} cannot be evaluated, because what it learned from is unknown: "
+        f"{start.folder} is not a finished run: there is no such folder; name another, or bring "
+        f"it back if it was moved: mv WHERE_IT_IS {start.folder}"
+    )
+    with pytest.raises(RunError) as caught:
+        evaluated(run, data)
+    assert str(caught.value) == words
+    (tmp_path / "elsewhere").rename(start.folder)
+    assert len(evaluated(run, data)) == 10
+
+
 def test_a_run_that_names_itself_as_its_start_is_refused(data, tmp_path):
     first = trained(data, tmp_path, "baseline")
     run = trained(data, tmp_path, f"protonet:init={first.folder.name}")

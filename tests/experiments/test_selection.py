@@ -85,7 +85,7 @@ def test_only_data_sets_with_validation_classes_choose(two, tmp_path):
     ("protocol", "drawn"),
     [
         ("meta-dataset:min_ways=2", "MetaDataset(min_ways=2, "),
-        ("prequential", "Prequential(ways=3, shots=2, "),
+        ("prequential", "Prequential(ways=3, shots=2)"),
         ("unbalanced:alpha=5", "Unbalanced(ways=3, shots=2, queries=10, alpha=5)"),
     ],
 )

@@ -40,7 +40,8 @@ def evaluate(
 ) -> None:
     """Evaluate trained runs on test classes, on the same tasks for all.
 
-    Ways and shots that are omitted are those that a run was trained for.
+    Ways and shots that are omitted are those that a run was trained for, or as many as its
+    validation classes allow.
     """
     from workbench.commands.evaluate import evaluate as run_evaluation
     from workbench.experiments.run import EVALUATIONS

@@ -250,5 +250,25 @@ def _refuse_equal_tasks(protocol: str, all_ways: Sequence[Any], all_shots: Seque
             )
 
 
+def refuse_unused(arguments: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse numbers of the test tasks that their protocol does not take.
+
+    Args:
+        arguments: checked.
+        names: of the numbers that decide nothing else.
+
+    Raises:
+        UsageError: one was given.
+    """
+    protocol = arguments.get("protocol", DEFAULT_PROTOCOL)
+    taken = numbers_of(protocol)
+    for name in names:
+        if name in arguments and name not in taken:
+            raise UsageError(
+                f"{protocol} draws the {name} of each task itself, so --{name} would change "
+                "nothing; omit it"
+            )
+
+
 def _those(arguments: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: arguments[name] for name in names if name in arguments}

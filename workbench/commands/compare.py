@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from workbench.commands.arguments import (
     checked,
     evaluations,
+    refuse_unused,
     training_settings,
     workspace,
 )
@@ -80,6 +81,7 @@ def compare(
         "baseline": baseline,
     }
     given = checked({**named, **settings}, KNOWN, needed="algorithms")
+    refuse_unused(given, ("queries",))  # ways and shots decide how methods are trained
     comparison = Comparison(
         algorithms=given["algorithms"],
         on=given.get("on", (DEFAULT_DATASET,)),

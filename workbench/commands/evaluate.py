@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from workbench.commands.arguments import checked, evaluations, workspace
+from workbench.commands.arguments import checked, evaluations, refuse_unused, workspace
 from workbench.commands.keywords import EvaluateKeywords, Names
 from workbench.data.opening import open_datasets
 from workbench.errors import RunError, UnknownName
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.run import find_runs, readable_runs
 from workbench.experiments.trace_run import trace_run
+from workbench.plugin.options import LARGEST
+from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.progress import once, say_nothing
+from workbench.tasks.protocols.build import numbers_of
 from workbench.tasks.settings import evaluation_tasks
 from workbench.tasks.splits import open_training_data
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from workbench.data.opening import OpenDataset
     from workbench.experiments.run import Run
+    from workbench.tasks.splits import TrainingData
 
 KNOWN = ("runs", "on", "trace", *EvaluateKeywords.__annotations__)
 
@@ -47,8 +51,9 @@ def evaluate(
         settings: by name,
 
             - of the test tasks: `ways` and `shots`, one or several, if omitted those that a run was
-              trained for; `queries` per class, `protocol` (a spec), `episodes`, `task_seed` and
-              `split` ("train", "val" or "test" classes).
+              trained for, or as many as its validation classes allow; `queries` per class,
+              `protocol` (a spec), `episodes`, `task_seed` and `split` ("train", "val" or "test"
+              classes).
             - `device`, `fresh` (recompute), `report` and `note` (told about progress).
 
     Raises:
@@ -59,6 +64,7 @@ def evaluate(
     import pandas as pd
 
     given = checked({"runs": runs, "on": on, "trace": trace, **settings}, KNOWN, needed="runs")
+    refuse_unused(given, ("ways", "shots", "queries"))
     tell = once(given.get("note", say_nothing))
     given["note"] = tell
     found = readable_runs(find_runs(given["runs"]), tell)
@@ -96,6 +102,7 @@ def _evaluate(
     """Evaluate one run, on the given data sets or on its own."""
     plan = run.plan
     trained_on = open_training_data(plan.data)
+    _tell_limits(run, trained_on, given)
     frames = []
     for dataset in datasets or trained_on.members:
         for settings in evaluations(given, plan.ways, plan.validation.shots):
@@ -105,3 +112,22 @@ def _evaluate(
                 few = replace(drawn, settings=replace(settings, episodes=given["trace"]))
                 trace_run(run, few, workspace(given), trained_on=trained_on)
     return frames
+
+
+def _tell_limits(run: Run, trained_on: TrainingData, given: Mapping[str, Any]) -> None:
+    """Say where ways or shots that are omitted may be fewer than the run was meant for.
+
+    A run is evaluated as it was validated, and its validation classes may give no more.
+    """
+    plan = run.plan
+    taken = numbers_of(given.get("protocol", DEFAULT_PROTOCOL))
+    most = trained_on.validation_shape(LARGEST, LARGEST)
+    for name, used, limit in (
+        ("ways", plan.ways or plan.validation.ways, most.ways),
+        ("shots", plan.validation.shots, most.shots),
+    ):
+        if used == limit and name in taken and name not in given:
+            given["note"](
+                f"{run.folder.name}: evaluated at {used} {name}, as many as the validation classes "
+                f"of {plan.data_label} allow; for others: --{name}"
+            )

@@ -99,8 +99,14 @@ def checked_data(
         trained_on = open_training_data(run.plan.data)
     dataset = tasks.dataset
     refuse_changed_data(run, trained_on)
+    try:
+        earlier = learned_from(run.plan, run.folder.parent)
+    except RunError as error:
+        raise RunError(
+            f"{run.folder.name} cannot be evaluated, because what it learned from is unknown: "
+            f"{error}"
+        ) from error
     refuse_changes_before(run.plan, run.folder.parent, dataset)
-    earlier = learned_from(run.plan, run.folder.parent)
     refuse_leak(trained_on, dataset, earlier, workspace.note, split=tasks.settings.split)
     tell_grave_notes([*trained_on.members, dataset], workspace.note)
     whose = f"{run.folder.name} was trained on images of"

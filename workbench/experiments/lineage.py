@@ -5,7 +5,10 @@ Some of these are trained first, as its plan says; others are run folders that i
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,9 +68,13 @@ def finished_run(name: str, out: Path) -> Run:
     Raises:
         RunError: it does not exist, or is not finished.
     """
-    folder = out / name
-    if not folder.is_dir():
-        folder = Path(name)
+    folder = _folder_of(name, out)
+    if folder is None:
+        place = name if os.sep in name else str(out / name)
+        raise RunError(
+            f"{place} is not a finished run: there is no such folder; name another, or bring it "
+            f"back if it was moved: mv WHERE_IT_IS {shlex.quote(place)}"
+        )
     run = Run(folder)
     if not run.finished:
         raise RunError(
@@ -75,6 +82,15 @@ def finished_run(name: str, out: Path) -> Run:
             "or run the command in its run.toml again to finish it"
         )
     return run
+
+
+def _folder_of(name: str, out: Path) -> Path | None:
+    """Return the folder with a name, in `out` or by its path; None if there is none."""
+    for folder in (out / name, Path(name)):
+        with suppress(OSError, ValueError):  # no path can have that name
+            if folder.is_dir():
+                return folder
+    return None
 
 
 def named_runs(plan: Plan, out: Path, above: tuple[Path, ...] = ()) -> Iterator[Run]:

@@ -33,7 +33,6 @@ class Prequential:
 
     ways: int
     shots: int
-    queries: int = 0  # unused: each example is a query once
 
     def check(self, classes: ClassIndex, where: str) -> None:
         """Raise `DataError` if the classes cannot give such tasks."""
