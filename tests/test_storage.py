@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from workbench import storage
-from workbench.storage import write_file, write_toml
+from workbench.storage import remove_parts, write_file, write_toml
 
 
 def names(folder):
@@ -44,6 +44,18 @@ def test_a_failed_rename_leaves_no_part(tmp_path):
     with pytest.raises(OSError, match="folder"):
         write_file(tmp_path / "folder", lambda part: part.write_text("content"))
     assert names(tmp_path) == ["folder"]
+
+
+def test_what_a_killed_process_left_is_removed_once_nobody_can_be_writing_it(tmp_path):
+    stale, new = (tmp_path / f".page.html.{digit * 16}.part" for digit in "ab")
+    for path in (stale, new, tmp_path / ".download.part", tmp_path / "notes.part"):
+        path.write_text("half")
+        os.utime(path, (1, 1))
+    os.utime(new)
+    write_file(tmp_path / "page.html", lambda part: part.write_text("whole"))
+    assert names(tmp_path) == [".download.part", new.name, "notes.part", "page.html"]
+    remove_parts(tmp_path)
+    assert names(tmp_path) == [".download.part", "notes.part", "page.html"]
 
 
 def test_it_has_another_name_until_it_is_whole(tmp_path):

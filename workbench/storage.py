@@ -6,30 +6,47 @@ import hashlib
 import json
 import os
 import secrets
+import time
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 CHECKSUM = "checksum"  # a key of sealed TOML
+PARTS = f".*.{'[0-9a-f]' * 16}.part"  # the names of files that are being written
+STALE = 3600.0  # seconds after which nobody writes a file any more
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name and rename it, so that it is there whole or not at all.
 
     The temporary name is new for each call. Two processes that write one file do not meet: the
-    last one to finish wins.
+    last one to finish wins. What a process that was killed left in the folder is removed.
 
     Args:
         write: writes the content to the path that it is given.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
+        remove_parts(path.parent, older=STALE)
         part.touch(exist_ok=False)  # never through a link that is there already
         write(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path, older: float = 0.0) -> None:
+    """Remove files of a folder that processes began to write and were killed.
+
+    Args:
+        older: seconds since their last change. With 0, nobody else may write in the folder.
+    """
+    for part in folder.glob(PARTS):
+        with suppress(OSError):  # another process may have removed it
+            if time.time() - part.stat().st_mtime >= older:
+                part.unlink()
 
 
 def write_toml(path: Path, content: Mapping[str, Any]) -> None:

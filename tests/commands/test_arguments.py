@@ -147,6 +147,14 @@ def test_any_value_is_plain_or_refused(name, value):
         assert isinstance(each, str | int | float | bool | tuple | Path | None)
 
 
+@pytest.mark.parametrize("value", ["x" * 300, "a\0b"])
+def test_a_name_that_no_place_can_have(value):
+    with pytest.raises(UsageError, match=r"out cannot be .*(File name too long|embedded null)"):
+        checked({"out": value}, KNOWN)
+    with pytest.raises(UsageError, match="is not one name; give several apart"):
+        checked({"on": f"glyphs {value}"}, KNOWN)
+
+
 def test_none_is_as_if_omitted():
     assert checked({"ways": None, "lr": None, "shots": 2}, KNOWN) == {"shots": (2,)}
     with pytest.raises(UsageError, match=r"^algorithms is missing; give for instance \['proto"):

@@ -82,6 +82,12 @@ def test_an_unknown_name_lists_the_user_s_own_too(cache, tmp_path):
     assert str(caught.value).endswith("Run: mlw list datasets")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "~nobody-has-this-name"])
+def test_a_name_that_no_file_can_have_is_unknown(cache, name):
+    with pytest.raises(UnknownName, match=f"There is no data set '{name}'"):
+        find_dataset(name)
+
+
 def test_a_folder_with_a_plugin_s_name_is_asked_about(cache, tmp_path):
     add_folder("birds", class_folders(tmp_path / "birds", 3))
     path = record_path("birds")

@@ -138,6 +138,7 @@ assert not heavy and not plugins, (heavy, plugins)
         ('optimizer = "adam"', 'optimiser = "adam"', "run.toml could not be read"),
         ("options_none = []", "", "run.toml has no key 'options_none'"),
         ("meta_batch = ", "meta_batch = -", "run.toml could not be read"),
+        ("data = [", "data = []\nfata = [", "plan.data is empty"),
         ("data = [", "data = 3\nfata = [", "run.toml could not be read"),
         ("seed = 0", "seed = 'x'", r"plan.seed is 'x', of the wrong type"),
         ("steps = 3", "steps = 3.5", "run.toml could not be read"),

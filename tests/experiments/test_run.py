@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 from dataclasses import replace
@@ -114,6 +115,20 @@ def test_a_run_that_others_build_on_must_be_finished(data, tmp_path):
     (run.folder / "weights.safetensors").unlink()
     with pytest.raises(RunError, match="is not a finished run, so no training can start from it"):
         finished_run(run.folder.name, tmp_path)
+
+
+def test_weights_in_a_folder_whose_name_is_not_utf_8(data, tmp_path):
+    out = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    run = trained(data, out)
+    assert len(evaluated(run, data)) == 10
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_folder_can_have_is_one_sentence(data, tmp_path, name):
+    with pytest.raises(RunError, match=r"cannot be read \((File name too long|embedded null)"):
+        find_runs([name])
+    with pytest.raises(RunError, match="is not a finished run: there is no such folder"):
+        finished_run(name, tmp_path)
 
 
 # --- evaluations

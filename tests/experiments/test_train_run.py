@@ -119,6 +119,16 @@ def test_an_interrupted_run_goes_on_bit_for_bit(data, tmp_path, monkeypatch, nam
     assert run.curve()[columns].equals(whole.curve()[columns])
 
 
+def test_what_a_killed_training_left_half_written_is_removed(data, tmp_path):
+    run = trained(data, tmp_path)
+    (run.folder / "weights.safetensors").rename(
+        run.folder / ".weights.safetensors.0123456789abcdef.part"
+    )
+    again = trained(data, tmp_path)
+    assert again.folder == run.folder
+    assert not list(run.folder.glob(".*"))
+
+
 def test_data_without_validation_classes_keeps_the_last_weights(data, tmp_path):
     del data.members[0].tables["val"]
     run = trained(data, tmp_path, **SIX)
@@ -197,8 +207,8 @@ def test_what_was_killed_while_it_was_deleted_is_trained_again(data, tmp_path):
 
 def test_a_loss_that_is_no_number_leaves_the_run_unfinished(data, tmp_path):
     with pytest.raises(TrainingError, match="learning rate"):
-        trained(data, tmp_path, lr=float("inf"))
-    assert not Run(folder_of(data, tmp_path, lr=float("inf"))).finished
+        trained(data, tmp_path, lr=1e30)
+    assert not Run(folder_of(data, tmp_path, lr=1e30)).finished
 
 
 def test_a_training_that_could_not_begin_begins_again(tmp_path):

@@ -17,7 +17,7 @@ def test_the_default_is_the_accelerator_or_the_cpu():
     assert select_device("cpu") == CPU
 
 
-@pytest.mark.parametrize("name", ["tpu9", "xpu", "nonsense", "cuda:99"])
+@pytest.mark.parametrize("name", ["tpu9", "xpu", "nonsense", "cuda:99", "meta"])
 def test_a_device_that_this_machine_lacks(name):
     with pytest.raises(UsageError, match=f"no device '{name}'; use --device cpu"):
         select_device(name)

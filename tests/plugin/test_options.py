@@ -132,9 +132,15 @@ def test_an_option_needs_annotation_help_and_default():
             options_of(target)
 
 
-@given(st.floats(allow_nan=False))
+@given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_survive_as_text(value):
     assert Option("x", float, 0.0, "").convert(str(value), "m") == value
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", float("inf")])
+def test_a_number_is_finite(value):
+    with pytest.raises(UsageError, match=r"Invalid value m:x=.*: must be a finite number"):
+        Option("x", float, 0.0, "").convert(value, "m")
 
 
 class Bounded:

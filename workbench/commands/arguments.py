@@ -7,6 +7,7 @@ several numbers may be an array, and a name may be a path. What is left after it
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from itertools import product
@@ -170,7 +171,7 @@ def _refuse_joined(text: str) -> None:
     """Raise `UsageError` if several names are joined in one text."""
     before = text.partition(":")[0]
     apart = before.replace(",", " ").split()
-    if len(apart) > 1 and not Path(text).exists():
+    if len(apart) > 1 and not os.path.exists(text):
         raise UsageError(
             f"{text!r} is not one name; give several apart, on the command line with spaces "
             f"between them: {' '.join(apart)}, in Python as a list: {apart!r}"
@@ -190,6 +191,13 @@ def _place(name: str, value: Any) -> Path | str:
         raise UsageError(f"{name} must be a folder or file, not {value!r}")
     if name == "source":  # perhaps an address
         return value
+    try:
+        os.stat(value)
+    except ValueError as error:
+        raise UsageError(f"{name} cannot be {value!r}: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise UsageError(f"{name} cannot be {value!r}: {error.strerror}") from error
     return Path(value)
 
 

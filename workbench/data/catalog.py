@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from workbench.data.dataset import Dataset
@@ -88,10 +88,10 @@ def _find_registered(name: str, own: tuple[str, ...]) -> Registration:
     try:
         return registry().find("datasets", name, also_known=own)
     except UnknownName:
-        path = Path(name).expanduser()
-        if not path.exists():
+        path = os.path.expanduser(name)
+        if not os.path.exists(path):  # of any text, while Path raises if it is too long
             raise
-        kind = "folder" if path.is_dir() else "file"
+        kind = "folder" if os.path.isdir(path) else "file"
         raise UsageError(
             f"{name} is a {kind}, not the name of a data set. To make its images a data set that "
             f"is called NAME, run: mlw download NAME --from {shlex.quote(name)}"

@@ -181,6 +181,8 @@ def _read_plan(table: Mapping[str, Any]) -> Plan:
     values["options"] = options
     values["settings"] = TrainSettings(**settings)
     values["data"] = tuple(table["data"])
+    if not values["data"]:
+        raise ValueError("plan.data is empty")
     values["ways"] = table.get("ways")
     values["validation"] = TaskShape(*table["validation"])
     values["init"] = _read_earlier(table["init"])

@@ -103,11 +103,12 @@ class Run:
         Raises:
             RunError: the file is damaged.
         """
-        from safetensors.torch import load_file
+        from safetensors.torch import load
 
         path = self.checked(WEIGHTS)
         try:
-            return load_file(path, device=str(device))
+            given = load(path.read_bytes())  # safetensors opens no path that is not UTF-8
+            return {name: value.to(device) for name, value in given.items()}
         except Exception as error:  # safetensors raises many
             reason = str(error).splitlines()[0]
             raise RunError(f"{path} holds no weights ({reason}); train again") from error
@@ -261,6 +262,8 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
     """
     found = []
     named = [Path(place) for place in places]
+    for place in named:
+        _require_place(place)
     others = [place for place in named if place.name != COMPARISONS]  # `runs/*` names it too
     for place in others or named:
         if (place / MANIFEST).is_file():
@@ -275,6 +278,17 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
     for run in found:  # one run may be named in two ways
         by_place.setdefault(run.folder.resolve(), run)
     return list(by_place.values())
+
+
+def _require_place(place: Path) -> None:
+    """Raise `RunError` if there can be nothing at a place: its name is too long, for instance."""
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return  # what is missing is said where it is looked for
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"{str(place)!r} cannot be read ({reason}); see: mlw eval --help") from error
 
 
 def _without_runs(place: Path) -> str:

@@ -51,7 +51,7 @@ from workbench.learning.learner import Learner
 from workbench.learning.training import Training
 from workbench.locks import locked
 from workbench.progress import Progress, Report, teller
-from workbench.storage import file_checksum, write_file
+from workbench.storage import file_checksum, remove_parts, write_file
 from workbench.tasks.leaks import tell_validation_leak
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData
@@ -79,6 +79,7 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
     folder = run_folder(plan, data, out)
     if workspace.fresh or not _is_finished(folder):  # a finished run may lie where no lock can
         with writable(out), locked(out / f".{folder.name}.lock", workspace.note):
+            remove_parts(folder)
             if workspace.fresh:
                 _delete(folder)
             if not _is_finished(folder):

@@ -21,7 +21,7 @@ def select_device(name: str = "auto") -> torch.device:
         name = _default_device()
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # the device `meta` has no numbers
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"This machine has no device {name!r}; use --device cpu") from error
     return device

@@ -13,6 +13,7 @@ AtLeast(1)]`, or `Above(0)`, which excludes 0 itself.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import types
 from collections.abc import Mapping
@@ -164,6 +165,8 @@ class Option:
             if isinstance(converted, int) and not -LARGEST <= converted <= LARGEST:
                 raise self._invalid(str(value), owner, f"at most {LARGEST:,}")
             self.check(converted, owner)
+            if isinstance(converted, float) and not math.isfinite(converted):
+                raise self._invalid(str(value), owner, "a finite number")
             return converted
         raise self._invalid(str(value), owner, self.type_name)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,10 @@ def write_table(table: Any, path: Path, version: Mapping[bytes, bytes]) -> None:
     from pyarrow import parquet
 
     metadata = {**(table.schema.metadata or {}), **version, KEY: UNSEALED}
-    marked = table.replace_schema_metadata(metadata)
-
-    def write(part: Path) -> None:
-        parquet.write_table(marked, part)
-        _seal(part)
-
-    write_file(path, write)
+    written = BytesIO()  # pyarrow opens no path that is not UTF-8
+    parquet.write_table(table.replace_schema_metadata(metadata), written)
+    content = _sealed(written.getvalue())
+    write_file(path, lambda part: part.write_bytes(content))
 
 
 def read_table(path: Path, version: Mapping[bytes, bytes]) -> Any:
@@ -80,16 +78,15 @@ def _parsed(content: bytes, version: Mapping[bytes, bytes]) -> Any:
         return file.read()
 
 
-def _seal(path: Path) -> None:
-    """Replace the last `UNSEALED` in a file by a checksum over the file."""
-    content = path.read_bytes()
+def _sealed(content: bytes) -> bytes:
+    """Return the content of a file with a checksum over it in the place of the last `UNSEALED`."""
     place = content.rindex(UNSEALED) + len(SEAL)
     digest = hashlib.sha256(content).hexdigest().encode()
-    path.write_bytes(content[:place] + digest + content[place + 64 :])
+    return content[:place] + digest + content[place + 64 :]
 
 
 def _broken_seal(content: bytes) -> bool:
-    """Return whether a file that `_seal` sealed has other content now, or no seal at all."""
+    """Return whether a file that `_sealed` gave has other content now, or no seal at all."""
     place = content.rfind(SEAL) + len(SEAL)
     if place < len(SEAL):
         return True
