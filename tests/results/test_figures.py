@@ -249,3 +249,17 @@ class TestFigures:
         frame = frame_of(cell("a", [0.5]), cell("b", [0.4]))
         for figure in (accuracy_figure(frame), difference_figure(frame)):
             figure.draw_without_rendering()
+
+
+def test_accuracy_by_instance_stands_above_a_line_where_guessing_is():
+    cells = []
+    for instance, accuracy in ((1, 0.4), (2, 0.8)):
+        cells.append(
+            cell("mann", [accuracy] * 3, instance=instance, protocol="prequential", shots=2)
+        )
+    (axis,) = accuracy_figure(frame_of(*cells)).axes
+    assert axis.get_xlabel() == "instance: 1 for the first image of its class"
+    dotted = [line for line in axis.lines if line.get_linestyle() == ":"]
+    assert [set(line.get_ydata()) for line in dotted] == [{20.0}]  # of 5 ways
+    (shots,) = accuracy_figure(frame_of(cell("mann", [0.5] * 3))).axes
+    assert not [line for line in shots.lines if line.get_linestyle() == ":"]

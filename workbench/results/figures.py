@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.plugin.options import parse_spec
 from workbench.results.frame import CONDITION, CURVES, records, require_columns
 from workbench.results.grouping import labelled, ordered, varying
 from workbench.results.style import (
@@ -31,9 +32,11 @@ if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to mak
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-X_LABELS = {
-    "shots": "shots: support images per class",
-    "instance": "instance: number of the question within its task",
+SHOTS_LABEL = "shots: support images per class"
+# what an instance is, by the name of the protocol
+INSTANCE_LABELS = {
+    "prequential": "instance: 1 for the first image of its class",
+    "stream": "instance: number of classes seen",
 }
 # what validation accuracies of one panel have in common
 VALIDATED = ("train_on", "val_protocol", "val_ways", "val_shots")
@@ -43,9 +46,9 @@ VALIDATED = ("train_on", "val_protocol", "val_ways", "val_shots")
 def accuracy_figure(frame: pd.DataFrame) -> Figure:
     """Draw accuracy with 95% intervals by shots, a panel per data set and number of ways.
 
-    Where tasks ask several times, the panels show accuracy by instance instead. Filled markers
-    are measured, hollow ones published. All panels have the same axes. Raises what `summary`
-    raises.
+    Where tasks ask several times, the panels show accuracy by instance instead, above a dotted
+    line where guessing is. Filled markers are measured, hollow ones published. All panels have the
+    same axes. Raises what `summary` raises.
     """
     table = summary(frame)
     looks = looks_of(table["method"])
@@ -57,11 +60,25 @@ def accuracy_figure(frame: pd.DataFrame) -> Figure:
     for axis, (_, rows) in zip(axes, panels, strict=True):
         _draw_accuracies(axis, rows, x_name, categories, looks)
         condition = records(rows[of_panel].head(1))[0]
+        x_label = SHOTS_LABEL
+        if x_name == "instance":
+            x_label = _instance_label(condition["protocol"])
+            _draw_guessing(axis, condition["ways"])
         title = condition_title(condition, varying(table))
-        label_panel(axis, title, X_LABELS[x_name], "accuracy, %", grid="y")
+        label_panel(axis, title, x_label, "accuracy, %", grid="y")
     one_scale(axes, "y")
     add_legend(figure, looks, published=bool(table["published"].notna().any()))
     return figure
+
+
+def _instance_label(protocol: str) -> str:
+    """Return what an instance is in a protocol, a spec."""
+    return INSTANCE_LABELS.get(parse_spec(protocol).name, "instance: number of the question")
+
+
+def _draw_guessing(axis: Axes, ways: int) -> None:
+    """Draw the accuracy of guessing, which the first question of a task may not surpass."""
+    axis.axhline(100 / ways, color=INK, linewidth=1, linestyle=":", zorder=1)
 
 
 def _columns_of_panel(table: pd.DataFrame, x_name: str) -> list[str]:
