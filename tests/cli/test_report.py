@@ -45,9 +45,24 @@ def test_a_page_with_figures_is_written(mlw, run, tmp_path):
     assert "<img" in (tmp_path / "report.html").read_text()
     assert "protonet" in output
     assert "report: report.html" in errors
+    assert "other images" not in errors
     code, _, errors = mlw(f"report {run} --out page.html")
     assert code == 0, errors
     assert (tmp_path / "page.html").is_file()
+
+
+def test_runs_in_a_folder_whose_name_is_not_utf_8(mlw, tmp_path):
+    out = os.fsdecode(b"caf\xe9 'a'")
+    code, _, errors = mlw("train protonet", *SMALL, "--out", out)
+    assert code == 0, errors
+    assert mlw("eval --episodes 4", out)[0] == 0
+    code, _, errors = mlw("report", out)
+    assert code == 0, errors
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert r"--out $&#x27;caf\xe9 \&#x27;a\&#x27;&#x27;" in page
+    check_refused(
+        mlw, f"train protonet:init={out.split()[0]}", 2, ["init", "must be text in UTF-8"]
+    )
 
 
 def test_a_run_that_is_named_twice_is_reported_once(mlw, run):
@@ -161,6 +176,9 @@ def test_methods_on_other_images_of_one_name_stand_apart(mlw, run, leaves, tmp_p
     assert mlw(f"eval {other} {on}")[0] == 0
     code, output, errors = mlw("report")
     assert code == 0, errors
+    changed = "leaves:channels=1,size=28 has other images today than in the results of "
+    assert f"{changed}{run.name} (fingerprint " in errors
+    assert errors.count("has other images today") == 1
     assert "not compared: leaves:channels=1,size=28 had different images in these runs" in output
     assert "results on different images stand apart" in (tmp_path / "report.html").read_text()
     cells = json.loads(mlw("report --json")[1])

@@ -16,9 +16,9 @@ from workbench.data.download.manifest import entry_of, overlaps_of
 from workbench.data.download.provenance import downloaded, part_of, unpublished
 from workbench.data.files.file_state import FileState
 from workbench.data.image_folder.dataset import ImageFolder
-from workbench.data.prepared import is_prepared, prepare
+from workbench.data.prepared import is_prepared, prepare, tables_before
 from workbench.data.tables import Note, Table, is_intact
-from workbench.errors import DataError
+from workbench.errors import DataError, WorkbenchError
 from workbench.progress import Report
 
 _intact: set[FileState] = set()  # the files that this process has compared with their checksums
@@ -153,6 +153,25 @@ def prepared_earlier(chosen: ChosenDataset) -> bool:
     """Return whether a data set needs no preparation. Raises `DataError` as `open_dataset` does."""
     origin = _origin_of(chosen.name, chosen.dataset)
     return is_prepared(chosen.name, chosen.dataset, origin.files, origin.checksums)
+
+
+def fingerprint_today(text: str) -> str:
+    """Return the fingerprint of the images that a spec names now; "" if nothing cheap tells it.
+
+    No image is read: what was prepared earlier knows its fingerprint.
+    """
+    try:
+        name, _, _, dataset = chosen = find_dataset(text)
+        if isinstance(dataset, ImageFolder):  # its originals may be many, and are not compared
+            tables = tables_before(name, dataset, {}, dataset.record.checksums)
+        else:
+            origin = _origin_of(name, dataset)
+            tables = tables_before(name, dataset, origin.files, origin.checksums)
+    except WorkbenchError:  # it is not downloaded, or its plugin is gone
+        return ""
+    if not tables:
+        return ""
+    return OpenDataset(chosen.label, name, tables).fingerprint
 
 
 def _state_of(table: Table) -> FileState | None:

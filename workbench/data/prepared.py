@@ -91,9 +91,16 @@ def is_prepared(
 
     Their content is not read. Without files, `checksums` is empty.
     """
+    return tables_before(name, dataset, files, checksums) is not None
+
+
+def tables_before(
+    name: str, dataset: Dataset, files: Mapping[str, Path], checksums: Mapping[str, str]
+) -> dict[str, Table] | None:
+    """Return what `prepare`, with the same arguments, finds prepared earlier; None: nothing."""
     if not checksums and files:
-        return False
-    return load_tables(_folder_of(_identity(name, dataset, checksums))) is not None
+        return None
+    return load_tables(_folder_of(_identity(name, dataset, checksums)))
 
 
 def _prepared_earlier(folder: Path, check: bool) -> dict[str, Table] | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from workbench.data.opening import fingerprint_today
 from workbench.errors import RunError
 from workbench.experiments.run import Run
 from workbench.experiments.run_files import WEIGHTS
@@ -48,6 +49,7 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     frame = _of_one_training(named, _evaluations(named, note), note)
     frame = _newest(named, frame, note)
     frame = _shared_tasks(frame, note)
+    _tell_changed_images(frame, note)
     names = frame["run"].unique()
     curves = [named[name].curve().assign(run=name) for name in names]
     about = [{**named[name].repeat(), "run": name} for name in names]
@@ -159,6 +161,28 @@ def _newest(
             reason = f"{newer} is a copy of it"
         note(f"left out: {name}, because {reason}")
     return frame[age == newest]
+
+
+def _tell_changed_images(frame: pd.DataFrame, note: Callable[[str], None]) -> None:
+    """Say which runs were evaluated, or trained, on other images than a data set has today."""
+    trained = frame.assign(on=frame["train_sets"].map(" + ".join))  # of several: no spec
+    used = {
+        "results": frame.groupby(["test_on", "test_fingerprint"], sort=False)["run"],
+        "training": trained.groupby(["on", "train_fingerprint"], sort=False)["run"],
+    }
+    told = set()
+    for what, groups in used.items():
+        for (named, fingerprint), names in groups:
+            label, then = str(named), str(fingerprint)
+            now = fingerprint_today(label)
+            if now in ("", then) or (label, then) in told:
+                continue
+            told.add((label, then))
+            note(
+                f"{label} has other images today than in the {what} of "
+                f"{enumerated(names.unique())} (fingerprint {then[:8] or 'unknown'} then, "
+                f"{now[:8]} now); for numbers on those of today: mlw eval RUN"
+            )
 
 
 def _shared_tasks(frame: pd.DataFrame, note: Callable[[str], None]) -> pd.DataFrame:
