@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import sys
@@ -20,7 +21,17 @@ def command() -> str:
     """Return the command that was typed, "mlw train protonet"; "" where Python was used."""
     if Path(sys.argv[0]).stem != "mlw":
         return ""
-    return shlex.join(["mlw", *sys.argv[1:]])
+    return " ".join(["mlw", *map(_quoted, sys.argv[1:])])
+
+
+def _quoted(word: str) -> str:
+    """Return a word as a shell reads it, in UTF-8: bytes that are not UTF-8 as `$'\\xe9'`."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        text = word.replace("\\", "\\\\").replace("'", "\\'")
+        return f"$'{os.fsencode(text).decode('ascii', 'backslashreplace')}'"
+    return shlex.quote(word)
 
 
 def versions(plan: Plan) -> dict[str, str]:

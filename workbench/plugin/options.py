@@ -165,6 +165,8 @@ class Option:
             if isinstance(converted, int) and not -LARGEST <= converted <= LARGEST:
                 raise self._invalid(str(value), owner, f"at most {LARGEST:,}")
             self.check(converted, owner)
+            if isinstance(converted, str) and not _is_unicode(converted):
+                raise self._invalid(str(value), owner, "text in UTF-8")
             if isinstance(converted, float) and not math.isfinite(converted):
                 raise self._invalid(str(value), owner, "a finite number")
             return converted
@@ -180,6 +182,15 @@ class Option:
     def _invalid(self, value: str, owner: str, requirement: str) -> UsageError:
         place = f"{owner}:{self.name}" if owner else self.name
         return UsageError(f"Invalid value {place}={value}: must be {requirement} ({self.help})")
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be written: the bytes of a shell may be no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def options_of(target: type) -> dict[str, Option]:
