@@ -13,6 +13,7 @@ from resealed import rewrite
 import workbench
 from workbench.experiments.run import Run
 from workbench.experiments.traced import traces
+from workbench.results.frame import read_tasks
 from workbench.results.traces import read_traces, write_traces
 
 
@@ -208,6 +209,22 @@ def test_a_trace_shows_each_step_of_adapting(mlw):
     assert code == 0
     assert f"left out: {path} is damaged" in errors
     assert "Inside adaptation" not in Path("report.html").read_text()
+
+
+def test_a_trace_keeps_every_question_of_a_sequence(mlw, run):
+    code, _, errors = mlw(f"eval {run} --protocol prequential --shots 2 --episodes 3 --trace 3")
+    assert code == 0, errors
+    frame = traces([run.name], run.parent)
+    ways = frame["ways"].iloc[0]
+    assert len(frame) == 3 * (2 * ways - 1) * 2  # all but the first example, support and query
+    query = frame[frame["part"] == "query"]
+    assert set(query["support"]) == set(range(1, 2 * ways))
+    (path,) = run.glob("eval/*-3-*.parquet")
+    second = read_tasks(path).query("instance == 2").set_index("task")["accuracy"]
+    by_task = query[query["instance"] == 2].groupby("task")["accuracy"].mean()
+    assert by_task.to_list() == second.to_list()
+    assert mlw("report")[0] == 0
+    assert "Inside adaptation" in Path("report.html").read_text()
 
 
 def test_a_report_shows_no_trace_of_other_images_or_code(mlw, run):

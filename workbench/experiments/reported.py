@@ -18,7 +18,7 @@ from workbench.results.traces import TRACES
 from workbench.results.wording import condition_title, enumerated
 
 # what differs between the rows of a trace and of an evaluation of the same run
-_OF_A_TASK = ("task", "instance", "accuracy", "loss")
+_OF_A_TASK = ("task", "instance", "support", "accuracy", "loss")
 
 
 class Reported(NamedTuple):

@@ -21,6 +21,7 @@ class Traced(NamedTuple):
 
     task: int
     instance: int  # 0 if a task asks once
+    support: int  # examples adapted to; tells questions of one instance apart
     step: int  # steps of adapting done so far
     part: str  # "support" or "query"
     accuracy: float  # in 0..1; an example without a score is wrong
@@ -50,8 +51,8 @@ def trace(
             if rows.support.shape[1] == 0:
                 continue  # nothing to adapt to
             tasks = embedded_tasks(learner, source, rows, None)
-            task, instance = int(rows.task[0]), int(rows.instance[0])
-            found += _steps(learner, tasks, task, instance)
+            task = int(rows.task[0])
+            found += _steps(learner, tasks, task, int(rows.instance[0]))
             tell(task + 1, episodes, "tasks")
     return found
 
@@ -65,7 +66,7 @@ def _steps(learner: Learner, tasks: Task, task: int, instance: int) -> list[Trac
     for step, predicted in enumerate(step_scores(learner, support, asked)):
         for (part, examples), scores in zip(parts.items(), predicted, strict=True):
             accuracy, loss = _judged(scores[None].float(), tasks.support, examples.y)
-            found.append(Traced(task, instance, step, part, accuracy, loss))
+            found.append(Traced(task, instance, len(support.y), step, part, accuracy, loss))
     return found
 
 

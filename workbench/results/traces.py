@@ -28,6 +28,7 @@ TRACES = (
     *(column for column in RECORDED if column.name in (*_OF_A_RUN, *_OF_THE_CODE)),
     Column("task", "integer", "", "number of the test task"),
     Column("instance", "integer", "", "which question of the task; 0 where there is one per task"),
+    Column("support", "integer", "", "support images; they tell questions of an instance apart"),
     Column("step", "integer", "", "steps of adapting done; only 0: the method has no steps"),
     Column("part", "text", "", "support or query: whose loss and accuracy it is"),
     Column("accuracy", "number", "0..1", "accuracy on the part"),
