@@ -115,6 +115,23 @@ def test_the_svm_is_differentiated_at_its_optimum(c, dim, float64):
     assert torch.allclose(by_implicit, (ahead - behind) / 2e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("c", [1e9, 1e12])
+def test_an_svm_that_was_not_solved_has_no_scores(c):
+    support, queries = drawn(2, 5, 5, 64)
+    assert scores(MetaOptNet(Given(64), head="svm", c=1e3), support, queries).isfinite().all()
+    assert scores(MetaOptNet(Given(64), head="svm", c=c), support, queries).isnan().all()
+
+
+@pytest.mark.parametrize("dim", [64, 8])  # more features than examples, and fewer
+def test_a_ridge_without_a_unique_solution_has_no_scores(dim):
+    support, queries = drawn(2, 5, 5, dim)
+    learner = MetaOptNet(Given(dim), penalty=1e-12)
+    x = torch.stack([support.x[0], torch.ones_like(support.x[1])])  # equal images in the second
+    predicted = scores(learner, support._replace(x=x), queries)
+    assert predicted[0].isfinite().all()
+    assert predicted[1].isnan().all()
+
+
 def test_a_stack_of_svms_is_each_of_them(float64):
     support, queries = drawn(3, 4, 3, 10)
     learner = MetaOptNet(Given(10), head="svm")

@@ -31,6 +31,7 @@ STEPS = 35  # the duality gap was closed to 2e-7 after 30, for 1e-7 < C |x|^2 < 
 CENTRING = 0.1  # share of the gap that a step aims at
 BOUNDARY = 0.99  # share of the way to where a slack or a multiplier is 0
 SMALLEST = 1e-12  # gap, as a share of C: beyond, only rounding errors grow
+TOLERANCE = 1e-3  # largest gap of a solution, as a share of the primal objective
 FLOOR = 1e-9  # of D, as a share of the mean of K's diagonal: so much of a singular K is invertible
 
 
@@ -43,7 +44,7 @@ class Point(NamedTuple):
 
 
 def dual_weights(kernel: Tensor, labels: Tensor, c: float) -> Tensor:
-    """Return the optimal alpha `(n, ways)`.
+    """Return the optimal alpha `(n, ways)`; NaN if it was not found, where C |x|^2 is huge.
 
     Args:
         kernel: inner products of the examples, `(n, n)`.
@@ -54,10 +55,11 @@ def dual_weights(kernel: Tensor, labels: Tensor, c: float) -> Tensor:
     with torch.no_grad():
         point = solve(kernel.double(), targets, c)
         inverse = inverses(kernel.double(), slopes(point, targets, c))
+        found = is_optimum(point.alpha, kernel.double(), targets, c)
     # zero in value; its derivative by the kernel is that of the optimum
     change = (kernel - kernel.detach()).double()
     alpha = point.alpha + newton(inverse, -point.alpha @ change)[0]
-    return alpha.mT.to(kernel.dtype)
+    return torch.where(found, alpha.mT, torch.nan).to(kernel.dtype)
 
 
 def solve(kernel: Tensor, targets: Tensor, c: float) -> Point:
@@ -87,6 +89,17 @@ def step(point: Point, kernel: Tensor, targets: Tensor, c: float) -> Point:
         multipliers + length * change_of_multipliers,
         sums + length * change_of_sums,
     )
+
+
+def is_optimum(alpha: Tensor, kernel: Tensor, targets: Tensor, c: float) -> Tensor:
+    """Return whether the objectives of the primal and the dual problem are equal, a scalar."""
+    margins = alpha @ kernel  # (ways, n)
+    size = (alpha * margins).sum() / 2
+    of_label = (margins * targets).sum(0)  # (n,)
+    hinges = (margins + 1 - targets - of_label).amax(0)
+    primal = size + c * hinges.sum()
+    dual = (alpha * targets).sum() - size
+    return (primal - dual).abs() <= TOLERANCE * primal
 
 
 def slopes(point: Point, targets: Tensor, c: float) -> Tensor:

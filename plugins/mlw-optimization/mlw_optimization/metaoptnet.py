@@ -87,21 +87,27 @@ class MetaOptNet(Learner):
 def ridge(x: Tensor, y: Tensor, penalty: Tensor) -> Tensor:
     """Return the minimum `(dim, ways)` of |x W - y|^2 + penalty |W|^2.
 
+    NaN where a tiny penalty is lost in rounding and nothing else makes it unique.
+
     Args:
         x: `(n, dim)`.
         y: `(n, ways)`.
     """
     n, dim = x.shape
     if n <= dim:
-        dual: Tensor = torch.linalg.solve(x @ x.mT + penalty * _identity(n, x), y)
-        return x.mT @ dual
-    weight: Tensor = torch.linalg.solve(x.mT @ x + penalty * _identity(dim, x), x.mT @ y)
-    return weight
+        return x.mT @ _solved(x @ x.mT + penalty * _identity(n, x), y)
+    return _solved(x.mT @ x + penalty * _identity(dim, x), x.mT @ y)
 
 
 def svm(x: Tensor, y: Tensor, c: float) -> Tensor:
     """Return the weights `(dim, ways)` of Crammer and Singer's support vector machine."""
     return x.mT @ dual_weights(x @ x.mT, y, c)
+
+
+def _solved(matrix: Tensor, b: Tensor) -> Tensor:
+    """Return the solution of matrix @ w = b; NaN if the matrix is singular."""
+    solution, failed = torch.linalg.solve_ex(matrix, b)
+    return torch.where(failed == 0, solution, torch.nan)
 
 
 def _identity(size: int, like: Tensor) -> Tensor:
