@@ -100,7 +100,7 @@ def test_bad_input_gets_one_sentence(mlw, line, code, words):
 def test_a_start_that_is_not_there_is_one_sentence(mlw):
     code, output, errors = mlw("train protonet --init nothing", *SMALL)
     assert (code, output) == (1, "")
-    assert "mlw: nothing is not a finished run" in errors
+    assert "mlw: runs/nothing is not a finished run: there is no such folder" in errors
     assert not list(Path("runs").glob("*/weights.safetensors"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pandas as pd
 import pytest
@@ -22,13 +23,15 @@ from workbench.results.summary import summary
 @pytest.fixture
 def edit(tmp_path, monkeypatch):
     """The algorithm `own`, in a file; what is returned gives it another text, as an edit does."""
-    file = tmp_path / "shelf" / "method.py"
+    file = tmp_path / "edited_shelf" / "method.py"
     file.parent.mkdir()
     file.with_name("__init__.py").write_text("")
     file.write_text(METHOD)
     monkeypatch.syspath_prepend(tmp_path)
+    for name in ("edited_shelf", "edited_shelf.method"):  # what an earlier test loaded
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr("workbench.plugin.recipes._read", lambda _: {})
-    register(monkeypatch, "algorithms", "own", "shelf.method:Own")
+    register(monkeypatch, "algorithms", "own", "edited_shelf.method:Own")
 
     def write(text):
         file.write_text(text)

@@ -19,7 +19,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 
 
 class MLP(Backbone):
-    """Fully connected layers: images in 0..1 to features `(n, dim)`; without layers, the pixels."""
+    """Fully connected layers: images to features `(n, dim)`; without layers, the pixels."""
 
     def __init__(
         self,

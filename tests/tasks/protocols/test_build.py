@@ -125,7 +125,7 @@ GOLDEN = {
     "within-group": "9347bc7248f42c2a",
     "unbalanced": "28a3240cc579486c",
     "meta-dataset": "0e342360b8883c1b",
-    "prequential": "93a53a0563038cce",
+    "prequential": "a4b2a846b01d24e1",
     "stream": "8f51f405de080cf7",
     "listed": "141b4e7f67ea6b00",
 }
@@ -134,7 +134,7 @@ GOLDEN_IMAGES = {
     "within-group": "d8115d3d2b529298",
     "unbalanced": "0e23590daaaa6adf",
     "meta-dataset": "e4bad58bbc3fb0f2",
-    "prequential": "f8756af1b09b4fa3",
+    "prequential": "8ab6de166bf1e28b",
     "stream": "9b3f64be284403f2",
     "listed": "485cefe24e75dbcf",
 }
