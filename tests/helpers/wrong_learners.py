@@ -90,6 +90,16 @@ class EmbedChangesImages(Right):
         return self.backbone(images.sub_(0.5))
 
 
+@wrong("embeds() must be False where embed returns the images")
+class EmbedReturnsTheImages(Right):
+    def embed(self, images):
+        return images
+
+    def adapt(self, support):
+        predict = super().adapt(support._replace(x=self.backbone(support.x)))
+        return lambda x: predict(self.backbone(x))
+
+
 @wrong("embed must leave the mode unchanged")
 class EmbedLeavesTrainModeOn(Right):
     def embed(self, images):

@@ -50,6 +50,7 @@ def test_normalisations_are_found_with_their_channels(norm):
 
 def test_what_is_no_normalisation_of_maps_is_left_out():
     assert normalisations(Residual(), SHAPE) == {"after.0": 5}
+    assert normalisations(nn.Flatten(), SHAPE) == {}  # no parameters
 
 
 def test_a_change_sees_what_came_in_and_what_came_out():

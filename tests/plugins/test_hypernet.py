@@ -12,6 +12,7 @@ from mlw_model.set_encoders import HEADS, Attention, DeepSets, SetTransformer
 from torch import nn
 
 from workbench import Examples, film_features
+from workbench.errors import UsageError
 from workbench.functional import class_means, cosines, squared_distances
 from workbench.learning.learner import scores
 from workbench.testing import check_learner
@@ -31,6 +32,20 @@ def test_the_contract_holds_with_options(generates, encoder):
 @pytest.mark.parametrize("norm", ["running", "batch"])
 def test_film_works_with_all_normalisations(norm):
     check_learner(f"hypernet:generates=film,{SMALL}", backbone=f"conv4:norm={norm},width=8")
+
+
+def test_film_without_normalisations_is_refused():
+    with pytest.raises(UsageError, match="does not normalise maps"):
+        build("hypernet:generates=film", "mlp:layers=0")
+
+
+def test_only_what_is_embedded_is_computed_once():
+    """Tasks of images come in small stacks; tasks of features in large ones."""
+    assert [build(f"hypernet:generates={mode}", NARROW).embeds() for mode in MODES] == [
+        True,
+        False,
+        True,
+    ]
 
 
 # --- set encoders

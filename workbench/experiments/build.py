@@ -57,7 +57,7 @@ def build_learner(
         available["backbone"] = build_backbone(plan.backbone, data.image_shape)
     filled = _filled(plan.algorithm, target, available)
     learner: Learner = _build(plan.algorithm, target, {**filled, **plan.options})
-    if target.embeds() and not learner.transductive and uses_batch_statistics(learner):
+    if learner.embeds() and not learner.transductive and uses_batch_statistics(learner):
         raise UsageError(
             f"{plan.algorithm} embeds each image alone, and {plan.backbone} normalises by the "
             f"batch; add --backbone {parse_spec(plan.backbone).name}"

@@ -145,10 +145,13 @@ class Learner(nn.Module):
         """
         return ()
 
-    @classmethod
-    def embeds(cls) -> bool:
-        """Return whether the class overrides `embed`."""
-        return cls.embed is not Learner.embed
+    def embeds(self) -> bool:
+        """Return whether `embed` computes anything; False if it returns the images as they are.
+
+        A learner overrides it if that depends on its options. What does not embed gets smaller
+        stacks of tasks, and the precision that was asked for in `adapt` too.
+        """
+        return type(self).embed is not Learner.embed
 
 
 def backbones(module: nn.Module) -> list[nn.Module]:

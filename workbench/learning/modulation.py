@@ -64,6 +64,8 @@ def normalisations(backbone: nn.Module, image_shape: tuple[int, int, int]) -> di
     for name, part in backbone.named_modules():
         if _normalises(part):
             changes[name] = partial(note, name)
+    if not changes:  # it may have no parameters either
+        return {}
     image = next(backbone.parameters()).new_zeros(1, *image_shape)
     was_training = backbone.training
     backbone.eval()

@@ -36,6 +36,9 @@ def check_embed(learner: Learner, images: Tensor) -> Tensor:
     assert len(embedded) == len(images), (
         f"embed must return one row per image, here {len(images)}, not {len(embedded)}"
     )
+    assert learner.embeds() == (embedded is not images), (
+        "embeds() must be False where embed returns the images as they are, and only there"
+    )
     _check_dtype(embedded, "embed")
     with stage("embed of a single image"):
         seed_all(2)

@@ -88,10 +88,11 @@ class Relation(Learner):
         self.by_batch = uses_batch_statistics(backbone)
         self.transductive = norm == "batch" or self.by_batch
 
+    def embeds(self) -> bool:
+        return not self.by_batch  # features that depend on the batch are computed in `adapt`
+
     def embed(self, images: Tensor) -> Tensor:
-        if self.by_batch:
-            return images  # features depend on the batch, so `adapt` computes them
-        return self._maps(images)  # (n, channels, height, width)
+        return self._maps(images) if self.embeds() else images  # (n, channels, height, width)
 
     def adapt(self, support: Examples) -> Predictor:
         maps = self._maps if self.by_batch else nn.Identity()

@@ -89,10 +89,11 @@ class Hypernet(Learner):
             dim = hidden
         self.of_class = self._encoder(dim, torch.zeros(dim + 1))
 
+    def embeds(self) -> bool:
+        return self.generates != "film"  # features that depend on the task are computed in `adapt`
+
     def embed(self, images: Tensor) -> Tensor:
-        if self.generates == "film":
-            return images  # features depend on the task, so `adapt` computes them
-        return self.backbone(images)  # (n, dim)
+        return self.backbone(images) if self.embeds() else images  # (n, dim), or images
 
     def adapt(self, support: Examples) -> Predictor:
         if self.generates == "film":
