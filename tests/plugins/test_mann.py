@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlw_model.mann import MANN, least, sequences
+from mlw_model.lrua import least
+from mlw_model.mann import MANN, sequences
 from torch import nn
 
 from workbench import Examples

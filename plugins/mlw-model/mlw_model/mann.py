@@ -7,17 +7,13 @@ The network reads a sequence of images. With image x_t it gets the label y_(t-1)
 before, and none with the first, so it answers before it is told. Adapting to a task is reading its
 support; the weights stay. A step, in the letters of the paper, section 3:
 
-    h_t = LSTM(x_t, y_(t-1), r_(t-1))          the controller; it makes a key k_t for each head
-    w^w_t = s w^r_(t-1) + (1 - s) w^lu_(t-1)   where to write: what was read last, or little used
-    M_t(i) = M_(t-1)(i) + w^w_t(i) k_t         after the least used rows are set to zero
-    w^r_t = softmax_i cos(k_t, M_t(i))         where to read, and r_t = sum_i w^r_t(i) M_t(i)
-    w^u_t = g w^u_(t-1) + w^r_t + w^w_t        usage, summed over the heads
-    o_t = W (h_t, r_t)                         the answer: scores of the classes
+    h_t = LSTM(x_t, y_(t-1), r_(t-1))    the controller
+    k_t = tanh(V h_t)                    a key for each head of the memory, `lrua.py`
+    r_t = sum_i w^r_t(i) M_t(i)          what each head reads, after writing its key
+    o_t = W (h_t, r_t)                   the answer: scores of the classes
 
 What differs, or is not in the paper's text:
-- With several heads, the i-th writes to the i-th least used row. The paper's w^lu has as many
-  ones as there are heads, and does not say which head writes where.
-- s = sigmoid(a) has one learnt a for each head. Keys pass through tanh.
+- The gate of the memory, s = sigmoid(a), has one learnt a for each head.
 - A training sequence is the support and the queries of a task in random order, so it has
   `train_shots + train_queries` images of each class.
 - The recipes use Adam; the paper uses RMSprop.
@@ -32,8 +28,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mlw_model.lrua import Memory
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task
-from workbench.functional import cosines, lstm_cell, one_hot
+from workbench.functional import lstm_cell, one_hot
 
 
 class State(NamedTuple):
@@ -41,9 +38,7 @@ class State(NamedTuple):
 
     h: Tensor  # (units,), of the controller, as c
     c: Tensor
-    memory: Tensor  # (rows, width), M
-    weights: Tensor  # (heads, rows), w^r
-    usage: Tensor  # (rows,), w^u
+    memory: Memory
     read: Tensor  # (heads * width,), r
 
 
@@ -84,8 +79,8 @@ class MANN(Learner):
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         """Yield what answers before the first example is read, and after each."""
         labels = one_hot(support.y, self.ways).to(support.x)  # (n, ways)
-        before = torch.zeros_like(labels[:1]).sum(0)  # the label before the first image: none
-        state = self.first_state(support.x[:0].sum(0))
+        before = labels.new_zeros(self.ways)  # the label before the first image: none
+        state = self.first_state(support.x)
         yield self._predictor(before, state)
         for x, label in zip(support.x, labels, strict=True):
             _, state = self.step(x, before, state)
@@ -101,26 +96,21 @@ class MANN(Learner):
         inputs = [x, before.expand(*x.shape[:-1], -1), state.read.expand(*x.shape[:-1], -1)]
         h, c = lstm_cell(self.controller, torch.cat(inputs, -1), (state.h, state.c))
         keys = self.key(h).tanh().unflatten(-1, (self.heads, self.width))
-        little_used = least(state.usage, self.heads)  # (heads, rows), w^lu
-        gate = self.gate.sigmoid()
-        writes = gate * state.weights + (1 - gate) * little_used  # w^w
-        kept = state.memory * (1 - little_used.sum(-2))[..., None]
-        memory = kept + writes.mT @ keys
-        weights = cosines(keys, memory).softmax(-1)
-        read = (weights @ memory).flatten(-2)
-        usage = self.decay * state.usage + (weights + writes).sum(-2)
+        memory = state.memory.after(keys, self.gate.sigmoid(), self.decay)
+        read = memory.read()
         scores: Tensor = self.answer(torch.cat([h, read], -1))
-        return scores, State(h, c, memory, weights, usage, read)
+        return scores, State(h, c, memory, read)
 
-    def first_state(self, like: Tensor) -> State:
-        """Return an empty memory, for a stack of images `(*tasks, dim)`."""
-        tasks = like.shape[:-1]
+    def first_state(self, like: Tensor, *tasks: int) -> State:
+        """Return what is remembered before any image: zeros, on the device of a tensor."""
         return State(
             h=like.new_zeros(*tasks, self.units),
             c=like.new_zeros(*tasks, self.units),
-            memory=like.new_zeros(*tasks, self.rows, self.width),
-            weights=like.new_zeros(*tasks, self.heads, self.rows),
-            usage=like.new_zeros(*tasks, self.rows),
+            memory=Memory(
+                rows=like.new_zeros(*tasks, self.rows, self.width),
+                weights=like.new_zeros(*tasks, self.heads, self.rows),
+                usage=like.new_zeros(*tasks, self.rows),
+            ),
             read=like.new_zeros(*tasks, self.heads * self.width),
         )
 
@@ -138,7 +128,7 @@ class MANN(Learner):
         x = self.embed(images.flatten(0, 1)).unflatten(0, y.shape)  # (tasks, length, dim)
         labels = one_hot(y, self.ways).to(x)
         before = torch.zeros_like(labels[:, 0])
-        state = self.first_state(x[:, 0])
+        state = self.first_state(x, len(x))
         losses = []
         for t in range(y.shape[1]):
             scores, state = self.step(x[:, t], before, state)
@@ -148,16 +138,6 @@ class MANN(Learner):
 
     def _predictor(self, before: Tensor, state: State) -> Predictor:
         return lambda x: self.step(x, before, state)[0]  # (m, dim) to (m, ways)
-
-
-def least(usage: Tensor, count: int) -> Tensor:
-    """Return the places of the `count` least used rows, `(*, rows)` to ones in `(*, count, rows)`.
-
-    Among equals, the first come first.
-    """
-    order = usage.argsort(dim=-1, stable=True)[..., :count, None]  # (*, count, 1)
-    places: Tensor = order == torch.arange(usage.shape[-1], device=usage.device)
-    return places.to(usage)
 
 
 def sequences(tasks: Task) -> tuple[Tensor, Tensor]:
