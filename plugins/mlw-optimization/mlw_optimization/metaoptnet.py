@@ -87,16 +87,20 @@ class MetaOptNet(Learner):
 def ridge(x: Tensor, y: Tensor, penalty: Tensor) -> Tensor:
     """Return the minimum `(dim, ways)` of |x W - y|^2 + penalty |W|^2.
 
-    NaN where a tiny penalty is lost in rounding and nothing else makes it unique.
+    It is computed in float64: of two equal images, float32 would lose a small penalty and answer
+    with other weights. NaN where float64 loses it and nothing else makes the minimum unique.
 
     Args:
         x: `(n, dim)`.
         y: `(n, ways)`.
     """
+    given, x, y = x, x.double(), y.double()
     n, dim = x.shape
     if n <= dim:
-        return x.mT @ _solved(x @ x.mT + penalty * _identity(n, x), y)
-    return _solved(x.mT @ x + penalty * _identity(dim, x), x.mT @ y)
+        weight = x.mT @ _solved(x @ x.mT + penalty * _identity(n, x), y)
+    else:
+        weight = _solved(x.mT @ x + penalty * _identity(dim, x), x.mT @ y)
+    return weight.to(given)
 
 
 def svm(x: Tensor, y: Tensor, c: float) -> Tensor:
