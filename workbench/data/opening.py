@@ -16,7 +16,7 @@ from workbench.data.download.manifest import entry_of, overlaps_of
 from workbench.data.download.provenance import downloaded, part_of, unpublished
 from workbench.data.files.file_state import FileState
 from workbench.data.image_folder.dataset import ImageFolder
-from workbench.data.prepared import is_prepared, prepare, tables_before
+from workbench.data.prepared import prepare, tables_before
 from workbench.data.tables import Note, Table, is_intact
 from workbench.errors import DataError, WorkbenchError
 from workbench.progress import Report
@@ -151,8 +151,7 @@ def open_chosen(
 
 def prepared_earlier(chosen: ChosenDataset) -> bool:
     """Return whether a data set needs no preparation. Raises `DataError` as `open_dataset` does."""
-    origin = _origin_of(chosen.name, chosen.dataset)
-    return is_prepared(chosen.name, chosen.dataset, origin.files, origin.checksums)
+    return _tables_before(chosen, _origin_of(chosen.name, chosen.dataset)) is not None
 
 
 def fingerprint_today(text: str) -> str:
@@ -161,17 +160,22 @@ def fingerprint_today(text: str) -> str:
     No image is read: what was prepared earlier knows its fingerprint.
     """
     try:
-        name, _, _, dataset = chosen = find_dataset(text)
-        if isinstance(dataset, ImageFolder):  # its originals may be many, and are not compared
-            tables = tables_before(name, dataset, {}, dataset.record.checksums)
+        chosen = find_dataset(text)
+        if isinstance(chosen.dataset, ImageFolder):
+            origin = _origin_of_folder(chosen.dataset)  # the files themselves are not looked at
         else:
-            origin = _origin_of(name, dataset)
-            tables = tables_before(name, dataset, origin.files, origin.checksums)
+            origin = _origin_of(chosen.name, chosen.dataset)
+        tables = _tables_before(chosen, origin)
     except WorkbenchError:  # it is not downloaded, or its plugin is gone
         return ""
     if not tables:
         return ""
-    return OpenDataset(chosen.label, name, tables).fingerprint
+    return OpenDataset(chosen.label, chosen.name, tables).fingerprint
+
+
+def _tables_before(chosen: ChosenDataset, origin: _Origin) -> dict[str, Table] | None:
+    """Return what was prepared earlier, by split; None if nothing was."""
+    return tables_before(chosen.name, chosen.dataset, origin.files, origin.checksums)
 
 
 def _state_of(table: Table) -> FileState | None:
@@ -196,7 +200,7 @@ class _Origin(NamedTuple):
 def _origin_of(name: str, dataset: Dataset) -> _Origin:
     if isinstance(dataset, ImageFolder):
         dataset.require_unchanged()
-        return _Origin({}, dataset.record.checksums, "", {}, dataset.record.origin)
+        return _origin_of_folder(dataset)
     if not dataset.manifest:
         return _Origin({}, {}, "", {}, "")
     entry = entry_of(dataset)
@@ -209,3 +213,7 @@ def _origin_of(name: str, dataset: Dataset) -> _Origin:
     published = [file for file in entry.files if file.name in paths]
     part = part_of(files, published) or unpublished(files)
     return _Origin(paths, checksums, part, overlaps_of(entry), entry.name)
+
+
+def _origin_of_folder(folder: ImageFolder) -> _Origin:
+    return _Origin({}, folder.record.checksums, "", {}, folder.record.origin)

@@ -84,20 +84,13 @@ def prepare(
     return tables
 
 
-def is_prepared(
-    name: str, dataset: Dataset, files: Mapping[str, Path], checksums: Mapping[str, str]
-) -> bool:
-    """Return whether `prepare`, with the same arguments, finds images that were prepared earlier.
-
-    Their content is not read. Without files, `checksums` is empty.
-    """
-    return tables_before(name, dataset, files, checksums) is not None
-
-
 def tables_before(
     name: str, dataset: Dataset, files: Mapping[str, Path], checksums: Mapping[str, str]
 ) -> dict[str, Table] | None:
-    """Return what `prepare`, with the same arguments, finds prepared earlier; None: nothing."""
+    """Return what `prepare`, with the same arguments, finds prepared earlier; None: nothing.
+
+    The content of the images is not read. Without files, `checksums` is empty.
+    """
     if not checksums and files:
         return None
     return load_tables(_folder_of(_identity(name, dataset, checksums)))
