@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 import zipfile
 from pathlib import Path
@@ -126,6 +127,16 @@ def test_files_called_like_their_images(tmp_path):
             place = own / "Annotation" / f"{image[5:-4]}{suffix}"
             place.write_text(form.format(number % 2))
         assert add_folder("own", own).images == FOLDERS
+
+
+def test_pickles_that_name_images_are_asked_about(tmp_path):
+    own = write_images(tmp_path / "own", *IMAGES)
+    (own / "labels.pkl").write_bytes(pickle.dumps(dict.fromkeys(IMAGES, KINDS[0])))
+    with pytest.raises(DataError, match=r"not read: labels.pkl, which name 12 .* --level 1$"):
+        add_folder("own", own)
+    assert add_folder("own", own, LayoutChoice(level="1")).images == FOLDERS
+    (own / "labels.pkl").write_bytes(pickle.dumps({"steps": 3, "from": "zoo.png"}))
+    assert add_folder("own", own).images == FOLDERS
 
 
 def test_texts_called_like_their_images_may_be_prose(tmp_path):

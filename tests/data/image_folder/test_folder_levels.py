@@ -241,6 +241,48 @@ def test_images_beside_class_folders_are_asked_about(tmp_path):
     assert made(tmp_path, *folders, level="1").images == {"test": {"jays": 2, "owls": 6}}
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("mel/patient1", "mel/patient2", "nv/patient3"),
+        ("mel/patient1", "nv/patient1", "nv/patient2"),
+        ("patient1/mel", "patient2/nv", "patient3/nv"),
+        ("mel/2019", "nv/2019", "nv/2020"),
+        ("train/mel/slide 1", "train/nv/slide 1", "test/nv/slide 2"),
+    ],
+)
+def test_patients_above_or_below_classes_are_put_together(tmp_path, folders):
+    record = made(tmp_path, *folders)
+    (found,) = record.images.values()
+    assert set(found) == {"mel", "nv"}
+    assert "are not classes: the images of each class are put together" in str(record)
+
+
+@pytest.mark.parametrize("folder", ["unlabeled", "New folder (2)", "assets", "to_label"])
+@pytest.mark.parametrize(("above", "level"), [("", 1), ("data/", 2)])
+def test_folders_without_a_class_are_left_out(tmp_path, folder, above, level):
+    folders = [f"{above}owl", f"{above}jay", folder]
+    record = made(tmp_path, *folders)
+    assert record.images == {"test": {"jay": 2, "owl": 2}}
+    assert f"no class by its name: {folder}; if it is one, add --level {level}" in str(record)
+    assert "2 images without a class ignored" in str(record)
+    assert made(tmp_path / "all", *folders, level=str(level)).classes == (3 if level == 1 else 2)
+
+
+def test_folders_without_a_class_are_taken_where_no_others_are(tmp_path):
+    assert made(tmp_path, "assets/owl", "assets/jay").images == {"test": {"jay": 2, "owl": 2}}
+
+
+def test_unlabelled_images_beside_splits(tmp_path):
+    record = made(tmp_path, "train/owl", "test/jay", "unlabeled")
+    assert record.images == {"train": {"owl": 2}, "test": {"jay": 2}}
+
+
+def test_sizes_of_the_same_pictures_are_no_classes(tmp_path):
+    with pytest.raises(DataError, match=r"32x32, 64x64, which look like the same .* --only 32x32"):
+        made(tmp_path, "32x32/owl", "64x64/owl")
+
+
 # --- groups
 
 
@@ -267,10 +309,15 @@ def test_a_class_has_one_group(tmp_path):
         ("Camera", "Screenshots", "WhatsApp Images"),
         ("camA", "camB"),
         ("run01", "run02"),
+        ("patient1", "patient12"),
+        ("case_0001a", "case_0002"),
+        ("2019", "2020"),
     ],
 )
 def test_folders_of_phones_are_no_classes(tmp_path, folders):
-    with pytest.raises(DataError, match=r"named like days, runs .* filename,label; .* --level 1$"):
+    with pytest.raises(
+        DataError, match=r"named like days, patients, runs .* filename,label; .* --level 1$"
+    ):
         made(tmp_path, *folders)
     record = made(tmp_path, *folders, level="1")
     assert set(record.images["test"]) == set(folders)

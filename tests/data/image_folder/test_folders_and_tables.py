@@ -53,6 +53,44 @@ def test_sizes_and_checksums_are_no_labels(tmp_path):
     assert "not used: md5sums.txt, sizes.txt, which names 18 images" in str(record)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("boxes_csv", table("Filename,Roi.X1,Roi.Y1,Roi.X2,height", "1,2,9,8", "1,3,9,8")),
+        ("bounds_csv", table("filename,x_min,y min,Width,H", "1,2,9,8", "1,3,9,8")),
+        ("boxes_txt", table("", "60.0,27.0,8,9", "60.0,28.0,8,9")),
+    ],
+)
+def test_boxes_are_no_labels(tmp_path, name, text):
+    record = add_folder("own", made(tmp_path / "own", **{name: text}))
+    assert record.images == FOLDERS
+    assert f"not used: {name.replace('_', '.')}, which names 18 images" in str(record)
+    assert "other file ignored" not in str(record)
+
+
+def test_a_class_in_a_list_of_boxes_is_a_label(tmp_path):
+    text = table("Filename,x1,y1,x2,y2,kind", "1,2,9,8,owl", "1,2,9,8,jay")
+    with pytest.raises(DataError, match=r"not clear which .* --label kind"):
+        add_folder("own", made(tmp_path / "own", boxes_csv=text))
+
+
+def test_a_column_of_cameras_is_no_label(tmp_path):
+    own = write_images(tmp_path / "own", *(f"cam{'AB'[n % 2]}/{n}.png" for n in range(8)))
+    rows = [f"{n}.png,cam{'AB'[n % 2]},{60 + n}" for n in range(8)]
+    (own / "list.csv").write_text("\n".join(["file,camera,age", *rows]))
+    with pytest.raises(DataError, match=r"not clear which of its columns is the label"):
+        add_folder("own", own)
+
+
+def test_a_question_about_columns_says_how_folders_are_taken(tmp_path):
+    own = write_images(tmp_path / "own", *(f"run{1 + n % 2}/{n}.png" for n in range(8)))
+    rows = [f"{n}.png,{n % 3},{n % 2}" for n in range(8)]
+    (own / "list.csv").write_text("\n".join(["file,a,b", *rows]))
+    with pytest.raises(DataError, match=r"To take the classes from the folders, add --level 1\. "):
+        add_folder("own", own)
+    assert add_folder("own", own, LayoutChoice(level="1")).classes == 2
+
+
 def test_a_table_that_agrees_with_the_folders_is_no_contradiction(tmp_path):
     kinds = ("owl",) * 6 + ("jay",) * 6 + ("tit",) * 6
     record = add_folder("own", made(tmp_path / "own", list_csv=table("file,bird", *kinds)))

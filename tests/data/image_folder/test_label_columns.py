@@ -163,7 +163,7 @@ def test_a_table_that_says_the_same_as_the_folders_needs_no_name(tmp_path):
 
 def test_a_table_of_all_images_in_class_folders_is_asked_about(tmp_path):
     folder = folders(tmp_path / "own")
-    (folder / "about.csv").write_text(table("file,width,height", "{image},{i},{n}0{i}"))
+    (folder / "about.csv").write_text(table("file,age,weight", "{image},{i},{n}0{i}"))
     with pytest.raises(DataError, match=r"from the folders, add --level 1\. To say which"):
         add_folder("own", folder)
     assert add_folder("own", folder, LayoutChoice(level="1")).images == CLASSES

@@ -1,6 +1,7 @@
 """Files that annotate images and are no tables: JSON as COCO writes it, XML as Pascal VOC does.
 
-Those of YOLO are texts, each called like its image, with the numbers of classes and boxes.
+Those of YOLO are texts, each called like its image, with the numbers of classes and boxes. Pickles
+and binary tables are searched for names of images.
 They are looked at only to learn whether they name images that are there, and whether they say the
 same as the folders. Nothing in XML is expanded: its texts and attributes are searched as they are.
 """
@@ -22,13 +23,21 @@ from workbench.errors import DataError
 JSON = (".json", ".geojson")
 SHEETS = (".xlsx", ".ods")
 SHEET_TEXTS = ("xl/sharedStrings.xml", "xl/worksheets/sheet1.xml", "content.xml")
-ANNOTATIONS = (*JSON, ".xml", *SHEETS)
+BINARY = (
+    ".pkl",
+    ".pickle",
+    ".parquet",
+    ".arrow",
+    ".feather",
+)  # texts in them, where they are plain
+ANNOTATIONS = (*JSON, ".xml", *SHEETS, *BINARY)
 FILES = 200  # that are read: data sets may have one for each image
 LIMIT = 2**25  # bytes of a file that are read: JSON takes ten times as much when it is read
 LABEL_KEYS = ("label", "labels", "class", "category", "name", "species", "title", "class_name")
 DEPTH = 40  # of lists and objects in one another; deeper ones are not looked at
 
 BOX = re.compile(r"(\d+)((?: -?\d*\.?\d+){4,})\s*")  # a line of YOLO: a class and a box or outline
+FILE = re.compile(r"[\w ./\\-]{1,500}?\.[A-Za-z]{2,4}")  # a name of a file among other bytes
 STRING = re.compile(r'"((?:[^"\\]|\\.){1,1000})"')
 XML_IMAGE = re.compile(r"<(?:image|annotation|sample|item)\b")  # where another image begins
 XML_FOLDER = re.compile(r"<(folder|path)>[^<]*</\1>")  # folders of another machine, no labels
@@ -89,7 +98,7 @@ def _text(archive: Archive, name: str) -> tuple[str, bool]:
 
 
 def _may_annotate(name: str, lookup: ImageLookup) -> bool:
-    """Return whether a file is JSON, XML, a spreadsheet, or a text that is called like an image."""
+    """Return whether a file is of a kind that annotates, or a text that is called like an image."""
     path = PurePosixPath(name)
     if path.suffix.lower() in ANNOTATIONS:
         return True
@@ -104,6 +113,8 @@ def _annotations(name: str, text: str, lookup: ImageLookup) -> Iterator[Annotati
     elif name.lower().endswith(SHEETS):
         texts = [inner or quoted for inner, quoted in XML_TEXT.findall(text)]
         pairs = [(each, "") for each in texts if is_image_name(each)]
+    elif name.lower().endswith(BINARY):
+        pairs = [(each, "") for each in FILE.findall(text) if is_image_name(each)]
     elif name.lower().endswith(".txt"):
         pairs = _from_boxes(text, stem)
     else:

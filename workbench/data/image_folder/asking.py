@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 
 from workbench.data.image_folder.annotations import read_annotations
-from workbench.data.image_folder.folder_levels import Levels, Placed
+from workbench.data.image_folder.folder_levels import Levels, Placed, folders_of
 from workbench.data.image_folder.image_table import ImageTable
-from workbench.data.image_folder.label_columns import possible_labels, repeats
+from workbench.data.image_folder.label_columns import only_boxes, possible_labels, repeats
 from workbench.data.image_folder.label_table import MISSING
 from workbench.data.image_folder.record import listing
 from workbench.data.image_folder.table_file import TABLES
@@ -23,12 +23,13 @@ MOST = 0.5  # of the images: a table that names fewer does not decide alone
 def ask_for_label(view: View, tables: Tables, levels: Levels | None) -> None:
     """Ask which column is the label if tables name images and do not tell.
 
-    Lists in texts without a column that could be a label (names, sizes, checksums) are passed over
-    if the folders tell.
+    If the folders tell, lists of boxes are passed over, and lists in texts without a column that
+    could be a label (names, sizes, checksums).
     """
     asked = tables.unknown
     if levels is not None:
         asked = [each for each in asked if each.name.lower().endswith(TABLES) or repeats(each)]
+        asked = [each for each in asked if not only_boxes(each)]
     named = named_by(asked)
     if not asked or (levels is not None and len(named) < MOST * len(view.images)):
         return
@@ -45,13 +46,22 @@ def ask_for_label(view: View, tables: Tables, levels: Levels | None) -> None:
     if len(possible) == 1:
         column = next(iter(possible))
     by_folders = ""
-    if levels is not None:
-        by_folders = f" To take the classes from the folders, add --level {levels.level}."
+    level = _level_to_take(view, levels)
+    if level:
+        by_folders = f" To take the classes from the folders, add --level {level}."
     raise view.ask(
         f"the table {table.name}, which names {share(len(table.images), view)}, and it is not "
         f"clear which of its columns is the label; {columns}.{by_folders} To say which column",
         f"--label {shlex.quote(column)}",
     )
+
+
+def _level_to_take(view: View, levels: Levels | None) -> str:
+    """Return the level that names the classes, or the first that could; "" without folders."""
+    if levels is not None:
+        return levels.level
+    tops = {names[:1] for names in folders_of(view.images).values()}
+    return "1" if len(tops) > 1 else ""
 
 
 def share(count: int, view: View) -> str:

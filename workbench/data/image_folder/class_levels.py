@@ -13,6 +13,7 @@ from workbench.data.image_folder.labels import split_in
 from workbench.data.image_folder.level_names import (
     are_albums,
     are_occasions,
+    are_parts,
     are_renderings,
     only_hold_images,
 )
@@ -104,7 +105,10 @@ def _without_image_folders(paths: Mapping[str, Path], split: int | None) -> dict
 
 
 def _telling(paths: Mapping[str, Path], notes: list[str]) -> set[int]:
-    """Return the levels without those that have one folder, or only parts of the set."""
+    """Return the levels without those that have one folder, or only parts of the set.
+
+    Days, patients and cameras are parts too, unless the others say nothing.
+    """
     used: set[int] = set()
     for path in paths.values():
         used.update(path)
@@ -114,6 +118,11 @@ def _telling(paths: Mapping[str, Path], notes: list[str]) -> set[int]:
             continue
         used = used - {level}
         if len(names) > 1:
+            notes.append(_put_together(sorted(names), level))
+    for level in sorted(used):
+        names = _names(paths, level)
+        if len(used) > 1 and are_parts(names):
+            used = used - {level}
             notes.append(_put_together(sorted(names), level))
     return used
 
@@ -264,7 +273,7 @@ def _check_names(names: list[str], level: int, ask: Ask) -> None:
     if only_hold_images(names) or are_albums(names):
         kind = "parts of one set of images"
         if are_albums(names):
-            kind = "days, runs or cameras, or like folders of phones"
+            kind = "days, patients, runs or cameras, or like folders of phones"
         raise ask(
             f"no class folders: {listing(names)} are named like {kind}. Add a "
             "table, labels.csv, with the columns filename,label; or if they are the classes",

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from workbench.data.image_folder.choice import NONE, LayoutChoice, level_of
 from workbench.data.image_folder.class_levels import Ask, Folders, found_levels
 from workbench.data.image_folder.labels import named_splits, paired_splits
+from workbench.data.image_folder.level_names import UNSORTED
 from workbench.data.image_folder.record import counted, listing
 from workbench.errors import DataError
 
@@ -58,6 +59,10 @@ def read_levels(images: Iterable[str], choice: LayoutChoice, ask: Ask) -> Levels
         DataError: it is not clear which level is what.
     """
     folders = folders_of(images)
+    unsorted: set[Folders] = set()
+    if not choice.level:
+        unsorted = _unsorted(folders)
+        folders = _outside(folders, unsorted)
     at = split_level(folders, choice, ask)
     splits = splits_at(folders, at)
     if level_of(choice.split_from):  # images that are in no split are then left out
@@ -77,11 +82,39 @@ def read_levels(images: Iterable[str], choice: LayoutChoice, ask: Ask) -> Levels
     groups = _groups(labels, kept, choice)
     if labels and groups and not choice.group_from:
         notes.append(_groups_note(labels, groups, level))
+    if unsorted:
+        names = listing(sorted("/".join(folder) for folder in unsorted))
+        notes.append(f"no class by its name: {names}; if it is one, add --level {level}")
     placed = {}
     for image, split in splits.items():
         label = "/".join(labels.get(image, ()))
         placed[image] = Placed(split, label, groups.get(image, ""))
     return Levels(placed, notes, how, level)
+
+
+def _unsorted(folders: Mapping[str, Folders]) -> set[Folders]:
+    """Return the folders "unlabeled", "New folder" and the like that are beside other folders."""
+    inner: dict[Folders, set[str]] = {}
+    for names in folders.values():
+        for depth in range(len(names)):
+            inner.setdefault(names[:depth], set()).add(names[depth])
+        inner.setdefault(names, set()).add("")  # an image in the folder itself
+    found: set[Folders] = set()
+    for above, names_in_it in inner.items():
+        unsorted = {name for name in names_in_it if UNSORTED.fullmatch(name)}
+        if unsorted != names_in_it and "" not in names_in_it:
+            found.update((*above, name) for name in unsorted)
+    return found
+
+
+def _outside(folders: Mapping[str, Folders], left_out: Collection[Folders]) -> dict[str, Folders]:
+    """Return the images that are in none of the folders that are left out."""
+    kept = {}
+    for image, names in folders.items():
+        above = {names[:depth] for depth in range(1, len(names) + 1)}
+        if above.isdisjoint(left_out):
+            kept[image] = names
+    return kept
 
 
 def splits_at(folders: Mapping[str, Folders], level: int | None) -> dict[str, str]:

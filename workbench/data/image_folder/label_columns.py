@@ -6,12 +6,14 @@ of two columns if its values repeat; or a column whose values are the names of f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from math import isfinite
 from typing import NamedTuple
 
 from workbench.data.image_folder.image_table import ImageTable, key
 from workbench.data.image_folder.labels import SPLIT_NAMES
+from workbench.data.image_folder.level_names import are_albums, only_hold_images
 
 # names of columns as `key` writes them
 LABEL_COLUMNS = (
@@ -38,6 +40,12 @@ LABEL_COLUMNS = (
 )
 SPLIT_COLUMNS = ("split", "splits", "set", "subset", "partition")
 OTHER_SPLIT_COLUMNS = ("dataset", "fold", "phase", "usage", "mode")  # if all values are splits
+# names of columns, as `key` writes them, with where something is in an image, and its size
+BOX = re.compile(
+    r"(image|img|roi|bbox|box)?"
+    r"(([xy]|left|right|top|bottom)[12]?|[xy](min|max|c|center)|(min|max)[xy]|w|h|width|height|area)"
+)
+BOX_NUMBERS = 4
 # Rows for each value of a column that is a label without a known name. Checksums had 1.0 in samples
 # of nine real archives of images; classes of two images have 2.0, generated uneven ones had 3.
 LEAST_REPEATS = 1.5
@@ -118,6 +126,8 @@ def _names_folders(table: ImageTable, column: int, folders: Collection[str]) -> 
     values = {value for value in table.column(column) if value}
     if len(values) < 2 or _all_numbers(list(values)):
         return False
+    if are_albums(values) or only_hold_images(values):
+        return False  # "camera" names the folders of cameras
     return all(value in folders for value in values)
 
 
@@ -194,6 +204,24 @@ def _all_splits(values: Sequence[str]) -> bool:
 
 
 # --- what can be asked
+
+
+def only_boxes(table: ImageTable) -> bool:
+    """Return whether a table says where something is in each image, and nothing else.
+
+    Without names of columns these are four whole numbers in a row, of which most are not 0 or 1.
+    """
+    others = table.others
+    if table.has_header:
+        return bool(others) and all(BOX.fullmatch(key(table.columns[column])) for column in others)
+    if len(others) != BOX_NUMBERS:
+        return False
+    numbers: list[float | None] = []
+    for column in others:
+        numbers += [_number(value) for value in table.column(column)]
+    if None in numbers:
+        return False
+    return sum(number in (0, 1) for number in numbers) < len(numbers) / 2
 
 
 def repeats(table: ImageTable) -> bool:

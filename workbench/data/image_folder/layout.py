@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from workbench.data.files.archive import Archive
@@ -21,8 +20,7 @@ from workbench.data.image_folder.labels import ImagesByClass, all_images, sorted
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.masks import note_on_masks
 from workbench.data.image_folder.record import counted, listing
-from workbench.data.image_folder.table_file import UnreadTable
-from workbench.data.image_folder.view import View, read_tables, view_of
+from workbench.data.image_folder.view import Tables, View, read_tables, view_of
 
 # what systems add to the name of a folder that is copied
 COPY = re.compile(r"( - (copy|kopie|copie|copia))?( \(\d+\))?$|( copy| kopie)( \d+)?$")
@@ -47,7 +45,7 @@ def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
     layout = _without_shared_classes(layout)
     _check_splits(layout, view)
     notes = (*layout.notes, *_similar(layout), *_doubtful(layout, archive))
-    notes = (*notes, *_ignored(view, layout, tables.unread))
+    notes = (*notes, *_ignored(view, layout, tables))
     return layout._replace(notes=notes)
 
 
@@ -147,7 +145,7 @@ def _doubtful(layout: Layout, archive: Archive) -> list[str]:
 # --- what is left out
 
 
-def _ignored(view: View, layout: Layout, unread: Sequence[UnreadTable]) -> list[str]:
+def _ignored(view: View, layout: Layout, tables: Tables) -> list[str]:
     """Say which images and other files were ignored, and why."""
     notes = []
     labelled = set(all_images(layout.splits))
@@ -156,13 +154,14 @@ def _ignored(view: View, layout: Layout, unread: Sequence[UnreadTable]) -> list[
         notes.append(_without_class(without, view))
     if view.masks:
         notes.append(note_on_masks(view.masks))
-    known = {*view.images, *view.masks, *layout.tables, *(table.name for table in unread)}
+    known = {*view.images, *view.masks, *layout.tables, *(table.name for table in tables.unread)}
+    known.update(table.name for table in tables.unknown)  # a note on them is there
     elsewhere = [image for image in view.archive.images() if image not in known]
     if elsewhere:
         notes.append(f"{counted(len(elsewhere), 'image')} outside of {view.choice.only} ignored")
         known.update(elsewhere)
     notes += left_out([name for name in view.archive.names if name not in known])
-    notes += [f"{table.name} {table.reason}" for table in unread]
+    notes += [f"{table.name} {table.reason}" for table in tables.unread]
     return notes
 
 

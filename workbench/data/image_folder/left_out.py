@@ -14,7 +14,10 @@ REASONS = {
         ".arw .avif .cr2 .dcm .dng .exr .hdr .heic .heif .ico .j2k .jp2 .jxl .mat .nef .nii .npy "
         ".npz .psd .svg .tga"
     ),
-    "tables are read from .csv, .tsv, .jsonl and .txt": " ".join(OTHER_TABLES),
+    "save images in it as PNG or JPEG, and a table in it as .csv": (
+        ".arrow .feather .h5 .hdf5 .lmdb .mdb .parquet .pickle .pkl .pt .tfrecord .tfrecords"
+    ),
+    "tables are read from .csv, .tsv, .jsonl and .txt": ".json .ods .xls .xlsx .xml",
     "archives in it are not opened; unpack them": ".7z .gz .rar .tar .tgz .zip",
 }
 SHOWN = 3  # names of each kind

@@ -26,8 +26,17 @@ ALBUMS = re.compile(
 )
 # classes by themselves are hardly ever called so, unlike "s1" and "sequence 1"
 DAYS = re.compile(
-    r"\d{4}[-_.]?\d\d[-_.]?\d\d([T _-].*)?"
-    r"|(day|visit|run|take|trial|camera|cam)[ _-]*[0-9a-c]{1,4}",
+    r"\d{4}[-_.]?\d\d[-_.]?\d\d([T _-].*)?|(19|20)\d\d([-_.]\d\d)?"
+    r"|(day|visit|run|take|trial|camera|cam)[ _-]*[0-9a-c]{1,4}"
+    r"|(patient|pat|pt|participant|volunteer|subject|subj|case|scan|slide|specimen|study|video|vid"
+    r"|clip|movie|plot|site)[ _-]*\d{1,9}[a-c]?",
+    re.IGNORECASE,
+)
+# folders that say that their images have no class
+UNSORTED = re.compile(
+    r"un-?(labell?ed|annotated|sorted|tagged)|(no|without|to)[ _-]?labels?|assets?|backups?|docs?"
+    r"|te?mp|(new|untitled) folder([ _-]?\(?\d+\)?)?|neuer ordner( \(\d+\))?"
+    r"|nouveau dossier( \(\d+\))?|nueva carpeta( \(\d+\))?",
     re.IGNORECASE,
 )
 # the same pictures, shown in another way
@@ -62,6 +71,7 @@ RENDERINGS = {
     "thermal",
     "thumbnails",
 }
+SIZE = re.compile(r"\d{2,4} ?x ?\d{2,4}|\d{2,4} ?(px|pixels)", re.IGNORECASE)
 
 
 def only_hold_images(names: Collection[str]) -> bool:
@@ -79,8 +89,14 @@ def are_albums(names: Collection[str]) -> bool:
     return bool(names) and all(DAYS.fullmatch(n) or ALBUMS.fullmatch(n) for n in names)
 
 
+def are_parts(names: Collection[str]) -> bool:
+    """Return whether all names are those of days, patients, cameras and the like."""
+    return bool(names) and all(DAYS.fullmatch(name) for name in names)
+
+
 def are_renderings(names: Iterable[str]) -> bool:
     """Return whether several names say in which way the same pictures are shown."""
     words = {name.lower() for name in names}
-    shown = {word for word in words if word in RENDERINGS or IMAGES.fullmatch(word)}
-    return len(words) > 1 and shown == words and not shown.isdisjoint(RENDERINGS)
+    sure = {word for word in words if word in RENDERINGS or SIZE.fullmatch(word)}
+    rest = words - sure
+    return len(words) > 1 and bool(sure) and all(IMAGES.fullmatch(word) for word in rest)
