@@ -17,7 +17,7 @@ What differs: this is no reproduction of one paper. What the encoders add is sma
 start like ordinary weights (Chang, Flokas, Lipson: Principled Weight Initialization for
 Hypernetworks, ICLR 2020), films like none. The generated rows are added to those of a prototypical
 network, w_k = c_k and b_k = -|c_k|^2 / 2 for the mean feature c_k (Snell, Swersky, Zemel, arXiv
-1703.05175, section 2.4). Without them, much training goes into learning what is alike.
+1703.05175, section 2.4), so training starts near that network.
 """
 
 from __future__ import annotations
