@@ -117,7 +117,9 @@ def test_compare_shows_tables_and_figures(execute, tmp_path, monkeypatch):
 def test_adaptation_shows_each_step(execute, tmp_path, monkeypatch):
     small = "validate_tasks=8,meta_batch=2"
     algorithms = f"protonet:{small} maml:{small},inner_steps=1,test_steps=2"
-    settings = {"ALGORITHMS": algorithms, "EPISODES": "8", "TRACED": "3", "STEPS": "4"}
+    optimisers = f"l2l:{small},inner_steps=2 l2l:rule=sgd,inner_steps=2,validate_tasks=8"
+    settings = {"ALGORITHMS": algorithms, "OPTIMISERS": optimisers, "EPISODES": "8"}
+    settings |= {"TRACED": "3", "STEPS": "4"}
     for name, value in {**settings, "OUT": str(tmp_path / "runs")}.items():
         monkeypatch.setenv(f"MLW_NOTEBOOK_{name}", value)
     notebook = execute(NOTEBOOKS / "adaptation.ipynb")
@@ -125,11 +127,13 @@ def test_adaptation_shows_each_step(execute, tmp_path, monkeypatch):
     assert kinds(notebook) == kinds(nbformat.read(NOTEBOOKS / "adaptation.ipynb", as_version=4))
     # 3 tasks, 2 parts; one step of protonet, and three of maml with the one before adapting
     assert "24 rows, one per task, step and part, from 2 runs" in printed(notebook)
-    steps, results = outputs(notebook, "text/html")
+    steps, results, by_optimiser = outputs(notebook, "text/html")
     assert steps.count("<tr") == 2 + 2
-    assert results.count("<tr") == 1 + 2
-    (picture,) = (base64.b64decode(data) for data in outputs(notebook, "image/png"))
-    assert len(picture) > 10_000
+    assert results.count("<tr") == by_optimiser.count("<tr") == 1 + 2
+    assert by_optimiser.count("rate=") == 2
+    pictures = [base64.b64decode(data) for data in outputs(notebook, "image/png")]
+    assert len(pictures) == 2
+    assert all(len(picture) > 10_000 for picture in pictures)
 
 
 def test_cross_domain_shows_the_picture_and_the_numbers(execute, tmp_path, monkeypatch):

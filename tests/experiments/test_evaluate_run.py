@@ -144,12 +144,15 @@ def test_a_protocol_is_built_once_for_its_test_tasks(data, tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"ways": 4}, "4-way tasks"), ({"protocol": "meta-dataset"}, "tasks of any number of ways")],
+    [
+        ({"ways": 4}, "4-way tasks; run: mlw train"),
+        ({"protocol": "meta-dataset"}, "tasks of any number of ways; run: mlw eval .* --ways 3$"),
+    ],
 )
 def test_a_learner_of_fixed_ways_refuses_others(data, tmp_path, settings, words):
     run = trained(data, tmp_path, "maml", steps=1)
     with pytest.raises(
-        UsageError, match=f"trained for 3 ways and cannot be evaluated on {words}; run: mlw train"
+        UsageError, match=f"trained for 3 ways and cannot be evaluated on {words}"
     ):
         evaluated(run, data, **settings)
 

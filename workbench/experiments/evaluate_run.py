@@ -161,12 +161,15 @@ def _check_ways(run: Run, tasks: EvaluationTasks) -> None:
     fixed = run.plan.ways
     if fixed is None or fixed == tasks.ways:
         return
-    wanted = "tasks of any number of ways"
-    if tasks.ways is not None:
-        wanted = f"{tasks.ways}-way tasks"
+    if tasks.ways is None:
+        raise UsageError(
+            f"{run.folder.name} was trained for {fixed} ways and cannot be evaluated on tasks of "
+            f"any number of ways; run: mlw eval {run.folder} --ways {fixed}"
+        )
     raise UsageError(
-        f"{run.folder.name} was trained for {fixed} ways and cannot be evaluated on {wanted}; "
-        f"run: mlw train {run.label} --on {' '.join(run.plan.data)} --ways {tasks.ways or 5}"
+        f"{run.folder.name} was trained for {fixed} ways and cannot be evaluated on "
+        f"{tasks.ways}-way tasks; "
+        f"run: mlw train {run.label} --on {' '.join(run.plan.data)} --ways {tasks.ways}"
     )
 
 
