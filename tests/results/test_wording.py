@@ -146,6 +146,17 @@ def test_departures_of_all_cells_are_named_once():
     assert f"Not as usual: {fewer}." in "".join(Page(html_page(frame)).words)
 
 
+def test_rows_by_several_versions_of_the_code_are_named():
+    frame = frame_of(
+        cell("a", [0.5, 0.6], options="x=1", code="old"),
+        cell("a", [0.5, 0.6], options="x=1", code="new", shots=5),
+        cell("b", [0.5, 0.6], code="old"),
+        cell("c", [0.5, 0.6], code="new", shots=5),
+    )
+    (found,) = departures(frame)
+    assert found.startswith("a:x=1 was evaluated by several versions of its code (")
+
+
 def test_parts_are_named_once():
     eurosat, isic = "eurosat: 4,000 of 27,000 images", "isic: 10 of 10,015 images"
     frame = frame_of(

@@ -176,6 +176,19 @@ def departures(frame: pd.DataFrame) -> list[str]:
     found: dict[str, None] = {}
     for texts in frame.drop_duplicates(["run", *CONDITION])["departures"]:
         found |= dict.fromkeys(texts)
+    return list(found) + _mixed_code(frame)
+
+
+def _mixed_code(frame: pd.DataFrame) -> list[str]:
+    """Name the methods whose rows were computed by several versions of their code."""
+    found: dict[str, None] = {}
+    named = ["algorithm", "options", "backbone", "train_on"]
+    for _, rows in frame.groupby(named, dropna=False, sort=False):
+        if rows["code"].nunique() > 1:
+            first = rows.iloc[0]
+            label = ":".join(part for part in (first["algorithm"], first["options"]) if part)
+            runs = enumerated(rows["run"].unique())
+            found[f"{label} was evaluated by several versions of its code ({runs})"] = None
     return list(found)
 
 
