@@ -151,9 +151,7 @@ def test_a_protocol_is_built_once_for_its_test_tasks(data, tmp_path, monkeypatch
 )
 def test_a_learner_of_fixed_ways_refuses_others(data, tmp_path, settings, words):
     run = trained(data, tmp_path, "maml", steps=1)
-    with pytest.raises(
-        UsageError, match=f"trained for 3 ways and cannot be evaluated on {words}"
-    ):
+    with pytest.raises(UsageError, match=f"trained for 3 ways and cannot be evaluated on {words}"):
         evaluated(run, data, **settings)
 
 

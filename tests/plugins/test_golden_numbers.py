@@ -41,7 +41,7 @@ MADE = {
     "leo": lambda: LEO(Given(4), latent=3),
 }
 SCORES = {  # of the first query
-    "mann": [0.303921, 0.398826, 0.086063],
+    "mann": [0.351286, 0.480099, 0.186200],
     "hypernet": [3.506493, 2.984364, 1.553517],
     "hypernet:encoder=set_transformer": [3.629136, 3.100143, 1.602492],
     "hypernet:generates=all": [7.206638, 5.175923, 4.398307],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,7 +22,7 @@ def network(ways=3, **options):
     options = {"units": 5, "rows": 6, "width": 4, "heads": 2, **options}
     learner = MANN(build_backbone("mlp:layers=0", SHAPE), ways, **options)
     with torch.no_grad():
-        learner.gate.copy_(torch.tensor([[0.3], [-0.8]])[: learner.heads])
+        learner.log_strength.copy_(torch.tensor([[0.3], [-0.8]])[: learner.heads])
     return learner
 
 
@@ -58,25 +56,26 @@ def by_loops(learner, images, y):
         state = learner.controller(inputs, state)
         h = state[0][0]
         keys = torch.tanh(learner.key(h)).view(heads, width)
+        contents = torch.tanh(learner.content(h)).view(heads, width)
+        gates = torch.sigmoid(learner.gate(h))
+        found = torch.zeros(heads, rows)
+        for head in range(heads):
+            likeness = F.cosine_similarity(keys[head][None], memory, dim=1)
+            found[head] = (learner.log_strength[head].exp() * likeness).softmax(0)
         by_usage = sorted(range(rows), key=lambda row: usage[row].item())
         writes = torch.zeros(heads, rows)
         for head in range(heads):
-            gate = 1 / (1 + math.exp(-learner.gate[head].item()))
             for row in range(rows):
                 unused = float(row == by_usage[head])
-                writes[head, row] = gate * read_last[head, row] + (1 - gate) * unused
+                writes[head, row] = gates[head] * read_last[head, row] + (1 - gates[head]) * unused
         for row in by_usage[:heads]:
             memory[row] = 0
         for head in range(heads):
             for row in range(rows):
-                memory[row] = memory[row] + writes[head, row] * keys[head]
-        parts = []
-        for head in range(heads):
-            likeness = F.cosine_similarity(keys[head][None], memory, dim=1)
-            read_last[head] = likeness.softmax(0)
-            parts.append(read_last[head] @ memory)
-        read = torch.cat(parts)
-        usage = learner.decay * usage + read_last.sum(0) + writes.sum(0)
+                memory[row] = memory[row] + writes[head, row] * contents[head]
+        read_last = found
+        read = torch.cat([found[head] @ memory for head in range(heads)])
+        usage = learner.decay * usage + found.sum(0) + writes.sum(0)
         answers.append(learner.answer(torch.cat([h, read])))
         before = F.one_hot(label, learner.ways).double()
     return torch.stack(answers)

@@ -1,15 +1,17 @@
 """An external memory with least recently used access (LRUA), the memory of `mann`.
 
 Santoro, Bartunov, Botvinick, Wierstra, Lillicrap: One-shot Learning with Memory-Augmented Neural
-Networks, arXiv 1605.06065, section 3.1. In its letters, for a key k_t of each head:
+Networks, arXiv 1605.06065, section 3.1. In its letters, for each head:
 
+    w^r_t = softmax_i b cos(k_t, M_(t-1)(i))   where to read: the rows that are most like the key
     w^w_t = s w^r_(t-1) + (1 - s) w^lu_(t-1)   where to write: what was read last, or little used
-    M_t(i) = M_(t-1)(i) + w^w_t(i) k_t         after the least used rows are set to zero
-    w^r_t = softmax_i cos(k_t, M_t(i))         where to read
+    M_t(i) = M_(t-1)(i) + w^w_t(i) a_t         after the least used rows are set to zero
+    r_t = sum_i w^r_t(i) M_t(i)                what is read
     w^u_t = g w^u_(t-1) + w^r_t + w^w_t        usage, summed over the heads
 
 With several heads, the i-th writes to the i-th least used row. The paper's w^lu has as many ones as
-there are heads, and does not say which head writes where.
+there are heads, and does not say which head writes where. In the paper a_t = k_t and b = 1, and the
+key is compared with M_t; `mann.py` says why not here.
 """
 
 from __future__ import annotations
@@ -22,6 +24,15 @@ from torch import Tensor
 from workbench.functional import cosines
 
 
+class Access(NamedTuple):
+    """What the heads do in a step; any dimensions may precede those named here."""
+
+    keys: Tensor  # (heads, width), k
+    contents: Tensor  # (heads, width), a
+    gates: Tensor  # (heads, 1), s in 0..1
+    strengths: Tensor  # (heads, 1), b
+
+
 class Memory(NamedTuple):
     """What the memory holds; any dimensions may precede those named here."""
 
@@ -29,19 +40,13 @@ class Memory(NamedTuple):
     weights: Tensor  # (heads, rows), w^r
     usage: Tensor  # (rows,), w^u
 
-    def after(self, keys: Tensor, gate: Tensor, decay: float) -> Memory:
-        """Return the memory after a key of each head was written, and rows like it were found.
-
-        Args:
-            keys: `(heads, width)`.
-            gate: s, `(heads, 1)`, in 0..1.
-            decay: g.
-        """
-        little_used = least(self.usage, keys.shape[-2])  # (heads, rows), w^lu
-        writes = gate * self.weights + (1 - gate) * little_used  # w^w
+    def after(self, access: Access, decay: float) -> Memory:
+        """Return the memory after the heads found rows to read and wrote; `decay` is g."""
+        weights = (access.strengths * cosines(access.keys, self.rows)).softmax(-1)
+        little_used = least(self.usage, weights.shape[-2])  # (heads, rows), w^lu
+        writes = access.gates * self.weights + (1 - access.gates) * little_used  # w^w
         kept = self.rows * (1 - little_used.sum(-2))[..., None]
-        rows = kept + writes.mT @ keys
-        weights = cosines(keys, rows).softmax(-1)
+        rows = kept + writes.mT @ access.contents
         usage = decay * self.usage + (weights + writes).sum(-2)
         return Memory(rows, weights, usage)
 

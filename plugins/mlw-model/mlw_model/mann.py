@@ -8,12 +8,15 @@ before, and none with the first, so it answers before it is told. Adapting to a 
 support; the weights stay. A step, in the letters of the paper, section 3:
 
     h_t = LSTM(x_t, y_(t-1), r_(t-1))    the controller
-    k_t = tanh(V h_t)                    a key for each head of the memory, `lrua.py`
-    r_t = sum_i w^r_t(i) M_t(i)          what each head reads, after writing its key
+    r_t = what the heads of the memory read, for keys computed from h_t; see `lrua.py`
     o_t = W (h_t, r_t)                   the answer: scores of the classes
 
 What differs, or is not in the paper's text:
-- The gate of the memory, s = sigmoid(a), has one learnt a for each head.
+- A head writes a_t = tanh(A h_t), not its key k_t = tanh(V h_t), and its gate s = sigmoid(G h_t)
+  is of the step. The key is compared with the memory before writing, or each head would find what
+  it has just written. The cosines are multiplied with a learnt strength b, as in the neural Turing
+  machine (Graves, Wayne, Danihelka, arXiv 1410.5401, equation 5): a softmax of cosines among 128
+  rows is nearly even.
 - A training sequence is the support and the queries of a task in random order, so it has
   `train_shots + train_queries` images of each class.
 - The recipes use Adam; the paper uses RMSprop.
@@ -28,8 +31,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlw_model.lrua import Memory
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task
+from mlw_model.lrua import Access, Memory
+from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, Task
 from workbench.functional import lstm_cell, one_hot
 
 
@@ -57,6 +60,9 @@ class MANN(Learner):
         width: Annotated[int, "numbers in a row of the memory", AtLeast(1)] = 40,
         heads: Annotated[int, "rows that are read and written in a step", AtLeast(1)] = 4,
         decay: Annotated[float, "factor of the usage of a row in each step", AtLeast(0)] = 0.95,
+        strength: Annotated[
+            float, "initial factor of the cosines with the rows; it is learnt", Above(0)
+        ] = 10.0,
     ):
         super().__init__()
         if heads > rows:
@@ -68,9 +74,12 @@ class MANN(Learner):
         self.width = width
         self.heads = heads
         self.decay = decay
+        self.strength = strength
         self.controller = nn.LSTMCell(backbone.dim + ways + heads * width, units)
         self.key = nn.Linear(units, heads * width)
-        self.gate = nn.Parameter(torch.zeros(heads, 1))  # a
+        self.content = nn.Linear(units, heads * width)
+        self.gate = nn.Linear(units, heads)
+        self.log_strength = nn.Parameter(torch.full((heads, 1), strength).log())
         self.answer = nn.Linear(units + heads * width, ways)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -95,8 +104,13 @@ class MANN(Learner):
         """
         inputs = [x, before.expand(*x.shape[:-1], -1), state.read.expand(*x.shape[:-1], -1)]
         h, c = lstm_cell(self.controller, torch.cat(inputs, -1), (state.h, state.c))
-        keys = self.key(h).tanh().unflatten(-1, (self.heads, self.width))
-        memory = state.memory.after(keys, self.gate.sigmoid(), self.decay)
+        access = Access(
+            keys=self.key(h).tanh().unflatten(-1, (self.heads, self.width)),
+            contents=self.content(h).tanh().unflatten(-1, (self.heads, self.width)),
+            gates=self.gate(h).sigmoid()[..., None],
+            strengths=self.log_strength.exp(),
+        )
+        memory = state.memory.after(access, self.decay)
         read = memory.read()
         scores: Tensor = self.answer(torch.cat([h, read], -1))
         return scores, State(h, c, memory, read)
