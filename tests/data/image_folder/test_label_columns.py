@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_folders import write_images
+from image_folders import shades, tables, write_images
 
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.image_lookup import ImageLookup
@@ -82,6 +82,27 @@ def test_one_column_for_each_class(tmp_path):
     record = add_folder("own", flat(tmp_path / "own", "\n".join(lines)))
     assert record.images == CLASSES
     assert record.how == "images with labels.csv: image, 3 columns of classes"
+
+
+def test_several_labels_of_an_image_are_refused_or_named(tmp_path):
+    own = write_images(tmp_path / "own", *(f"{n}.png" for n in range(8)))
+    rows = [f"{n}.png,1,{n % 2},0" for n in range(8)]
+    (own / "list.csv").write_text("\n".join(["filename,cat,big,wet", *rows]))
+    with pytest.raises(DataError, match=r"several classes to one image: 1.png \(cat, big\)\. .*"):
+        add_folder("own", own)
+    rows = [f"{n}.png,{'cat' if n % 2 else 'cat|big'}" for n in range(8)]
+    (own / "list.csv").write_text("\n".join(["filename,labels", *rows]))
+    assert "1 class looks like several labels of an image (cat|big)" in str(add_folder("own", own))
+
+
+def test_numbers_of_rows_do_not_name_images_where_names_are_beside_them(tmp_path):
+    """The table that pandas writes begins with a column of numbers, here those of other images."""
+    own = write_images(tmp_path / "own", *(f"{n}.png" for n in range(8)))
+    for head, name in (("filename", "{}.png"), ("image_id", "{}")):
+        rows = [f"{n},{name.format(7 - n)},{'cat' if n < 4 else 'dog'}" for n in range(8)]
+        (own / "list.csv").write_text("\n".join([f",{head},label", *rows]))
+        add_folder("own", own)
+        assert sorted(shades(tables("own")["test"], "dog")) == [0, 1, 2, 3]
 
 
 def test_json_lines(tmp_path):

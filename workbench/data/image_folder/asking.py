@@ -8,11 +8,17 @@ from collections.abc import Sequence
 from workbench.data.image_folder.annotations import read_annotations
 from workbench.data.image_folder.folder_levels import Levels, Placed, folders_of
 from workbench.data.image_folder.image_table import ImageTable
-from workbench.data.image_folder.label_columns import only_boxes, possible_labels, repeats
+from workbench.data.image_folder.label_columns import (
+    only_boxes,
+    possible_labels,
+    repeats,
+    several_labels,
+)
 from workbench.data.image_folder.label_table import MISSING
 from workbench.data.image_folder.record import listing
 from workbench.data.image_folder.table_file import TABLES
 from workbench.data.image_folder.view import Tables, View, named_by
+from workbench.errors import DataError
 
 MOST = 0.5  # of the images: a table that names fewer does not decide alone
 
@@ -36,6 +42,17 @@ def ask_for_label(view: View, tables: Tables, levels: Levels | None) -> None:
     table = max(asked, key=lambda each: len(each.images))
     if levels is not None and _confirms(table, levels):
         return
+    by_folders = ""
+    level = _level_to_take(view, levels)
+    if level:
+        by_folders = f" To take the classes from the folders, add --level {level}."
+    several = several_labels(table)
+    if several:
+        raise DataError(
+            f"{view.archive.path} has the table {table.name}, which gives several classes to one "
+            f"image: {several}. Few-shot tasks need one label for each image, so write a table, "
+            f"labels.csv, with the columns filename,label.{by_folders}"
+        )
     others = [table.columns[column] for column in table.others]
     columns = f"its columns: {', '.join(others)}"
     column = "COLUMN"
@@ -45,10 +62,6 @@ def ask_for_label(view: View, tables: Tables, levels: Levels | None) -> None:
         columns = f"those that could be: {', '.join(described)}"
     if len(possible) == 1:
         column = next(iter(possible))
-    by_folders = ""
-    level = _level_to_take(view, levels)
-    if level:
-        by_folders = f" To take the classes from the folders, add --level {level}."
     raise view.ask(
         f"the table {table.name}, which names {share(len(table.images), view)}, and it is not "
         f"clear which of its columns is the label; {columns}.{by_folders} To say which column",

@@ -201,10 +201,11 @@ def _unclear(paths: Mapping[str, Path], upper: int, lower: int, ask: Ask) -> Dat
 
 
 def _renderings(found: list[str], ask: Ask) -> DataError:
+    pictures = [name for name in found if only_hold_images([name])]  # "images" beside "masks"
     return ask(
         f"the folders {listing(found)}, which look like the same pictures shown in different "
         "ways, not like classes. To take the images of one of them",
-        f"--only {found[0]}",
+        f"--only {(pictures or found)[0]}",
     )
 
 

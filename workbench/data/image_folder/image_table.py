@@ -104,19 +104,27 @@ def image_table(file: TableFile, lookup: ImageLookup, images: int) -> ImageTable
 
 
 def _image_column(file: TableFile, lookup: ImageLookup) -> tuple[int | None, list[Match]]:
-    """Return the column whose cells mean the most different images, and what each cell means."""
+    """Return the column whose cells mean the most different images, and what each cell means.
+
+    Names with suffixes come first, then columns called like names of images: the numbers of the
+    rows may mean images too, "1.png" and "2.png", and others than the names beside them.
+    """
     step = max(1, len(file.rows) // SAMPLE)
     sample = file.rows[::step]
-    most, best = 0, None
-    for column in range(len(file.rows[0])):
+    best, column = (False, False, 0), None
+    for number, name in enumerate(file.rows[0]):
+        cells = [row[number] for row in sample]
         meant: set[str] = set()
-        for row in sample:
-            meant.update(_find(lookup, row[column], file.name).images)
-        if len(meant) > most:
-            most, best = len(meant), column
-    if best is None:
+        for cell in cells:
+            meant.update(_find(lookup, cell, file.name).images)
+        with_suffix = sum(is_image_name(cell) for cell in cells) >= ENOUGH * len(cells)
+        called_so = key(name) in IMAGE_COLUMNS and len(meant) >= ENOUGH * len(cells)
+        rank = (with_suffix, called_so, len(meant))
+        if meant and rank > best:
+            best, column = rank, number
+    if column is None:
         return None, []
-    return best, [_find(lookup, row[best], file.name) for row in file.rows]
+    return column, [_find(lookup, row[column], file.name) for row in file.rows]
 
 
 def _find(lookup: ImageLookup, text: str, table: str) -> Match:

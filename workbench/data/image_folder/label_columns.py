@@ -239,6 +239,24 @@ def _has_fractions(values: Sequence[str]) -> bool:
     return any(number is not None and isfinite(number) and number % 1 for number in numbers)
 
 
+def several_labels(table: ImageTable) -> str:
+    """Return an image to which a table with a column of 0 and 1 for each class gives several.
+
+    With the classes, in words; "" if the table is not of this kind.
+    """
+    columns = []
+    for column in table.others:
+        if {_number(value) for value in table.column(column)} <= {0, 1}:
+            columns.append(column)
+    if not table.has_header or len(columns) < 2 or len(columns) < len(table.others):
+        return ""
+    for row in table.rows:
+        ones = [table.columns[column] for column in columns if _number(row[column]) == 1]
+        if len(ones) > 1:
+            return f"{row[table.image_column]} ({', '.join(ones)})"
+    return ""
+
+
 def possible_labels(table: ImageTable) -> dict[str, int]:
     """Return the columns that could be the label, with the number of their different values.
 

@@ -25,6 +25,8 @@ from workbench.data.image_folder.view import Tables, View, read_tables, view_of
 # what systems add to the name of a folder that is copied
 COPY = re.compile(r"( - (copy|kopie|copie|copia))?( \(\d+\))?$|( copy| kopie)( \d+)?$")
 
+SEVERAL = re.compile(r"\w\s*[|;]\s*\w")  # "cat|dog"
+
 
 def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
     """Find the images of each class.
@@ -44,7 +46,7 @@ def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
     layout = _without_lone_split(layout, choice)
     layout = _without_shared_classes(layout)
     _check_splits(layout, view)
-    notes = (*layout.notes, *_similar(layout), *_doubtful(layout, archive))
+    notes = (*layout.notes, *_similar(layout), *_several(layout), *_doubtful(layout, archive))
     notes = (*notes, *_ignored(view, layout, tables))
     return layout._replace(notes=notes)
 
@@ -114,6 +116,22 @@ def _similar(layout: Layout) -> list[str]:
     return [
         f"warning: {number} of classes with nearly the same names ({listing(similar)}), which are "
         "different classes here; if they are one class, give them one name"
+    ]
+
+
+def _several(layout: Layout) -> list[str]:
+    """Say which classes of tables look like several labels of one image."""
+    if not layout.tables:
+        return []
+    found: set[str] = set()
+    for classes in layout.splits.values():
+        found.update(label for label in classes if SEVERAL.search(label))
+    if not found:
+        return []
+    number = counted(len(found), "class looks", "classes look")
+    return [
+        f"warning: {number} like several labels of an image ({listing(sorted(found))}), and each "
+        "combination is a class here; few-shot tasks need one label for each image"
     ]
 
 

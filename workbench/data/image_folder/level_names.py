@@ -42,6 +42,8 @@ UNSORTED = re.compile(
 # the same pictures, shown in another way
 RENDERINGS = {
     "annotated",
+    "annotation",
+    "annotations",
     "augmented",
     "bw",
     "color",
@@ -56,12 +58,20 @@ RENDERINGS = {
     "grayscale",
     "grey",
     "greyscale",
+    "ground truth",
+    "ground_truth",
+    "groundtruth",
+    "gt",
+    "heatmaps",
     "ir",
+    "labels",
     "mask",
     "masked",
     "masks",
+    "mattes",
     "original",
     "originals",
+    "overlays",
     "raw",
     "resized",
     "rgb",
@@ -70,6 +80,7 @@ RENDERINGS = {
     "segmented",
     "thermal",
     "thumbnails",
+    "trimaps",
 }
 SIZE = re.compile(r"\d{2,4} ?x ?\d{2,4}|\d{2,4} ?(px|pixels)", re.IGNORECASE)
 
