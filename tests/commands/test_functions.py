@@ -114,6 +114,24 @@ def test_numbers_of_numpy_give_what_plain_numbers_give(tmp_path, monkeypatch):
     assert plain["run"].tolist() == other["run"].tolist()
 
 
+def test_a_generated_set_takes_no_files(tmp_path):
+    with pytest.raises(UsageError, match=r"glyphs is generated .* download my-glyphs --from /"):
+        mlw.download("glyphs", source=tmp_path)
+
+
+def test_training_says_where_fewer_ways_and_shots_are_validated(tmp_path):
+    told: list[str] = []
+    place = {"out": tmp_path, "device": "cpu", "note": told.append}
+    mlw.train("protonet", ways=100, shots=30, steps=0, **place)
+    assert [text.partition(",")[0] for text in told] == [
+        "--ways 100: the weights are chosen on tasks of 80 ways",
+        "--shots 30: the weights are chosen on tasks of 19 shots",
+    ]
+    told.clear()
+    mlw.train("protonet", ways=20, shots=5, steps=0, **place)
+    assert told == []
+
+
 def test_download_of_a_generated_set_says_so(capsys):
     told = []
     done = mlw.download("glyphs:size=19", note=told.append)

@@ -81,7 +81,8 @@ def _told(run: Run) -> str:
     if result.not_initialised:
         names = ", ".join(result.not_initialised)
         _show.note(f"not in {plan.settings.init}, so trained from random weights: {names}")
-    told = f"{result.steps} steps in {_show.duration(result.seconds)}"
+    steps = "1 step" if result.steps == 1 else f"{result.steps:,} steps"
+    told = f"{steps} in {_show.duration(result.seconds)}"
     protocol = plan.protocol
     if protocol is not None:
         told += f" on tasks of {ways_and_shots(protocol.ways, plan.settings.train_shots)}"

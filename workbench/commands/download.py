@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -157,6 +158,11 @@ def _download(job: _Job) -> Downloaded:
 def _fetch(job: _Job, dataset: Dataset) -> Fetched | None:
     """Download a published data set; return None if there is nothing to download."""
     if not dataset.manifest:
+        if job.source is not None:
+            raise UsageError(
+                f"{job.name} is generated and takes no --from; for images of your own, choose "
+                f"another name: mlw download my-{job.name} --from {shlex.quote(str(job.source))}"
+            )
         return None
     entry = entry_of(dataset)
     return fetch(entry, job.source, partial=job.partial, report=job.report, note=job.note)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from workbench.commands.arguments import (
     checked,
@@ -12,9 +13,10 @@ from workbench.commands.arguments import (
     workspace,
 )
 from workbench.commands.keywords import Names, RunKeywords
-from workbench.experiments.plan import TrainingRequest, make_plan
+from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.experiments.train_run import train_run
 from workbench.plugin.registry import DEFAULT_DATASET
+from workbench.progress import say_nothing
 from workbench.tasks.splits import open_training_data, require_training_classes
 
 if TYPE_CHECKING:
@@ -71,4 +73,19 @@ def train(
     for dataset in data.members:
         require_training_classes(dataset, (algorithm,))
     plan = make_plan(algorithm, data, request)
+    _tell_fewer(plan, request, given)
     return train_run(plan, data, workspace(given))
+
+
+def _tell_fewer(plan: Plan, request: TrainingRequest, given: Mapping[str, Any]) -> None:
+    """Say where the validation classes give fewer ways or shots than the user asks for."""
+    note = given.get("note", say_nothing)
+    for name, asked, most in (
+        ("ways", request.ways, plan.validation.ways),
+        ("shots", request.shots, plan.validation.shots),
+    ):
+        if name in given and most < asked and plan.episodic:
+            note(
+                f"--{name} {asked}: the weights are chosen on tasks of {most} {name}, as many as "
+                f"the validation classes of {plan.data_label} allow"
+            )

@@ -63,10 +63,8 @@ def _broken(cell: Cell) -> str:
 def _short(cell: Cell) -> str:
     if cell["recipe_steps"] is None or cell["steps"] >= cell["recipe_steps"]:
         return ""
-    return (
-        f"trained for {cell['steps']:,} steps, and the {cell['recipe']} recipe says "
-        f"{cell['recipe_steps']:,}"
-    )
+    steps = "1 step" if cell["steps"] == 1 else f"{cell['steps']:,} steps"
+    return f"trained for {steps}, and the {cell['recipe']} recipe says {cell['recipe_steps']:,}"
 
 
 def _learned_nothing(cell: Cell) -> str:
