@@ -59,7 +59,7 @@ def test_initial_weights_come_from_another_run(mlw):
     assert run.plan.init == first.folder.name
     assert "not in" not in errors
     _, errors = trained(mlw, f"train baseline:head_epochs=7 --init {run.folder.name}")
-    assert f"not in {run.folder.name}, so trained from random weights: classifier." in errors
+    assert f"not in {run.folder.name}, so trained from their first values: classifier." in errors
 
 
 def test_without_validation_it_says_so(mlw):

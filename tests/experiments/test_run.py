@@ -57,6 +57,12 @@ def test_runs_are_found(data, tmp_path):
     assert find_runs([tmp_path, run.folder]) == [run]
     (tmp_path / "comparisons").mkdir()
     assert find_runs([run.folder, tmp_path / "comparisons"]) == [run]
+    inner = tmp_path / "comparisons" / "protonet-1"
+    inner.mkdir()
+    with pytest.raises(RunError, match=r"is the folder of a comparison; .*: mlw report "):
+        find_runs([inner])
+    with pytest.raises(RunError, match=r"protonet is a method, .*: mlw train protonet"):
+        find_runs([Path("protonet")])
     shutil.rmtree(run.folder)
     with pytest.raises(RunError, match="There are no runs"):
         find_runs([tmp_path])

@@ -80,7 +80,7 @@ def _told(run: Run) -> str:
     assert result is not None  # the run is finished
     if result.not_initialised:
         names = ", ".join(result.not_initialised)
-        _show.note(f"not in {plan.settings.init}, so trained from random weights: {names}")
+        _show.note(f"not in {plan.settings.init}, so trained from their first values: {names}")
     steps = "1 step" if result.steps == 1 else f"{result.steps:,} steps"
     told = f"{steps} in {_show.duration(result.seconds)}"
     protocol = plan.protocol

@@ -26,7 +26,7 @@ from workbench.experiments.evaluation_file import read_evaluation, written_at
 from workbench.experiments.manifest import MANIFEST, RunManifest, read_manifest
 from workbench.experiments.plan import Plan
 from workbench.experiments.run_files import WEIGHTS, checksum_of
-from workbench.plugin.registry import DEFAULT_PROTOCOL
+from workbench.plugin.registry import DEFAULT_PROTOCOL, registry
 from workbench.progress import say_nothing
 
 if TYPE_CHECKING:
@@ -299,6 +299,11 @@ def _without_runs(place: Path) -> str:
             return f"{place} is a {kind} of the run {folder}; give the folder: {folder}"
     if place.is_file():
         return f"{place} is a file, not a run folder; a run folder has a file {MANIFEST}"
+    if place.is_dir() and place.parent.name == COMPARISONS:
+        runs = place.parent.parent
+        return f"{place} is the folder of a comparison; its runs are in {runs}: mlw report {runs}"
+    if not place.exists() and registry().knows("algorithms", str(place)):
+        return f"{place} is a method, not a run folder; train it: mlw train {place}"
     out = shlex.quote(str(place))
     return f"There are no runs in {place}; make one with: mlw train protonet --out {out}"
 

@@ -76,9 +76,9 @@ _TRAIN_SETS = Column("train_sets", "texts", "", "specs of the data sets trained 
 _MEASURED = (
     Column("accuracy", "number", "0..1", "share of queries that are classified correctly"),
     Column("loss", "number", "nats", "mean cross-entropy of the queries"),
-    Column("adapt_seconds", "number", "s", "time to adapt and predict, per task"),
+    Column("adapt_seconds", "number", "s", "time to adapt and predict per task, after embedding"),
     Column("calibration_error", "number", "0..1", "calibration error over all queries, 15 bins"),
-    Column("train_seconds", "number", "s", "training time, earlier stages included"),
+    Column("train_seconds", "number", "s", "training time, earlier stages and validation included"),
     Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
 )
 
