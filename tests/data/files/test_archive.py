@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from workbench.data.files import archive as archives
 from workbench.data.files.archive import Archive
+from workbench.data.files.members import SYSTEM_NAMES, SYSTEM_SUFFIXES
 from workbench.errors import DataError
 
 few = settings(
@@ -59,11 +60,16 @@ def test_every_kind_looks_the_same(tmp_path, kind):
                 archive.open(nothing)
 
 
+def is_of_a_system(name: str) -> bool:
+    """Return whether an archive passes over a file or folder of this name."""
+    return name.lower() in SYSTEM_NAMES or name.lower().endswith(SYSTEM_SUFFIXES)
+
+
 PART = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cs"]),
     min_size=1,
     max_size=9,
-).filter(lambda part: not part.startswith(".") and part[1:2] != ":" and part != "__MACOSX")
+).filter(lambda part: not part.startswith(".") and part[1:2] != ":" and not is_of_a_system(part))
 
 
 NAME = st.lists(PART, min_size=1, max_size=3).map("/".join)
