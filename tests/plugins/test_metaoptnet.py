@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from features import Given, alone, drawn
 from gradients import build
-from hypothesis import assume, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mlw_optimization.crammer_singer import dual_weights
 from mlw_optimization.metaoptnet import MetaOptNet, ridge, svm
@@ -73,6 +73,7 @@ def test_the_svm_is_scikit_learns(ways, shots, dim, c, float64):
         assert np.abs(svm(x, one_hot(y, ways), c).mT.numpy() - theirs.coef_).max() < 1e-6
 
 
+@example(counts=[1, 2, 3, 3, 1, 4], dim=4, c=773.0, size=100.0, seed=89)
 @settings(deadline=None, max_examples=30)
 @given(
     counts=st.lists(st.integers(1, 6), min_size=2, max_size=6),
@@ -82,16 +83,11 @@ def test_the_svm_is_scikit_learns(ways, shots, dim, c, float64):
     seed=st.integers(0, 99),
 )
 def test_the_duality_gap_of_the_svm_is_closed(counts, dim, c, size, seed):
-    """No feasible point is better: the primal objective is the dual's, whatever the classes are.
-
-    So it is where C times the squared length of the features is at most 1e7; rounding opens the gap
-    beyond.
-    """
+    """No feasible point is better: the primal objective is the dual's, whatever the classes are."""
     y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     labels = F.one_hot(y).double()
     random = torch.Generator().manual_seed(seed)
     x = size * torch.randn(len(y), dim, generator=random, dtype=torch.float64)
-    assume(c * x.square().sum(1).max() <= 1e7)
     alpha = dual_weights(x @ x.mT, labels, c)
     assert (alpha - c * labels).max() <= 1e-9 * c
     assert alpha.sum(1).abs().max() <= 1e-9 * c
@@ -138,14 +134,15 @@ def test_a_ridge_without_a_unique_solution_has_no_scores(dim):
 
 
 @pytest.mark.parametrize("dim", [64, 8])
-@pytest.mark.parametrize("penalty", [1e-4, 1e-6])
+@pytest.mark.parametrize("penalty", [1e-4, 1e-6, 1e-9])
 def test_a_small_penalty_counts_among_equal_images(dim, penalty):
     """With n equal rows r, W is r (Y's mean) / (|r|^2 + penalty / n), by the normal equations."""
     row = torch.rand(dim, generator=torch.Generator().manual_seed(0))
     labels = one_hot(torch.arange(10) % 5, 5).to(row)
     expected = torch.outer(row, labels.mean(0)) / (row.square().sum() + penalty / 10)
     weight = ridge(row.expand(10, -1), labels, torch.tensor(penalty))
-    assert torch.allclose(weight, expected, rtol=1e-4)
+    lost = penalty < 1e-7 and weight.isnan().all()  # in rounding, and then it is said
+    assert lost or torch.allclose(weight, expected, rtol=1e-4)
 
 
 def test_a_stack_of_svms_is_each_of_them(float64):

@@ -35,6 +35,8 @@ from mlw_optimization.crammer_singer import dual_weights
 from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
 from workbench.functional import one_hot
 
+TOLERANCE = 1e-6  # largest slope at a minimum, as a share of that at 0
+
 
 class MetaOptNet(Learner):
     """Learn features on which a convex classifier of the support generalises to the queries."""
@@ -100,7 +102,9 @@ def ridge(x: Tensor, y: Tensor, penalty: Tensor) -> Tensor:
         weight = x.mT @ _solved(x @ x.mT + penalty * _identity(n, x), y)
     else:
         weight = _solved(x.mT @ x + penalty * _identity(dim, x), x.mT @ y)
-    return weight.to(given)
+    slope = x.mT @ (y - x @ weight) - penalty * weight  # zero at the minimum
+    found = slope.abs().amax() <= TOLERANCE * (x.mT @ y).abs().amax()
+    return torch.where(found, weight, torch.nan).to(given)
 
 
 def svm(x: Tensor, y: Tensor, c: float) -> Tensor:
