@@ -22,7 +22,7 @@ def network(ways=3, **options):
     options = {"units": 5, "rows": 6, "width": 4, "heads": 2, **options}
     learner = MANN(build_backbone("mlp:layers=0", SHAPE), ways, **options)
     with torch.no_grad():
-        learner.log_strength.copy_(torch.tensor([[0.3], [-0.8]])[: learner.heads])
+        learner.access.log_strength.copy_(torch.tensor([[0.3], [-0.8]])[: learner.heads])
     return learner
 
 
@@ -55,13 +55,13 @@ def by_loops(learner, images, y):
         inputs = torch.cat([image.flatten(), before, read])[None]
         state = learner.controller(inputs, state)
         h = state[0][0]
-        keys = torch.tanh(learner.key(h)).view(heads, width)
-        contents = torch.tanh(learner.content(h)).view(heads, width)
-        gates = torch.sigmoid(learner.gate(h))
+        keys = torch.tanh(learner.access.key(h)).view(heads, width)
+        contents = torch.tanh(learner.access.content(h)).view(heads, width)
+        gates = torch.sigmoid(learner.access.gate(h))
         found = torch.zeros(heads, rows)
         for head in range(heads):
             likeness = F.cosine_similarity(keys[head][None], memory, dim=1)
-            found[head] = (learner.log_strength[head].exp() * likeness).softmax(0)
+            found[head] = (learner.access.log_strength[head].exp() * likeness).softmax(0)
         by_usage = sorted(range(rows), key=lambda row: usage[row].item())
         writes = torch.zeros(heads, rows)
         for head in range(heads):

@@ -10,8 +10,9 @@ Networks, arXiv 1605.06065, section 3.1. In its letters, for each head:
     w^u_t = g w^u_(t-1) + w^r_t + w^w_t        usage, summed over the heads
 
 With several heads, the i-th writes to the i-th least used row. The paper's w^lu has as many ones as
-there are heads, and does not say which head writes where. In the paper a_t = k_t and b = 1, and the
-key is compared with M_t; `mann.py` says why not here.
+there are heads, and does not say which head writes where. In the paper a_t = k_t, b = 1, each head
+has one gate s for all steps, and the key is compared with M_t; `mann.py` says what is different
+here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.functional import cosines
 
@@ -33,12 +34,51 @@ class Access(NamedTuple):
     strengths: Tensor  # (heads, 1), b
 
 
+class Heads(nn.Module):
+    """Decide from the output of the controller what each head does.
+
+    Args:
+        units: Size of the controller's output.
+        count: Number of heads.
+        width: Numbers in a row of the memory.
+        strength: Initial factor of the cosines.
+    """
+
+    def __init__(self, units: int, count: int, width: int, strength: float):
+        super().__init__()
+        self.count = count
+        self.width = width
+        self.key = nn.Linear(units, count * width)
+        self.content = nn.Linear(units, count * width)
+        self.gate = nn.Linear(units, count)
+        self.log_strength = nn.Parameter(torch.full((count, 1), strength).log())
+
+    def forward(self, h: Tensor) -> Access:
+        """Return the access for the controller's output `(units,)`; any dimensions may precede."""
+        sizes = (self.count, self.width)
+        return Access(
+            keys=self.key(h).tanh().unflatten(-1, sizes),
+            contents=self.content(h).tanh().unflatten(-1, sizes),
+            gates=self.gate(h).sigmoid()[..., None],
+            strengths=self.log_strength.exp(),
+        )
+
+
 class Memory(NamedTuple):
     """What the memory holds; any dimensions may precede those named here."""
 
     rows: Tensor  # (rows, width), M
     weights: Tensor  # (heads, rows), w^r
     usage: Tensor  # (rows,), w^u
+
+    @classmethod
+    def empty(cls, rows: int, heads: Heads, like: Tensor, *tasks: int) -> Memory:
+        """Return a memory of zeros that no head has read, on the device of a tensor."""
+        return cls(
+            rows=like.new_zeros(*tasks, rows, heads.width),
+            weights=like.new_zeros(*tasks, heads.count, rows),
+            usage=like.new_zeros(*tasks, rows),
+        )
 
     def after(self, access: Access, decay: float) -> Memory:
         """Return the memory after the heads found rows to read and wrote; `decay` is g."""
@@ -47,7 +87,8 @@ class Memory(NamedTuple):
         writes = access.gates * self.weights + (1 - access.gates) * little_used  # w^w
         kept = self.rows * (1 - little_used.sum(-2))[..., None]
         rows = kept + writes.mT @ access.contents
-        usage = decay * self.usage + (weights + writes).sum(-2)
+        used = (weights + writes).detach()  # only the order of usage counts: no derivative
+        usage = decay * self.usage + used.sum(-2)
         return Memory(rows, weights, usage)
 
     def read(self) -> Tensor:

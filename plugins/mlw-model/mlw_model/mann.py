@@ -13,10 +13,9 @@ support; the weights stay. A step, in the letters of the paper, section 3:
 
 What differs, or is not in the paper's text:
 - A head writes a_t = tanh(A h_t), not its key k_t = tanh(V h_t), and its gate s = sigmoid(G h_t)
-  is of the step. The key is compared with the memory before writing, or each head would find what
-  it has just written. The cosines are multiplied with a learnt strength b, as in the neural Turing
-  machine (Graves, Wayne, Danihelka, arXiv 1410.5401, equation 5): a softmax of cosines among 128
-  rows is nearly even.
+  is of the step. The key is compared with the memory before writing. The cosines are multiplied
+  with a learnt strength b, as in the neural Turing machine (Graves, Wayne, Danihelka, arXiv
+  1410.5401, equation 5): a softmax of cosines among 128 rows is nearly even.
 - A training sequence is the support and the queries of a task in random order, so it has
   `train_shots + train_queries` images of each class.
 - The recipes use Adam; the paper uses RMSprop.
@@ -31,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlw_model.lrua import Access, Memory
+from mlw_model.lrua import Heads, Memory
 from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, Task
 from workbench.functional import lstm_cell, one_hot
 
@@ -76,10 +75,7 @@ class MANN(Learner):
         self.decay = decay
         self.strength = strength
         self.controller = nn.LSTMCell(backbone.dim + ways + heads * width, units)
-        self.key = nn.Linear(units, heads * width)
-        self.content = nn.Linear(units, heads * width)
-        self.gate = nn.Linear(units, heads)
-        self.log_strength = nn.Parameter(torch.full((heads, 1), strength).log())
+        self.access = Heads(units, heads, width, strength)
         self.answer = nn.Linear(units + heads * width, ways)
 
     def embed(self, images: Tensor) -> Tensor:
@@ -104,29 +100,16 @@ class MANN(Learner):
         """
         inputs = [x, before.expand(*x.shape[:-1], -1), state.read.expand(*x.shape[:-1], -1)]
         h, c = lstm_cell(self.controller, torch.cat(inputs, -1), (state.h, state.c))
-        access = Access(
-            keys=self.key(h).tanh().unflatten(-1, (self.heads, self.width)),
-            contents=self.content(h).tanh().unflatten(-1, (self.heads, self.width)),
-            gates=self.gate(h).sigmoid()[..., None],
-            strengths=self.log_strength.exp(),
-        )
-        memory = state.memory.after(access, self.decay)
+        memory = state.memory.after(self.access(h), self.decay)
         read = memory.read()
         scores: Tensor = self.answer(torch.cat([h, read], -1))
         return scores, State(h, c, memory, read)
 
     def first_state(self, like: Tensor, *tasks: int) -> State:
         """Return what is remembered before any image: zeros, on the device of a tensor."""
-        return State(
-            h=like.new_zeros(*tasks, self.units),
-            c=like.new_zeros(*tasks, self.units),
-            memory=Memory(
-                rows=like.new_zeros(*tasks, self.rows, self.width),
-                weights=like.new_zeros(*tasks, self.heads, self.rows),
-                usage=like.new_zeros(*tasks, self.rows),
-            ),
-            read=like.new_zeros(*tasks, self.heads * self.width),
-        )
+        memory = Memory.empty(self.rows, self.access, like, *tasks)
+        zeros = like.new_zeros(*tasks, self.units)
+        return State(zeros, zeros, memory, memory.read())
 
     def losses(self, source: Source) -> Iterator[Tensor]:
         for tasks in source.tasks():
