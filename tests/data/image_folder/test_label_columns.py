@@ -133,6 +133,12 @@ def test_the_end_of_a_path_settles_which_image_is_meant(tmp_path):
         ("file,comment", "{image},text {i}", "its columns: comment", "--label COLUMN"),
         ("file,class,species", "{image},c{i},{label}", "species (3 values)", "--label species"),
         ("", "{image},{n},{n}", "2 (3 values), 3 (3 values)", "--label COLUMN"),
+        (
+            "file,label,label",
+            "{image},m{n},{label}",
+            "label (column 2) (3 values), label (column 3) (3 values)",
+            "--label COLUMN",
+        ),
     ],
 )
 def test_an_unknown_label_is_asked_for(tmp_path, head, row, possible, command):

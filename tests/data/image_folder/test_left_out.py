@@ -66,7 +66,16 @@ def test_a_folder_of_other_images_names_them(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("labels.csv", "number,sort\n17,owl\n18,jay\n", "labels.csv names none of the images"),
+        (
+            "labels.csv",
+            "number,sort\n17,owl\n18,jay\n",
+            r"labels.csv names none of the images \(its first row is 17, owl; an image is .*g\)",
+        ),
+        (
+            "labels.csv",
+            "number,sort\n",
+            r"labels.csv names none of the images \(its first row is number, sort; an image",
+        ),
         ("labels.jsonl", "[1]\n", "labels.jsonl does not have one JSON object in each line"),
         (
             "labels.xlsx",

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from workbench.data.image_folder.labels import split_in
 from workbench.data.image_folder.level_names import (
+    DOUBTFUL,
     are_albums,
     are_occasions,
     are_parts,
     are_renderings,
     only_hold_images,
+    variants_of_one,
 )
 from workbench.data.image_folder.record import listing
 from workbench.errors import DataError
@@ -58,8 +60,12 @@ def found_levels(folders: Mapping[str, Folders], split: int | None, ask: Ask) ->
     if len(used) == 1:
         found = sorted(_names(paths, min(used)))
         _check_names(found, min(used), ask)
+        _check_variants(found, min(used), ask)
         if split is None:
             _check_splits(found, min(used), ask)
+        doubtful = [name for name in found if DOUBTFUL.fullmatch(name)]
+        if doubtful and len(doubtful) < len(found):
+            notes.append(_doubtful(doubtful))
     labels = {}
     for image, path in paths.items():
         label = _label(path, used)
@@ -278,6 +284,25 @@ def _check_names(names: list[str], level: int, ask: Ask) -> None:
         raise ask(
             f"no class folders: {listing(names)} are named like {kind}. Add a "
             "table, labels.csv, with the columns filename,label; or if they are the classes",
+            f"--level {level + 1}",
+        )
+
+
+def _doubtful(names: list[str]) -> str:
+    return (
+        f"taken as {'a class' if len(names) == 1 else 'classes'}: {listing(names)}; what is none "
+        "by its name can be moved out of the folder, and the same command given again"
+    )
+
+
+def _check_variants(names: list[str], level: int, ask: Ask) -> None:
+    """Refuse class folders that seem to hold the same images in two ways: "owl" and "owl_aug"."""
+    variants = variants_of_one(names)
+    if variants:
+        raise ask(
+            f"class folders that may hold images made from one another: {listing(variants)}. Put "
+            "all images of a class into one folder, or move those away that were made from others; "
+            "or if each of them is a class",
             f"--level {level + 1}",
         )
 

@@ -93,7 +93,7 @@ def image_table(file: TableFile, lookup: ImageLookup, images: int) -> ImageTable
     rows = file.rows
     names = [str(number + 1) for number in range(len(rows[0]))]
     if has_header:
-        rows, found, names = rows[1:], found[1:], rows[0]
+        rows, found, names = rows[1:], found[1:], _distinct(rows[0])
     table = ImageTable(file.name, names, has_header, rows, column, found)
     if not _names_images(table, images):
         return None
@@ -101,6 +101,16 @@ def image_table(file: TableFile, lookup: ImageLookup, images: int) -> ImageTable
     if not any(match.images for match in table.found):
         return None
     return table
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return the names of columns; where several are called the same, with their numbers."""
+    distinct = []
+    for number, name in enumerate(names, 1):
+        if names.count(name) > 1:
+            name = f"{name} (column {number})"
+        distinct.append(name)
+    return distinct
 
 
 def _image_column(file: TableFile, lookup: ImageLookup) -> tuple[int | None, list[Match]]:

@@ -24,6 +24,10 @@ SPLIT_NAMES = {
     "validation": "val",
     "dev": "val",
     "testing": "test",
+    "trn": "train",
+    "tst": "test",
+    "holdout": "test",
+    "heldout": "test",
 }
 
 # words that are splits only beside one another, above folders of classes

@@ -75,13 +75,33 @@ RENDERINGS = {
     "raw",
     "resized",
     "rgb",
+    "saliency",
     "segmentation",
+    "segmentationclass",
+    "segmentationobject",
     "segmentations",
     "segmented",
+    "silhouettes",
     "thermal",
     "thumbnails",
     "trimaps",
 }
+# folders that may be classes, and often hold what is none
+DOUBTFUL = re.compile(
+    r"misc(ellaneous)?|others?|rest|clutter|background(_google)?|negatives?|rejected|rejects?"
+    r"|discard(s|ed)?|duplicates?|corrupt(ed)?|bad|junk",
+    re.IGNORECASE,
+)
+# endings of the names of folders whose images were made from those of another folder
+MADE_FROM = re.compile(
+    r"(?P<stem>.+?)[ _.-]+"
+    r"(aug(mented|mentation|ments?|s)?|flip(ped|s)?|rot(ated|ation)?s?|crop(ped|s)?|noisy|blur(red)?"
+    r"|resized|mirror(ed)?|synthetic)([ _.-]*\d+)?",
+    re.IGNORECASE,
+)
+SIZED = re.compile(
+    r"(?P<stem>.+?)[ _.-]+(?P<size>\d{2,4}([ _]?x[ _]?\d{2,4})?([ _]?px)?)", re.IGNORECASE
+)
 SIZE = re.compile(r"\d{2,4} ?x ?\d{2,4}|\d{2,4} ?(px|pixels)", re.IGNORECASE)
 
 
@@ -103,6 +123,29 @@ def are_albums(names: Collection[str]) -> bool:
 def are_parts(names: Collection[str]) -> bool:
     """Return whether all names are those of days, patients, cameras and the like."""
     return bool(names) and all(DAYS.fullmatch(name) for name in names)
+
+
+def variants_of_one(names: Collection[str]) -> list[str]:
+    """Return the names that seem to say how the same images were made or how large they are.
+
+    "owl" and "owl_aug" are such a pair; "owl_64" and "owl_224" are if all other names have the same
+    numbers, which years and models of cars hardly do for all makes.
+    """
+    variants: set[str] = set()
+    for name in names:
+        made = MADE_FROM.fullmatch(name)
+        if made and made["stem"] in names:
+            variants.update((name, made["stem"]))
+    sizes: dict[str, set[str]] = {}
+    for name in names:
+        sized = SIZED.fullmatch(name)
+        if sized and not re.fullmatch("(19|20)[0-9][0-9]", sized["size"]):
+            sizes.setdefault(sized["stem"], set()).add(sized["size"])
+    each = list(sizes.values())
+    complete = sum(len(found) for found in each) == len(names)
+    if len(each) > 1 and complete and len(each[0]) > 1 and all(found == each[0] for found in each):
+        variants.update(names)
+    return sorted(variants)
 
 
 def are_renderings(names: Iterable[str]) -> bool:

@@ -16,7 +16,7 @@ from workbench.data.image_folder.label_columns import Labels, find_labels, label
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.masks import masks_in
 from workbench.data.image_folder.record import listing
-from workbench.data.image_folder.table_file import TABLES, UnreadTable, table_files
+from workbench.data.image_folder.table_file import TABLES, TableFile, UnreadTable, table_files
 from workbench.errors import DataError, UsageError
 
 # what competitions call a form for answers, often with the same label in all rows
@@ -44,7 +44,7 @@ class Tables(NamedTuple):
     unknown: list[ImageTable]
     unread: list[UnreadTable]
     lost: list[tuple[str, str]]  # tables of image files of which none is there; the first file
-    nameless: list[str]  # other tables that name no image
+    nameless: list[tuple[str, str]]  # other tables that name no image; the first row that could
 
 
 def view_of(archive: Archive, choice: LayoutChoice, command: str) -> View:
@@ -112,7 +112,7 @@ def read_tables(view: View) -> Tables:
             if lost:
                 found.lost.append((file.name, lost))
             elif file.suffix in TABLES:
-                found.nameless.append(file.name)
+                found.nameless.append((file.name, _first_row(file)))
             continue
         labels = _labels(table, folders, view.choice)
         if labels is None:
@@ -122,6 +122,11 @@ def read_tables(view: View) -> Tables:
     if view.choice.label and not found.known:
         raise UsageError(_no_column(view, found))
     return _without_doubtful(_without_forms(found, view.choice))
+
+
+def _first_row(file: TableFile) -> str:
+    """Return the first row below the header, or the header of a table without rows."""
+    return ", ".join(file.rows[:2][-1]) if file.rows else "none"
 
 
 def _without_forms(tables: Tables, choice: LayoutChoice) -> Tables:
