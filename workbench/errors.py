@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 
+FEW = 12  # names that a sentence can list after it has said which one is meant
+
+
 class WorkbenchError(Exception):
     """Base class of all errors meant for users. The command line exits with `exit_code`."""
 
@@ -63,13 +66,14 @@ class UsageError(WorkbenchError):
 
 
 class UnknownName(UsageError):
-    """No plugin registered a name. The message suggests the nearest name and lists all.
+    """No plugin registered a name. The message suggests the nearest name, or lists all.
 
     Args:
         kind: what is named: "algorithm", "backbone", "data set".
         known: the names that there are.
         hint: a last sentence.
-        meant: the name that was probably meant; if omitted, the one that is spelt most like it.
+        meant: the name that was probably meant; if omitted, the only one that begins so, or the one
+            that is spelt most like it.
     """
 
     def __init__(
@@ -77,11 +81,19 @@ class UnknownName(UsageError):
     ):
         known = sorted(known)
         sentences = [f"There is no {kind} {name!r}."]
-        if not meant:
-            meant = next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), "")
+        meant = meant or _likely(name, known)
         if meant:
             sentences.append(f"Did you mean {meant}?")
-        sentences.append(f"Available: {', '.join(known) or 'none'}.")
+        if not meant or len(known) <= FEW:
+            sentences.append(f"Available: {', '.join(known) or 'none'}.")
         if hint:
             sentences.append(hint)
         super().__init__(" ".join(sentences))
+
+
+def _likely(name: str, known: list[str]) -> str:
+    """Return the only name that begins so, or the one that is spelt most like it; "" if none is."""
+    beginning = [each for each in known if each.startswith(name)]
+    if len(beginning) == 1 and name:
+        return beginning[0]
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), "")

@@ -66,3 +66,32 @@ def test_too_little_memory_is_one_sentence(mlw, monkeypatch):
     monkeypatch.setattr("workbench.data.opening.prepare", grow)
     words = ["not enough memory: Unable to allocate 72.8 TiB; ask for less at once"]
     check_refused(mlw, "train protonet --on glyphs:size=21", 1, words)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "compare",
+            "mlw compare needs a word more, for instance: mlw compare protonet maml --shots",
+        ),
+        ("info", "mlw info needs a word more, for instance: mlw info protonet"),
+        ("train protonet maml", "takes one algorithm; for several: mlw compare protonet maml"),
+        ("train protonet x", "takes one word, not also x; without the rest: mlw train protonet"),
+        ("compare protonet --episodes", "--episodes needs a value; see mlw compare --help"),
+        ("compare protonet --steps abc", "'--steps'"),
+        ("compar protonet", "There is no command 'compar'. Did you mean compare?"),
+        ("info mini", "Did you mean miniimagenet? Run: mlw list"),
+        ("info maml:inner_lr", "mlw info takes a name without options: mlw info maml"),
+        ("list everything", "see mlw list --help"),
+        ("--hepl", "see mlw --help"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_sentence_too(mlw, line, sentence):
+    check_refused(mlw, line, 2, [sentence])
+
+
+def test_no_word_shows_the_help(mlw):
+    code, output, errors = mlw("")
+    assert (code, errors) == (0, "")
+    assert "Usage: mlw" in output

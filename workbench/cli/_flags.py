@@ -1,4 +1,4 @@
-"""Words that Typer would refuse with a sentence about something else: unknown flags, lost names."""
+"""Words that Typer would refuse without the next command to type, or in another sense."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ import typer
 from typer.main import get_command
 
 from workbench.cli._lists import NAMES
-from workbench.errors import UsageError
+from workbench.errors import UnknownName, UsageError
 from workbench.plugin.registry import registry
 
 HELP = ("--help", "-h")
+EXAMPLES = {  # of each command that needs a word
+    "info": "mlw info protonet",
+    "download": "mlw download omniglot",
+    "train": "mlw train protonet --on omniglot",
+    "eval": "mlw eval runs",
+    "compare": "mlw compare protonet maml --shots 1 5",
+}
 
 
 @dataclass
@@ -24,14 +31,17 @@ class _Words:
     names: list[str] = field(default_factory=list)  # arguments without a flag
     listed: dict[str, list[str]] = field(default_factory=dict)  # values by flag
     unknown: tuple[str, str | None] | None = None  # the first unknown flag, and its value
+    without_value: str = ""  # the last flag, if its value is missing
 
 
 def check_words(app: typer.Typer, words: Sequence[str]) -> None:
     """Check the words of a command line, after `widen`, before Typer reads them.
 
     Raises:
-        UsageError: a flag is unknown, or a list took the names that belong to the command.
+        UsageError: a command or flag is unknown, a value or name is missing, there is one word too
+            many, or a list took the names that belong to the command.
     """
+    _check_command(app, words)
     command = _command(app, words)
     if command is None or any(word in HELP for word in words):
         return
@@ -42,9 +52,23 @@ def check_words(app: typer.Typer, words: Sequence[str]) -> None:
     if read.unknown is not None:
         flag, value = read.unknown
         raise _unknown(flag, value, flags, algorithms)
-    missing = [each for each in parameters if _is_argument(each) and each.required]
-    if missing and not read.names:
+    if read.without_value:
+        raise UsageError(f"{read.without_value} needs a value; see mlw {name} --help")
+    arguments = [each for each in parameters if _is_argument(each)]
+    if any(each.required for each in arguments) and not read.names:
         _refuse_swallowed(name, read.listed)
+        example = EXAMPLES.get(name, f"mlw {name} --help")
+        raise UsageError(f"mlw {name} needs a word more, for instance: {example}")
+    endless = any(each.nargs == -1 for each in arguments)
+    if len(read.names) > len(arguments) and not endless:
+        _refuse_too_many(name, read.names, len(arguments))
+
+
+def _check_command(app: typer.Typer, words: Sequence[str]) -> None:
+    """Raise `UsageError` if the first word is neither a command nor a flag."""
+    commands = getattr(get_command(app), "commands", {})
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        raise UnknownName("command", words[0], commands)
 
 
 def _command(app: typer.Typer, words: Sequence[str]) -> tuple[str, Sequence[Any]] | None:
@@ -86,8 +110,11 @@ def _read(words: Sequence[str], flags: Mapping[str, bool]) -> _Words:
             if given is not None and given.startswith("-"):
                 given = None
             read.unknown = read.unknown or (flag, given)
-        elif flags[flag] and not equals and rest:
-            read.listed.setdefault(flag, []).append(rest.pop(0))
+        elif flags[flag] and not equals:
+            if rest:
+                read.listed.setdefault(flag, []).append(rest.pop(0))
+            else:
+                read.without_value = flag
     return read
 
 
@@ -119,6 +146,19 @@ def _refuse_swallowed(command: str, listed: Mapping[str, list[str]]) -> None:
                 f"{flag} took {' '.join(lost)}, for it takes all words up to the next flag; put "
                 f"the {what} before it: {' '.join(line)}"
             )
+
+
+def _refuse_too_many(command: str, names: Sequence[str], taken: int) -> None:
+    """Raise `UsageError` for words beyond those that the command takes."""
+    if command == "train" and all(_is_algorithm(name) for name in names):
+        raise UsageError(
+            f"mlw train takes one algorithm; for several: mlw compare {' '.join(names)}"
+        )
+    line = " ".join(["mlw", command, *names[:taken]])
+    what = "no word" if not taken else "one word" if taken == 1 else f"{taken} words"
+    raise UsageError(
+        f"mlw {command} takes {what}, not also {' '.join(names[taken:])}; without the rest: {line}"
+    )
 
 
 def _is_algorithm(word: str) -> bool:

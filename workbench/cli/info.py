@@ -11,7 +11,7 @@ import typer
 
 from workbench.cli import _show
 from workbench.cli._options import Json
-from workbench.errors import DataError, RunError, UnknownName
+from workbench.errors import DataError, RunError, UnknownName, UsageError
 from workbench.plugin import recipes
 from workbench.plugin.options import option_text, options_of, options_text
 from workbench.plugin.registry import KINDS, Registration, registry
@@ -36,6 +36,9 @@ def info(
     """Show paper, options, recipes and results of a method; files and licence of a data set."""
     from workbench.data.image_folder.record import folder_names
 
+    plain, options, _ = name.partition(":")
+    if options:
+        raise UsageError(f"mlw info takes a name without options: mlw info {plain}")
     facts = [_facts(registration, out) for registration in _registered(name)]
     if name in folder_names():
         facts.append(_own_facts(name))
@@ -43,7 +46,7 @@ def info(
         known = set(folder_names())
         for kind in KINDS:
             known.update(registry().entries(kind))
-        raise UnknownName("algorithm, backbone or data set", name, known)
+        raise UnknownName("algorithm, backbone or data set", name, known, "Run: mlw list")
     if json:
         _show.as_json(facts)
         return

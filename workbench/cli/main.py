@@ -24,7 +24,7 @@ from workbench.cli._streams import (
     guard_output,
     tolerate_encodings,
 )
-from workbench.errors import WorkbenchError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.plugin.blame import place_of
 from workbench.plugin.registry import registry
 from workbench.version import __version__
@@ -41,7 +41,6 @@ KEPT = {  # after Ctrl-C, by command
 app = typer.Typer(
     name="mlw",
     help="Train, evaluate and fairly compare few-shot and meta-learning methods.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -93,18 +92,15 @@ def _run(words: list[str]) -> None:
         return
     try:
         registry().register_commands(app)
-        wide = widen(words)
+        wide = widen(words) or ["--help"]
         check_words(app, wide)
-        app(wide)
+        _call(wide)
     except WorkbenchError as error:
         if debug:
             raise
         _show.note(f"mlw: {error}")
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as stop:
-        # Typer turns Ctrl-C within a command into an exit with this code, and prints nothing
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
-            raise
+    except KeyboardInterrupt:
         print(f"mlw: stopped{_kept(words)}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except UnwritableOutput:  # even while a plugin prints
@@ -115,6 +111,28 @@ def _run(words: list[str]) -> None:
             raise
         _show.note(sentence)
         sys.exit(1)
+
+
+def _call(words: Sequence[str]) -> None:
+    """Run a command. What Typer refuses, such as a word where a number belongs, is one sentence.
+
+    Raises:
+        UsageError: Typer refuses a word.
+        KeyboardInterrupt: Ctrl-C, which Typer turns into an error of its own.
+    """
+    try:
+        code = app(words, standalone_mode=False)
+    except Exception as error:
+        explain = getattr(error, "format_message", None)  # an error of the parser has it
+        if explain is None:
+            raise
+        sentence = " ".join(explain().split()).rstrip(".")
+        help_line = " ".join(["mlw", *words[:1], "--help"]) if words[0][:1] != "-" else "mlw --help"
+        raise UsageError(f"{sentence}; see {help_line}") from error
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if isinstance(code, int) and code:
+        sys.exit(code)
 
 
 def _sentence_of(error: Exception, words: Sequence[str]) -> str:
