@@ -26,6 +26,8 @@ from workbench.errors import DataError, UnknownName, UsageError
 from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
 from workbench.progress import Report, say_nothing
+from workbench.tasks.settings import USUAL_WAYS
+from workbench.tasks.splits import training_data_for
 
 KNOWN = ("name", "source", "partial", "report", "note", *LayoutKeywords.__annotations__)
 
@@ -41,6 +43,7 @@ class Downloaded:
         tables: the images of each split, prepared.
         part: "4,000 of 27,000 images", or "content checked by count, not by checksum", where the
             files are not known to be the published ones; otherwise "".
+        own: whether these are images of the user's own.
     """
 
     name: str
@@ -48,6 +51,18 @@ class Downloaded:
     about: str
     tables: Mapping[str, Table]
     part: str
+    own: bool = False
+
+    @property
+    def next_command(self) -> str:
+        """A command that compares methods on it."""
+        name = shlex.quote(self.name)
+        data = f"--on {name}"
+        tested = self.tables.get("test") or next(iter(self.tables.values()))
+        if "train" not in self.tables:
+            data = f"--train-on {training_data_for(tested.images.shape[1:])} --test-on {name}"
+        ways = f" --ways {len(tested.names)}" if len(tested.names) < USUAL_WAYS else ""
+        return f"mlw compare protonet baseline nearest_pixel {data}{ways}"
 
     def __str__(self) -> str:
         lines = [self.files]
@@ -57,6 +72,8 @@ class Downloaded:
             size = " x ".join(str(length) for length in table.images.shape[1:])
             classes = f"{len(table.names):,} classes"
             lines.append(f"{split:>5}: {classes}, {len(table.images):,} images of {size}")
+        if self.own:
+            lines.append(f"to compare methods on it: {self.next_command}")
         return "\n".join(lines)
 
 
@@ -152,7 +169,7 @@ def _download(job: _Job) -> Downloaded:
         job.note(f"{job.text}: {note.text}")
     if dataset.part:
         job.note(f"not the published files: {dataset.part}; results measured on them say so")
-    return Downloaded(job.text, files, about, dataset.tables, dataset.part)
+    return Downloaded(job.text, files, about, dataset.tables, dataset.part, own)
 
 
 def _fetch(job: _Job, dataset: Dataset) -> Fetched | None:

@@ -112,7 +112,7 @@ def require_training_classes(dataset: OpenDataset, algorithms: Sequence[str]) ->
     """
     if "train" in dataset.tables:
         return
-    elsewhere = _in_shape(DEFAULT_DATASET, (), dataset.image_shape)
+    elsewhere = training_data_for(dataset.image_shape)
     named = " ".join(shlex.quote(spec) for spec in algorithms)
     label = shlex.quote(dataset.label)
     message = (
@@ -123,6 +123,11 @@ def require_training_classes(dataset: OpenDataset, algorithms: Sequence[str]) ->
     if dataset.label_of_whole:
         message += f"; or train on all its classes and test elsewhere: {dataset.label_of_whole}"
     raise DataError(message)
+
+
+def training_data_for(shape: Sequence[int]) -> str:
+    """Return the spec of the default data set with images `(channels, height, width)`."""
+    return _in_shape(DEFAULT_DATASET, (), shape)
 
 
 def joined_label(labels: Sequence[str]) -> str:
