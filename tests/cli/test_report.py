@@ -80,8 +80,11 @@ def test_runs_with_other_numbers_of_tasks_are_compared_on_those_they_share(mlw, 
     cells = json.loads(output)
     assert [cell["episodes"] for cell in cells] == [12, 12]
     assert sorted(cell["difference"] == 0 for cell in cells) == [False, True]
-    assert "glyphs, 5-way 1-shot: the 12 tasks that all runs met are compared; " in errors
-    assert f"{run.name} met more of them" in errors
+    assert "glyphs, 5-way 1-shot: only the 12 tasks that all runs met are compared, " in errors
+    assert f"because of {other.name}; others met up to 20. To compare on as many: " in errors
+    command = errors.split("To compare on as many: mlw ")[1].splitlines()[0]
+    assert mlw(command)[0] == 0
+    assert [cell["episodes"] for cell in json.loads(mlw("report --json")[1])] == [20, 20]
 
 
 def test_runs_that_differ_by_a_flag_are_reported_side_by_side(mlw, run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     named = _named(runs, note)
     frame = _of_one_training(named, _evaluations(named, note), note)
     frame = _newest(named, frame, note)
-    frame = _shared_tasks(frame, note)
+    frame = _shared_tasks(named, frame, note)
     _tell_changed_images(frame, note)
     names = frame["run"].unique()
     curves = [named[name].curve().assign(run=name) for name in names]
@@ -185,22 +186,26 @@ def _tell_changed_images(frame: pd.DataFrame, note: Callable[[str], None]) -> No
             )
 
 
-def _shared_tasks(frame: pd.DataFrame, note: Callable[[str], None]) -> pd.DataFrame:
+def _shared_tasks(
+    runs: Mapping[str, Run], frame: pd.DataFrame, note: Callable[[str], None]
+) -> pd.DataFrame:
     """Return of each condition the tasks that all its runs met, if there are any."""
     groups = frame.groupby(list(CONDITION), dropna=False, sort=False)
     kept = []
     for _, rows in groups:
-        runs = rows["run"].nunique()
-        shared = rows.groupby("task")["run"].transform("nunique") == runs
+        count = rows["run"].nunique()
+        shared = rows.groupby("task")["run"].transform("nunique") == count
         if shared.all() or not shared.any():
             kept.append(rows)
             continue
-        longer = enumerated(rows.loc[~shared, "run"].unique())
         title = condition_title(dict(rows.iloc[0]))
-        count = rows.loc[shared, "task"].nunique()
+        met = rows.groupby("run", sort=False)["task"].nunique()
+        shortest = list(met.index[met == met.min()])
+        common = rows.loc[shared, "task"].nunique()
         note(
-            f"{title}: the {count:,} tasks that all runs met are compared; "
-            f"{longer} met more of them. For more, evaluate all with the same --episodes"
+            f"{title}: only the {common:,} tasks that all runs met are compared, because of "
+            f"{enumerated(shortest)}; others met up to {met.max():,}. To compare on as many: "
+            f"mlw eval {shlex.quote(str(runs[shortest[0]].folder))} --episodes {met.max()}"
         )
         kept.append(rows[shared])
     return pd.concat(kept).sort_index()

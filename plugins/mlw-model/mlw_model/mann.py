@@ -62,6 +62,7 @@ class MANN(Learner):
         strength: Annotated[
             float, "initial factor of the cosines with the rows; it is learnt", Above(0)
         ] = 10.0,
+        normalise: Annotated[bool, "features of mean 0 and variance 1 for each image"] = False,
     ):
         super().__init__()
         if heads > rows:
@@ -74,12 +75,14 @@ class MANN(Learner):
         self.heads = heads
         self.decay = decay
         self.strength = strength
+        self.normalise = normalise
         self.controller = nn.LSTMCell(backbone.dim + ways + heads * width, units)
         self.access = Heads(units, heads, width, strength)
         self.answer = nn.Linear(units + heads * width, ways)
 
     def embed(self, images: Tensor) -> Tensor:
-        return self.backbone(images)  # (n, dim)
+        x = self.backbone(images)  # (n, dim)
+        return F.layer_norm(x, (self.backbone.dim,)) if self.normalise else x
 
     def predictors(self, support: Examples) -> Iterator[Predictor]:
         """Yield what answers before the first example is read, and after each."""
