@@ -46,6 +46,13 @@ One row per test task, or per instance where the protocol asks several times wit
 published numbers, in the folder `eval` of a run. The files have the version of the columns in their
 metadata, now {schema}. A file of another version is not read: the tasks are evaluated again.
 
+```python
+import pandas as pd
+
+tasks = pd.read_parquet("runs/comparisons/NAME/tasks.parquet")
+tasks.groupby(["algorithm", "shots"])["accuracy"].mean()
+```
+
 A method breaks down on a query if its score for a class with support is NaN, or if its largest
 score is infinite. The task then has `broken` = true, and the query counts as wrong, with the loss
 log(ways) of equal scores. Such a query has no answer: a guess in its place would look like a method

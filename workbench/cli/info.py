@@ -177,7 +177,7 @@ def _own_facts(name: str) -> dict[str, Any]:
         "kind": "data set",
         "plugin": "a folder of your own",
         "summary": "",
-        "about": str(record),
+        "about": "\n\n".join(str(record).splitlines()),
         "options": _options(ImageFolder, {}),
         "classes": record.images,
         "record": str(record_path(name)),
