@@ -119,7 +119,8 @@ def test_adaptation_shows_each_step(execute, tmp_path, monkeypatch):
     algorithms = f"protonet:{small} maml:{small},inner_steps=1,test_steps=2"
     optimisers = f"l2l:{small},inner_steps=2 l2l:rule=sgd,inner_steps=2,validate_tasks=8"
     settings = {"ALGORITHMS": algorithms, "OPTIMISERS": optimisers, "EPISODES": "8"}
-    settings |= {"TRACED": "3", "STEPS": "4"}
+    settings |= {"TRACED": "3", "STEPS": "4", "MEMORY_STEPS": "2"}
+    settings |= {"MEMORY": f"mann:{small},init=none protonet:{small}"}
     for name, value in {**settings, "OUT": str(tmp_path / "runs")}.items():
         monkeypatch.setenv(f"MLW_NOTEBOOK_{name}", value)
     notebook = execute(NOTEBOOKS / "adaptation.ipynb")
@@ -132,7 +133,7 @@ def test_adaptation_shows_each_step(execute, tmp_path, monkeypatch):
     assert results.count("<tr") == by_optimiser.count("<tr") == 1 + 2
     assert by_optimiser.count("rate=") == 2
     pictures = [base64.b64decode(data) for data in outputs(notebook, "image/png")]
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     assert all(len(picture) > 10_000 for picture in pictures)
 
 

@@ -42,16 +42,16 @@ def a_task(tasks, counts=(2, 3, 1), queries=4):
 
 def written_out(learner, x, y, ways, kept, z_noise, w_noise):
     """Return all z, all w, and mean and log std of the first z, by loops over pairs."""
-    codes = (kept * x) @ learner.encoder.weight.mT
+    codes = (kept * x) @ learner.codes.encoder.weight.mT
     outputs = [[] for _ in range(ways)]
     for i in range(len(x)):
         for j in range(len(x)):
-            outputs[int(y[i])].append(learner.relation(torch.cat([codes[i], codes[j]])))
+            outputs[int(y[i])].append(learner.codes.relation(torch.cat([codes[i], codes[j]])))
     each = torch.stack([torch.stack(of_class).mean(0) for of_class in outputs])
     mean, log_std = each[:, :LATENT], each[:, LATENT:]
 
     def decoded(z):
-        out = z @ learner.decoder.weight.mT
+        out = z @ learner.codes.decoder.weight.mT
         std = (2 / (ways + DIM)) ** 0.5 * out[:, DIM:].exp()
         return out[:, :DIM] + std * w_noise
 
@@ -89,7 +89,7 @@ def test_the_loss_and_its_second_order_gradient_are_equation_10(batched, float64
     weights_of_terms = {"divergence": 0.3, "encoder_penalty": 0.2, "orthogonality": 0.7}
     learner, tasks = a_learner(dropout=0.4, **weights_of_terms).train(), a_task(2)
     torch.manual_seed(5)
-    ours = learner.loss_of_tasks(tasks) + 0.7 * learner.correlation()
+    ours = learner.loss_of_tasks(tasks) + 0.7 * learner.codes.correlation()
 
     torch.manual_seed(5)
     kept = F.dropout(torch.ones_like(tasks.support.x), 0.4)
@@ -107,7 +107,7 @@ def test_the_loss_and_its_second_order_gradient_are_equation_10(batched, float64
     correlations = []
     for i in range(LATENT):
         for j in range(LATENT):
-            rows = learner.decoder.weight.mT
+            rows = learner.codes.decoder.weight.mT
             cosine = F.cosine_similarity(rows[i], rows[j], dim=0)
             correlations.append((cosine - float(i == j)).square())
     theirs = torch.stack(losses).mean() + 0.7 * torch.stack(correlations).mean()
@@ -134,7 +134,7 @@ def test_the_backbone_is_frozen():
     next(learner.losses(tiny_source())).backward()
     assert all(torch.equal(before[name], value) for name, value in averages.items())
     assert all(parameter.grad is None for parameter in backbone.parameters())
-    assert learner.encoder.weight.grad is not None
+    assert learner.codes.encoder.weight.grad is not None
 
 
 def test_rates_are_learnt_unless_they_are_not():

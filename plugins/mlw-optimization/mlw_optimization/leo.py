@@ -7,7 +7,7 @@ On features of a frozen backbone, made of length 1, the weights w_k of a linear 
 decoded from a short code z_k per class, and gradient descent works on the codes:
 
 1. An encoder and a relation network of all pairs of support features give the mean and the standard
-   deviation of each z_k (equations 4 and 5), and a decoder those of w_k (equations 6 and 7).
+   deviation of each z_k, and a decoder those of w_k; see `class_codes.py`.
 2. `latent_steps` steps z <- z - alpha grad L_support(w(z)) (equations 8 and 9).
 3. `tune_steps` steps on the decoded weights themselves (section 2.3.4).
 
@@ -34,8 +34,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import grad
 
+from mlw_optimization.class_codes import ClassCodes
 from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task
-from workbench.functional import cosines, each_task, one_hot
+from workbench.functional import each_task
 
 
 class Noise(NamedTuple):
@@ -96,15 +97,7 @@ class LEO(Learner):
         self.divergence = divergence
         self.encoder_penalty = encoder_penalty
         self.orthogonality = orthogonality
-        self.encoder = nn.Linear(backbone.dim, latent, bias=False)
-        self.relation = nn.Sequential(
-            nn.Linear(2 * latent, 2 * latent, bias=False),
-            nn.ReLU(),
-            nn.Linear(2 * latent, 2 * latent, bias=False),
-            nn.ReLU(),
-            nn.Linear(2 * latent, 2 * latent, bias=False),
-        )
-        self.decoder = nn.Linear(latent, 2 * backbone.dim, bias=False)
+        self.codes = ClassCodes(backbone.dim, latent)
         self.latent_rates = nn.Parameter(torch.full((latent,), latent_lr), learn_rates)
         self.tune_rates = nn.Parameter(torch.full((backbone.dim,), tune_lr), learn_rates)
 
@@ -132,43 +125,22 @@ class LEO(Learner):
             return F.cross_entropy(F.linear(support.x, weight), support.y)
 
         def loss_of_latents(latents: Tensor) -> Tensor:
-            return loss(self.decode(latents, noise.weights))
+            return loss(self.codes.decode(latents, noise.weights))
 
-        mean, log_std = self.encode(support._replace(x=noise.kept * support.x))
+        mean, log_std = self.codes.encode(support._replace(x=noise.kept * support.x))
         divergence = (mean.square() + (2 * log_std).exp() - 1 - 2 * log_std).mean() / 2
         latents = [mean + log_std.exp() * noise.latents]
         for _ in range(self.latent_steps):
             gradient = grad(loss_of_latents)(latents[-1])
             latents.append(latents[-1] - self.latent_rates * gradient)  # equation 9
-        weights = [self.decode(each, noise.weights) for each in latents]
+        weights = [self.codes.decode(each, noise.weights) for each in latents]
         for _ in range(self.tune_steps):
             weights.append(weights[-1] - self.tune_rates * grad(loss)(weights[-1]))
         return Path(latents, weights, divergence)
 
-    def encode(self, support: Examples) -> tuple[Tensor, Tensor]:
-        """Return mean and logarithm of the standard deviation of z, `(ways, latent)` each.
-
-        Both are 0 for a class without support, as those of a standard normal distribution.
-        """
-        codes = self.encoder(support.x)  # (n, latent)
-        n = len(codes)
-        pairs = torch.cat([codes[:, None].expand(-1, n, -1), codes.expand(n, -1, -1)], -1)
-        related = self.relation(pairs).mean(1)  # (n, 2 latent): of an example with all of the task
-        members = one_hot(support.y, support.ways).to(related).mT  # (ways, n)
-        of_class = members @ related / members.sum(-1, keepdim=True).clamp_min(1)
-        mean, log_std = of_class.chunk(2, -1)
-        return mean, log_std
-
-    def decode(self, latents: Tensor, noise: Tensor) -> Tensor:
-        """Return w `(ways, dim)`: the means, plus noise times the standard deviations."""
-        mean, log_std = self.decoder(latents).chunk(2, -1)
-        ways, dim = mean.shape
-        weight: Tensor = mean + (2 / (ways + dim)) ** 0.5 * log_std.exp() * noise
-        return weight
-
     def losses(self, source: Source) -> Iterator[Tensor]:
         for tasks in source.tasks():
-            yield self.loss_of_tasks(tasks) + self.orthogonality * self.correlation()
+            yield self.loss_of_tasks(tasks) + self.orthogonality * self.codes.correlation()
 
     def loss_of_tasks(self, tasks: Task) -> Tensor:
         """Return the mean of equation 10 over a stack of tasks, without its last term."""
@@ -196,9 +168,3 @@ class LEO(Learner):
         """Return the features of a stack of tasks, `(tasks, n, dim)`."""
         features: Tensor = self.embed(images.flatten(0, 1)).unflatten(0, images.shape[:2])
         return features
-
-    def correlation(self) -> Tensor:
-        """Return how far the cosines between the decoder's rows are from the identity."""
-        rows = self.decoder.weight.mT  # (latent, 2 dim)
-        identity = torch.eye(self.latent, device=rows.device)
-        return (cosines(rows, rows) - identity).square().mean()
