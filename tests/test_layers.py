@@ -63,7 +63,7 @@ ROOMS = {
         "names way_shot within_group unbalanced stream prequential listed meta_dataset build"
     ],
     "workbench.learning": [
-        "device augment settings learner norms modulation training evaluation tracing"
+        "device augment settings learner norms modulation training calibration evaluation tracing"
     ],
     "workbench.results": [
         "table_file frame traces wording grouping published marks paired baselines summary matrix",
@@ -73,7 +73,7 @@ ROOMS = {
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
         "manifest run_files evaluation_file run lineage",
         "traced reported curve provenance effort",
-        "earlier_runs train_run trained selection evaluate_run trace_run cells compare",
+        "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
     "workbench.commands": [
         "keywords unknown arguments compare download evaluate load report train",

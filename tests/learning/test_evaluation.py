@@ -63,7 +63,7 @@ def test_how_many_images_are_embedded_at_once_changes_no_number(pixels, monkeypa
 
 def test_the_numbers_are_those_of_a_plain_loop():
     learner, source = built("protonet"), tiny_source(split="test")
-    result = evaluate(learner, source, 12)
+    result = evaluate(learner, source, 12, temperature=3.0)
     confidences, hits = [], []
     for number in range(12):
         rows = next(source.stacks(number, 1))
@@ -80,6 +80,12 @@ def test_the_numbers_are_those_of_a_plain_loop():
         assert result.loss[number] == pytest.approx(
             float(F.cross_entropy(scores, task.query.y[0])), abs=1e-5
         )
+        assert result.calibrated_loss[number] == pytest.approx(
+            float(F.cross_entropy(scores / 3, task.query.y[0])), abs=1e-5
+        )
+        for brier, sharpness in ((result.brier, 1), (result.calibrated_brier, 1 / 3)):
+            wrong = (sharpness * scores).softmax(1) - F.one_hot(task.query.y[0], 3)
+            assert brier[number] == pytest.approx(float((wrong**2).sum(1).mean()), abs=1e-5)
         confidences.append(scores.softmax(1).amax(1).numpy())
         hits.append((scores.argmax(1) == task.query.y[0]).numpy())
     confidence, hit = np.concatenate(confidences), np.concatenate(hits)
@@ -169,6 +175,7 @@ def test_a_method_that_breaks_down_on_a_query_is_wrong_there(scores):
     assert result.broken.all()
     assert (result.accuracy == 0).all()
     assert result.loss == pytest.approx(np.log(3))
+    assert result.brier == pytest.approx(1 - 1 / 3)  # of equal probabilities
     assert result.calibration_error == pytest.approx(1 / 3)
 
 

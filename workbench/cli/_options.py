@@ -69,6 +69,13 @@ class TaskOptions:
     ] = DEFAULT_PROTOCOL
     episodes: Annotated[int, typer.Option(help="Test tasks, the same for all.")] = 600
     task_seed: Annotated[int, typer.Option(help="Seed for the test tasks.")] = 0
+    calibrate: Annotated[
+        str,
+        typer.Option(
+            help="none, or temperature: also show how sure methods are once their scores are "
+            "divided by a number that validation tasks choose."
+        ),
+    ] = "none"
 
 
 @dataclass

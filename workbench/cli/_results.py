@@ -26,7 +26,13 @@ IF_SEVERAL = {
     "results version": "results_version",
 }
 # columns of the list, where there is a value
-IF_KNOWN = {"published": "published", "seed sd": "seed_sd"}
+IF_KNOWN = {
+    "published": "published",
+    "seed sd": "seed_sd",
+    "temperature": "temperature",
+    "loss": "temperature",
+    "calibration error, %": "temperature",
+}
 
 
 def print_summary(
@@ -141,7 +147,13 @@ def _print_list(cells: pd.DataFrame) -> None:
 def _texts(cell: Cell) -> dict[str, str]:
     """Return what is printed of a cell, by heading."""
     from workbench.results.marks import signs
-    from workbench.results.wording import broken, plus_minus, published_text
+    from workbench.results.wording import (
+        before_and_after,
+        broken,
+        plus_minus,
+        published_text,
+        three_figures,
+    )
 
     texts = {heading: str(cell[name]) for heading, name in IF_SEVERAL.items()}
     method = f"{cell['method']} {signs(cell)}".rstrip()
@@ -155,6 +167,10 @@ def _texts(cell: Cell) -> dict[str, str]:
     if not math.isnan(cell["published"]):
         texts["published"] = published_text(cell)
     texts["seed sd"] = _seed_sd(cell)
+    texts["temperature"] = three_figures(cell["temperature"])
+    texts["loss"] = before_and_after(cell["loss"], cell["calibrated_loss"], 3)
+    errors = (100 * cell["calibration_error"], 100 * cell["calibrated_error"])
+    texts["calibration error, %"] = before_and_after(*errors, 1)
     texts["training"] = _show.duration(cell["train_seconds"])
     texts["steps"] = f"{cell['steps']:,}"
     texts["images"] = f"{cell['images']:,}"

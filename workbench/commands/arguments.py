@@ -53,6 +53,12 @@ SINGLE = {
         Option("episodes", int, 600, "test tasks", Between(2, 1_000_000)),
         Option("trace", int, None, "test tasks to trace", Between(1, 10_000)),
         Option("task_seed", int, 0, "seed for the test tasks", Between(0, LARGEST)),
+        Option(
+            "calibrate",
+            Literal["none", "temperature"],
+            "none",
+            "how probabilities are corrected",
+        ),
         Option("split", Literal["train", "val", "test"], "test", "whose classes the tasks have"),
         Option("recipe", str, "quick", "how each method is trained"),
         Option("seed", int, 0, "seed of a training", Between(0, LARGEST)),

@@ -59,8 +59,9 @@ def compare(
         settings: by name,
 
             - of the test tasks: `ways` and `shots`, one or several; `queries` per class, `protocol`
-              (a spec), `episodes` and `task_seed`. Ways omitted: 5, or as many as there are test
-              classes. Queries omitted: 15, or what the shots leave.
+              (a spec), `episodes`, `task_seed` and `calibrate` ("none" or "temperature"). Ways
+              omitted: 5, or as many as there are test classes. Queries omitted: 15, or what the
+              shots leave.
             - of the trainings: `backbone` (specs, one or several), `recipe` ("quick" or "paper")
               and `seeds` (how many trainings of each method, with seeds 0, 1, ...).
             - of the workspace: `out` (folder of runs), `device`, `fresh` (recompute), `report` and

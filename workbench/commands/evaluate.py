@@ -52,8 +52,8 @@ def evaluate(
 
             - of the test tasks: `ways` and `shots`, one or several, if omitted those that a run was
               trained for, or as many as its validation classes allow; `queries` per class,
-              `protocol` (a spec), `episodes`, `task_seed` and `split` ("train", "val" or "test"
-              classes).
+              `protocol` (a spec), `episodes`, `task_seed`, `split` ("train", "val" or "test"
+              classes) and `calibrate` ("none" or "temperature").
             - `device`, `fresh` (recompute), `report` and `note` (told about progress).
 
     Raises:

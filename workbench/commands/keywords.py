@@ -23,6 +23,7 @@ class TaskKeywords(TypedDict, total=False):
     protocol: str
     episodes: int
     task_seed: int
+    calibrate: str
 
 
 class MethodKeywords(TypedDict, total=False):

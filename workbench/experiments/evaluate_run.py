@@ -5,6 +5,7 @@ That is done once: what was evaluated before is read.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,12 +24,13 @@ from workbench.experiments.plan import Plan
 from workbench.experiments.run import EVALUATIONS, Run
 from workbench.experiments.run_files import WEIGHTS
 from workbench.experiments.selection import select_options
+from workbench.experiments.temperature import choose_temperature
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.learner import Learner
 from workbench.plugin.options import parse_spec
-from workbench.results.frame import RECORDED, SCHEMA, typed, write_tasks
+from workbench.results.frame import CALIBRATED, RECORDED, SCHEMA, typed, write_tasks
 from workbench.results.published import with_published
 from workbench.storage import write_toml
 from workbench.tasks.leaks import refuse_leak
@@ -188,6 +190,7 @@ def question(run: Run, tasks: EvaluationTasks, sources: Mapping[str, str]) -> di
         "shots": tasks.shots,
         "queries": tasks.queries,
         "episodes": settings.episodes,
+        "calibrate": settings.calibrate,
         "seed": settings.task_seed,
         "results": RESULTS_VERSION,
         "sources": dict(sources),
@@ -216,7 +219,14 @@ def _evaluate(
     keep_freed_memory()
     source = source_of(trained, tasks)
     learner = trained.learner(selection.options)
-    result = trained.evaluate(learner, source, tasks.settings.episodes, warm_up=True)
+    temperature = choose_temperature(trained, learner, tasks)
+    result = trained.evaluate(
+        learner,
+        source,
+        tasks.settings.episodes,
+        temperature=1.0 if math.isnan(temperature.value) else temperature.value,
+        warm_up=True,
+    )
     measured = pd.DataFrame(
         {
             "task": result.task,
@@ -226,9 +236,16 @@ def _evaluate(
             "broken": result.broken,
             "accuracy": result.accuracy,
             "loss": result.loss,
+            "brier": result.brier,
             "adapt_seconds": result.adapt_seconds,
+            "temperature": temperature.value,
+            "calibrated_loss": result.calibrated_loss,
+            "calibrated_brier": result.calibrated_brier,
+            "calibrated_error": result.calibrated_error,
         }
     )
+    if math.isnan(temperature.value):
+        measured[CALIBRATED] = math.nan
     shared = {
         **run_columns(trained.run.manifest),
         **task_columns(tasks),
@@ -239,7 +256,11 @@ def _evaluate(
         "oracle": learner.oracle,
         "selected": selection.selected,
         "selected_on": selection.selected_on,
-        "departures": (*tasks.departures, *selection.departures),
+        "departures": (
+            *tasks.departures,
+            *selection.departures,
+            *temperature.departures,
+        ),
         "calibration_error": result.calibration_error,
         "eval_seconds": result.seconds,
         "parameters": _parameters(learner),

@@ -39,11 +39,11 @@ class Selection:
     ] = ()  # where the validation tasks are not drawn as those of the test
 
 
-class _ValidationTasks(NamedTuple):
+class ValidationTasks(NamedTuple):
     """The tasks that choose."""
 
     protocol: TaskProtocol
-    departures: tuple[str, ...]
+    departures: tuple[str, ...]  # where they are not drawn as those of the test
 
 
 def select_options(
@@ -61,7 +61,7 @@ def select_options(
     if not trained.data.validated_on:
         defaults = {name: plan.options[name] for name in plan.selects}
         return Selection({}, options_text(defaults))
-    protocol, departures = _validation_tasks(trained, tasks)
+    protocol, departures = validation_tasks(trained, tasks, "test-time options were")
     covered = {
         "selects": plan.selects,
         "protocol": repr(protocol),
@@ -99,8 +99,12 @@ def _chosen_before(path: Path, covered: Mapping[str, Any]) -> dict[str, Any] | N
     return chosen
 
 
-def _validation_tasks(trained: TrainedMethod, tasks: EvaluationTasks) -> _ValidationTasks:
-    """Return validation tasks drawn as those of the test, or else N-way K-shot tasks."""
+def validation_tasks(trained: TrainedMethod, tasks: EvaluationTasks, what: str) -> ValidationTasks:
+    """Return validation tasks drawn as those of the test, or else N-way K-shot tasks.
+
+    Args:
+        what: is chosen on them, and its verb, for a departure: "test-time options were".
+    """
     wanted, asked = tasks.shape, tasks.settings.protocol
     shape = trained.data.validation_shape(wanted.ways, wanted.shots)
     protocol = build_protocol(asked, *shape)
@@ -110,18 +114,18 @@ def _validation_tasks(trained: TrainedMethod, tasks: EvaluationTasks) -> _Valida
     except DataError as error:
         if tasks.ways is None:  # the shape of the test is nobody's
             shape = trained.run.plan.validation
-        return _ValidationTasks(WayShot(*shape), (_instead(trained, shape, str(error)),))
+        return ValidationTasks(WayShot(*shape), (_instead(trained, what, shape, str(error)),))
     fewer = shape.ways < wanted.ways or shape.shots < wanted.shots
     if tasks.ways is None or not fewer:
-        return _ValidationTasks(protocol, ())
+        return ValidationTasks(protocol, ())
     names = enumerated(trained.data.validated_on)
     reason = f"the validation classes of {names} give no more ways and shots"
-    return _ValidationTasks(protocol, (_instead(trained, shape, reason),))
+    return ValidationTasks(protocol, (_instead(trained, what, shape, reason),))
 
 
-def _instead(trained: TrainedMethod, shape: TaskShape, reason: str) -> str:
+def _instead(trained: TrainedMethod, what: str, shape: TaskShape, reason: str) -> str:
     return (
-        f"{trained.run.label}: test-time options were chosen on {shape.ways}-way "
+        f"{trained.run.label}: {what} chosen on {shape.ways}-way "
         f"{shape.shots}-shot tasks, because {reason}"
     )
 

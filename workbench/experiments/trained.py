@@ -30,8 +30,22 @@ class TrainedMethod:
         return self.run.learner(self.data, self.device, seen=self.seen, options=options)
 
     def evaluate(
-        self, learner: Learner, source: Source, episodes: int, *, warm_up: bool = False
+        self,
+        learner: Learner,
+        source: Source,
+        episodes: int,
+        *,
+        temperature: float = 1.0,
+        warm_up: bool = False,
     ) -> Evaluation:
         precision = self.run.plan.settings.precision
         tell = teller(self.report, f"{self.run.label}: test on {joined_label(source.domains)}")
-        return evaluate(learner, source, episodes, precision=precision, warm_up=warm_up, tell=tell)
+        return evaluate(
+            learner,
+            source,
+            episodes,
+            precision=precision,
+            temperature=temperature,
+            warm_up=warm_up,
+            tell=tell,
+        )

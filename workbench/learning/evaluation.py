@@ -14,11 +14,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.functional import one_hot
+from workbench.learning.calibration import (
+    CONFIDENCE_BINS,
+    brier_scores,
+    calibration_error,
+    confidence_bins,
+    losses_of,
+    side_by_side,
+)
 from workbench.learning.device import precision as precision_context
 from workbench.learning.device import synchronize
 from workbench.learning.learner import Learner, scores
@@ -36,11 +43,10 @@ PIXELS_AT_ONCE = 2**21
 PIXELS_PER_THREAD = 2**15
 # A larger table of embeddings is not made; each stack of tasks is embedded separately.
 TABLE_BYTES = 4 * 2**30
-CONFIDENCE_BINS = 15
 
 
 class Evaluation(NamedTuple):
-    """Arrays with one entry per row, and two numbers for all rows.
+    """Arrays with one entry per row, and numbers for all rows.
 
     A row is a task, or one `instance` of a task if the protocol asks several times within a task.
     """
@@ -52,8 +58,12 @@ class Evaluation(NamedTuple):
     broken: NDArray[np.bool_]  # the method broke down: a query has no score; see `_Answers`
     accuracy: NDArray[np.float64]  # on the queries, in 0..1; a query without a score is wrong
     loss: NDArray[np.float64]  # mean cross-entropy of the queries
+    brier: NDArray[np.float64]  # mean Brier score of the queries
     adapt_seconds: NDArray[np.float64]  # to adapt and predict: a stack's time per task
     calibration_error: float  # expected calibration error over all queries, 15 bins
+    calibrated_loss: NDArray[np.float64]  # the same three with scores divided by the temperature
+    calibrated_brier: NDArray[np.float64]
+    calibrated_error: float
     seconds: float  # of the whole evaluation, embedding included
 
 
@@ -65,6 +75,7 @@ def evaluate(
     *,
     stack: int | None = None,
     precision: str = "float32",
+    temperature: float = 1.0,
     table_bytes: int = TABLE_BYTES,
     warm_up: bool = False,
     tell: Tell = tell_nobody,
@@ -76,6 +87,7 @@ def evaluate(
     Args:
         stack: tasks adapted to at once; by default as many as suit the learner and the device.
         precision: of the networks, "float32" or "bfloat16".
+        temperature: what scores are divided by, for the numbers called calibrated.
         table_bytes: size of the largest table of embeddings to make.
         warm_up: adapt to two tasks before any is timed; the first calls of a process load libraries
             and choose kernels, which can take longer than hundreds of tasks.
@@ -85,7 +97,7 @@ def evaluate(
     if stack is None:
         stack = _default_stack(learner, source.device)
     stacks = list(source.stacks(0, episodes, stack))
-    results = _Results()
+    results = _Results(temperature)
     with in_test_mode(learner), precision_context(precision, source.device):
         table = _embed_once(learner, source, stacks, table_bytes, tell)
         if warm_up:
@@ -94,6 +106,28 @@ def evaluate(
             results.add(rows, *_answered(learner, source, rows, table))
             tell(episodes * number // len(stacks), episodes, "tasks")
     return results.evaluation(began)
+
+
+@torch.no_grad()
+def answers_and_truth(
+    learner: Learner, source: Source, episodes: int, *, precision: str = "float32"
+) -> tuple[Tensor, Tensor]:
+    """Return the scores of all queries of tasks 0 to episodes - 1, and their classes.
+
+    Queries on which the learner breaks down are left out.
+
+    Returns:
+        Scores `(n, ways)`, minus infinity for classes that a task does not have, and y `(n,)`.
+    """
+    stacks = list(source.stacks(0, episodes, _default_stack(learner, source.device)))
+    scores, truth = [], []
+    with in_test_mode(learner), precision_context(precision, source.device):
+        table = _embed_once(learner, source, stacks, TABLE_BYTES, tell_nobody)
+        for rows in stacks:
+            answers, y, _ = _answered(learner, source, rows, table)
+            scores.append(answers.scores[~answers.broken])
+            truth.append(y[~answers.broken])
+    return side_by_side(scores), torch.cat(truth)
 
 
 def _default_stack(learner: Learner, device: torch.device) -> int:
@@ -239,25 +273,40 @@ def _answered(
     return answers_of(predicted, tasks.support), tasks.query.y, seconds
 
 
+class _Sureness:
+    """What the probabilities of the tasks evaluated so far are worth, added stack by stack."""
+
+    def __init__(self) -> None:
+        self.loss: list[Tensor] = []
+        self.brier: list[Tensor] = []
+        self.bins = np.zeros((3, CONFIDENCE_BINS))
+
+    def add(self, scores: Tensor, y: Tensor, hit: Tensor) -> None:
+        """Add scores `(tasks, m, ways)`, labels and whether the answers are right, `(tasks, m)`."""
+        self.loss.append(losses_of(scores, y).double().mean(-1))
+        self.brier.append(brier_scores(scores, y).double().mean(-1))
+        self.bins += confidence_bins(scores, hit)
+
+
 class _Results:
     """The results of the tasks evaluated so far, added stack by stack."""
 
-    def __init__(self) -> None:
+    def __init__(self, temperature: float) -> None:
+        self.temperature = temperature
         self.task: list[Numbers] = []
         self.instance: list[Numbers] = []
         self.ways: list[Numbers] = []
         self.support: list[Numbers] = []
         self.broken: list[Tensor] = []
         self.accuracy: list[Tensor] = []
-        self.loss: list[Tensor] = []
+        self.as_scored = _Sureness()
+        self.calibrated = _Sureness()
         self.seconds: list[NDArray[np.float64]] = []
-        self.bins = np.zeros((3, CONFIDENCE_BINS))
 
     def add(self, rows: Rows, answers: _Answers, y: Tensor, seconds: float) -> None:
         """Add a stack of tasks: answers, labels `(tasks, m)`, and the time they took."""
         predicted = answers.scores
         hit = (predicted.argmax(-1) == y) & ~answers.broken  # (tasks, m)
-        loss = F.cross_entropy(predicted.flatten(0, 1), y.flatten(), reduction="none")
         count = len(rows.task)
         self.task.append(rows.task)
         self.instance.append(rows.instance)
@@ -265,9 +314,9 @@ class _Results:
         self.support.append(np.full(count, rows.support.shape[1]))
         self.broken.append(answers.broken.any(-1))
         self.accuracy.append(hit.double().mean(-1))
-        self.loss.append(loss.unflatten(0, hit.shape).double().mean(-1))
+        self.as_scored.add(predicted, y, hit)
+        self.calibrated.add(predicted / self.temperature, y, hit)
         self.seconds.append(np.full(count, seconds / count))
-        self.bins += _confidence_bins(predicted.softmax(-1).amax(-1), hit)
 
     def evaluation(self, began: float) -> Evaluation:
         """Average over each row, a task or an instance; `began` is when the evaluation began."""
@@ -281,9 +330,13 @@ class _Results:
             support=_mean_by_row(np.concatenate(self.support), row).astype(np.int64),
             broken=_mean_by_row(torch.cat(self.broken).cpu().numpy(), row) > 0,
             accuracy=_mean_by_row(torch.cat(self.accuracy).cpu().numpy(), row),
-            loss=_mean_by_row(torch.cat(self.loss).cpu().numpy(), row),
+            loss=_mean_by_row(torch.cat(self.as_scored.loss).cpu().numpy(), row),
+            brier=_mean_by_row(torch.cat(self.as_scored.brier).cpu().numpy(), row),
             adapt_seconds=_mean_by_row(np.concatenate(self.seconds), row),
-            calibration_error=_calibration_error(self.bins),
+            calibration_error=calibration_error(self.as_scored.bins),
+            calibrated_loss=_mean_by_row(torch.cat(self.calibrated.loss).cpu().numpy(), row),
+            calibrated_brier=_mean_by_row(torch.cat(self.calibrated.brier).cpu().numpy(), row),
+            calibrated_error=calibration_error(self.calibrated.bins),
             seconds=time.perf_counter() - began,
         )
 
@@ -292,23 +345,3 @@ def _mean_by_row(values: NDArray[Any], row: Numbers) -> NDArray[np.float64]:
     """Average the values of each row; `row[i]` is the row that `values[i]` belongs to."""
     totals = np.bincount(row, values.astype(np.float64))
     return totals / np.bincount(row)
-
-
-def _confidence_bins(confidence: Tensor, hit: Tensor) -> NDArray[np.float64]:
-    """Return counts, summed confidence and summed hits by bin of confidence, `(3, bins)`."""
-    confidences = confidence.flatten().cpu().numpy().astype(np.float64)
-    hits = hit.flatten().cpu().numpy()
-    bins = np.minimum((confidences * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
-    return np.stack(
-        [
-            np.bincount(bins, minlength=CONFIDENCE_BINS),
-            np.bincount(bins, confidences, minlength=CONFIDENCE_BINS),
-            np.bincount(bins, hits, minlength=CONFIDENCE_BINS),
-        ]
-    )
-
-
-def _calibration_error(bins: NDArray[np.float64]) -> float:
-    """Return the expected calibration error: the mean gap between confidence and accuracy."""
-    counts, confidence, hits = bins
-    return float(np.abs(confidence - hits).sum() / counts.sum())

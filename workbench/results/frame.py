@@ -18,7 +18,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.results.table_file import damaged, read_table, require_values, write_table
 
-SCHEMA = 3  # version of the columns in TASKS; a file of another version is not read
+SCHEMA = 4  # version of the columns in TASKS; a file of another version is not read
 SCHEMA_KEY = b"workbench_schema"  # in the metadata of the parquet file
 
 Kind = Literal["text", "texts", "flag", "integer", "optional integer", "number"]
@@ -76,8 +76,13 @@ _TRAIN_SETS = Column("train_sets", "texts", "", "specs of the data sets trained 
 _MEASURED = (
     Column("accuracy", "number", "0..1", "share of queries that are classified correctly"),
     Column("loss", "number", "nats", "mean cross-entropy of the queries"),
+    Column("brier", "number", "0..2", "mean Brier score: squared distance of the probabilities"),
     Column("adapt_seconds", "number", "s", "time to adapt and predict per task, after embedding"),
     Column("calibration_error", "number", "0..1", "calibration error over all queries, 15 bins"),
+    Column("temperature", "number", "", "what scores are divided by; NaN: was not asked or chosen"),
+    Column("calibrated_loss", "number", "nats", "`loss` after that; NaN: no temperature"),
+    Column("calibrated_brier", "number", "0..2", "`brier` after that; NaN: no temperature"),
+    Column("calibrated_error", "number", "0..1", "`calibration_error` after that; NaN: the same"),
     Column("train_seconds", "number", "s", "training time, earlier stages and validation included"),
     Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
 )
@@ -101,16 +106,11 @@ _SELECTED_ON = Column(
     "selected_on",
     "texts",
     "",
-    "data sets whose validation classes chose `selected`; empty: it holds the defaults, "
-    "because there are no validation classes",
+    "data sets whose validation classes chose `selected`; empty: it holds the defaults",
 )
 
-_DEPARTURES = Column(
-    "departures",
-    "texts",
-    "",
-    "what is not as asked or as usual in the tasks, and which class is the reason",
-)
+_NOT_AS_ASKED = "what is not as asked or as usual in the tasks, and which class is the reason"
+_DEPARTURES = Column("departures", "texts", "", _NOT_AS_ASKED)
 
 _PRETRAINING = (
     Column("pretrained_on", "texts", "", "data sets that the backbone was pre-trained on"),
@@ -242,6 +242,7 @@ METHOD = names_of(_METHOD)
 CONDITION = names_of(_CONDITION)
 TEST = names_of(_TEST)
 MEASURED = names_of(_MEASURED)
+CALIBRATED = ["calibrated_loss", "calibrated_brier", "calibrated_error"]
 EFFORT = names_of(_EFFORT)
 FLAGS = names_of(_FLAGS)
 PUBLISHED = names_of(_PUBLISHED)

@@ -27,6 +27,7 @@ from workbench.results.trace_figure import trace_figure
 from workbench.results.wording import (
     HOW,
     NO_VALUE,
+    before_and_after,
     condition_title,
     decimal,
     departures,
@@ -34,6 +35,7 @@ from workbench.results.wording import (
     parts,
     plus_minus,
     published_text,
+    three_figures,
 )
 
 if TYPE_CHECKING:
@@ -258,8 +260,12 @@ def _html_cells(cell: Mapping[str, Any]) -> dict[str, str]:
         "Difference to best, points": "best" if is_best(cell) else difference,
         "Published, %": _html_published(cell),
         "SD over seeds, points": decimal(100 * cell["seed_sd"], 2),
-        "Calibration error, %": decimal(100 * cell["calibration_error"], 1),
-        "Loss": decimal(cell["loss"], 3),
+        "Temperature": three_figures(cell["temperature"]),
+        "Calibration error, %": before_and_after(
+            100 * cell["calibration_error"], 100 * cell["calibrated_error"], 1
+        ),
+        "Loss": before_and_after(cell["loss"], cell["calibrated_loss"], 3),
+        "Brier score": before_and_after(cell["brier"], cell["calibrated_brier"], 3),
         "Training": _duration(cell["train_seconds"]),
         "Steps": f"{cell['steps']:,}",
         "Images seen": f"{cell['images']:,}",

@@ -40,6 +40,18 @@ def decimal(value: float, digits: int, *, signed: bool = False) -> str:
     return f"{value:{sign}.{digits}f}".replace("-", MINUS)
 
 
+def three_figures(value: float) -> str:
+    """Return a positive number with three significant figures, or an en dash for NaN."""
+    return NO_VALUE if np.isnan(value) else f"{value:.3g}"
+
+
+def before_and_after(before: float, after: float, digits: int) -> str:
+    """Return "8.1 → 2.3"; only the first if the second is NaN."""
+    if np.isnan(after):
+        return decimal(before, digits)
+    return f"{decimal(before, digits)} → {decimal(after, digits)}"
+
+
 def plus_minus(value: float, spread: float, *, signed: bool = False) -> str:
     """Return "97.83 ± 0.21"; "97.8" if the spread is NaN; an en dash if the value is NaN.
 

@@ -26,6 +26,7 @@ class EvaluationSettings:
     episodes: int = 600  # test tasks
     task_seed: int = 0
     split: str = "test"
+    calibrate: str = "none"  # or "temperature": also the scores divided by one
 
     def shape(self, classes: ClassIndex, usual_ways: int = USUAL_WAYS) -> TaskShape:
         """Return the shape of the tasks. What was not asked is as usual, if the classes allow."""
