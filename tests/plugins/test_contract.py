@@ -27,6 +27,7 @@ OURS = (
     "mlw-crossdomain",
     "mlw-learned",
     "mlw-model",
+    "mlw-bayesian",
 )
 
 

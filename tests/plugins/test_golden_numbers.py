@@ -9,6 +9,7 @@ import pytest
 import torch
 from features import Given, waves
 from gradients import Pixels
+from mlw_bayesian.dkt import DKT
 from mlw_learned.l2l import L2L
 from mlw_model.hypernet import Hypernet
 from mlw_model.mann import MANN
@@ -39,6 +40,8 @@ MADE = {
     "metaoptnet": lambda: MetaOptNet(Given(4)),
     "metaoptnet:head=svm": lambda: MetaOptNet(Given(4), head="svm", c=0.7),
     "leo": lambda: LEO(Given(4), latent=3),
+    "dkt": lambda: DKT(Given(4)),
+    "dkt:kernel=rbf": lambda: DKT(Given(4), kernel="rbf"),
 }
 SCORES = {  # of the first query
     "mann": [0.351286, 0.480099, 0.186200],
@@ -48,6 +51,8 @@ SCORES = {  # of the first query
     "metaoptnet": [0.109425, 0.033747, -0.092113],
     "metaoptnet:head=svm": [0.265056, 0.061052, -0.326108],
     "leo": [-0.012179, -0.038365, 0.054586],
+    "dkt": [-0.549562, -0.665451, -1.131034],
+    "dkt:kernel=rbf": [-0.444597, -1.160217, -1.191707],
 }
 
 
