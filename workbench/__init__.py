@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.learning.modulation import film_features, film_sites, modulated
     from workbench.learning.norms import normalises_by_batch, require_torch
     from workbench.plugin.hookspecs import Register, hookimpl
-    from workbench.plugin.options import Above, AtLeast
+    from workbench.plugin.options import Above, AtLeast, Between
     from workbench.tasks.source import Source
     from workbench.tasks.task import Examples, Predictor, Task
 
@@ -36,6 +36,7 @@ __all__ = [
     "Above",
     "AtLeast",
     "Backbone",
+    "Between",
     "Dataset",
     "Examples",
     "Groups",
@@ -65,6 +66,7 @@ __all__ = [
 _HOMES = {
     "Above": "workbench.plugin.options",
     "AtLeast": "workbench.plugin.options",
+    "Between": "workbench.plugin.options",
     "Backbone": "workbench.learning.learner",
     "Dataset": "workbench.data.dataset",
     "Examples": "workbench.tasks.task",

@@ -15,8 +15,11 @@ from mlw_optimization.metaoptnet import MetaOptNet, ridge, svm
 from sklearn.linear_model import Ridge
 from sklearn.svm import LinearSVC
 
+from workbench.errors import UsageError
+from workbench.experiments.algorithm import KnownAlgorithm
 from workbench.functional import one_hot
 from workbench.learning.learner import query_loss, scores
+from workbench.plugin.options import convert_options, parse_spec
 from workbench.testing import check_learner, tiny_source
 
 
@@ -180,3 +183,10 @@ def test_labels_are_smoothed_in_training():
     )
     expected = query_loss(plain, next(tiny_source().tasks()), smoothed)
     assert torch.allclose(next(smoothing.losses(tiny_source())), expected)
+
+
+@pytest.mark.parametrize("text", ["metaoptnet:label_smoothing=3", "leo:dropout=1.5"])
+def test_a_share_is_at_most_all(text):
+    spec = parse_spec(text)
+    with pytest.raises(UsageError, match="must be from 0 to 1"):
+        convert_options(spec.name, spec.options, KnownAlgorithm(spec.name).all)

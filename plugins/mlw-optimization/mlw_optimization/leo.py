@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.func import grad
 
 from mlw_optimization.class_codes import ClassCodes
-from workbench import AtLeast, Backbone, Examples, Learner, Predictor, Source, Task
+from workbench import AtLeast, Backbone, Between, Examples, Learner, Predictor, Source, Task
 from workbench.functional import each_task
 
 
@@ -73,7 +73,7 @@ class LEO(Learner):
         tune_lr: Annotated[float, "where the rates of these steps start"] = 5e-3,
         learn_rates: Annotated[bool, "learn both rates, one for each dimension"] = True,
         dropout: Annotated[
-            float, "share of the features that the encoder does not see in training", AtLeast(0)
+            float, "share of the features that the encoder does not see in training", Between(0, 1)
         ] = 0.3,
         divergence: Annotated[
             float, "beta, weight of the divergence of the codes from a normal one", AtLeast(0)

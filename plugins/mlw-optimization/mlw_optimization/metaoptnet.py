@@ -32,7 +32,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlw_optimization.crammer_singer import dual_weights
-from workbench import Above, AtLeast, Backbone, Examples, Learner, Predictor, Source, query_loss
+from workbench import (
+    Above,
+    Backbone,
+    Between,
+    Examples,
+    Learner,
+    Predictor,
+    Source,
+    query_loss,
+)
 from workbench.functional import one_hot
 
 SMALLEST_PIVOT = 1e-10  # as a share of the largest; float64 then leaves about 5 digits
@@ -55,7 +64,7 @@ class MetaOptNet(Learner):
         c: Annotated[float, "C of the svm, the weight of the hinge losses", Above(0)] = 0.1,
         scale: Annotated[float, "gamma, where it starts", Above(0)] = 1.0,
         label_smoothing: Annotated[
-            float, "share of a label that is spread over all classes in training", AtLeast(0)
+            float, "share of a label that is spread over all classes in training", Between(0, 1)
         ] = 0.0,
     ):
         super().__init__()
