@@ -75,10 +75,10 @@ def test_an_unknown_name_lists_the_user_s_own_too(cache, tmp_path):
         find_dataset("birbs")
     assert " birds," not in str(without.value)
     add_folder("birds", class_folders(tmp_path / "birds", 3))
-    with pytest.raises(
-        UnknownName, match=r"Did you mean birds\? Available:.* birds,.* omniglot,"
-    ) as caught:
+    with pytest.raises(UnknownName, match=r"Did you mean birds\? Run: mlw list datasets$"):
         find_dataset("birbs")
+    with pytest.raises(UnknownName, match=r"Available:.* birds,.* omniglot,") as caught:
+        find_dataset("0000")  # nothing is near
     assert str(caught.value).endswith("Run: mlw list datasets")
 
 
