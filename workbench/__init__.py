@@ -66,8 +66,8 @@ __all__ = [
 _HOMES = {
     "Above": "workbench.plugin.options",
     "AtLeast": "workbench.plugin.options",
-    "Between": "workbench.plugin.options",
     "Backbone": "workbench.learning.learner",
+    "Between": "workbench.plugin.options",
     "Dataset": "workbench.data.dataset",
     "Examples": "workbench.tasks.task",
     "Groups": "workbench.data.dataset",

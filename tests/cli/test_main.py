@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 from places import ROOT
 
 from workbench import __version__
@@ -183,3 +184,19 @@ def test_output_in_any_encoding(encoding, tmp_path):
     assert printed[-1] == expected[encoding]
     assert len(printed) > 100
     assert "Traceback" not in done.stderr.decode(encoding)
+
+
+@pytest.mark.parametrize("returned", [7, 130, None])
+def test_what_a_command_returns_is_no_exit_code(mlw, monkeypatch, returned):
+    monkeypatch.setattr(app, "registered_commands", [*app.registered_commands])
+    app.command("seven")(lambda: returned)
+    assert mlw("seven") == (0, "", "")
+
+
+def test_the_code_of_an_exit_is_kept(mlw, monkeypatch):
+    def leave():
+        raise typer.Exit(3)
+
+    monkeypatch.setattr(app, "registered_commands", [*app.registered_commands])
+    app.command("leave")(leave)
+    assert mlw("leave")[0] == 3

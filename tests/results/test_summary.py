@@ -185,3 +185,15 @@ def test_no_torch_and_no_pyplot_for_a_table_and_its_figures():
         "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_before_and_after_a_temperature_are_of_the_same_tasks():
+    sure = {"temperature": 2.0, "calibrated_loss": 0.4, "calibrated_brier": 0.2}
+    corrected = cell("a", [0.5, 0.7], **sure, calibrated_error=0.01)
+    table = summary(pd.concat([corrected, cell("b", [0.5, 0.7])]))
+    assert table["calibrated_loss"].tolist() == pytest.approx([0.4, math.nan], nan_ok=True)
+    mixed = pd.concat([cell("a", [0.5], **sure), cell("a", [0.7], first_task=1)])
+    (row,) = summary(mixed).to_dict("records")
+    assert math.isnan(row["temperature"])
+    assert math.isnan(row["calibrated_loss"])
+    assert row["loss"] == 0.5

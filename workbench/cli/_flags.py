@@ -17,7 +17,6 @@ from workbench.plugin.registry import registry
 HELP = ("--help", "-h")
 EXAMPLES = {  # of each command that needs a word
     "info": "mlw info protonet",
-    "download": "mlw download omniglot",
     "train": "mlw train protonet --on omniglot",
     "eval": "mlw eval runs",
     "compare": "mlw compare protonet maml --shots 1 5",

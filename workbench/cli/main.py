@@ -38,8 +38,14 @@ KEPT = {  # after Ctrl-C, by command
     "the one in progress",
 }
 
+
+def _no_exit_code(*_returned: object, **_options: object) -> None:
+    """Forget what a command returned: what is left in `_call` is then the code of an exit."""
+
+
 app = typer.Typer(
     name="mlw",
+    result_callback=_no_exit_code,
     help="Train, evaluate and fairly compare few-shot and meta-learning methods.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -131,7 +137,7 @@ def _call(words: Sequence[str]) -> None:
         raise UsageError(f"{sentence}; see {help_line}") from error
     if code == INTERRUPTED:
         raise KeyboardInterrupt
-    if isinstance(code, int) and code:
+    if code:
         sys.exit(code)
 
 

@@ -30,7 +30,7 @@ from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.learner import Learner
 from workbench.plugin.options import parse_spec
-from workbench.results.frame import CALIBRATED, RECORDED, SCHEMA, typed, write_tasks
+from workbench.results.frame import RECORDED, SCHEMA, typed, write_tasks
 from workbench.results.published import with_published
 from workbench.storage import write_toml
 from workbench.tasks.leaks import refuse_leak
@@ -224,7 +224,7 @@ def _evaluate(
         learner,
         source,
         tasks.settings.episodes,
-        temperature=1.0 if math.isnan(temperature.value) else temperature.value,
+        temperature=temperature.value,
         warm_up=True,
     )
     measured = pd.DataFrame(
@@ -238,14 +238,10 @@ def _evaluate(
             "loss": result.loss,
             "brier": result.brier,
             "adapt_seconds": result.adapt_seconds,
-            "temperature": temperature.value,
             "calibrated_loss": result.calibrated_loss,
             "calibrated_brier": result.calibrated_brier,
-            "calibrated_error": result.calibrated_error,
         }
     )
-    if math.isnan(temperature.value):
-        measured[CALIBRATED] = math.nan
     shared = {
         **run_columns(trained.run.manifest),
         **task_columns(tasks),
@@ -262,6 +258,8 @@ def _evaluate(
             *temperature.departures,
         ),
         "calibration_error": result.calibration_error,
+        "temperature": math.nan if temperature.value is None else temperature.value,
+        "calibrated_error": result.calibrated_error,
         "eval_seconds": result.seconds,
         "parameters": _parameters(learner),
     }

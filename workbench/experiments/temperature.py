@@ -5,7 +5,6 @@ It divides the scores, so it changes probabilities and no answer. Test tasks cho
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from workbench.experiments.selection import validation_tasks
@@ -13,6 +12,7 @@ from workbench.experiments.trained import TrainedMethod
 from workbench.learning.calibration import best_temperature
 from workbench.learning.evaluation import answers_and_truth
 from workbench.learning.learner import Learner
+from workbench.progress import teller
 from workbench.tasks.settings import EvaluationTasks
 from workbench.tasks.source import Source
 
@@ -20,7 +20,7 @@ from workbench.tasks.source import Source
 class Temperature(NamedTuple):
     """What scores are divided by."""
 
-    value: float  # NaN where it was not asked for, or nothing could choose it
+    value: float | None  # None where it was not asked for, or nothing could choose it
     departures: tuple[str, ...] = ()  # why nothing could, or how the choice differs from the test
 
 
@@ -36,18 +36,22 @@ def choose_temperature(
         learner: with the options that were chosen for the test.
     """
     if tasks.settings.calibrate == "none":
-        return Temperature(math.nan)
+        return Temperature(None)
     label = trained.run.label
     if not trained.data.validated_on:
         reason = f"{trained.data.label} has no validation classes"
-        return Temperature(math.nan, (f"{label}: no temperature was chosen, because {reason}",))
+        return Temperature(None, (f"{label}: no temperature was chosen, because {reason}",))
     protocol, departures = validation_tasks(trained, tasks, "the temperature was")
     settings = trained.run.plan.settings
     source = Source(trained.data.domains("val"), protocol, device=trained.device)
     scores, y = answers_and_truth(
-        learner, source, settings.validate_tasks, precision=settings.precision
+        learner,
+        source,
+        settings.validate_tasks,
+        precision=settings.precision,
+        tell=teller(trained.report, f"{label}: temperature"),
     )
     if not len(y):
         reason = "the method broke down in all validation tasks"
-        return Temperature(math.nan, (f"{label}: no temperature was chosen, because {reason}",))
+        return Temperature(None, (f"{label}: no temperature was chosen, because {reason}",))
     return Temperature(best_temperature(scores, y), departures)

@@ -35,7 +35,7 @@ class TrainedMethod:
         source: Source,
         episodes: int,
         *,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         warm_up: bool = False,
     ) -> Evaluation:
         precision = self.run.plan.settings.precision

@@ -61,7 +61,8 @@ class Evaluation(NamedTuple):
     brier: NDArray[np.float64]  # mean Brier score of the queries
     adapt_seconds: NDArray[np.float64]  # to adapt and predict: a stack's time per task
     calibration_error: float  # expected calibration error over all queries, 15 bins
-    calibrated_loss: NDArray[np.float64]  # the same three with scores divided by the temperature
+    # the same three with scores divided by the temperature; NaN without one
+    calibrated_loss: NDArray[np.float64]
     calibrated_brier: NDArray[np.float64]
     calibrated_error: float
     seconds: float  # of the whole evaluation, embedding included
@@ -75,7 +76,7 @@ def evaluate(
     *,
     stack: int | None = None,
     precision: str = "float32",
-    temperature: float = 1.0,
+    temperature: float | None = None,
     table_bytes: int = TABLE_BYTES,
     warm_up: bool = False,
     tell: Tell = tell_nobody,
@@ -87,7 +88,8 @@ def evaluate(
     Args:
         stack: tasks adapted to at once; by default as many as suit the learner and the device.
         precision: of the networks, "float32" or "bfloat16".
-        temperature: what scores are divided by, for the numbers called calibrated.
+        temperature: what scores are divided by, for the numbers called calibrated; None: these are
+            left out.
         table_bytes: size of the largest table of embeddings to make.
         warm_up: adapt to two tasks before any is timed; the first calls of a process load libraries
             and choose kernels, which can take longer than hundreds of tasks.
@@ -110,7 +112,12 @@ def evaluate(
 
 @torch.no_grad()
 def answers_and_truth(
-    learner: Learner, source: Source, episodes: int, *, precision: str = "float32"
+    learner: Learner,
+    source: Source,
+    episodes: int,
+    *,
+    precision: str = "float32",
+    tell: Tell = tell_nobody,
 ) -> tuple[Tensor, Tensor]:
     """Return the scores of all queries of tasks 0 to episodes - 1, and their classes.
 
@@ -122,11 +129,12 @@ def answers_and_truth(
     stacks = list(source.stacks(0, episodes, _default_stack(learner, source.device)))
     scores, truth = [], []
     with in_test_mode(learner), precision_context(precision, source.device):
-        table = _embed_once(learner, source, stacks, TABLE_BYTES, tell_nobody)
-        for rows in stacks:
+        table = _embed_once(learner, source, stacks, TABLE_BYTES, tell)
+        for number, rows in enumerate(stacks, 1):
             answers, y, _ = _answered(learner, source, rows, table)
             scores.append(answers.scores[~answers.broken])
             truth.append(y[~answers.broken])
+            tell(episodes * number // len(stacks), episodes, "tasks")
     return side_by_side(scores), torch.cat(truth)
 
 
@@ -287,11 +295,20 @@ class _Sureness:
         self.brier.append(brier_scores(scores, y).double().mean(-1))
         self.bins += confidence_bins(scores, hit)
 
+    def by_row(self, row: Numbers) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Return loss and Brier score of each row, and the calibration error; NaN if empty."""
+        if not self.loss:
+            unknown = np.full(row.max() + 1, np.nan)
+            return unknown, unknown, math.nan
+        loss = _mean_by_row(torch.cat(self.loss).cpu().numpy(), row)
+        brier = _mean_by_row(torch.cat(self.brier).cpu().numpy(), row)
+        return loss, brier, calibration_error(self.bins)
+
 
 class _Results:
     """The results of the tasks evaluated so far, added stack by stack."""
 
-    def __init__(self, temperature: float) -> None:
+    def __init__(self, temperature: float | None) -> None:
         self.temperature = temperature
         self.task: list[Numbers] = []
         self.instance: list[Numbers] = []
@@ -315,7 +332,8 @@ class _Results:
         self.broken.append(answers.broken.any(-1))
         self.accuracy.append(hit.double().mean(-1))
         self.as_scored.add(predicted, y, hit)
-        self.calibrated.add(predicted / self.temperature, y, hit)
+        if self.temperature is not None:
+            self.calibrated.add(predicted / self.temperature, y, hit)
         self.seconds.append(np.full(count, seconds / count))
 
     def evaluation(self, began: float) -> Evaluation:
@@ -323,6 +341,8 @@ class _Results:
         asked = np.stack([np.concatenate(self.task), np.concatenate(self.instance)])
         (task, instance), row = np.unique(asked, axis=1, return_inverse=True)
         row = row.ravel()
+        loss, brier, error = self.as_scored.by_row(row)
+        calibrated_loss, calibrated_brier, calibrated_error = self.calibrated.by_row(row)
         return Evaluation(
             task=task,
             instance=instance,
@@ -330,13 +350,13 @@ class _Results:
             support=_mean_by_row(np.concatenate(self.support), row).astype(np.int64),
             broken=_mean_by_row(torch.cat(self.broken).cpu().numpy(), row) > 0,
             accuracy=_mean_by_row(torch.cat(self.accuracy).cpu().numpy(), row),
-            loss=_mean_by_row(torch.cat(self.as_scored.loss).cpu().numpy(), row),
-            brier=_mean_by_row(torch.cat(self.as_scored.brier).cpu().numpy(), row),
+            loss=loss,
+            brier=brier,
             adapt_seconds=_mean_by_row(np.concatenate(self.seconds), row),
-            calibration_error=calibration_error(self.as_scored.bins),
-            calibrated_loss=_mean_by_row(torch.cat(self.calibrated.loss).cpu().numpy(), row),
-            calibrated_brier=_mean_by_row(torch.cat(self.calibrated.brier).cpu().numpy(), row),
-            calibrated_error=calibration_error(self.calibrated.bins),
+            calibration_error=error,
+            calibrated_loss=calibrated_loss,
+            calibrated_brier=calibrated_brier,
+            calibrated_error=calibrated_error,
             seconds=time.perf_counter() - began,
         )
 

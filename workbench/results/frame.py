@@ -82,7 +82,7 @@ _MEASURED = (
     Column("temperature", "number", "", "what scores are divided by; NaN: was not asked or chosen"),
     Column("calibrated_loss", "number", "nats", "`loss` after that; NaN: no temperature"),
     Column("calibrated_brier", "number", "0..2", "`brier` after that; NaN: no temperature"),
-    Column("calibrated_error", "number", "0..1", "`calibration_error` after that; NaN: the same"),
+    Column("calibrated_error", "number", "0..1", "the calibration error after that; NaN: as above"),
     Column("train_seconds", "number", "s", "training time, earlier stages and validation included"),
     Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
 )
@@ -242,7 +242,7 @@ METHOD = names_of(_METHOD)
 CONDITION = names_of(_CONDITION)
 TEST = names_of(_TEST)
 MEASURED = names_of(_MEASURED)
-CALIBRATED = ["calibrated_loss", "calibrated_brier", "calibrated_error"]
+CALIBRATED = ["temperature", "calibrated_loss", "calibrated_brier", "calibrated_error"]
 EFFORT = names_of(_EFFORT)
 FLAGS = names_of(_FLAGS)
 PUBLISHED = names_of(_PUBLISHED)

@@ -16,6 +16,7 @@ import pandas as pd
 from workbench.errors import UnknownName
 from workbench.results.baselines import baselines
 from workbench.results.frame import (
+    CALIBRATED,
     DIFFERENCES,
     EFFORT,
     FLAGS,
@@ -99,7 +100,8 @@ def _over_seeds(cell: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = {"seeds": len(by_seed), "seed_sd": float(by_seed.std())}
     for name in MEASURED:
         if name != "accuracy":
-            row[name] = float(cell[name].mean())
+            # without a temperature in some rows, before and after would be of different tasks
+            row[name] = float(cell[name].mean(skipna=name not in CALIBRATED))
     row["broken"] = cell.loc[cell["broken"], "task"].nunique()  # with any training seed
     for name in FLAGS:
         row[name] = bool(cell[name].any())
