@@ -38,7 +38,8 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 ROOMS = {
     "workbench": [
         "version errors lazy progress storage locks",
-        "plugin data tasks optimizers functional learning results experiments commands testing cli",
+        "plugin data tasks optimizers functional learning results experiments tuning commands",
+        "testing cli",
     ],
     "workbench.plugin": [
         "hookspecs packages words options sources registry blame nearest recipe_form recipes"
@@ -67,7 +68,7 @@ ROOMS = {
     ],
     "workbench.results": [
         "table_file frame traces wording grouping published marks paired baselines summary matrix",
-        "own_figure style figures trace_figure heatmap_layout heatmap html",
+        "own_figure style trials figures trace_figure heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
@@ -75,15 +76,16 @@ ROOMS = {
         "traced reported curve provenance effort",
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
+    "workbench.tuning": ["space schedule study search"],
     "workbench.commands": [
-        "keywords unknown arguments compare download evaluate load report train",
+        "keywords unknown arguments tune compare download evaluate load report train",
     ],
     "workbench.testing": [
         "tiny watching elsewhere constructors backbones datasets adapting training learners"
     ],
     "workbench.cli": [
         "_show _streams _lists _flags _options _progress _results",
-        "compare download evaluate info list_ plugins report train main",
+        "compare download evaluate info list_ plugins report train tune main",
     ],
 }
 PLACE = {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.commands.load import load
     from workbench.commands.report import report
     from workbench.commands.train import train
+    from workbench.commands.tune import tune
     from workbench.data.dataset import Dataset, Groups, ImageClass
     from workbench.errors import WorkbenchError
     from workbench.learning.learner import Backbone, Learner, query_loss, uses_batch_statistics
@@ -60,6 +61,7 @@ __all__ = [
     "report",
     "require_torch",
     "train",
+    "tune",
     "uses_batch_statistics",
 ]
 
@@ -91,6 +93,7 @@ _HOMES = {
     "report": "workbench.commands.report",
     "require_torch": "workbench.learning.norms",
     "train": "workbench.commands.train",
+    "tune": "workbench.commands.tune",
     "uses_batch_statistics": "workbench.learning.learner",
 }
 

@@ -52,6 +52,7 @@ DEFAULTS = {
     "calibration_error": 0.03,
     "train_seconds": 60.0,
     "recipe": "quick",
+    "tuned": "",
     "steps": 1000,
     "recipe_steps": 1000,
     "images": 80_000,

@@ -20,6 +20,7 @@ EXAMPLES = {  # of each command that needs a word
     "train": "mlw train protonet --on omniglot",
     "eval": "mlw eval runs",
     "compare": "mlw compare protonet maml --shots 1 5",
+    "tune": "mlw tune maml --on omniglot --trials 20",
 }
 
 

@@ -11,12 +11,17 @@ from collections.abc import Sequence
 
 from workbench.errors import UsageError
 
-INTEGERS = {"compare": {"--ways", "--shots"}, "eval": {"--ways", "--shots"}}
+INTEGERS = {
+    "compare": {"--ways", "--shots"},
+    "eval": {"--ways", "--shots"},
+    "tune": {"--ways", "--shots"},
+}
 NAMES = {
     "compare": {"--on", "--train-on", "--backbone", "--baseline"},
     "eval": {"--on"},
     "train": {"--on"},
     "report": {"--baseline"},
+    "tune": {"--over"},
 }
 # other names of a flag
 ALIASES = {

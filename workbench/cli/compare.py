@@ -52,6 +52,10 @@ class MethodOptions:
         list[str] | None, typer.Option(help="Backbones, with options: conv4:width=32.")
     ] = None
     seeds: Annotated[int, typer.Option(help="Trainings of each method, with seeds 0, 1, ...")] = 1
+    tuned: Annotated[
+        int | None,
+        typer.Option(help="First search the options of each method, with so many trials each."),
+    ] = None
 
 
 @flat

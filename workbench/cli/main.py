@@ -15,7 +15,18 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show, compare, download, evaluate, info, list_, plugins, report, train
+from workbench.cli import (
+    _show,
+    compare,
+    download,
+    evaluate,
+    info,
+    list_,
+    plugins,
+    report,
+    train,
+    tune,
+)
 from workbench.cli._flags import check_words
 from workbench.cli._lists import widen
 from workbench.cli._streams import (
@@ -34,6 +45,7 @@ KEPT = {  # after Ctrl-C, by command
     "download": "what has arrived is kept",
     "train": "all but the last seconds of the training is kept",
     "eval": "finished evaluations are kept",
+    "tune": "all trials are kept, and all but the last seconds of the one in progress",
     "compare": "finished trainings and evaluations are kept, and all but the last seconds of "
     "the one in progress",
 }
@@ -58,6 +70,7 @@ app.command("download")(download.download)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("tune")(tune.tune)
 app.command("report")(report.report)
 
 

@@ -24,7 +24,7 @@ from workbench.commands.unknown import unknown_argument
 from workbench.errors import UsageError
 from workbench.experiments.workspace import Workspace
 from workbench.learning.settings import settings_options
-from workbench.plugin.options import LARGEST, AtLeast, Between, Option
+from workbench.plugin.options import LARGEST, Above, AtLeast, Between, Option
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.build import numbers_of
 from workbench.tasks.settings import EvaluationSettings
@@ -39,6 +39,7 @@ EXAMPLES = {  # of names, for messages
     "runs": "runs",
     "run": "runs/protonet-glyphs-5w1s-0123abcd",
     "name": "omniglot",
+    "over": "inner_lr=1e-3..1",
 }
 JOINED_BY_MISTAKE = ("algorithms", "algorithm", "on", "train_on", "backbone", "name")
 NUMBERS = {  # one or several
@@ -63,6 +64,10 @@ SINGLE = {
         Option("recipe", str, "quick", "how each method is trained"),
         Option("seed", int, 0, "seed of a training", Between(0, LARGEST)),
         Option("seeds", int, 1, "trainings of each method", Between(1, 1000)),
+        Option("tuned", int, None, "trials of a search for each method", Between(1, 10_000)),
+        Option("trials", int, 30, "configurations to try", Between(1, 10_000)),
+        Option("hours", float, None, "hours of training and validation", Above(0)),
+        Option("sampler", Literal["tpe", "random"], "tpe", "what proposes configurations"),
         Option("leave_one_out", bool, False, "train on all other data sets"),
         Option("device", str, "auto", "auto, cpu, cuda, mps"),
         Option("fresh", bool, False, "recompute"),

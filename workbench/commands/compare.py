@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from workbench.commands.arguments import (
@@ -12,8 +13,10 @@ from workbench.commands.arguments import (
     workspace,
 )
 from workbench.commands.keywords import CompareKeywords, Names
+from workbench.commands.tune import search_for, tuned_comparison
 from workbench.experiments.cells import Comparison
 from workbench.experiments.compare import run_comparison
+from workbench.experiments.workspace import Workspace
 from workbench.plugin.registry import DEFAULT_DATASET
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ KNOWN = (
     "train_on",
     "leave_one_out",
     "baseline",
+    "tuned",
     *CompareKeywords.__annotations__,
 )
 
@@ -36,6 +40,7 @@ def compare(
     train_on: Names | None = None,
     leave_one_out: bool = False,
     baseline: Names | None = None,
+    tuned: int | None = None,
     **settings: Unpack[CompareKeywords],
 ) -> pd.DataFrame:
     """Train and evaluate methods on the same tasks; return one row per test task.
@@ -56,6 +61,7 @@ def compare(
             evaluated as `eurosat`.
         baseline: baselines, by algorithm or label; each column of the heat map is compared with the
             best of them. If omitted, see `workbench.results.baselines.baselines`.
+        tuned: search the options of each method first, with so many trials each, as `tune` does.
         settings: by name,
 
             - of the test tasks: `ways` and `shots`, one or several; `queries` per class, `protocol`
@@ -80,6 +86,7 @@ def compare(
         "train_on": train_on,
         "leave_one_out": leave_one_out,
         "baseline": baseline,
+        "tuned": tuned,
     }
     given = checked({**named, **settings}, KNOWN, needed="algorithms")
     refuse_unused(given, ("queries",))  # ways and shots decide how methods are trained
@@ -95,4 +102,17 @@ def compare(
         baselines=given.get("baseline", ()),
         settings=training_settings(given),
     )
-    return run_comparison(comparison, workspace(given))
+    place = workspace(given)
+    if "tuned" not in given:
+        return run_comparison(comparison, place)
+    first, *others = [
+        _tuned(replace(comparison, algorithms=(algorithm,)), place, given["tuned"])
+        for algorithm in comparison.algorithms
+    ]
+    return run_comparison(first, replace(place, fresh=False), others)
+
+
+def _tuned(comparison: Comparison, place: Workspace, trials: int) -> Comparison:
+    """Return the comparison of one method with the options that a search chose."""
+    found = search_for(comparison, place, trials=trials)
+    return tuned_comparison(comparison, found)

@@ -78,6 +78,17 @@ class CompareKeywords(TaskKeywords, MethodKeywords, WorkspaceKeywords, TrainKeyw
     """All that `compare` takes by name."""
 
 
+class TuneKeywords(TaskKeywords, WorkspaceKeywords, TrainKeywords, total=False):
+    """What `tune` takes by name."""
+
+    backbone: str | None
+    recipe: str
+    trials: int
+    hours: float | None
+    sampler: str
+    seed: int
+
+
 class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     """What `train` takes by name, besides ways and shots."""
 

@@ -31,8 +31,13 @@ from workbench.results.wording import condition_title, plus_minus
 from workbench.storage import write_file
 
 
-def run_comparison(comparison: Comparison, workspace: Workspace) -> pd.DataFrame:
+def run_comparison(
+    comparison: Comparison, workspace: Workspace, others: Sequence[Comparison] = ()
+) -> pd.DataFrame:
     """Train and evaluate all cells of a comparison; return one row per test task.
+
+    Args:
+        others: methods that have a backbone of their own, on the same data sets and tasks.
 
     Raises:
         UsageError, DataError: before anything is trained, if a cell cannot be trained or evaluated.
@@ -40,7 +45,9 @@ def run_comparison(comparison: Comparison, workspace: Workspace) -> pd.DataFrame
             a note.
     """
     workspace = replace(workspace, note=once(workspace.note))
-    cells = plan_cells(comparison, workspace.out, workspace.note, workspace.report)
+    cells = []
+    for each in (comparison, *others):
+        cells += plan_cells(each, workspace.out, workspace.note, workspace.report)
     frames = []
     finished: set[Path] = set()
     for number, cell in enumerate(cells, 1):

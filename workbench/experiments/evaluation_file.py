@@ -83,6 +83,7 @@ def run_columns(manifest: RunManifest) -> dict[str, Any]:
         "training": manifest.training,
         "episodic": plan.episodic,
         "recipe": plan.recipe,
+        "tuned": manifest.tuned,
     }
     if result is not None:
         columns |= {"steps": result.all_steps, "images": result.all_images}

@@ -81,6 +81,7 @@ class RunManifest:
     ended: int | None = None  # training, in nanoseconds since 1970
     training: str = ""  # checksum of all that decides the training but its seed
     starts: tuple[str, ...] = ()  # SHA-256 of the weights of the runs that the plan names
+    tuned: str = ""  # by what `mlw tune` chose its settings; "" where a user did
 
 
 def read_manifest(folder: Path) -> RunManifest:

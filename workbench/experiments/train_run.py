@@ -48,7 +48,7 @@ from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
 from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner
-from workbench.learning.training import Training
+from workbench.learning.training import StepReport, Training
 from workbench.locks import locked
 from workbench.progress import Progress, Report, teller
 from workbench.storage import file_checksum, remove_parts, write_file
@@ -60,9 +60,20 @@ STATE = "state.pt"
 CHECKSUM_BYTES = 32  # of SHA-256, at the end of state.pt
 SAVE_EVERY = 20.0  # seconds of training that a kill may lose
 
+Pause = Callable[[int], bool]
+"""Whether a training stops after so many steps, to be resumed another time."""
 
-def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
+
+def never(_steps: int) -> bool:
+    """Train to the end."""
+    return False
+
+
+def train_run(plan: Plan, data: TrainingData, workspace: Workspace, pause: Pause = never) -> Run:
     """Train a plan into its run folder, resume an interrupted training, or return a finished run.
+
+    Args:
+        pause: whether to stop after so many steps; the run is then left to be resumed.
 
     Raises:
         TrainingError: the loss is not a number; what was saved before stays.
@@ -75,7 +86,7 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
             " then; run the same command again to compute with the new code"
         )
     tell_validation_leak(data, learned_from(plan, out), workspace.note)
-    device = workspace.torch_device  # an unknown device is refused before anything is written
+    _ = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
     if workspace.fresh or not _is_finished(folder):  # a finished run may lie where no lock can
         with writable(out), locked(out / f".{folder.name}.lock", workspace.note):
@@ -83,7 +94,7 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace) -> Run:
             if workspace.fresh:
                 _delete(folder)
             if not _is_finished(folder):
-                _train(plan, data, Run(folder), workspace, device)
+                _train(plan, data, Run(folder), workspace, pause)
     run = Run(folder)
     if run.manifest.result is not None:
         for note in run.manifest.result.notes:
@@ -106,9 +117,8 @@ def _delete(folder: Path) -> None:
         shutil.rmtree(old)
 
 
-def _train(
-    plan: Plan, data: TrainingData, run: Run, workspace: Workspace, device: torch.device
-) -> None:
+def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace, pause: Pause) -> None:
+    device = workspace.torch_device
     keep_freed_memory()
     before = _train_earlier(plan, data, workspace)
     learner = build_learner(plan, data, teachers=before.load_teachers(data, device)).to(device)
@@ -128,7 +138,9 @@ def _train(
     )
     run.folder.mkdir(exist_ok=True)
     write_manifest(run.folder, manifest)
-    _steps(training, curve, run.folder, workspace.report, _progress_label(plan))
+    tell = _step_teller(workspace.report, _progress_label(plan), plan.settings.steps)
+    if not _steps(training, curve, run.folder, tell, pause):
+        return
     if before.init is not None and training.steps_done == 0:
         refuse_random_weights(plan, learner, before.init, not_initialised)
     result = _result(plan, training, curve, before, not_initialised)
@@ -144,22 +156,47 @@ def _train(
 
 
 def _steps(
-    training: Training, curve: CurveWriter, folder: Path, report: Report | None, label: str
-) -> None:
-    """Train to the end; save the state every `SAVE_EVERY` seconds."""
+    training: Training,
+    curve: CurveWriter,
+    folder: Path,
+    tell: Callable[[StepReport], None],
+    pause: Pause,
+) -> bool:
+    """Train to the end, or to a pause; save the state every `SAVE_EVERY` seconds.
+
+    Returns:
+        Whether the training came to its end.
+    """
     total = training.settings.steps
+    if training.steps_done < total and pause(training.steps_done):
+        write_file(folder / CURVE, curve.write)  # a kill may have come between it and the state
+        return False
     saved = time.monotonic()
-    detail = ProgressText()
     for step in training.steps():
         curve.add(step)
-        if report is not None:
-            report(Progress(label, step.step, total, "steps", detail.of(step)))
-        if time.monotonic() - saved > SAVE_EVERY and step.step < total:
+        tell(step)
+        paused = step.step < total and pause(step.step)
+        late = time.monotonic() - saved > SAVE_EVERY and step.step < total
+        if paused or late:
             state = {"training": training.state_dict(), "curve": curve.state_dict()}
             write_file(folder / STATE, partial(_save_state, state))
             write_file(folder / CURVE, curve.write)
             saved = time.monotonic()
+        if paused:
+            return False
     write_file(folder / CURVE, curve.write)
+    return True
+
+
+def _step_teller(report: Report | None, label: str, total: int) -> Callable[[StepReport], None]:
+    """Return a function that reports a step, with a smoothed loss and the last validation."""
+    detail = ProgressText()
+
+    def tell(step: StepReport) -> None:
+        if report is not None:
+            report(Progress(label, step.step, total, "steps", detail.of(step)))
+
+    return tell
 
 
 def _resume(training: Training, curve: CurveWriter, path: Path, device: torch.device) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.results.table_file import damaged, read_table, require_values, write_table
 
-SCHEMA = 4  # version of the columns in TASKS; a file of another version is not read
+SCHEMA = 5  # version of the columns in TASKS; a file of another version is not read
 SCHEMA_KEY = b"workbench_schema"  # in the metadata of the parquet file
 
 Kind = Literal["text", "texts", "flag", "integer", "optional integer", "number"]
@@ -89,6 +89,7 @@ _MEASURED = (
 
 _EFFORT = (
     Column("recipe", "text", "", "recipe that the settings are from; empty: none"),
+    Column("tuned", "text", "", "what `mlw tune` chose the settings by; empty: they are as typed"),
     Column("steps", "integer", "", "training steps, earlier stages included"),
     Column("recipe_steps", "optional integer", "", "those that the recipes ask for, or unknown"),
     Column("images", "integer", "", "images seen in training, each as often as seen"),
@@ -222,6 +223,16 @@ CURVES = (
     Column("val_protocol", "text", "", "spec of the protocol that draws the validation tasks"),
     Column("val_ways", "optional integer", "", "classes per validation task; missing: they vary"),
     Column("val_shots", "optional integer", "", "support images per class; missing: they vary"),
+)
+
+TRIALS = (
+    Column("trial", "integer", "", "number of the configuration; 0 has the defaults"),
+    Column("options", "text", "", "what was varied, as typed; empty: the defaults"),
+    Column("steps", "integer", "", "training steps at which it was judged"),
+    Column("accuracy", "number", "0..1", "accuracy on validation tasks; NaN: it broke down"),
+    Column("ended", "flag", "", "these are all steps of the training"),
+    Column("chosen", "flag", "", "the best of those that ended"),
+    Column("failed", "text", "", "why it broke down; empty: it did not"),
 )
 
 RUNS = (

@@ -38,6 +38,12 @@ def _selected(cell: Cell) -> str:
     return f"{words}, the defaults because there are no validation classes"
 
 
+def _tuned(cell: Cell) -> str:
+    if not cell["tuned"]:
+        return ""
+    return f"tuned on {cell['tuned']}"
+
+
 def _pretrained(cell: Cell) -> str:
     if not cell["pretrained_on"]:
         return ""
@@ -79,6 +85,7 @@ MARKS: dict[str, Callable[[Cell], str]] = {
     "*": _transductive,
     "‡": _oracle,
     "†": _selected,
+    "^": _tuned,
     "°": _pretrained,
     "!": _overlap,
     "#": _broken,
