@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 
-COMMANDS = ("list", "info", "plugins", "download", "train", "eval", "compare", "report")
+COMMANDS = ("list", "info", "plugins", "download", "train", "eval", "compare", "tune", "report")
 ENVIRONMENT = {
     "COLUMNS": "110",
     "NO_COLOR": "1",
@@ -93,6 +93,13 @@ One row per traced test task, step of adapting and part (support or query):
 a run. `results_version` and `code` are those of the evaluation by the same code.
 
 {traces}
+
+## Trials
+
+One row per trial of a search and rung that it reached: `workbench.tune(...).trials`, and
+`trials.csv` in the folder of the search. [tuning.md](tuning.md) says what a rung is.
+
+{trials}
 
 ## Runs
 
@@ -208,6 +215,7 @@ def frames_page() -> str:
         trainings=frame.describe(frame.TRAININGS),
         curves=frame.describe(frame.CURVES),
         traces=frame.describe(TRACES),
+        trials=frame.describe(frame.TRIALS),
         runs=frame.describe(frame.RUNS),
     )
 
