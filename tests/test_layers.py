@@ -68,7 +68,7 @@ ROOMS = {
     ],
     "workbench.results": [
         "table_file frame traces wording grouping published marks paired baselines summary matrix",
-        "own_figure style trials figures trace_figure heatmap_layout heatmap html",
+        "own_figure style trials figures trace_figure sureness heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
         "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",

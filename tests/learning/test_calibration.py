@@ -15,6 +15,7 @@ from workbench.learning.calibration import (
     brier_scores,
     calibration_error,
     confidence_bins,
+    confidences_of,
     losses_of,
     side_by_side,
 )
@@ -83,5 +84,5 @@ def test_scores_of_probabilities_by_hand():
     assert losses_of(scores, y)[0].tolist() == pytest.approx([np.log(4), np.log(1.25)], abs=1e-6)
     by_hand = [0.5**2 + 0.75**2 + 0.25**2, 0.1**2 + 0.2**2 + 0.1**2]
     assert brier_scores(scores, y)[0].tolist() == pytest.approx(by_hand, abs=1e-6)
-    bins = confidence_bins(scores, torch.tensor([[False, True]]))
+    bins = confidence_bins(confidences_of(scores), np.array([[False, True]]))
     assert calibration_error(bins) == pytest.approx((0.5 + 0.2) / 2, abs=1e-6)

@@ -240,3 +240,41 @@ def test_the_first_example_of_a_sequence_is_a_guess_of_every_method():
     loss = result.loss[result.instance == 1]
     wrong = np.log1p(np.e)  # of scores 0 for the class, 1 for the other
     assert loss == pytest.approx((np.log(2) + wrong) / 2)
+
+
+def test_the_answer_to_each_query_is_kept_of_the_first_tasks(monkeypatch):
+    learner, source = built("protonet"), tiny_source(split="test")
+    monkeypatch.setattr("workbench.learning.evaluation.KEPT_TASKS", 5)
+    found = evaluate(learner, source, 8, stack=3, temperature=2.0)
+    assert [len(each) for each in found.hits] == [found_queries(source)] * 5 + [0] * 3
+    for task in range(5):
+        assert np.mean(found.hits[task]) == pytest.approx(found.accuracy[task])
+        (rows,) = source.stacks(task, 1)
+        given = source.task(rows)
+        predicted = scores(
+            learner,
+            given.support._replace(x=embedded(learner, given.support.x)),
+            embedded(learner, given.query.x),
+        )
+        sure = predicted.softmax(-1).amax(-1)[0].detach().numpy()
+        assert found.confidences[task] == pytest.approx(sure, abs=1e-5)
+        cooler = (predicted / 2).softmax(-1).amax(-1)[0].detach().numpy()
+        assert found.calibrated_confidences[task] == pytest.approx(cooler, abs=1e-5)
+    assert evaluate(learner, source, 2).calibrated_confidences == [(), ()]
+
+
+def found_queries(source):
+    (rows,) = source.stacks(0, 1)
+    return rows.query.shape[1]
+
+
+def embedded(learner, x):
+    return learner.embed(x[0])[None]
+
+
+def test_instances_keep_the_answers_of_all_their_questions():
+    source = Source(tiny_data().domains("test"), Prequential(3, 2))
+    found = evaluate(built("protonet"), source, 4)
+    for hits, accuracy in zip(found.hits, found.accuracy, strict=True):
+        assert len(hits) == 3  # one question for each class
+        assert np.mean(hits) == pytest.approx(accuracy)

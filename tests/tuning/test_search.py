@@ -14,8 +14,12 @@ import pytest
 from small_runs import CLOCKS, run_names
 
 import workbench as mlw
+from workbench.data.opening import OpenDataset
 from workbench.errors import DataError, RunError, UsageError
 from workbench.experiments.run import Run, find_runs
+from workbench.tasks.settings import EvaluationSettings
+from workbench.testing import tiny_data
+from workbench.tuning.search import judging_tasks
 
 MLW = str(Path(sys.executable).with_name("mlw"))
 FEW = {
@@ -128,13 +132,22 @@ def test_going_on_gives_what_an_uninterrupted_training_gives(nine):
 
 
 def test_a_configuration_that_breaks_down_is_passed_over(tmp_path):
-    over = ["lr=1e-3,1e30"]
-    found = tuned(tmp_path, "baseline", over, trials=6, steps=4, backbone="mlp", seed=1)
+    few = {"steps": 2, "backbone": "conv4:norm=batch,width=4"}
+    over = ["inner_lr=0.1,1e30"]
+    found = tuned(tmp_path, "fomaml:meta_batch=1", over, trials=5, **few)
     failed = found.trials[found.trials["failed"] != ""]
     assert len(failed)
+    assert set(failed["options"]) == {"inner_lr=1e+30"}
     assert failed["accuracy"].isna().all()
     assert "The loss is" in failed["failed"].iloc[0]
     assert not failed["chosen"].any()
+
+
+def test_defaults_that_cannot_be_trained_are_refused_at_once(tmp_path):
+    told = []
+    with pytest.raises(UsageError, match="embeds each image alone"):
+        tuned(tmp_path, backbone="conv4:norm=batch,width=4", note=told.append)
+    assert not [line for line in told if "broke down" in line]
 
 
 def test_a_search_with_random_proposals_is_another_search(tmp_path):
@@ -144,9 +157,8 @@ def test_a_search_with_random_proposals_is_another_search(tmp_path):
 
 
 def test_methods_are_tuned_with_equal_budgets_in_one_comparison(tmp_path):
-    few = {**FEW, "backbone": "conv4:width=4,norm=batch", "meta_batch": 1}
-    frame = mlw.compare(["protonet", "fomaml"], tuned=2, out=tmp_path, **few)
-    assert list(frame["algorithm"].unique()) == ["protonet", "fomaml"]
+    frame = mlw.compare(["protonet", "matching"], tuned=2, out=tmp_path, **FEW)
+    assert list(frame["algorithm"].unique()) == ["protonet", "matching"]
     folders = list((tmp_path / "tuning").iterdir())
     assert len(folders) == 2
     for folder in folders:
@@ -171,9 +183,11 @@ def test_what_cannot_be_searched_is_one_sentence(tmp_path, given, words):
     assert not (tmp_path / "runs").exists()
 
 
-def test_data_without_validation_classes_are_refused(tmp_path):
+def test_data_without_validation_classes_are_refused():
+    tables = tiny_data().members[0].tables
+    dataset = OpenDataset("own", "own", {name: tables[name] for name in ("train", "test")})
     with pytest.raises(DataError, match="no validation classes"):
-        tuned(tmp_path / "runs", on="glyphs:split=train")
+        judging_tasks(dataset, EvaluationSettings(ways=3), 10)
 
 
 def test_hours_that_end_before_a_trial_lose_nothing(tmp_path):
@@ -186,9 +200,9 @@ def test_hours_that_end_before_a_trial_lose_nothing(tmp_path):
 
 
 def command(out):
-    few = ["--backbone", "conv4:width=4", "--steps", "40", "--episodes", "20", "--device", "cpu"]
-    spec = "protonet:validate_every=5,validate_tasks=20,train_ways=4"
-    line = [MLW, "tune", spec, "--trials", "7", "--over", *OVER, *few, "--out", str(out)]
+    few = ["--backbone", "conv4:width=4", "--steps", "20", "--episodes", "20", "--device", "cpu"]
+    spec = "protonet:validate_every=2,validate_tasks=10,train_ways=4"
+    line = [MLW, "tune", spec, "--trials", "6", "--over", *OVER, *few, "--out", str(out)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -196,14 +210,15 @@ def size_of(out):
     return sum(path.stat().st_size for path in out.glob("tuning/*/journal.log"))
 
 
+@pytest.mark.timeout(1200)
 def test_killed_five_times_it_finishes_the_same(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = command(whole)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     for _ in range(5):
-        process = command(killed)
         before = size_of(killed)
+        process = command(killed)
         until = time.monotonic() + 120
         while size_of(killed) <= before + 200 and process.poll() is None:
             assert time.monotonic() < until

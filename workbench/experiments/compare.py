@@ -27,6 +27,7 @@ from workbench.results.heatmap import heatmap_figure
 from workbench.results.matrix import is_matrix
 from workbench.results.paired import mean_and_interval
 from workbench.results.summary import differences, summary
+from workbench.results.sureness import has_answers, sureness_figure
 from workbench.results.wording import condition_title, plus_minus
 from workbench.storage import write_file
 
@@ -103,6 +104,8 @@ def _write(frame: pd.DataFrame, folder: Path, baselines: Sequence[str]) -> None:
         figures["differences"] = difference_figure(frame)
     if is_matrix(cells):
         figures["heatmap"] = heatmap_figure(frame, baselines)
+    if has_answers(frame):
+        figures["sureness"] = sureness_figure(frame)
     with writable(folder):
         write_tasks(frame, folder / "tasks.parquet")
         for name, table in tables.items():

@@ -240,6 +240,9 @@ def _evaluate(
             "adapt_seconds": result.adapt_seconds,
             "calibrated_loss": result.calibrated_loss,
             "calibrated_brier": result.calibrated_brier,
+            "hits": result.hits,
+            "confidences": result.confidences,
+            "calibrated_confidences": result.calibrated_confidences,
         }
     )
     shared = {

@@ -37,15 +37,21 @@ def brier_scores(scores: Tensor, y: Tensor) -> Tensor:
     return (scores.softmax(-1) - truth).square().sum(-1)
 
 
-def confidence_bins(scores: Tensor, hit: Tensor) -> NDArray[np.float64]:
+def confidences_of(scores: Tensor) -> NDArray[np.float64]:
+    """Return the probability of each answer, `(tasks, m, ways)` to `(tasks, m)`."""
+    confidences: NDArray[np.float64] = scores.softmax(-1).amax(-1).double().cpu().numpy()
+    return confidences
+
+
+def confidence_bins(
+    confidences: NDArray[np.float64], hits: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Return counts, summed confidence and summed hits by bin of confidence, `(3, bins)`.
 
     Args:
-        scores: `(tasks, m, ways)`.
-        hit: `(tasks, m)`, whether the answer is right.
+        confidences, hits: of any shape: the probability of an answer, and whether it is right.
     """
-    confidences = scores.softmax(-1).amax(-1).flatten().cpu().numpy().astype(np.float64)
-    hits = hit.flatten().cpu().numpy()
+    confidences, hits = confidences.ravel(), hits.ravel()
     bins = np.minimum((confidences * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
     return np.stack(
         [

@@ -23,6 +23,7 @@ from workbench.learning.calibration import (
     brier_scores,
     calibration_error,
     confidence_bins,
+    confidences_of,
     losses_of,
     side_by_side,
 )
@@ -43,6 +44,8 @@ PIXELS_AT_ONCE = 2**21
 PIXELS_PER_THREAD = 2**15
 # A larger table of embeddings is not made; each stack of tasks is embedded separately.
 TABLE_BYTES = 4 * 2**30
+# Tasks of which the answer to each query is kept.
+KEPT_TASKS = 2_000
 
 
 class Evaluation(NamedTuple):
@@ -65,6 +68,10 @@ class Evaluation(NamedTuple):
     calibrated_loss: NDArray[np.float64]
     calibrated_brier: NDArray[np.float64]
     calibrated_error: float
+    # of each row of the first tasks; empty for later ones, so that memory does not grow
+    hits: list[tuple[float, ...]]  # 1 for a query that is answered rightly, otherwise 0
+    confidences: list[tuple[float, ...]]  # probabilities of the answers
+    calibrated_confidences: list[tuple[float, ...]]  # empty without a temperature
     seconds: float  # of the whole evaluation, embedding included
 
 
@@ -281,6 +288,27 @@ def _answered(
     return answers_of(predicted, tasks.support), tasks.query.y, seconds
 
 
+class _ByQuery:
+    """A number for each query of the first tasks; memory does not grow with later ones."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[int, int], list[float]] = {}  # by task and instance
+
+    def add(self, rows: Rows, values: NDArray[Any]) -> None:
+        """Add values `(tasks, m)`, in the precision in which files keep them."""
+        for task, instance, of_task in zip(
+            rows.task.tolist(), rows.instance.tolist(), values, strict=True
+        ):
+            if task < KEPT_TASKS:
+                known = self.values.setdefault((task, instance), [])
+                known += of_task.astype(np.float32).tolist()
+
+    def by_row(self, task: Numbers, instance: Numbers) -> list[tuple[float, ...]]:
+        """Return the numbers of each row, a task or an instance; () where none were kept."""
+        keys = zip(task.tolist(), instance.tolist(), strict=True)
+        return [tuple(self.values.get(key, ())) for key in keys]
+
+
 class _Sureness:
     """What the probabilities of the tasks evaluated so far are worth, added stack by stack."""
 
@@ -288,12 +316,15 @@ class _Sureness:
         self.loss: list[Tensor] = []
         self.brier: list[Tensor] = []
         self.bins = np.zeros((3, CONFIDENCE_BINS))
+        self.confidences = _ByQuery()
 
-    def add(self, scores: Tensor, y: Tensor, hit: Tensor) -> None:
+    def add(self, rows: Rows, scores: Tensor, y: Tensor, hit: Tensor) -> None:
         """Add scores `(tasks, m, ways)`, labels and whether the answers are right, `(tasks, m)`."""
         self.loss.append(losses_of(scores, y).double().mean(-1))
         self.brier.append(brier_scores(scores, y).double().mean(-1))
-        self.bins += confidence_bins(scores, hit)
+        confidences = confidences_of(scores)
+        self.bins += confidence_bins(confidences, hit.cpu().numpy())
+        self.confidences.add(rows, confidences)
 
     def by_row(self, row: Numbers) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return loss and Brier score of each row, and the calibration error; NaN if empty."""
@@ -316,6 +347,7 @@ class _Results:
         self.support: list[Numbers] = []
         self.broken: list[Tensor] = []
         self.accuracy: list[Tensor] = []
+        self.hits = _ByQuery()
         self.as_scored = _Sureness()
         self.calibrated = _Sureness()
         self.seconds: list[NDArray[np.float64]] = []
@@ -331,9 +363,10 @@ class _Results:
         self.support.append(np.full(count, rows.support.shape[1]))
         self.broken.append(answers.broken.any(-1))
         self.accuracy.append(hit.double().mean(-1))
-        self.as_scored.add(predicted, y, hit)
+        self.hits.add(rows, hit.cpu().numpy())
+        self.as_scored.add(rows, predicted, y, hit)
         if self.temperature is not None:
-            self.calibrated.add(predicted / self.temperature, y, hit)
+            self.calibrated.add(rows, predicted / self.temperature, y, hit)
         self.seconds.append(np.full(count, seconds / count))
 
     def evaluation(self, began: float) -> Evaluation:
@@ -357,6 +390,9 @@ class _Results:
             calibrated_loss=calibrated_loss,
             calibrated_brier=calibrated_brier,
             calibrated_error=calibrated_error,
+            hits=self.hits.by_row(task, instance),
+            confidences=self.as_scored.confidences.by_row(task, instance),
+            calibrated_confidences=self.calibrated.confidences.by_row(task, instance),
             seconds=time.perf_counter() - began,
         )
 

@@ -21,7 +21,7 @@ from workbench.results.table_file import damaged, read_table, require_values, wr
 SCHEMA = 5  # version of the columns in TASKS; a file of another version is not read
 SCHEMA_KEY = b"workbench_schema"  # in the metadata of the parquet file
 
-Kind = Literal["text", "texts", "flag", "integer", "optional integer", "number"]
+Kind = Literal["text", "texts", "flag", "integer", "optional integer", "number", "numbers"]
 
 DTYPES: dict[Kind, str] = {
     "text": "str",
@@ -30,6 +30,7 @@ DTYPES: dict[Kind, str] = {
     "integer": "int64",
     "optional integer": "Int64",  # pd.NA where the protocol lets the value vary
     "number": "float64",  # NaN where unknown
+    "numbers": "object",  # tuples of float; lists in parquet and JSON
 }
 OPTIONAL: tuple[Kind, ...] = ("optional integer", "number")  # may be missing
 
@@ -85,6 +86,12 @@ _MEASURED = (
     Column("calibrated_error", "number", "0..1", "the calibration error after that; NaN: as above"),
     Column("train_seconds", "number", "s", "training time, earlier stages and validation included"),
     Column("eval_seconds", "number", "s", "time of the whole evaluation, embedding included"),
+)
+
+_BY_QUERY = (
+    Column("hits", "numbers", "", "1 for a query that is answered rightly, otherwise 0"),
+    Column("confidences", "numbers", "0..1", "probability of the answer to each of these queries"),
+    Column("calibrated_confidences", "numbers", "0..1", "that after the temperature; or empty"),
 )
 
 _EFFORT = (
@@ -147,6 +154,7 @@ RECORDED = (
     Column("support", "integer", "", "support images of this task"),
     Column("broken", "flag", "", "the method broke down: scores are not finite; they are wrong"),
     *_MEASURED,
+    *_BY_QUERY,
     *_EFFORT,
     *_FLAGS,
     Column("selected", "text", "", "options chosen at test time; empty: nothing to choose"),
@@ -266,6 +274,7 @@ _KINDS: dict[Kind, str] = {
     "integer": "integer",
     "optional integer": "integer or missing",
     "number": "number",
+    "numbers": "list of numbers",
 }
 
 
@@ -308,6 +317,7 @@ def arrow_schema(columns: Sequence[Column]) -> Any:
         "integer": pyarrow.int64(),
         "optional integer": pyarrow.int64(),
         "number": pyarrow.float64(),
+        "numbers": pyarrow.list_(pyarrow.float32()),
     }
     return pyarrow.schema([(column.name, types[column.kind]) for column in columns])
 
@@ -347,9 +357,10 @@ def typed(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 
 
 def _typed(values: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
-    if kind != "texts":
+    if kind not in ("texts", "numbers"):
         return values.astype(DTYPES[kind])  # type: ignore[call-overload, no-any-return]
-    tuples = [tuple(value) for value in values]
+    entry = str if kind == "texts" else float
+    tuples = [tuple(map(entry, value)) for value in values]
     return pd.Series(tuples, index=values.index, dtype=object)
 
 
@@ -388,8 +399,12 @@ def for_csv(frame: pd.DataFrame) -> pd.DataFrame:
     joined = {}
     for name, values in frame.items():
         if len(values) and isinstance(values.iloc[0], tuple):
-            joined[str(name)] = values.map("; ".join)
+            joined[str(name)] = values.map(_joined)
     return frame.assign(**joined)
+
+
+def _joined(values: tuple[Any, ...]) -> str:
+    return "; ".join(map(str, values))
 
 
 def for_json(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from workbench.results.heatmap import heatmap_figure
 from workbench.results.marks import remarks
 from workbench.results.matrix import is_matrix
 from workbench.results.summary import is_best, summary, trainings
+from workbench.results.sureness import has_answers, sureness_figure
 from workbench.results.trace_figure import trace_figure
 from workbench.results.wording import (
     HOW,
@@ -121,6 +122,8 @@ def html_page(
         blocks.append(_note(f"Not the published files: {part}."))
     blocks += _trainings_section(frame)
     blocks += _figure_sections(frame, table)
+    if has_answers(frame):
+        blocks += _sureness_section(frame)
     if curves is not None and len(curves):
         blocks += _curves_section(curves, frame)
     if traces is not None and len(traces):
@@ -192,6 +195,17 @@ def _figure_sections(frame: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         _image(
             difference_figure(frame), "Paired differences to the best method, with 95% intervals."
         ),
+    ]
+
+
+def _sureness_section(frame: pd.DataFrame) -> list[str]:
+    return [
+        "<h2>How sure the methods are</h2>",
+        "<p>Left: accuracy by confidence, the probability of the answer. On the dotted line a "
+        "method is as often right as it says; below it is too sure. Thin lines are after the "
+        "temperature, where one was chosen. Right: accuracy where only the surest queries are "
+        "answered. Both are of the first 2,000 tasks.</p>",
+        _image(sureness_figure(frame), "Accuracy by confidence, and by share of queries answered."),
     ]
 
 

@@ -162,6 +162,8 @@ class _Trials:
             label = plan.label
             accuracy = self._accuracy(plan, job.rung)
         except (TrainingError, UsageError) as error:  # values that do not go together, or diverge
+            if isinstance(error, UsageError) and not configuration.values:
+                raise  # the defaults are wrong, and so are all others
             accuracy, failed = float("-inf"), str(error)
         if accuracy is None:
             return False

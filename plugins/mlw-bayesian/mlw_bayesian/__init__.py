@@ -6,3 +6,4 @@ from workbench import Register, hookimpl
 @hookimpl
 def register_algorithms(register: Register) -> None:
     register("dkt", "mlw_bayesian.dkt:DKT")
+    register("llama", "mlw_bayesian.llama:LLAMA")
