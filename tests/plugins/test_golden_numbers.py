@@ -10,6 +10,7 @@ import torch
 from features import Given, waves
 from gradients import Pixels
 from mlw_bayesian.dkt import DKT
+from mlw_bayesian.llama import LLAMA
 from mlw_learned.l2l import L2L
 from mlw_model.hypernet import Hypernet
 from mlw_model.mann import MANN
@@ -42,6 +43,8 @@ MADE = {
     "leo": lambda: LEO(Given(4), latent=3),
     "dkt": lambda: DKT(Given(4)),
     "dkt:kernel=rbf": lambda: DKT(Given(4), kernel="rbf"),
+    "llama": lambda: LLAMA(Given(4), 3),
+    "llama:marginal=false": lambda: LLAMA(Given(4), 3, marginal=False),
 }
 SCORES = {  # of the first query
     "mann": [0.351286, 0.480099, 0.186200],
@@ -53,6 +56,8 @@ SCORES = {  # of the first query
     "leo": [-0.012179, -0.038365, 0.054586],
     "dkt": [-0.549562, -0.665451, -1.131034],
     "dkt:kernel=rbf": [-0.444597, -1.160217, -1.191707],
+    "llama": [1.306003, -0.373902, 0.262777],
+    "llama:marginal=false": [1.363459, -0.390623, 0.274452],
 }
 
 
