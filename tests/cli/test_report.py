@@ -87,6 +87,13 @@ def test_runs_with_other_numbers_of_tasks_are_compared_on_those_they_share(mlw, 
     assert [cell["episodes"] for cell in json.loads(mlw("report --json")[1])] == [20, 20]
 
 
+def test_methods_have_the_order_in_which_they_were_trained(mlw, run):
+    later = trained(mlw, "baseline")
+    assert mlw(f"eval {later} --episodes 20")[0] == 0
+    cells = json.loads(mlw("report --json")[1])
+    assert [cell["algorithm"] for cell in cells] == ["protonet", "baseline"]
+
+
 def test_runs_that_differ_by_a_flag_are_reported_side_by_side(mlw, run):
     newer = trained(mlw, "protonet --lr 0.5")
     assert mlw(f"eval {newer} --episodes 20")[0] == 0

@@ -52,6 +52,9 @@ class TestPage:
         words = "".join(Page(html_page(frame, runs=runs)).words)
         assert "How to repeat" in words
         assert "mlw compare <b> trained protonet, maml:lr=0.1 and baseline." in words
+        for shots in (1, 5):
+            line = f"mlw eval RUN --on glyphs --ways 5 --shots {shots} --queries 15 --episodes "
+            assert line in words
         assert "Trained on: cpu, 2 threads." in words
         assert "Versions: workbench 1.0, torch 2.9." in words
         assert "Recipe quick: protonet, maml:lr=0.1 and baseline." in words

@@ -68,13 +68,16 @@ def _of(traces: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 def _named(runs: Sequence[Run], note: Callable[[str], None]) -> dict[str, Run]:
     """Return the finished runs by folder name, or by path where two folders have one name.
 
+    They are in the order in which they were trained, which is that of a comparison: so methods have
+    the order and the colours that it gave them.
+
     Raises:
         RunError: a run is damaged, and none is left without it.
     """
     names = [run.folder.name for run in runs]
     named = {}
     damaged = []
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.manifest.ended or 0):
         name = run.folder.name
         if names.count(name) > 1:
             name = str(run.folder)

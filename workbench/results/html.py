@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.results.figures import (
     accuracy_figure,
     curves_figure,
     difference_figure,
     has_differences,
 )
-from workbench.results.frame import CONDITION, records
+from workbench.results.frame import CONDITION, TEST, records
 from workbench.results.grouping import conditions, labelled, separations, varying
 from workbench.results.heatmap import heatmap_figure
 from workbench.results.marks import remarks
@@ -348,6 +350,7 @@ def _repeat_section(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             lines.append(f"<code>{escape(str(command))}</code> trained {escape(names)}.")
         else:
             lines.append(f"{escape(names)}: trained from Python; run.toml has all settings.")
+    lines += [_evaluation_line(condition, rows) for condition, rows in _asked(frame)]
     facts = []
     for heading, name in (("Trained on", "hardware"), ("Versions", "versions")):
         for words in runs[name].unique():
@@ -358,6 +361,29 @@ def _repeat_section(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     folders = f"The settings are in run.toml of these folders: {enumerated(runs['run'])}."
     items = "".join(f"<li>{line}</li>" for line in lines)
     return ["<h2>How to repeat</h2>", f"<ul>{items}</ul>", _list(facts), _note(folders)]
+
+
+def _asked(frame: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Iterate over what was asked of the methods: conditions, but with all their instances."""
+    names = [name for name in TEST if name != "instance"]
+    for _, rows in frame.groupby(names, sort=False, dropna=False):
+        yield records(rows.head(1))[0], rows
+
+
+def _evaluation_line(asked: Mapping[str, Any], rows: pd.DataFrame) -> str:
+    """Return the command that evaluates a run on the same tasks, in a sentence."""
+    words = ["mlw", "eval", "RUN", "--on", asked["test_on"]]
+    for name in ("ways", "shots", "queries"):
+        if asked[name] is not None:
+            words += [f"--{name}", str(asked[name])]
+    for name, usual in (("split", "test"), ("protocol", DEFAULT_PROTOCOL), ("task_seed", 0)):
+        if asked[name] != usual:
+            words += [f"--{name.replace('_', '-')}", str(asked[name])]
+    words += ["--episodes", str(rows["task"].nunique())]
+    if rows["temperature"].notna().any():
+        words += ["--calibrate", "temperature"]
+    title = condition_title({**asked, "instance": 0})
+    return f"<code>{escape(shlex.join(words))}</code> evaluates a run again: {escape(title)}."
 
 
 def _image(figure: Figure, text: str) -> str:

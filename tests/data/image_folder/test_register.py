@@ -12,7 +12,7 @@ from places import SHARED, needs_published
 
 from workbench.data.catalog import find_dataset
 from workbench.data.image_folder.record import read_record
-from workbench.data.image_folder.register import add_folder, split_classes
+from workbench.data.image_folder.register import add_folder, check_name, split_classes
 from workbench.errors import UnknownName, UsageError
 
 
@@ -113,6 +113,9 @@ def test_invalid_names(tmp_path, name):
 
 
 def test_the_name_of_a_plugin_s_data_set_is_refused(tmp_path):
+    for name, words in (("protonet", "a method of mlw-metric"), ("conv4", "a backbone of")):
+        with pytest.raises(UsageError, match=words):
+            check_name(name)
     with pytest.raises(UsageError, match="'omniglot' is a data set of mlw-vision; choose another"):
         add_folder("omniglot", class_folders(tmp_path / "birds", 3))
 

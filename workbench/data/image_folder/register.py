@@ -84,14 +84,19 @@ def check_name(name: str) -> None:
     """Check that a user may give a data set this name.
 
     Raises:
-        UsageError: it is the name of a plugin's data set, or contains other characters than
-            letters, digits, - and _.
+        UsageError: a plugin gave it to a data set, a method or a backbone, which commands would
+            take for each other; or it contains other characters than letters, digits, - and _.
     """
-    for registration in registry().entries("datasets").values():
-        if registration.name == name:
-            raise UsageError(
-                f"{name!r} is a data set of {registration.distribution}; choose another name."
-            )
+    for kind, what in (
+        ("datasets", "data set"),
+        ("algorithms", "method"),
+        ("backbones", "backbone"),
+    ):
+        for registration in registry().entries(kind).values():
+            if registration.name == name:
+                raise UsageError(
+                    f"{name!r} is a {what} of {registration.distribution}; choose another name."
+                )
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a data set's name; use letters, digits, - and _.")
 
