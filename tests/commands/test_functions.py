@@ -15,7 +15,7 @@ import workbench as mlw
 from workbench.cli.main import app
 from workbench.errors import RunError, UsageError
 
-FUNCTIONS = ("compare", "download", "evaluate", "load", "report", "train")
+FUNCTIONS = ("compare", "download", "evaluate", "load", "report", "train", "tune")
 PAGE = ROOT / "docs" / "python.md"
 
 

@@ -132,7 +132,7 @@ def test_going_on_gives_what_an_uninterrupted_training_gives(nine):
 
 
 def test_a_configuration_that_breaks_down_is_passed_over(tmp_path):
-    few = {"steps": 2, "backbone": "conv4:norm=batch,width=4"}
+    few = {"steps": 2, "train_ways": 5, "backbone": "conv4:norm=batch,width=4"}
     over = ["inner_lr=0.1,1e30"]
     found = tuned(tmp_path, "fomaml:meta_batch=1", over, trials=5, **few)
     failed = found.trials[found.trials["failed"] != ""]

@@ -154,6 +154,11 @@ def _refuse_too_many(command: str, names: Sequence[str], taken: int) -> None:
         raise UsageError(
             f"mlw train takes one algorithm; for several: mlw compare {' '.join(names)}"
         )
+    if command == "tune" and all(_is_algorithm(name) for name in names):
+        raise UsageError(
+            "mlw tune takes one algorithm; for several with equal budgets: "
+            f"mlw compare {' '.join(names)} --tuned 20"
+        )
     line = " ".join(["mlw", command, *names[:taken]])
     what = "no word" if not taken else "one word" if taken == 1 else f"{taken} words"
     raise UsageError(

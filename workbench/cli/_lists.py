@@ -61,7 +61,7 @@ def widen(words: Sequence[str]) -> list[str]:
             example = "1 5"
         else:
             values = given or _names(rest)
-            example = "omniglot"
+            example = "inner_lr=1e-3..1" if flag == "--over" else "omniglot"
         if not values and flag in integers and rest and not rest[0].startswith("-"):
             raise UsageError(
                 f"{typed} takes whole numbers, not {rest[0]!r}; for instance: {typed} {example}"
