@@ -19,7 +19,7 @@ from workbench.errors import DataError, RunError, UsageError
 from workbench.experiments.run import Run, find_runs
 from workbench.tasks.settings import EvaluationSettings
 from workbench.testing import tiny_data
-from workbench.tuning.search import judging_tasks
+from workbench.tuning.search import validation_tasks_for
 
 MLW = str(Path(sys.executable).with_name("mlw"))
 FEW = {
@@ -187,7 +187,7 @@ def test_data_without_validation_classes_are_refused():
     tables = tiny_data().members[0].tables
     dataset = OpenDataset("own", "own", {name: tables[name] for name in ("train", "test")})
     with pytest.raises(DataError, match="no validation classes"):
-        judging_tasks(dataset, EvaluationSettings(ways=3), 10)
+        validation_tasks_for(dataset, EvaluationSettings(ways=3), 10)
 
 
 def test_hours_that_end_before_a_trial_lose_nothing(tmp_path):

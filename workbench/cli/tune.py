@@ -53,7 +53,7 @@ def tune(
     place: PlaceOptions,
     output: OutputOptions,
 ) -> None:
-    """Search the options of a method, judged on validation tasks, and compare with the defaults.
+    """Search the options of a method, evaluated on validation tasks, and compare with the defaults.
 
     A search that was stopped goes on when the command is run again, also with more trials.
     """

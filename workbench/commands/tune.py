@@ -29,14 +29,14 @@ from workbench.results.trials import history_figure, importance_figure
 from workbench.storage import write_file
 from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
 from workbench.tasks.splits import require_training_classes, training_data
-from workbench.tuning.search import Search, Searched, judging_tasks, search
+from workbench.tuning.search import Search, Searched, validation_tasks_for, search
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KNOWN = ("algorithm", "on", "over", *TuneKeywords.__annotations__)
 SEARCHED = ("over", "trials", "hours", "sampler", "seed")  # fields of `Search`
-JUDGED_ON = 200  # validation tasks, unless the method's recipe has another number
+VALIDATED_ON = 200  # validation tasks, unless the method's recipe has another number
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def tune(
     >>> tuned = mlw.tune("maml", on="omniglot", trials=20)
     >>> mlw.compare(["protonet", tuned.spec], on="omniglot")
 
-    Trials are judged on validation tasks; test tasks choose nothing. A search that was stopped goes
+    Trials are evaluated on validation tasks; test tasks choose nothing. A search that was stopped goes
     on, and one with more trials or hours too.
 
     Args:
@@ -140,7 +140,7 @@ def search_for(asked: Comparison, workspace: Workspace, **options: Any) -> Searc
     wanted = Search(
         algorithm=asked.algorithms[0],
         data=training_data([dataset]),
-        validation=judging_tasks(dataset, settings, JUDGED_ON),
+        validation=validation_tasks_for(dataset, settings, VALIDATED_ON),
         request=request,
         **options,
     )

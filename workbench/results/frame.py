@@ -236,7 +236,7 @@ CURVES = (
 TRIALS = (
     Column("trial", "integer", "", "number of the configuration; 0 has the defaults"),
     Column("options", "text", "", "what was varied, as typed; empty: the defaults"),
-    Column("steps", "integer", "", "training steps at which it was judged"),
+    Column("steps", "integer", "", "training steps at which it was evaluated"),
     Column("accuracy", "number", "0..1", "accuracy on validation tasks; NaN: it broke down"),
     Column("ended", "flag", "", "these are all steps of the training"),
     Column("chosen", "flag", "", "the best of those that ended"),

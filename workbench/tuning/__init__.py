@@ -1,1 +1,1 @@
-"""Choose options by search: each trial is a run, judged on validation tasks."""
+"""Choose options by search: each trial is a run, evaluated on validation tasks."""

@@ -1,4 +1,4 @@
-"""Search the options of a method: train configurations as runs, judge them on validation tasks."""
+"""Search the options of a method: train configurations as runs, evaluate them on validation tasks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DECIDE_THE_RUNGS = ("steps", "validate_every")
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, for how long, and where trials are judged."""
+    """What is searched, for how long, and where trials are evaluated."""
 
     algorithm: str  # a spec: what it says is not varied
     data: TrainingData
@@ -69,7 +69,7 @@ class Searched(NamedTuple):
 
 
 def search(asked: Search, workspace: Workspace) -> Searched:
-    """Search until all trials are judged or the time is over. A search that was killed goes on.
+    """Search until all trials are done or the time is over. A search that was killed goes on.
 
     The runs of the default and of the best configuration are copied to the other runs, where
     comparisons find them; all are in the folder of the search.
@@ -203,7 +203,7 @@ def _nothing(_text: str) -> None:
     """Drop what the evaluation of one trial says: the comparison at the end says it once."""
 
 
-def judging_tasks(
+def validation_tasks_for(
     dataset: OpenDataset, settings: EvaluationSettings, episodes: int
 ) -> EvaluationTasks:
     """Return tasks of the validation classes of a data set, drawn as those of the test.
