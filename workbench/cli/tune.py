@@ -94,7 +94,7 @@ def _print_trials(tuned: Tuned) -> None:
 
 
 def _say_chosen(tuned: Tuned, flags: list[str]) -> None:
-    """Say what was chosen and what to type next."""
+    """Say what was chosen, and the next command."""
     first = tuned.trials.loc[tuned.trials["chosen"], "trial"].iloc[0]
     if first == 0:
         _show.note("no trial was better than the defaults on validation tasks; they are kept")

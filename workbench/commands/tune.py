@@ -29,7 +29,7 @@ from workbench.results.trials import history_figure, importance_figure
 from workbench.storage import write_file
 from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
 from workbench.tasks.splits import require_training_classes, training_data
-from workbench.tuning.search import Search, Searched, validation_tasks_for, search
+from workbench.tuning.search import Search, Searched, search, validation_tasks_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +64,8 @@ def tune(
     >>> tuned = mlw.tune("maml", on="omniglot", trials=20)
     >>> mlw.compare(["protonet", tuned.spec], on="omniglot")
 
-    Trials are evaluated on validation tasks; test tasks choose nothing. A search that was stopped goes
-    on, and one with more trials or hours too.
+    Trials are evaluated on validation tasks; test tasks choose nothing. A search that was stopped
+    goes on, and one with more trials or hours too.
 
     Args:
         algorithm: a spec; the options in it are not varied.

@@ -1,4 +1,4 @@
-"""Search the options of a method: train configurations as runs, evaluate them on validation tasks."""
+"""Search the options of a method: each trial is a run, evaluated on validation tasks."""
 
 from __future__ import annotations
 
