@@ -44,7 +44,7 @@ MADE = {
     "dkt": lambda: DKT(Given(4)),
     "dkt:kernel=rbf": lambda: DKT(Given(4), kernel="rbf"),
     "llama": lambda: LLAMA(Given(4), 3),
-    "llama:marginal=false": lambda: LLAMA(Given(4), 3, marginal=False),
+    "llama:marginal=true": lambda: LLAMA(Given(4), 3, marginal=True),
 }
 SCORES = {  # of the first query
     "mann": [0.351286, 0.480099, 0.186200],
@@ -56,8 +56,8 @@ SCORES = {  # of the first query
     "leo": [-0.012179, -0.038365, 0.054586],
     "dkt": [-0.549562, -0.665451, -1.131034],
     "dkt:kernel=rbf": [-0.444597, -1.160217, -1.191707],
-    "llama": [1.306003, -0.373902, 0.262777],
-    "llama:marginal=false": [1.363459, -0.390623, 0.274452],
+    "llama": [1.363459, -0.390623, 0.274452],
+    "llama:marginal=true": [1.306003, -0.373902, 0.262777],
 }
 
 

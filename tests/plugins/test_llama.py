@@ -19,7 +19,7 @@ from workbench.testing import check_learner
 WAYS, SHOTS, DIM = 3, 2, 5
 
 
-@pytest.mark.parametrize("spec", ["llama:marginal=false", "llama:inner_steps=3,penalty=0.1"])
+@pytest.mark.parametrize("spec", ["llama:marginal=true", "llama:inner_steps=3,penalty=0.1"])
 def test_the_contract_holds_with_options(spec):
     check_learner(spec)
 
@@ -112,7 +112,7 @@ def test_the_posterior_is_that_of_the_explicit_hessian(steps, float64):
 
 
 def test_averaged_probabilities_are_near_those_of_many_draws(float64):
-    learner, support, queries = learner_and_task(inner_lr=0.4)
+    learner, support, queries = learner_and_task(marginal=True, inner_lr=0.4)
     covariance, _ = explicit(learner, support, 5)
     weights = last(learner.most_likely(support))
     mean = torch.cat([weights["head.weight"], weights["head.bias"][:, None]], 1).flatten()
@@ -121,7 +121,7 @@ def test_averaged_probabilities_are_near_those_of_many_draws(float64):
     draws = normal.sample((20_000,)).view(-1, WAYS, DIM + 1)
     drawn_mean = (x @ draws.mT).softmax(-1).mean(0)
     averaged = learner.adapt(support)(queries).softmax(-1)
-    plain, *_ = learner_and_task(marginal=False, inner_lr=0.4)
+    plain, *_ = learner_and_task(inner_lr=0.4)
     unaware = plain.adapt(support)(queries).softmax(-1)
     error = (averaged - drawn_mean).abs().mean()
     assert error < 0.03
@@ -177,7 +177,7 @@ def test_the_volume_is_smaller_where_the_examples_say_less(float64):
 def test_stacked_tasks_have_the_scores_of_single_ones(float64):
     torch.manual_seed(1)
     support, queries = drawn(4, SHOTS, WAYS, DIM)
-    learner = LLAMA(Given(DIM), WAYS).eval()
+    learner = LLAMA(Given(DIM), WAYS, marginal=True).eval()
     together = scores(learner, support, queries)
     for task, alone in enumerate(together):
         examples = Examples(support.x[task], support.y[task], WAYS)

@@ -51,9 +51,11 @@ def history_figure(trials: pd.DataFrame) -> Figure:
             label="paused on the way",
         )
     axis.plot(ended["trial"], ended["accuracy"], "o", color=ENDED, label="trained to the end")
+    best = ended.set_index("trial")["accuracy"].cummax()
+    best = best.reindex(percent["trial"], method="ffill")  # to the last trial
     axis.step(
-        ended["trial"],
-        ended["accuracy"].cummax(),
+        best.index,
+        best,
         where="post",
         color=BEST,
         label="best so far of these",

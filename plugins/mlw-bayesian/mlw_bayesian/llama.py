@@ -87,7 +87,7 @@ class LLAMA(Learner):
         inner_steps: Annotated[int, "k, gradient steps on the support", AtLeast(1)] = 5,
         inner_lr: Annotated[float, "a, the rate of the inner steps", Above(0)] = 0.1,
         penalty: Annotated[float, "eta, weight of the volume in the loss", AtLeast(0)] = 1e-3,
-        marginal: Annotated[bool, "average probabilities over the posterior"] = True,
+        marginal: Annotated[bool, "average probabilities over the posterior"] = False,
     ):
         super().__init__()
         self.model = nn.ModuleDict({"backbone": backbone, "head": nn.Linear(backbone.dim, ways)})
