@@ -90,6 +90,14 @@ def test_trials_are_judged_on_validation_tasks_alone(nine):
             assert set(run.evaluations()["split"]) == {"val"}
 
 
+def test_a_report_of_all_that_lies_beside_the_runs_leaves_trials_out(nine, tmp_path):
+    found, out = nine
+    frame = mlw.report(sorted(out.iterdir()), out=tmp_path / "report.html")
+    assert set(frame["run"]) == set(found.tasks["run"])
+    trials = mlw.report(found.folder, out=tmp_path / "trials.html")
+    assert set(trials["split"]) == {"val"}
+
+
 def test_figures_and_trials_are_written(nine):
     folder = nine[0].folder
     written = pd.read_csv(folder / "trials.csv")

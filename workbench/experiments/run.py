@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CURVE = "train.csv"
 EVALUATIONS = "eval"
 COMPARISONS = "comparisons"  # a folder beside runs, of tables and figures
+TUNING = "tuning"  # another, of searches, each with runs of its own
 CURVE_COLUMNS = ("step", "loss", "lr", "seconds", "val_accuracy")
 
 # what an evaluation was asked, in names
@@ -264,7 +265,8 @@ def find_runs(places: Iterable[str | os.PathLike[str]]) -> list[Run]:
     named = [Path(place) for place in places]
     for place in named:
         _require_place(place)
-    others = [place for place in named if place.name != COMPARISONS]  # `runs/*` names it too
+    # `runs/*` names these too
+    others = [place for place in named if place.name not in (COMPARISONS, TUNING)]
     for place in others or named:
         if (place / MANIFEST).is_file():
             found.append(Run(place))

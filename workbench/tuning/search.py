@@ -16,7 +16,7 @@ from workbench.experiments.fingerprint import digest
 from workbench.experiments.lineage import run_folder
 from workbench.experiments.manifest import write_manifest
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
-from workbench.experiments.run import Run
+from workbench.experiments.run import TUNING, Run
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.locks import locked
@@ -28,7 +28,6 @@ from workbench.tuning.schedule import Job, next_job, rungs_of
 from workbench.tuning.space import BACKBONE, Axis, in_words, own_space, plain, typed_space
 from workbench.tuning.study import Configuration, Journal
 
-TUNING = "tuning"  # a folder beside runs, of searches
 HOUR = 3600.0  # seconds
 DECIDE_THE_RUNGS = ("steps", "validate_every")
 
@@ -82,10 +81,10 @@ def search(asked: Search, workspace: Workspace) -> Searched:
     default = make_plan(asked.algorithm, asked.data, asked.request)
     axes = _space(asked, default)
     folder = workspace.out / TUNING / _name(asked, default, axes)
-    with writable(folder), locked(folder / ".lock", workspace.note):
+    with writable(folder.parent), locked(_lock_of(folder), workspace.note):
         if workspace.fresh:
-            shutil.rmtree(folder)
-            folder.mkdir()
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
         inside = replace(workspace, out=folder, fresh=False, note=once(workspace.note))
         trials = _Trials(asked, default, Journal(folder, axes), inside)
         trials.run()
@@ -283,16 +282,20 @@ def _best(
 
 def _bring(found: Searched, data: TrainingData, workspace: Workspace) -> None:
     """Copy the runs of the default and of the best configuration to the others, with a mark."""
-    for plan, tuned in ((found.default, ""), (found.chosen, found.how)):
+    for plan in (found.default, found.chosen):
         here = run_folder(plan, data, found.folder)
         there = run_folder(plan, data, workspace.out)
-        if here.is_dir() and not (there.is_dir() and Run(there).finished):
-            part = there.with_name(f".{there.name}.tuned")
-            with writable(workspace.out):
-                shutil.rmtree(part, ignore_errors=True)
+        with writable(workspace.out), locked(_lock_of(there), workspace.note):
+            if here.is_dir() and not (there.is_dir() and Run(there).finished):
+                part = there.with_name(f".{there.name}.tuned")
+                shutil.rmtree(part, ignore_errors=True)  # of a copy that was stopped
                 shutil.copytree(here, part, ignore=shutil.ignore_patterns("eval"))
                 shutil.rmtree(there, ignore_errors=True)
                 part.rename(there)
-        if tuned and found.best.values:
-            with writable(workspace.out):
-                write_manifest(there, replace(Run(there).manifest, tuned=tuned))
+            if plan is found.chosen and found.best.values:
+                write_manifest(there, replace(Run(there).manifest, tuned=found.how))
+
+
+def _lock_of(folder: Path) -> Path:
+    """Return the file that is locked by who writes into a folder, as by a training."""
+    return folder.with_name(f".{folder.name}.lock")
