@@ -37,6 +37,7 @@ def test_every_method_is_evaluated_on_the_same_tasks(tmp_path):
         "differences.csv",
         "accuracy.png",
         "differences.png",
+        "sureness.png",
     }
     pd.testing.assert_frame_equal(read_tasks(folder / "tasks.parquet"), frame, check_exact=True)
 
