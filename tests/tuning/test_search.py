@@ -92,7 +92,7 @@ def test_trials_are_judged_on_validation_tasks_alone(nine):
 
 def test_a_report_of_all_that_lies_beside_the_runs_leaves_trials_out(nine, tmp_path):
     found, out = nine
-    frame = mlw.report(sorted(out.iterdir()), out=tmp_path / "report.html")
+    frame = mlw.report(sorted(out.glob("[!.]*")), out=tmp_path / "report.html")
     assert set(frame["run"]) == set(found.tasks["run"])
     trials = mlw.report(found.folder, out=tmp_path / "trials.html")
     assert set(trials["split"]) == {"val"}
@@ -158,6 +158,13 @@ def test_defaults_that_cannot_be_trained_are_refused_at_once(tmp_path):
     assert not [line for line in told if "broke down" in line]
 
 
+def test_what_is_proposed_twice_has_the_same_accuracies_twice(tmp_path):
+    found = tuned(tmp_path, over=["distance=euclidean,cosine"], trials=6, steps=6)
+    named = found.trials.assign(options=found.trials["options"].replace("", "distance=euclidean"))
+    assert named.groupby("options")["trial"].nunique().sum() == 6
+    assert set(named.groupby(["options", "steps"])["accuracy"].nunique()) == {1}
+
+
 def test_a_search_with_random_proposals_is_another_search(tmp_path):
     one = tuned(tmp_path, trials=2, sampler="random")
     other = tuned(tmp_path, trials=2, sampler="tpe")
@@ -167,7 +174,7 @@ def test_a_search_with_random_proposals_is_another_search(tmp_path):
 def test_methods_are_tuned_with_equal_budgets_in_one_comparison(tmp_path):
     frame = mlw.compare(["protonet", "matching"], tuned=2, out=tmp_path, **FEW)
     assert list(frame["algorithm"].unique()) == ["protonet", "matching"]
-    folders = list((tmp_path / "tuning").iterdir())
+    folders = list((tmp_path / "tuning").glob("[!.]*"))
     assert len(folders) == 2
     for folder in folders:
         assert pd.read_csv(folder / "trials.csv")["trial"].nunique() == 2
@@ -201,7 +208,7 @@ def test_data_without_validation_classes_are_refused():
 def test_hours_that_end_before_a_trial_lose_nothing(tmp_path):
     with pytest.raises(RunError, match="more --hours to the same command"):
         tuned(tmp_path, trials=3, hours=1e-6)
-    (folder,) = (tmp_path / "tuning").iterdir()
+    (folder,) = (tmp_path / "tuning").glob("[!.]*")
     found = tuned(tmp_path, trials=3, hours=1.0)
     assert found.folder == folder
     assert found.trials["trial"].nunique() == 3
@@ -236,7 +243,7 @@ def test_killed_five_times_it_finishes_the_same(tmp_path):
     process = command(killed)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    (one,), (other,) = whole.glob("tuning/*"), killed.glob("tuning/*")
+    (one,), (other,) = whole.glob("tuning/[!.]*"), killed.glob("tuning/[!.]*")
     assert one.name == other.name
     pd.testing.assert_frame_equal(
         pd.read_csv(other / "trials.csv"), pd.read_csv(one / "trials.csv"), check_exact=True

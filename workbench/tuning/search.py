@@ -178,14 +178,16 @@ class _Trials:
             return steps >= until or time.monotonic() > self.deadline
 
         run = train_run(plan, self.asked.data, self.workspace, pause)
-        if run.finished:
-            tasks = self.asked.validation
-            quiet = replace(self.workspace, note=_nothing)
-            frame = evaluate_run(run, tasks, quiet, trained_on=self.asked.data)
-            return float(frame.groupby("task")["accuracy"].mean().mean())
-        curve = run.curve()
-        there = curve.loc[curve["step"] == until, "val_accuracy"].dropna()
-        return float(there.iloc[0]) if len(there) else None
+        if rung + 1 < len(self.rungs):  # even of a finished run: it may have been proposed before
+            curve = run.curve()
+            there = curve.loc[curve["step"] == until, "val_accuracy"].dropna()
+            if len(there):
+                return float(there.iloc[0])
+        if not run.finished:
+            return None
+        quiet = replace(self.workspace, note=_nothing)
+        frame = evaluate_run(run, self.asked.validation, quiet, trained_on=self.asked.data)
+        return float(frame.groupby("task")["accuracy"].mean().mean())
 
     def _tell(self, job: Job, label: str, accuracy: float, failed: str) -> None:
         place = f"[{job.number + 1}/{max(self.asked.trials, job.number + 1)}] {label}"
