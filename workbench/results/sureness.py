@@ -93,8 +93,8 @@ def sureness_figure(frame: pd.DataFrame) -> Figure:
 
     On the left, a method that is as sure as it is right lies on the diagonal; thin lines are after
     the temperature, where there is one. On the right, the accuracy where only the surest queries
-    are answered; no temperature changes it within a task. Points of fewer than 20 queries are left
-    out. Instances of a task are taken together.
+    are answered, before a temperature. Points of fewer than 20 queries are left out. Instances of a
+    task are taken together.
 
     Args:
         frame: a tasks frame with answers.

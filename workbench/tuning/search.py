@@ -21,7 +21,7 @@ from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.locks import locked
 from workbench.plugin.options import Spec, option_text, parse_spec
-from workbench.progress import once
+from workbench.progress import once, say_nothing
 from workbench.tasks.settings import EvaluationSettings, EvaluationTasks, evaluation_tasks
 from workbench.tasks.splits import TrainingData
 from workbench.tuning.schedule import Job, next_job, rungs_of
@@ -63,7 +63,7 @@ class Searched(NamedTuple):
     def how(self) -> str:
         """What chose the settings, in words for tables."""
         names = " + ".join(self.chosen.data)
-        trials = len(self.configurations)
+        trials = sum(bool(each.accuracies) for each in self.configurations)
         return f"validation tasks of {names}, {trials} {'trial' if trials == 1 else 'trials'}"
 
 
@@ -124,9 +124,10 @@ class _Trials:
             job = next_job(reached, self.asked.trials, len(self.rungs))
             if job is None:
                 return
-            if job.number == len(reached):
+            in_time = time.monotonic() < self.deadline
+            if in_time and job.number == len(reached):
                 self.journal.add(self._next_values(first=not reached))
-            if time.monotonic() > self.deadline or not self._do(job):
+            if not in_time or not self._do(job):
                 self.workspace.note(
                     f"the search stops after {self.asked.hours:g} h; with more --hours it goes on"
                 )
@@ -185,7 +186,8 @@ class _Trials:
                 return float(there.iloc[0])
         if not run.finished:
             return None
-        quiet = replace(self.workspace, note=_nothing)
+        # what there is to say of the data, the comparison at the end says once
+        quiet = replace(self.workspace, note=say_nothing)
         frame = evaluate_run(run, self.asked.validation, quiet, trained_on=self.asked.data)
         return float(frame.groupby("task")["accuracy"].mean().mean())
 
@@ -198,10 +200,6 @@ class _Trials:
         if job.rung < len(self.rungs) - 1:
             after = f", paused after {self.rungs[job.rung]:,} of {self.rungs[-1]:,} steps"
         self.workspace.note(f"{place}: {100 * accuracy:.1f}% on validation tasks{after}")
-
-
-def _nothing(_text: str) -> None:
-    """Drop what the evaluation of one trial says: the comparison at the end says it once."""
 
 
 def validation_tasks_for(
