@@ -206,6 +206,7 @@ def frames_page() -> str:
     """Return docs/frames.md: the columns of every frame."""
     from workbench.results import frame
     from workbench.results.traces import TRACES
+    from workbench.results.trials import TRIALS
 
     return FRAMES.format(
         schema=frame.SCHEMA,
@@ -215,7 +216,7 @@ def frames_page() -> str:
         trainings=frame.describe(frame.TRAININGS),
         curves=frame.describe(frame.CURVES),
         traces=frame.describe(TRACES),
-        trials=frame.describe(frame.TRIALS),
+        trials=frame.describe(TRIALS),
         runs=frame.describe(frame.RUNS),
     )
 

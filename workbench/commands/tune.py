@@ -24,8 +24,8 @@ from workbench.experiments.plan import TrainingRequest
 from workbench.experiments.workspace import Workspace, writable
 from workbench.plugin.options import option_text, options_text
 from workbench.plugin.registry import DEFAULT_DATASET
-from workbench.results.frame import TRIALS, for_csv, names_of, typed
-from workbench.results.trials import history_figure, importance_figure
+from workbench.results.frame import for_csv, names_of, typed
+from workbench.results.trials import TRIALS, history_figure, importance_figure
 from workbench.storage import write_file
 from workbench.tasks.settings import EvaluationSettings, evaluation_tasks
 from workbench.tasks.splits import require_training_classes, training_data
@@ -46,7 +46,7 @@ class Tuned:
     spec: str  # to paste into `compare`: "maml:inner_lr=0.05"
     backbone: str  # to give beside it; "" where the backbone was not varied
     how: str  # "validation tasks of omniglot, 30 trials"
-    trials: pd.DataFrame  # with the columns of `workbench.results.frame.TRIALS`
+    trials: pd.DataFrame  # with the columns of `workbench.results.trials.TRIALS`
     tasks: pd.DataFrame  # the comparison with the defaults, one row per test task
     importances: Mapping[str, float] = field(default_factory=dict)  # by option; {} if unknown
     folder: Path = Path()

@@ -233,16 +233,6 @@ CURVES = (
     Column("val_shots", "optional integer", "", "support images per class; missing: they vary"),
 )
 
-TRIALS = (
-    Column("trial", "integer", "", "number of the configuration; 0 has the defaults"),
-    Column("options", "text", "", "what was varied, as typed; empty: the defaults"),
-    Column("steps", "integer", "", "training steps at which it was evaluated"),
-    Column("accuracy", "number", "0..1", "accuracy on validation tasks; NaN: it broke down"),
-    Column("ended", "flag", "", "these are all steps of the training"),
-    Column("chosen", "flag", "", "the best of those that ended"),
-    Column("failed", "text", "", "why it broke down; empty: it did not"),
-)
-
 RUNS = (
     Column("run", "text", "", "name of the run folder"),
     Column("command", "text", "", "command that trained it; empty: it was trained from Python"),

@@ -1,4 +1,4 @@
-"""What a search tried: its figures, and the trials in the order of a table."""
+"""The frame of trials, what a search tried; its figures, and its order in a table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from workbench.results.frame import TRIALS, require_columns
+from workbench.results.frame import Column, require_columns
 from workbench.results.style import COLOURS, INK, in_own_style, label_panel, panel_grid
 
 if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to make
     from matplotlib.figure import Figure
+
+TRIALS = (
+    Column("trial", "integer", "", "number of the configuration; 0 has the defaults"),
+    Column("options", "text", "", "what was varied, as typed; empty: the defaults"),
+    Column("steps", "integer", "", "training steps at which it was evaluated"),
+    Column("accuracy", "number", "0..1", "accuracy on validation tasks; NaN: it broke down"),
+    Column("ended", "flag", "", "these are all steps of the training"),
+    Column("chosen", "flag", "", "the best of those that ended"),
+    Column("failed", "text", "", "why it broke down; empty: it did not"),
+)
 
 ENDED, PAUSED, BEST = COLOURS[0], COLOURS[4], COLOURS[1]
 
