@@ -28,6 +28,7 @@ OURS = (
     "mlw-learned",
     "mlw-model",
     "mlw-bayesian",
+    "mlw-continual",
 )
 
 

@@ -11,6 +11,10 @@ from features import Given, waves
 from gradients import Pixels
 from mlw_bayesian.dkt import DKT
 from mlw_bayesian.llama import LLAMA
+from mlw_continual.iid import IID
+from mlw_continual.oml import OML
+from mlw_continual.pretrain import Pretrain
+from mlw_continual.replay import Replay
 from mlw_learned.l2l import L2L
 from mlw_model.hypernet import Hypernet
 from mlw_model.mann import MANN
@@ -45,6 +49,11 @@ MADE = {
     "dkt:kernel=rbf": lambda: DKT(Given(4), kernel="rbf"),
     "llama": lambda: LLAMA(Given(4), 3),
     "llama:marginal=true": lambda: LLAMA(Given(4), 3, marginal=True),
+    "pretrain": lambda: Pretrain(Given(4)),
+    "iid": lambda: IID(Given(4), passes=2),
+    "replay": lambda: Replay(Given(4), memory=2, replayed=2),
+    "oml": lambda: OML(Given(4), (7,), hidden=5),
+    "oml:online=last": lambda: OML(Given(4), (7,), hidden=5, online="last"),
 }
 SCORES = {  # of the first query
     "mann": [0.351286, 0.480099, 0.186200],
@@ -58,6 +67,11 @@ SCORES = {  # of the first query
     "dkt:kernel=rbf": [-0.444597, -1.160217, -1.191707],
     "llama": [1.363459, -0.390623, 0.274452],
     "llama:marginal=true": [1.306003, -0.373902, 0.262777],
+    "pretrain": [0.793718, -1.818384, -0.643691],
+    "iid": [0.792280, -1.797342, -0.663294],
+    "replay": [0.795877, -1.831733, -0.632501],
+    "oml": [0.762074, -0.982670, -0.620339],
+    "oml:online=last": [0.794235, -1.034874, -0.618667],
 }
 
 

@@ -293,3 +293,46 @@ def test_a_domain_smaller_than_its_share_gives_all_its_images():
     source = two_domains(batch_size=60)
     assert [len(each.x) for each in next(source.domain_batches())] == [12, 18]
     assert source.images_drawn == 30
+
+
+def test_streams_show_some_classes_one_after_another_and_images_of_all_beside_them():
+    drawn = source([6] * 5, None, seed=3).streams(classes=2, shots=4, others=50)
+    for _ in range(20):
+        task = next(drawn)
+        assert task.support.ways == task.query.ways == 5
+        first, *_, last = task.support.y.tolist()
+        assert task.support.y.tolist() == [first] * 4 + [last] * 4
+        assert first != last
+        rows = (task.support.x * 255).round().flatten().tolist()
+        assert len(set(rows)) == 8
+        assert set(task.query.y.tolist()) == set(range(5))  # 50 images, one in each class at least
+
+
+def test_streams_continue_from_the_state_and_count_their_images():
+    before = source([6] * 5, None)
+    drawn = before.streams(2, 3, 5)
+    for _ in range(3):
+        next(drawn)
+    state = before.state_dict()
+    assert state["images_drawn"] == 3 * (2 * 3 + 5)
+    after = source([6] * 5, None)
+    after.load_state_dict(state)
+    wanted, got = next(drawn), next(after.streams(2, 3, 5))
+    assert torch.equal(got.support.x, wanted.support.x)
+    assert torch.equal(got.query.x, wanted.query.x)
+
+
+@pytest.mark.parametrize(
+    ("classes", "shots", "words"),
+    [(6, 2, "6 ways are more than the 5 classes"), (2, 99, "99 images per class are more than")],
+)
+def test_streams_that_the_classes_cannot_give_are_refused(classes, shots, words):
+    with pytest.raises(DataError, match=words):
+        next(source([6] * 5, None).streams(classes, shots, 1))
+
+
+def test_streams_take_classes_of_all_domains():
+    task = next(two_domains().streams(classes=10, shots=3, others=100))
+    assert sorted(set(task.support.y.tolist())) == list(range(10))
+    of_first = task.support.x.flatten(1).mean(1) * 255 < 5
+    assert torch.equal(of_first, task.support.y < 4)

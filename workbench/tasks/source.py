@@ -10,13 +10,23 @@ import torch
 from torch import Tensor
 
 from workbench.errors import DataError
-from workbench.tasks.sampling import BLOCK, ClassIndex, Domain, Numbers, Rows, TaskProtocol
+from workbench.tasks.sampling import (
+    BLOCK,
+    ClassIndex,
+    Domain,
+    Numbers,
+    Rows,
+    TaskProtocol,
+    require_classes,
+    smallest,
+)
 from workbench.tasks.task import Examples, Task
 
 # counters of Philox, so that draws of different kinds with one seed are independent
 _BATCHES = 1
 _DOMAINS = 2
 _DOMAIN_BATCHES = 3  # of the first domain; 4 is for the second, and so on
+_STREAMS = 2**32  # above those of any number of domains
 
 RESIDENT_BYTES = 16 * 2**30  # larger splits stay memory-mapped; only drawn images go to the device
 
@@ -163,6 +173,40 @@ class Source:
                 examples.append(Examples(self._images(index), y, self.classes[number]))
             yield examples
 
+    def streams(self, classes: int, shots: int, others: int) -> Iterator[Task]:
+        """Yield streams without end, from the current count on, for methods that learn online.
+
+        The support is the stream: `classes` of all classes, drawn at random, arrive one after
+        another with `shots` images each. The queries are `others` images of any class, drawn
+        uniformly. Labels number the classes of all data sets, as in `batches`.
+
+        Yields:
+            A task, not a stack: x `(n, channels, height, width)` in 0..1, y `(n,)`.
+
+        Raises:
+            DataError: there are fewer classes, or a class has fewer images.
+        """
+        counts = np.concatenate([domain.counts for domain in self.drawn_from])
+        where = " + ".join(self.domains) or "the data"
+        require_classes(classes, len(counts), where)
+        if shots > counts.min():
+            raise DataError(
+                f"{shots} images per class are more than the smallest class of {where} has, "
+                f"{counts.min()}; use at most that many"
+            )
+        first_rows, labels = np.cumsum([0, *counts]), self._labels()
+        while True:
+            key = [self.seed, self.batches_drawn]
+            words = np.random.Philox(key=key, counter=[0, 0, 0, _STREAMS]).random_raw
+            arriving = []
+            for number in smallest(words(len(counts)), classes):
+                arriving.append(first_rows[number] + smallest(words(counts[number]), shots))
+            stream = np.concatenate(arriving)
+            elsewhere = (words(others) % np.uint64(len(labels))).astype(np.int64)
+            self.batches_drawn += 1
+            self.images_drawn += len(stream) + others
+            yield Task(self._labelled(stream, labels), self._labelled(elsewhere, labels), where)
+
     def sweep(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield all images once, in order, without augmentation and without counting.
 
@@ -195,6 +239,11 @@ class Source:
         flat = index.ravel()
         x = self._images(flat) if table is None else as_floats(_rows_of(table, flat))
         return Examples(x.unflatten(0, index.shape), torch.from_numpy(y).to(self.device), ways)
+
+    def _labelled(self, index: Numbers, labels: Tensor) -> Examples:
+        """Return images by row number, with their classes over all domains."""
+        y = labels[torch.from_numpy(index)].to(self.device)
+        return Examples(self._images(index), y, sum(self.classes))
 
     def _images(self, index: Numbers) -> Tensor:
         """Return augmented images by row number, `(n, channels, height, width)` in 0..1."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, final
 
 import numpy as np
 
+from workbench.plugin.options import AtLeast
 from workbench.tasks.sampling import (
     BLOCK,
     ClassIndex,
@@ -23,14 +24,20 @@ from workbench.tasks.sampling import (
 class Stream:
     """Classes arrive one after another, each with all its shots: the continual protocol.
 
-    After 1, 2, 4, ... and all classes, the queries of the classes seen so far are asked, in random
-    order. The support keeps the order in which the classes arrive. `instance` is the number of
-    classes seen.
+    After 1, 2, 4, ... and all classes, the classes seen so far are asked, in random order: their
+    queries, or the images of the support themselves. The support keeps the order in which the
+    classes arrive. `instance` is the number of classes seen. No option changes the streams.
     """
 
     ways: int
     shots: int
     queries: int = 15
+    asked: Annotated[
+        Literal["new", "learnt"], "new: images held out; learnt: those of the stream itself"
+    ] = field(default="new", kw_only=True)
+    first: Annotated[
+        int, "ask only this many of the classes, the first that came; 0: all seen", AtLeast(0)
+    ] = field(default=0, kw_only=True)
 
     def check(self, classes: ClassIndex, where: str) -> None:
         """Raise `DataError` if the classes cannot give such tasks."""
@@ -58,11 +65,15 @@ class Stream:
 
     def _after(self, whole: Rows, seen: int) -> Rows:
         """Return the question that is asked after the first classes of each task."""
-        n, m = seen * self.shots, seen * self.queries
+        met = seen * self.shots
+        asked = min(seen, self.first) if self.first else seen
+        images, labels, of_class = whole.query, whole.query_y, self.queries
+        if self.asked == "learnt":
+            images, labels, of_class = whole.support, whole.support_y, self.shots
         return whole._replace(
-            support=whole.support[:, :n],
-            support_y=whole.support_y[:, :n],
-            query=whole.query[:, :m],
-            query_y=whole.query_y[:, :m],
+            support=whole.support[:, :met],
+            support_y=whole.support_y[:, :met],
+            query=images[:, : asked * of_class],
+            query_y=labels[:, : asked * of_class],
             instance=np.full(BLOCK, seen),
         )
