@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 
-COMMANDS = ("list", "info", "plugins", "download", "train", "eval", "compare", "tune", "report")
+COMMANDS = (
+    "list",
+    "info",
+    "plugins",
+    "download",
+    "train",
+    "eval",
+    "compare",
+    "tune",
+    "recommend",
+    "report",
+)
 ENVIRONMENT = {
     "COLUMNS": "110",
     "NO_COLOR": "1",

@@ -38,8 +38,8 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 ROOMS = {
     "workbench": [
         "version errors lazy progress storage locks",
-        "plugin data tasks optimizers functional learning results experiments tuning commands",
-        "testing cli",
+        "plugin data tasks optimizers functional learning results experiments tuning",
+        "recommending commands testing cli",
     ],
     "workbench.plugin": [
         "hookspecs packages words options sources registry blame nearest recipe_form recipes"
@@ -77,15 +77,16 @@ ROOMS = {
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
     "workbench.tuning": ["space schedule study search"],
+    "workbench.recommending": ["landmarks experience ranking resampling"],
     "workbench.commands": [
-        "keywords unknown arguments tune compare download evaluate load report train",
+        "keywords unknown arguments tune compare download evaluate load report train recommend",
     ],
     "workbench.testing": [
         "tiny watching elsewhere constructors backbones datasets adapting training learners"
     ],
     "workbench.cli": [
         "_show _streams _lists _flags _options _progress _results",
-        "compare download evaluate info list_ plugins report train tune main",
+        "compare download evaluate info list_ plugins recommend report train tune main",
     ],
 }
 PLACE = {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.commands.download import download
     from workbench.commands.evaluate import evaluate
     from workbench.commands.load import load
+    from workbench.commands.recommend import learn_experience, recommend
     from workbench.commands.report import report
     from workbench.commands.train import train
     from workbench.commands.tune import tune
@@ -54,10 +55,12 @@ __all__ = [
     "film_features",
     "film_sites",
     "hookimpl",
+    "learn_experience",
     "load",
     "modulated",
     "normalises_by_batch",
     "query_loss",
+    "recommend",
     "report",
     "require_torch",
     "train",
@@ -86,10 +89,12 @@ _HOMES = {
     "film_features": "workbench.learning.modulation",
     "film_sites": "workbench.learning.modulation",
     "hookimpl": "workbench.plugin.hookspecs",
+    "learn_experience": "workbench.commands.recommend",
     "load": "workbench.commands.load",
     "modulated": "workbench.learning.modulation",
     "normalises_by_batch": "workbench.learning.norms",
     "query_loss": "workbench.learning.learner",
+    "recommend": "workbench.commands.recommend",
     "report": "workbench.commands.report",
     "require_torch": "workbench.learning.norms",
     "train": "workbench.commands.train",

@@ -15,7 +15,17 @@ import workbench as mlw
 from workbench.cli.main import app
 from workbench.errors import RunError, UsageError
 
-FUNCTIONS = ("compare", "download", "evaluate", "load", "report", "train", "tune")
+FUNCTIONS = (
+    "compare",
+    "download",
+    "evaluate",
+    "learn_experience",
+    "load",
+    "recommend",
+    "report",
+    "train",
+    "tune",
+)
 PAGE = ROOT / "docs" / "python.md"
 
 

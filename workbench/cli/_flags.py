@@ -21,6 +21,7 @@ EXAMPLES = {  # of each command that needs a word
     "eval": "mlw eval runs",
     "compare": "mlw compare protonet maml --shots 1 5",
     "tune": "mlw tune maml --on omniglot --trials 20",
+    "recommend": "mlw recommend photos/birds",
 }
 
 

@@ -23,6 +23,7 @@ from workbench.cli import (
     info,
     list_,
     plugins,
+    recommend,
     report,
     train,
     tune,
@@ -46,6 +47,7 @@ KEPT = {  # after Ctrl-C, by command
     "train": "all but the last seconds of the training is kept",
     "eval": "finished evaluations are kept",
     "tune": "all trials are kept, and all but the last seconds of the one in progress",
+    "recommend": "finished trainings and evaluations are kept",
     "compare": "finished trainings and evaluations are kept, and all but the last seconds of "
     "the one in progress",
 }
@@ -71,6 +73,7 @@ app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
+app.command("recommend")(recommend.recommend)
 app.command("report")(report.report)
 
 

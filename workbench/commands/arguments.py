@@ -40,8 +40,10 @@ EXAMPLES = {  # of names, for messages
     "run": "runs/protonet-glyphs-5w1s-0123abcd",
     "name": "omniglot",
     "over": "inner_lr=1e-3..1",
+    "data": "photos/birds",
+    "candidates": "protonet baseline",
 }
-JOINED_BY_MISTAKE = ("algorithms", "algorithm", "on", "train_on", "backbone", "name")
+JOINED_BY_MISTAKE = ("algorithms", "algorithm", "on", "train_on", "backbone", "name", "candidates")
 NUMBERS = {  # one or several
     "ways": Option("ways", int, None, "classes per test task", AtLeast(2)),
     "shots": Option("shots", int, 1, "support images per class of a test task", AtLeast(1)),
@@ -68,13 +70,15 @@ SINGLE = {
         Option("trials", int, 30, "configurations to try", Between(1, 10_000)),
         Option("hours", float, None, "hours of training and validation", Above(0)),
         Option("sampler", Literal["tpe", "random"], "tpe", "what proposes configurations"),
+        Option("folds", int, 50, "splits of the user's images", Between(2, 10_000)),
+        Option("size", int, 4, "methods of the shortlist", Between(1, 50)),
         Option("leave_one_out", bool, False, "train on all other data sets"),
         Option("device", str, "auto", "auto, cpu, cuda, mps"),
         Option("fresh", bool, False, "recompute"),
         Option("partial", bool, False, "accept a part of the images"),
     )
 }
-PLACES = ("out", "source")
+PLACES = ("out", "source", "experience")
 CALLED = ("report", "note")
 TEXTS = tuple(LayoutKeywords.__annotations__)  # columns, and levels, which are numbers
 

@@ -89,6 +89,19 @@ class TuneKeywords(TaskKeywords, WorkspaceKeywords, TrainKeywords, total=False):
     seed: int
 
 
+class RecommendKeywords(WorkspaceKeywords, TrainKeywords, total=False):
+    """What `recommend` takes by name, besides the data sets."""
+
+    shots: int | None
+    ways: int | None
+    folds: int
+    size: int
+    candidates: Names | None
+    experience: Place | None
+    backbone: str | None
+    recipe: str
+
+
 class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     """What `train` takes by name, besides ways and shots."""
 

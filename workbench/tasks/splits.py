@@ -125,9 +125,9 @@ def require_training_classes(dataset: OpenDataset, algorithms: Sequence[str]) ->
     raise DataError(message)
 
 
-def training_data_for(shape: Sequence[int]) -> str:
-    """Return the spec of the default data set with images `(channels, height, width)`."""
-    return _in_shape(DEFAULT_DATASET, (), shape)
+def training_data_for(shape: Sequence[int], name: str = DEFAULT_DATASET) -> str:
+    """Return the spec of a data set with images `(channels, height, width)`; "" if it has none."""
+    return _in_shape(name, (), shape)
 
 
 def joined_label(labels: Sequence[str]) -> str:
