@@ -26,6 +26,7 @@ COMMANDS = (
     "compare",
     "tune",
     "recommend",
+    "predict",
     "report",
 )
 ENVIRONMENT = {

@@ -39,7 +39,7 @@ ROOMS = {
     "workbench": [
         "version errors lazy progress storage locks",
         "plugin data tasks optimizers functional learning results experiments tuning",
-        "recommending commands testing cli",
+        "recommending predicting commands testing cli",
     ],
     "workbench.plugin": [
         "hookspecs packages words options sources registry blame nearest recipe_form recipes"
@@ -77,16 +77,18 @@ ROOMS = {
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
     "workbench.tuning": ["space schedule study search"],
+    "workbench.predicting": ["pictures answer"],
     "workbench.recommending": ["landmarks experience ranking resampling"],
     "workbench.commands": [
-        "keywords unknown arguments tune compare download evaluate load report train recommend",
+        "keywords unknown arguments tune compare download evaluate load report train",
+        "recommend predict",
     ],
     "workbench.testing": [
         "tiny watching elsewhere constructors backbones datasets adapting training learners"
     ],
     "workbench.cli": [
         "_show _streams _lists _flags _options _progress _results",
-        "compare download evaluate info list_ plugins recommend report train tune main",
+        "compare download evaluate info list_ plugins predict recommend report train tune main",
     ],
 }
 PLACE = {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.commands.download import download
     from workbench.commands.evaluate import evaluate
     from workbench.commands.load import load
+    from workbench.commands.predict import predict
     from workbench.commands.recommend import learn_experience, recommend
     from workbench.commands.report import report
     from workbench.commands.train import train
@@ -59,6 +60,7 @@ __all__ = [
     "load",
     "modulated",
     "normalises_by_batch",
+    "predict",
     "query_loss",
     "recommend",
     "report",
@@ -94,6 +96,7 @@ _HOMES = {
     "modulated": "workbench.learning.modulation",
     "normalises_by_batch": "workbench.learning.norms",
     "query_loss": "workbench.learning.learner",
+    "predict": "workbench.commands.predict",
     "recommend": "workbench.commands.recommend",
     "report": "workbench.commands.report",
     "require_torch": "workbench.learning.norms",

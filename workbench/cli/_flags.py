@@ -22,6 +22,7 @@ EXAMPLES = {  # of each command that needs a word
     "compare": "mlw compare protonet maml --shots 1 5",
     "tune": "mlw tune maml --on omniglot --trials 20",
     "recommend": "mlw recommend photos/birds",
+    "predict": "mlw predict RUN --support birds/known --query birds/new",
 }
 
 

@@ -22,6 +22,7 @@ NAMES = {
     "train": {"--on"},
     "report": {"--baseline"},
     "tune": {"--over"},
+    "predict": {"--query"},
     "recommend": {"--train-on", "--candidates", "--learn-from"},
 }
 # other names of a flag

@@ -23,6 +23,7 @@ from workbench.cli import (
     info,
     list_,
     plugins,
+    predict,
     recommend,
     report,
     train,
@@ -73,6 +74,7 @@ app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
+app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
 app.command("report")(report.report)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -131,4 +132,7 @@ def _print(found: Recommendation) -> None:
         "expected: learnt on other data sets. Intervals are widened, because splits share images; "
         "they know nothing of images that are unlike yours."
     )
-    _show.note(f"recommended: {found.method}, trained on {found.train_on}: {found.run}")
+    words = ["mlw", "predict", str(found.run), "--support", found.data, "--query", "NEW_IMAGES"]
+    _show.note(
+        f"recommended: {found.method}, trained on {found.train_on}; next: {shlex.join(words)}"
+    )

@@ -41,6 +41,8 @@ EXAMPLES = {  # of names, for messages
     "name": "omniglot",
     "over": "inner_lr=1e-3..1",
     "data": "photos/birds",
+    "support": "birds/known",
+    "query": "birds/new",
     "candidates": "protonet baseline",
 }
 JOINED_BY_MISTAKE = ("algorithms", "algorithm", "on", "train_on", "backbone", "name", "candidates")

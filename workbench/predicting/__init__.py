@@ -1,0 +1,1 @@
+"""Classify images of the user's own with a trained run."""
