@@ -77,7 +77,7 @@ ROOMS = {
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
     "workbench.tuning": ["space schedule study search"],
-    "workbench.predicting": ["pictures answer"],
+    "workbench.predicting": ["pictures answer sheet"],
     "workbench.recommending": ["landmarks experience ranking resampling"],
     "workbench.commands": [
         "keywords unknown arguments tune compare download evaluate load report train",

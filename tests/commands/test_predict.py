@@ -191,3 +191,24 @@ def test_a_data_set_can_be_the_support(runs, folders):
             support="glyphs:size=84,channels=3",
             query=folders / "new" / "class0",
         )
+
+
+def test_the_contact_sheet_shows_every_image_and_escapes_names(runs, folders, tmp_path):
+    known, new = tmp_path / "known", tmp_path / "new"
+    for name in ("<script>alert(1)", "b & c"):
+        (known / name).mkdir(parents=True)
+        picture = (folders / "known" / "class0" / "0.png").read_bytes()
+        (known / name / "a.png").write_bytes(picture)
+    new.mkdir()
+    for number in range(3):
+        picture = (folders / "new" / "class1" / f"{number}.png").read_bytes()
+        (new / f"'{number}\">.png").write_bytes(picture)
+    page = tmp_path / "sheet.html"
+    mlw.predict(runs["protonet"], support=known, query=new, html=page)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<figure>") == 3 + 2
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "b &amp; c" in text
+    assert '">.png' not in text
+    assert text.count("data:image/png;base64,") == 5

@@ -48,6 +48,9 @@ def predict(
     top: Annotated[int, typer.Option(help="Classes to print for each image.")] = 1,
     rows: Annotated[int, typer.Option(help="Images to print, the least sure first.")] = 20,
     out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path("predictions.csv"),
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with all images and their classes.")
+    ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -67,6 +70,7 @@ def predict(
         support=support,
         query=query,
         out=out,
+        html=html,
         device=device,
         note=_show.note,
         label=label,
@@ -81,6 +85,8 @@ def predict(
     if found.transductive:
         _show.note("this method looks at all images together: others beside them change answers")
     _show.note(f"all {len(found.table):,} images: {out}")
+    if html:
+        _show.note(f"contact sheet: {html}")
 
 
 def _print(found: Predictions, top: int, most: int) -> None:

@@ -80,7 +80,7 @@ SINGLE = {
         Option("partial", bool, False, "accept a part of the images"),
     )
 }
-PLACES = ("out", "source", "experience")
+PLACES = ("out", "source", "experience", "html")
 CALLED = ("report", "note")
 TEXTS = tuple(LayoutKeywords.__annotations__)  # columns, and levels, which are numbers
 

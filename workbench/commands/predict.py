@@ -30,6 +30,7 @@ from workbench.predicting.pictures import (
     support_of_dataset,
     support_of_files,
 )
+from workbench.predicting.sheet import contact_sheet
 from workbench.progress import say_nothing
 from workbench.storage import write_file
 from workbench.tasks.protocols.way_shot import WayShot
@@ -40,7 +41,8 @@ from workbench.tasks.splits import open_training_data
 if TYPE_CHECKING:
     import pandas as pd
 
-KNOWN = ("run", "support", "query", "out", "device", "note", *LayoutKeywords.__annotations__)
+FILES = ("run", "support", "query", "out", "html")
+KNOWN = (*FILES, "device", "note", *LayoutKeywords.__annotations__)
 ANY_WAYS = "protonet baseline simpleshot"  # methods that take any number of classes, for messages
 
 
@@ -81,6 +83,7 @@ def predict(
     support: Place,
     query: Names,
     out: Place | None = None,
+    html: Place | None = None,
     device: str = "auto",
     note: Callable[[str], None] = say_nothing,
     **layout: Unpack[LayoutKeywords],
@@ -99,6 +102,7 @@ def predict(
         support: a folder or archive of images by class, or a data set, whose test images are taken.
         query: images, folders of them or archives; one or several.
         out: the CSV file to write; None: none.
+        html: the contact sheet to write, a page with all images; None: none.
         device: auto, cpu, cuda, cuda:1, mps ...
         note: told what is left out, a line at a time.
         layout: what the folders and tables of the support mean, as in `mlw download --help`.
@@ -108,8 +112,8 @@ def predict(
         UsageError: the support has one class, or the method is trained for another number.
         DataError: an image of the support or all images to classify cannot be read.
     """
-    named = {"run": run, "support": support, "query": query, "out": out, "device": device}
-    given = checked({**named, "note": note, **layout}, KNOWN, needed="run")
+    files = dict(zip(FILES, (run, support, query, out, html), strict=True))
+    given = checked({**files, "device": device, "note": note, **layout}, KNOWN, needed="run")
     tell = given.get("note", say_nothing)
     found = _only(find_runs(given["run"]), one("run", given["run"]))
     shape = found.manifest.image_shape
@@ -146,8 +150,10 @@ def predict(
     )
     table = _table(asked, classes, numbers)
     if "out" in given:
-        with writable(given["out"].absolute().parent):
-            write_file(given["out"].resolve(), partial(table.to_csv, index=False))
+        _write(given["out"], partial(table.to_csv, index=False))
+    if "html" in given:
+        page = contact_sheet(table, known, asked)
+        _write(given["html"], lambda part: part.write_text(page, encoding="utf-8"))
     return Predictions(
         table=table,
         classes=tuple(classes),
@@ -155,6 +161,11 @@ def predict(
         transductive=learner.transductive,
         unreadable=tuple(each.name for each in unreadable),
     )
+
+
+def _write(place: Path, write: Callable[[Path], object]) -> None:
+    with writable(place.absolute().parent):
+        write_file(place.resolve(), write)
 
 
 def _only(runs: Sequence[Run], place: str) -> Run:

@@ -111,6 +111,12 @@ def recommend(
     split = _split_of(dataset, given)
     table = read_experience(given.get("experience", SHIPPED))
     table = table[table["data"] != dataset.label]  # what is known of it would be no prediction
+    if table.empty:
+        raise DataError(
+            f"The table of experience has no data set but {dataset.label}; omit --experience, or "
+            "make one from comparisons on others: mlw recommend --learn-from runs "
+            "--experience experience.csv"
+        )
     like = landmarks(dataset.table("test"))
     expected = expected_shortfall(table, like, split.ways or 0, split.shots)
     static = static_choice(table)
