@@ -88,7 +88,8 @@ def recommend(
     trained on `train_on`, and evaluated on repeated splits of the labelled images alone.
 
     Args:
-        data: a data set, or a folder of images by class, which becomes one.
+        data: a data set, or a folder of images by class, which becomes one; with options,
+            "photos/birds:size=28".
         train_on: data sets that the methods learn from. If omitted, miniImageNet if it was
             downloaded, otherwise the built-in glyphs.
         settings: by name,
@@ -182,14 +183,15 @@ def learn_experience(
 
 
 def _spec_of(data: str, note: Callable[[str], None]) -> str:
-    """Return the spec of a data set; make one of a folder of images."""
-    if not Path(data).exists() or registry().knows("datasets", data):
+    """Return the spec of a data set; make one of a folder of images, "photos/birds:size=28"."""
+    place, colon, options = data.partition(":")
+    if not Path(place).exists() or registry().knows("datasets", place):
         return data
-    name = re.sub(r"[^a-z0-9]+", "-", Path(data).resolve().stem.lower()).strip("-") or "images"
+    name = re.sub(r"[^a-z0-9]+", "-", Path(place).resolve().stem.lower()).strip("-") or "images"
     if registry().knows("datasets", name):
         name = f"my-{name}"
-    note(f"{data} becomes the data set {name}")
-    return download(name, source=data, note=note).name
+    note(f"{place} becomes the data set {name}")
+    return download(f"{name}{colon}{options}", source=place, note=note).name
 
 
 def _to_learn_from(dataset: OpenDataset, note: Callable[[str], None]) -> str:
