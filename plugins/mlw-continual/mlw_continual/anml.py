@@ -10,7 +10,7 @@ Two networks see each image: the prediction network, and a neuromodulatory netwo
 
 So an image reaches, and its steps change, few of the weights. In training a stream of one class is
 learnt online, each image once, by steps of gradient descent on the prediction network; its row of
-the head is drawn anew before. The outer loss is the cross-entropy, at the weights after the stream,
+the head is drawn again before. The outer loss is the cross-entropy, at the weights after the stream,
 of the stream's images and of other images of all training classes. It trains the initial weights of
 both networks. At test only a new head learns, on gated features.
 

@@ -9,7 +9,7 @@ one step of gradient descent for each image, and the representation stays:
     W <- W - alpha * grad_W L(image, W)
 
 Training learns both so that this does not forget. A stream of a few classes is learnt online, each
-image once; the rows of W of these classes are drawn anew before. The outer loss is the
+image once; the rows of W of these classes are drawn again before. The outer loss is the
 cross-entropy, at the weights after the stream, of the stream's images and of other images of all
 training classes (the remember set): it is small if the new classes were learnt and the old ones
 were kept. Its gradient goes through all steps of the stream.

@@ -68,7 +68,7 @@ def new_head(ways: int, dim: int, like: Tensor) -> Weights:
 
 
 def with_new_rows(head: nn.Linear, classes: Tensor) -> Weights:
-    """Return a head whose rows of some classes `(n,)` are drawn anew, without changing it.
+    """Return a head whose rows of some classes `(n,)` are drawn again, without changing it.
 
     What is drawn is as in `new_head`, from torch's random state.
     """
