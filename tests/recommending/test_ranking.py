@@ -9,6 +9,7 @@ import pytest
 from workbench.errors import DataError
 from workbench.recommending.experience import (
     COLUMNS,
+    CONDITION,
     experience_of,
     read_experience,
     write_experience,
@@ -85,6 +86,8 @@ def test_the_table_that_ships_covers_several_data_sets_and_methods():
     assert table["data"].nunique() >= 8
     assert table["method"].nunique() >= 10
     assert table["accuracy"].between(0, 1).all()
+    # a method that is known in some conditions only could be known where it is good
+    assert len(table) == table["method"].nunique() * len(table.drop_duplicates(CONDITION))
 
 
 def tasks_frame(**columns):
