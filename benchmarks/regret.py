@@ -5,7 +5,7 @@
 For each data set of a table of experience, methods are chosen without what the table knows of it:
 by the ranking alone; by `mlw recommend`, which also looks at 10 images of each of 5 classes; and as
 one method for everything. The regret is how far the choice lies below the best method of the table,
-in percentage points, on 5-way 5-shot tasks of the data set. RUNS holds runs trained for such tasks,
+in percentage points, on 5-way tasks of the data set. RUNS holds runs trained for such tasks,
 so that nothing is trained again.
 """
 
@@ -25,7 +25,7 @@ from workbench.recommending.experience import read_experience, write_experience
 from workbench.recommending.landmarks import landmarks
 from workbench.recommending.ranking import expected_shortfall, static_choice
 
-WAYS, SHOTS, IMAGES = 5, 5, 10
+WAYS, IMAGES = 5, 10
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("experience", type=Path)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--train-on", required=True)
+    parser.add_argument("--shots", type=int, default=5)
     asked = parser.parse_args()
     table = read_experience(asked.experience)
     rows = [_regrets(table, data, asked) for data in table["data"].unique()]
@@ -44,10 +45,12 @@ def main() -> None:
 
 def _regrets(table: pd.DataFrame, data: str, asked: argparse.Namespace) -> dict[str, object]:
     others = table[table["data"] != data]
-    here = table[(table["data"] == data) & (table["ways"] == WAYS) & (table["shots"] == SHOTS)]
+    here = table[
+        (table["data"] == data) & (table["ways"] == WAYS) & (table["shots"] == asked.shots)
+    ]
     accuracy = here.set_index("method")["accuracy"]
     like = landmarks(open_dataset(data).table("test"))
-    ranked = expected_shortfall(others, like, WAYS, SHOTS).index[0]
+    ranked = expected_shortfall(others, like, WAYS, asked.shots).index[0]
     static = static_choice(others)
     with tempfile.TemporaryDirectory() as place:
         write_experience(others, Path(place, "experience.csv"))
@@ -56,7 +59,7 @@ def _regrets(table: pd.DataFrame, data: str, asked: argparse.Namespace) -> dict[
         found = mlw.recommend(
             f"{folder}:size={size}",
             train_on=asked.train_on,
-            shots=SHOTS,
+            shots=asked.shots,
             experience=Path(place, "experience.csv"),
             out=asked.runs,
         )
@@ -68,7 +71,7 @@ def _regrets(table: pd.DataFrame, data: str, asked: argparse.Namespace) -> dict[
     row: dict[str, object] = {"data": data, "best": f"{accuracy.idxmax()} {100 * best:.1f}"}
     row |= {"recommended": found.method, "its regret": regret(found.method)}
     row |= {"ranking alone": regret(str(ranked)), "static choice": regret(static)}
-    for method in ("baseline", "protonet"):
+    for method in ("baseline", "nearest_neighbor", "protonet"):
         row[f"always {method}"] = regret(method)
     return row
 
