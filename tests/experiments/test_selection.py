@@ -98,6 +98,15 @@ def test_validation_tasks_are_drawn_by_the_protocol_of_the_test(two, tmp_path, p
     assert chosen_otherwise == []
 
 
+def test_all_questions_about_a_stream_have_the_same_choice(two, tmp_path):
+    run = trained(two, tmp_path, "taught", teachers="baseline")
+    one = TrainingData((two.members[0],))
+    for protocol in ("stream", "stream:asked=learnt", "stream:first=1"):
+        frame = evaluated(run, two, on=one, protocol=protocol)
+        assert set(frame["selected"]) == {"sharpness=1.0"}
+    assert len(list(run.folder.glob("eval/selection-*.toml"))) == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "drawn", "words"),
     [

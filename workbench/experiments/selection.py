@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from workbench.plugin.options import options_text
 from workbench.results.wording import enumerated
 from workbench.storage import read_sealed_toml, write_sealed_toml
 from workbench.tasks.protocols.build import build_protocol
+from workbench.tasks.protocols.stream import Stream
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskProtocol, TaskShape
 from workbench.tasks.settings import EvaluationTasks
@@ -108,6 +109,8 @@ def validation_tasks(trained: TrainedMethod, tasks: EvaluationTasks, what: str) 
     wanted, asked = tasks.shape, tasks.settings.protocol
     shape = trained.data.validation_shape(wanted.ways, wanted.shots)
     protocol = build_protocol(asked, *shape)
+    if isinstance(protocol, Stream):  # one choice for all that is asked about a stream
+        protocol = replace(protocol, asked="new", first=0)
     try:
         for domain in trained.data.domains("val"):
             protocol.check(domain.classes, f"the validation classes of {domain.name}")

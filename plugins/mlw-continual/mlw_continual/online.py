@@ -19,7 +19,7 @@ from workbench.functional import Weights, descend, one_hot
 Scores = Callable[[Weights, Tensor], Tensor]
 """Scores `(m, ways)` of weights and embedded images `(m, *shape)`."""
 
-RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
+RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
 """Online rates that validation classes choose from; the papers sweep over such a range."""
 
 
