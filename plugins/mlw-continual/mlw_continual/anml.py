@@ -10,9 +10,9 @@ Two networks see each image: the prediction network, and a neuromodulatory netwo
 
 So an image reaches, and its steps change, few of the weights. In training a stream of one class is
 learnt online, each image once, by steps of gradient descent on the prediction network; its row of
-the head is drawn again before. The outer loss is the cross-entropy, at the weights after the stream,
-of the stream's images and of other images of all training classes. It trains the initial weights of
-both networks. At test only a new head learns, on gated features.
+the head is drawn again before. The outer loss is the cross-entropy, at the weights after the
+stream, of the stream's images and of other images of all training classes. It trains the initial
+weights of both networks. At test only a new head learns, on gated features.
 
 The authors' code takes the gradients of the inner steps as constants, as `first_order` does here.
 
