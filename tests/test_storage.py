@@ -9,7 +9,8 @@ import tomllib
 import pytest
 
 from workbench import storage
-from workbench.storage import remove_parts, write_file, write_toml
+from workbench.errors import UsageError
+from workbench.storage import refuse_to_replace, remove_parts, write_file, write_toml
 
 
 def names(folder):
@@ -162,3 +163,14 @@ def test_names_are_long_enough_not_to_be_guessed(tmp_path, monkeypatch):
     monkeypatch.setattr(storage.secrets, "token_hex", token_hex)
     write_file(tmp_path / "file", lambda part: part.write_text("content"))
     assert asked == [8]
+
+
+def test_a_file_of_another_kind_is_not_replaced(tmp_path):
+    page = "<!doctype html>\n<p>new"
+    refuse_to_replace(tmp_path / "none.html", page)
+    for name, content in (("empty", ""), ("page", "<!doctype html>\n<p>old")):
+        (tmp_path / name).write_text(content)
+        refuse_to_replace(tmp_path / name, page)
+    (tmp_path / "weights").write_bytes(bytes(range(256)))
+    with pytest.raises(UsageError, match="weights is there already, and is another kind of file"):
+        refuse_to_replace(tmp_path / "weights", page)

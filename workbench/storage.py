@@ -13,8 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workbench.errors import UsageError
+
 CHECKSUM = "checksum"  # a key of sealed TOML
 PARTS = f".*.{'[0-9a-f]' * 16}.part"  # the names of files that are being written
+SIGNATURE = 14  # characters by which a page or a table is known: "<!doctype html"
 STALE = 3600.0  # seconds after which nobody writes a file any more
 
 
@@ -35,6 +38,24 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_to_replace(path: Path, content: str) -> None:
+    """Refuse to replace a file that begins otherwise than what would replace it.
+
+    Raises:
+        UsageError: there is such a file.
+    """
+    begins = content[:SIGNATURE].encode()
+    try:
+        with path.open("rb") as file:
+            there = file.read(len(begins))
+    except OSError:
+        return  # there is none, or writing will say why not
+    if there and there != begins:
+        raise UsageError(
+            f"{path} is there already, and is another kind of file; it is kept: choose another name"
+        )
 
 
 def remove_parts(folder: Path, older: float = 0.0) -> None:

@@ -165,7 +165,7 @@ def test_runs_that_cannot_be_evaluated_are_left_out_with_the_reason(mlw, run):
         assert code == 0, errors
         (cell,) = json.loads(output)
         assert cell["algorithm"] == "protonet"
-        assert "left out: runs/unfinished is not trained to the end" in errors
+        assert "left out: runs/unfinished lacks weights.safetensors; run again: mlw train" in errors
         assert "left out: runs/damaged" in errors  # as damaged, or as a copy
         assert "left out: runs/unreadable/run.toml could not be read" in errors
         assert "comparisons" not in errors

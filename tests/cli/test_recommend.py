@@ -16,6 +16,12 @@ SHORT = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Folders that become data sets are forgotten after each test."""
+    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def birds(tmp_path):
     """Return a folder of three classes with six images each."""

@@ -133,7 +133,7 @@ def check_that_the_newer_is_reported(mlw, run, newer):
 
 def test_a_page_that_does_not_fit_leaves_the_earlier_one(mlw, run):
     page = Path("report.html")
-    page.write_text("the earlier page")
+    page.write_text("<!doctype html>the earlier page")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (7_000, limits[1]))
     try:
@@ -142,7 +142,7 @@ def test_a_page_that_does_not_fit_leaves_the_earlier_one(mlw, run):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert code == 1
     assert "cannot be written: File too large; choose another folder with --out" in errors
-    assert page.read_text() == "the earlier page"
+    assert page.read_text() == "<!doctype html>the earlier page"
     assert list(Path().glob(".*.part")) == []
 
 

@@ -16,6 +16,12 @@ from workbench.recommending.landmarks import Landmarks
 QUICK = {"steps": 2, "validate_every": 0, "folds": 4}
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Folders that become data sets are forgotten after each test."""
+    monkeypatch.setenv("MLW_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def experience(tmp_path):
     """Write what would be known of three methods on one other data set."""

@@ -103,7 +103,7 @@ def spoil_format(folder):
         (lambda folder: (folder / "run.toml").write_text("= ["), "could not be read"),
         (lambda folder: (folder / "run.toml").unlink(), "not a run folder"),
         (lambda folder: (folder / "weights.safetensors").write_bytes(b"no"), "is damaged"),
-        (lambda folder: (folder / "weights.safetensors").unlink(), "not trained to the end"),
+        (lambda folder: (folder / "weights.safetensors").unlink(), "run again: mlw train"),
     ],
 )
 def test_a_damaged_run_is_one_sentence(data, tmp_path, spoil, words):

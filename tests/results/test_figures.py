@@ -263,3 +263,19 @@ def test_accuracy_by_instance_stands_above_a_line_where_guessing_is():
     assert [set(line.get_ydata()) for line in dotted] == [{20.0}]  # of 5 ways
     (shots,) = accuracy_figure(frame_of(cell("mann", [0.5] * 3))).axes
     assert not [line for line in shots.lines if line.get_linestyle() == ":"]
+
+
+def test_where_ways_vary_beside_sequences_no_line_of_guessing_is_drawn():
+    frame = pd.concat(
+        [
+            cell("mann", [0.4, 0.5, 0.6], instance=1, protocol="stream"),
+            cell("mann", [0.4, 0.5, 0.6], instance=2, protocol="stream"),
+            cell("mann", [0.4, 0.5, 0.6], protocol="meta-dataset", ways=None, shots=None),
+        ],
+        ignore_index=True,
+    )
+    figure = accuracy_figure(frame)
+    titles = [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
+    assert len(titles) == 2
+    lines = [sum(line.get_linestyle() == ":" for line in axis.lines) for axis in figure.axes]
+    assert sorted(lines) == [0, 1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from registered import open_already
 
-from workbench.data.opening import OpenDataset
+from workbench.data.opening import OpenDataset, open_dataset
 from workbench.data.tables import Table, image_hashes
 from workbench.errors import UsageError
 from workbench.tasks.leaks import refuse_leak, tell_validation_leak
@@ -102,6 +102,14 @@ def test_no_training_on_test_images_by_a_run_that_came_before(monkeypatch):
     open_already(monkeypatch, [dataset("same-a", train=table("a"))])
     with pytest.raises(UsageError, match="are also training images of same-a"):
         notes_on([WOODS], dataset("same-b", test=table("b")), earlier={"same-a"})
+
+
+def test_what_came_before_in_another_size_is_compared_in_that_of_the_test():
+    small = open_dataset("glyphs:size=14")
+    notes = []
+    other = replace(small, label="scans", name="scans", tables={"test": small.table("train")})
+    with pytest.raises(UsageError, match="test images of scans are also training images of glyphs"):
+        refuse_leak(TrainingData([WOODS]), other, {"glyphs"}, notes.append)
 
 
 def test_few_images_that_are_shared_are_said():

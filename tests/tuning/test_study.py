@@ -103,9 +103,11 @@ def test_importances_need_trials_that_differ(tmp_path, axes):
 def test_a_journal_cut_anywhere_goes_on(tmp_path, axes):
     whole = filled(tmp_path, axes, 5).configurations
     path = tmp_path / JOURNAL
-    content = path.read_bytes()
+    seals = path.with_suffix(".crc")
+    content, sealed = path.read_bytes(), seals.read_bytes()
     for cut in range(0, len(content), 97):
         path.write_bytes(content[:cut])
+        seals.write_bytes(sealed)
         journal = Journal(tmp_path, axes)
         found = journal.configurations
         assert [each.values for each in found] == [each.values for each in whole[: len(found)]]
@@ -124,3 +126,34 @@ def test_a_damaged_journal_is_one_sentence(tmp_path, axes):
         with pytest.raises(RunError, match="is damaged") as error:
             Journal(tmp_path, axes)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("changed", ["0.9", "null", '"x"', "NaN", "7"])
+def test_a_changed_number_is_damage(tmp_path, axes, changed):
+    filled(tmp_path, axes, 3)
+    path = tmp_path / JOURNAL
+    text = path.read_text(encoding="utf-8")
+    assert '"intermediate_value":0.5' in text
+    path.write_text(text.replace('"intermediate_value":0.5', f'"intermediate_value":{changed}', 1))
+    with pytest.raises(RunError, match=r"is damaged.*rm"):
+        Journal(tmp_path, axes)
+
+
+@pytest.mark.parametrize("changed", ["null", '"x"', "NaN", "7"])
+def test_what_is_no_accuracy_is_damage_without_checksums_too(tmp_path, axes, changed):
+    filled(tmp_path, axes, 3)
+    path = tmp_path / JOURNAL
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"intermediate_value":0.5', f'"intermediate_value":{changed}', 1))
+    path.with_suffix(".crc").unlink()
+    with pytest.raises(RunError, match=r"is damaged.*rm"):
+        Journal(tmp_path, axes)
+
+
+def test_a_journal_that_was_cut_and_went_on_is_not_damaged(tmp_path, axes):
+    filled(tmp_path, axes, 3)
+    path = tmp_path / JOURNAL
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2]))
+    Journal(tmp_path, axes)._study.set_user_attr("killed before the checksums", 1)
+    Journal(tmp_path, axes)

@@ -58,11 +58,15 @@ class Downloaded:
         """A command that compares methods on it."""
         name = shlex.quote(self.name)
         data = f"--on {name}"
-        tested = self.tables.get("test") or next(iter(self.tables.values()))
+        tested = self._tested
         if "train" not in self.tables:
             data = f"--train-on {training_data_for(tested.images.shape[1:])} --test-on {name}"
         ways = f" --ways {len(tested.names)}" if len(tested.names) < USUAL_WAYS else ""
         return f"mlw compare protonet baseline nearest_pixel {data}{ways}"
+
+    @property
+    def _tested(self) -> Table:
+        return self.tables.get("test") or next(iter(self.tables.values()))
 
     def __str__(self) -> str:
         lines = [self.files]
@@ -72,7 +76,9 @@ class Downloaded:
             size = " x ".join(str(length) for length in table.images.shape[1:])
             classes = f"{len(table.names):,} classes"
             lines.append(f"{split:>5}: {classes}, {len(table.images):,} images of {size}")
-        if self.own:
+        if self.own and len(self._tested.names) == 1:
+            lines.append("tasks need at least two classes: add images of another, and add it again")
+        elif self.own:
             lines.append(f"to compare methods on it: {self.next_command}")
         return "\n".join(lines)
 

@@ -73,7 +73,7 @@ def evaluate(
     if len(finished) < len(found) and finished:
         for run in found:
             if run not in finished:
-                tell(f"left out: {run.folder} is not trained to the end; train it again to finish")
+                tell(f"left out: {run.folder} {run.unfinished}")
         found = finished
     frames = []
     broken: list[tuple[Run, RunError | UnknownName]] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -32,7 +31,7 @@ from workbench.predicting.pictures import (
 )
 from workbench.predicting.sheet import contact_sheet
 from workbench.progress import say_nothing
-from workbench.storage import write_file
+from workbench.storage import refuse_to_replace, write_file
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import TaskShape
 from workbench.tasks.settings import EvaluationSettings, EvaluationTasks
@@ -150,10 +149,9 @@ def predict(
     )
     table = _table(asked, classes, numbers)
     if "out" in given:
-        _write(given["out"], partial(table.to_csv, index=False))
+        _write(given["out"], table.to_csv(index=False))
     if "html" in given:
-        page = contact_sheet(table, known, asked)
-        _write(given["html"], lambda part: part.write_text(page, encoding="utf-8"))
+        _write(given["html"], contact_sheet(table, known, asked))
     return Predictions(
         table=table,
         classes=tuple(classes),
@@ -163,9 +161,10 @@ def predict(
     )
 
 
-def _write(place: Path, write: Callable[[Path], object]) -> None:
+def _write(place: Path, content: str) -> None:
+    refuse_to_replace(place, content)
     with writable(place.absolute().parent):
-        write_file(place.resolve(), write)
+        write_file(place.resolve(), lambda part: part.write_text(content, encoding="utf-8"))
 
 
 def _only(runs: Sequence[Run], place: str) -> Run:

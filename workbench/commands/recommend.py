@@ -29,6 +29,7 @@ from workbench.experiments.workspace import writable
 from workbench.plugin.registry import registry
 from workbench.progress import say_nothing
 from workbench.recommending.experience import (
+    COLUMNS,
     SHIPPED,
     experience_of,
     read_experience,
@@ -38,7 +39,7 @@ from workbench.recommending.experience import (
 from workbench.recommending.landmarks import landmarks
 from workbench.recommending.ranking import expected_shortfall, shortlist, static_choice
 from workbench.recommending.resampling import corrected_interval
-from workbench.storage import write_file
+from workbench.storage import refuse_to_replace, write_file
 from workbench.tasks.settings import EvaluationSettings
 from workbench.tasks.splits import class_index, training_data_for, usual_queries
 
@@ -177,6 +178,7 @@ def learn_experience(
         like[label] = landmarks(open_dataset(label).table("test"))
     table = experience_of(shown.tasks, like)
     place = given["experience"]
+    refuse_to_replace(place, ",".join(COLUMNS))
     with writable(place.absolute().parent):
         write_file(place.resolve(), lambda part: write_experience(table, part))
     return table

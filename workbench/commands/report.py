@@ -13,7 +13,7 @@ from workbench.experiments.run import find_runs, readable_runs
 from workbench.experiments.workspace import writable
 from workbench.progress import say_nothing
 from workbench.results.html import html_page
-from workbench.storage import write_file
+from workbench.storage import refuse_to_replace, write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,4 +59,5 @@ def _write(place: Path, page: str) -> None:
     if place.exists() and not place.is_file():
         place.write_text(page, encoding="utf-8")
         return
+    refuse_to_replace(place, page)
     write_file(place.resolve(), lambda part: part.write_text(page, encoding="utf-8"))

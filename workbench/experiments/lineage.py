@@ -78,8 +78,8 @@ def finished_run(name: str, out: Path) -> Run:
     run = Run(folder)
     if not run.finished:
         raise RunError(
-            f"{folder} is not a finished run, so no training can start from it; name another, "
-            "or run the command in its run.toml again to finish it"
+            f"{folder} is not a finished run, so no training can start from it; name another; "
+            f"it {run.unfinished}"
         )
     return run
 

@@ -5,12 +5,13 @@ Precedence: the keys of the spec, then flags, then the recipe, then the defaults
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from workbench.errors import UnknownName, UsageError
+from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.algorithm import KnownAlgorithm
 from workbench.experiments.training_tasks import fit_settings
 from workbench.learning.settings import TrainSettings
@@ -30,6 +31,10 @@ from workbench.tasks.sampling import TaskProtocol, TaskShape
 from workbench.tasks.splits import TrainingData, joined_label
 
 NONE = "none"  # of a setting that names runs
+
+
+# flags of the tasks of a test; those of training tasks begin with --train-
+TEST_FLAG = re.compile(r"--(ways|shots|queries)\b")
 
 
 @dataclass(frozen=True)
@@ -229,7 +234,10 @@ def _check_training_tasks(plan: Plan, data: TrainingData) -> None:
     if protocol is None:
         return
     for domain in data.domains("train"):
-        protocol.check(domain.classes, f"the training classes of {domain.name}")
+        try:
+            protocol.check(domain.classes, f"the training classes of {domain.name}")
+        except DataError as error:  # its hint is for the tasks of a test
+            raise DataError(TEST_FLAG.sub(r"--train-\1", str(error))) from error
 
 
 # --- what is trained first

@@ -99,6 +99,9 @@ def _evaluations(runs: Mapping[str, Run], note: Callable[[str], None]) -> pd.Dat
     frames = []
     without = []
     for name, run in runs.items():
+        if not run.finished:
+            note(f"left out: {run.folder} {run.unfinished}")
+            continue
         frame = run.evaluations(note)
         if frame.empty:
             without.append(name)

@@ -78,6 +78,15 @@ class Run:
         """Whether training is finished."""
         return (self.folder / WEIGHTS).is_file() and self.manifest.result is not None
 
+    @property
+    def unfinished(self) -> str:
+        """Why it cannot be used if it is not finished, and the command that finishes it."""
+        state = "is not trained to the end"
+        if self.manifest.result is not None:
+            state = f"lacks {WEIGHTS}"
+        again = self.manifest.command or f"mlw train {self.label} --on {' '.join(self.plan.data)}"
+        return f"{state}; run again: {again}"
+
     def checked(self, name: str) -> Path:
         """Return the path of a file of a finished run, after a check of its checksum.
 
@@ -135,9 +144,7 @@ class Run:
         from workbench.experiments.build import build_learner, misfit
 
         if not self.finished:
-            raise RunError(
-                f"{self.folder} is not trained to the end; run the command that began it again"
-            )
+            raise RunError(f"{self.folder} {self.unfinished}")
         plan = replace(self.plan, options={**self.plan.options, **(options or {})})
         weights = self.weights(device)
         difference = misfit(self.folder / WEIGHTS, lambda: build_learner(plan, data, seen=seen))

@@ -63,7 +63,8 @@ def accuracy_figure(frame: pd.DataFrame) -> Figure:
         x_label = SHOTS_LABEL
         if x_name == "instance":
             x_label = _instance_label(condition["protocol"])
-            _draw_guessing(axis, condition["ways"])
+            if pd.notna(condition["ways"]):
+                _draw_guessing(axis, condition["ways"])
         title = condition_title(condition, varying(table))
         label_panel(axis, title, x_label, "accuracy, %", grid="y")
     one_scale(axes, "y")

@@ -12,7 +12,7 @@ from workbench.data.tables import BLANK, Table
 from workbench.errors import UsageError, WorkbenchError
 from workbench.plugin.options import parse_spec
 from workbench.progress import say_nothing
-from workbench.tasks.splits import TrainingData
+from workbench.tasks.splits import TrainingData, in_shape
 
 # Collections of photographs share a few by chance (CUB and ImageNet do, as CUB's homepage says).
 # More than this share of the test images is no chance.
@@ -108,7 +108,7 @@ def _learned(
     yield from train.members
     for label in sorted(set(earlier) - set(train.labels)):
         try:
-            yield open_dataset(label)
+            yield _with_its_shape(test, open_dataset(label))
         except WorkbenchError as error:
             if parse_spec(label).name == test.name:
                 raise
@@ -116,6 +116,14 @@ def _learned(
                 f"{label}, which an earlier run learned from, was not compared with {test.label}, "
                 f"because it cannot be opened: {error}"
             )
+
+
+def _with_its_shape(test: OpenDataset, member: OpenDataset) -> OpenDataset:
+    """Return a data set with images of the shape of the test's: only such can be compared."""
+    if member.image_shape == test.image_shape:
+        return member
+    label = in_shape(member.label, member.image_shape, test.image_shape)
+    return open_dataset(label) if label else member
 
 
 def _pairs(learned: Iterable[OpenDataset], asked: OpenDataset, split: str) -> Iterator[_Pair]:

@@ -127,7 +127,7 @@ def require_training_classes(dataset: OpenDataset, algorithms: Sequence[str]) ->
 
 def training_data_for(shape: Sequence[int], name: str = DEFAULT_DATASET) -> str:
     """Return the spec of a data set with images `(channels, height, width)`; "" if it has none."""
-    return _in_shape(name, (), shape)
+    return in_shape(name, (), shape)
 
 
 def joined_label(labels: Sequence[str]) -> str:
@@ -200,16 +200,16 @@ def require_same_shape(
 
 def _to_one_shape(shape: tuple[int, ...], dataset: OpenDataset, others: Sequence[str]) -> str:
     """Return what to write so that images have one shape, with options that the data sets have."""
-    own = _in_shape(dataset.label, dataset.image_shape, shape)
+    own = in_shape(dataset.label, dataset.image_shape, shape)
     if own:
         return f"choose one shape, for instance {own}"
-    changed = [_in_shape(label, shape, dataset.image_shape) for label in others]
+    changed = [in_shape(label, shape, dataset.image_shape) for label in others]
     if others and all(changed):
         return f"choose one shape, for instance train on {' '.join(changed)}"
     return f"no option of {dataset.name} makes them equal; choose another data set"
 
 
-def _in_shape(label: str, shape: Sequence[int], wanted: Sequence[int]) -> str:
+def in_shape(label: str, shape: Sequence[int], wanted: Sequence[int]) -> str:
     """Return the spec with which images have the wanted shape; "" if no option gives it.
 
     Args:

@@ -161,8 +161,9 @@ class _Trials:
             plan = self.plan(configuration.values)
             label = plan.label
             accuracy = self._accuracy(plan, job.rung)
-        except (TrainingError, UsageError) as error:  # values that do not go together, or diverge
-            if isinstance(error, UsageError) and not configuration.values:
+        except (TrainingError, UsageError, DataError) as error:
+            # values that do not go together, that the data do not allow, or that diverge
+            if not isinstance(error, TrainingError) and not configuration.values:
                 raise  # the defaults are wrong, and so are all others
             accuracy, failed = float("-inf"), str(error)
         if accuracy is None:

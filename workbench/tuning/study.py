@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from workbench.errors import RunError
+from workbench.storage import write_file
 from workbench.tuning.space import Axis
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 JOURNAL = "journal.log"
+SEALS = ".crc"  # in place of its suffix: the file with a checksum of each line
 NAME = "search"
 SECONDS, FAILED = "seconds", "failed"  # attributes of a configuration
 AMONG_THE_BEST = 5  # trials that importances need, and as many others
@@ -59,14 +62,18 @@ class Journal:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path = folder / JOURNAL
+        self._path = path
         _mend(path)
+        if path.exists():
+            _require_unchanged(path)
+            _seal(path)
         self.axes = tuple(axes)
         try:
             self._storage: BaseStorage = JournalStorage(JournalFileBackend(str(path)))
             self._study = optuna.create_study(
                 storage=self._storage, study_name=NAME, direction="maximize", load_if_exists=True
             )
-            _ = self.configurations
+            _require_accuracies(self.configurations)
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             raise _damaged(path) from error
 
@@ -86,6 +93,7 @@ class Journal:
             distributions={axis.name: _distribution(axis) for axis in axes},
         )
         self._study.add_trial(trial)
+        _seal(self._path)
 
     def record(self, number: int, accuracy: float, seconds: float, failed: str = "") -> None:
         """Add what a configuration reached on its next rung, and what that took."""
@@ -97,6 +105,7 @@ class Journal:
             self._storage.set_trial_user_attr(trial._trial_id, FAILED, failed)
         rung = len(before.accuracies)
         self._storage.set_trial_intermediate_value(trial._trial_id, rung, accuracy)
+        _seal(self._path)
 
     def propose(self, sampler: str, seed: int) -> dict[str, Any]:
         """Return the options of the next configuration, by axis.
@@ -251,6 +260,35 @@ def _mend(path: Path) -> None:
     if whole < len(content):
         with path.open("r+b") as file:
             file.truncate(whole)
+
+
+def _require_accuracies(configurations: Sequence[Configuration]) -> None:
+    """Raise `ValueError` or `TypeError` unless all accuracies are in 0..1, or of a breakdown."""
+    for each in configurations:
+        for accuracy in each.accuracies:
+            if not (0 <= accuracy <= 1 or accuracy == float("-inf")):
+                raise ValueError(f"{accuracy} is no accuracy")
+
+
+def _seal(path: Path) -> None:
+    """Write the checksum of each line of the journal beside it."""
+    sums = [f"{zlib.crc32(line):08x}" for line in path.read_bytes().splitlines()]
+    text = "\n".join(sums) + "\n"
+    write_file(path.with_suffix(SEALS), lambda part: part.write_text(text, encoding="ascii"))
+
+
+def _require_unchanged(path: Path) -> None:
+    """Raise `RunError` if a line has another checksum than when it was written.
+
+    Lines after the last that was sealed are of a process that was killed; lines may be missing.
+    """
+    seals = path.with_suffix(SEALS)
+    if not seals.exists():
+        return
+    sealed = seals.read_text(encoding="ascii").split()
+    for line, known in zip(path.read_bytes().splitlines(), sealed, strict=False):
+        if f"{zlib.crc32(line):08x}" != known:
+            raise _damaged(path)
 
 
 def _damaged(path: Path) -> RunError:

@@ -309,3 +309,14 @@ def test_a_damaged_table_is_read_or_passed_over(changed, name):
     assert len(found.rows) == len(found.found)
     labels = find_labels(found, {"images"})
     assert labels is None or len(labels.values) == len(found.rows)
+
+
+@pytest.mark.parametrize(
+    ("no", "yes"), [("0", "1"), ("False", "True"), ("-1", "1"), ("0.0", "1.0")]
+)
+def test_a_column_for_each_class_may_be_of_numbers_or_words(tmp_path, no, yes):
+    lines = ["image,kind0,kind1,kind2"]
+    for number, (image, _) in enumerate(SIX):
+        lines.append(",".join([image, *(yes if number // 2 == k else no for k in range(3))]))
+    record = add_folder("flat", flat(tmp_path / "flat", "\n".join(lines) + "\n"))
+    assert record.images == CLASSES

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from image_folders import class_folders, image, tables, write_images
 
+from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.record import folder_names, read_record
 from workbench.data.image_folder.register import add_folder
 from workbench.errors import DataError
@@ -170,3 +171,20 @@ def test_a_table_names_the_classes_of_a_zip_for_certain(tmp_path):
     record = add_folder("own", path)
     assert record.images == {"test": {"b": 2, "ä": 2}}
     assert "coded" not in str(record)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "test1"),
+        ("train", "train_2"),
+        ("public_test", "TEST_SIMPLE"),
+        ("train-00", "train-01"),
+    ],
+)
+def test_folders_named_like_splits_are_no_classes(tmp_path, names):
+    write_images(tmp_path / "kaggle", *(f"{name}/{i}.png" for name in names for i in range(4)))
+    with pytest.raises(DataError, match=r"named like splits|class folders"):
+        add_folder("kaggle", tmp_path / "kaggle")
+    record = add_folder("kaggle", tmp_path / "kaggle", LayoutChoice(level="1"))
+    assert sum(len(classes) for classes in record.images.values()) == 2

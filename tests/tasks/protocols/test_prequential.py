@@ -28,3 +28,8 @@ def test_what_the_classes_cannot_give_is_said_in_numbers():
     Prequential(3, 10).check(class_index([10] * 9), "the data")
     with pytest.raises(DataError, match="10 shots leave no query"):
         Prequential(3, 11).check(class_index([10] * 9), "the data")
+
+
+def test_one_image_of_each_class_is_no_sequence():
+    with pytest.raises(DataError, match="use --shots 2 or more"):
+        Prequential(5, 1).check(class_index([10] * 20), "the data")

@@ -160,24 +160,35 @@ def _number(value: str) -> float | None:
         return None
 
 
+def _flag(value: str) -> bool | None:
+    """Return whether a cell of a column for one class says that it is this class."""
+    word = value.strip().lower()
+    if word in ("true", "false"):  # as pandas writes them
+        return word == "true"
+    number = _number(word)
+    if number in (0, 1, -1):
+        return number == 1
+    return None
+
+
 def _one_hot(table: ImageTable, others: Sequence[int]) -> Labels | None:
-    """Return the labels of a table with a column of 0 and 1 for each class."""
+    """Return the labels of a table with a column for each class, of 0 and 1, or False and True."""
     if not table.has_header:
         return None
-    numbers: dict[int, list[float | None]] = {}
+    flags: dict[int, list[bool | None]] = {}
     for column in others:
-        values = [_number(value) for value in table.column(column)]
-        if all(value in (0, 1) for value in values):
-            numbers[column] = values
-    if len(numbers) < 2 or (len(numbers) == 2 and len(others) > 2):
+        values = [_flag(value) for value in table.column(column)]
+        if None not in values:
+            flags[column] = values
+    if len(flags) < 2 or (len(flags) == 2 and len(others) > 2):
         return None
     labels = []
     for row in range(len(table.rows)):
-        ones = [table.columns[column] for column in numbers if numbers[column][row] == 1]
+        ones = [table.columns[column] for column in flags if flags[column][row]]
         if len(ones) > 1:
             return None
         labels.append(ones[0] if ones else "")
-    return Labels([table.columns[column] for column in numbers], labels)
+    return Labels([table.columns[column] for column in flags], labels)
 
 
 # --- splits

@@ -15,8 +15,13 @@ from pathlib import PurePosixPath
 from workbench.data.files.archive import Archive
 from workbench.data.image_folder.asking import MOST
 from workbench.data.image_folder.choice import LayoutChoice
-from workbench.data.image_folder.deciding import Layout, decide
-from workbench.data.image_folder.labels import ImagesByClass, all_images, sorted_classes
+from workbench.data.image_folder.deciding import ADD_TABLE, Layout, decide
+from workbench.data.image_folder.labels import (
+    ImagesByClass,
+    all_images,
+    sorted_classes,
+    split_in,
+)
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.masks import note_on_masks
 from workbench.data.image_folder.record import counted, listing
@@ -24,6 +29,20 @@ from workbench.data.image_folder.view import Tables, View, read_tables, view_of
 
 # what systems add to the name of a folder that is copied
 COPY = re.compile(r"( - (copy|kopie|copie|copia))?( \(\d+\))?$|( copy| kopie)( \d+)?$")
+
+# words beside the name of a split that make it no class: "public_test", "train_part1"
+BESIDE_SPLITS = {
+    "public",
+    "private",
+    "simple",
+    "part",
+    "set",
+    "new",
+    "all",
+    "full",
+    "final",
+    "mini",
+}
 
 SEVERAL = re.compile(r"\w\s*[|;]\s*\w")  # "cat|dog"
 
@@ -46,6 +65,7 @@ def find_layout(archive: Archive, choice: LayoutChoice, command: str) -> Layout:
     layout = _without_lone_split(layout, choice)
     layout = _without_shared_classes(layout)
     _check_splits(layout, view)
+    _refuse_splits_as_classes(layout, view)
     notes = (*layout.notes, *_similar(layout), *_several(layout), *_doubtful(layout, archive))
     notes = (*notes, *_ignored(view, layout, tables))
     return layout._replace(notes=notes)
@@ -96,6 +116,26 @@ def _check_splits(layout: Layout, view: View) -> None:
         "splits",
         "--split-from none",
     )
+
+
+def _refuse_splits_as_classes(layout: Layout, view: View) -> None:
+    """Raise `DataError` if all folders of classes are named like splits: "train" and "test1"."""
+    if view.choice.level or layout.tables:
+        return
+    labels = [label for classes in layout.splits.values() for label in classes]
+    if not all(_is_split(label) for label in labels):
+        return
+    raise view.ask(
+        f"folders that are named like splits ({listing(sorted(labels))}), and no class folders in "
+        f"them. {ADD_TABLE}. If they are classes after all",
+        "--level 1",
+    )
+
+
+def _is_split(label: str) -> bool:
+    """Return whether a name says which split a folder is, and nothing of a class."""
+    split, rest = split_in(label)
+    return bool(split) and set(re.findall("[a-z]+", rest)) <= BESIDE_SPLITS
 
 
 # --- names of classes

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from workbench.errors import DataError
 from workbench.tasks.sampling import (
     BLOCK,
     ClassIndex,
@@ -37,6 +38,11 @@ class Prequential:
     def check(self, classes: ClassIndex, where: str) -> None:
         """Raise `DataError` if the classes cannot give such tasks."""
         require_classes(self.ways, len(classes.counts), where)
+        if self.shots < 2:
+            raise DataError(
+                "In a sequence with one image of each class, none can be predicted from those "
+                "before it; use --shots 2 or more"
+            )
         require_images(self.ways, self.shots - 1, 1, int(classes.counts.min()), where)
 
     def draw(self, classes: ClassIndex, seed: int, block: int) -> list[Rows]:
