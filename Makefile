@@ -9,11 +9,13 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test fuzz lowest lint docs notebooks bench
 
 demo: $(UV)          ## compare two methods on the built-in data
+	@test -d .venv || echo "installing into .venv: 6 GB on Linux, a few minutes on a fast network"
 	$(RUN) mlw compare protonet maml --shots 1 5
 
 TESTS := --numprocesses auto --maxprocesses 8 --dist worksteal
 
 test: $(UV)          ## run the test suite, on all cores
+	@test -d .venv || echo "installing into .venv: 6 GB on Linux, a few minutes on a fast network"
 	$(RUN) pytest $(TESTS)
 
 fuzz: $(UV)          ## try damaged plugins, archives and run folders: all cases, not a few

@@ -70,6 +70,7 @@ def test_two_specs_of_one_data_set_are_one_row(mlw):
         ("protonet --ways 200", 1, ["200 ways", "160 classes"]),
         ("protonet --ways 1", 2, ["ways=1: must be at least 2"]),
         ("protonet --shots 1 10 --queries 15", 1, ["10 shots + 15 queries", "25", "20", "10"]),
+        ("protonet --train-queries 100", 1, ["try --train-queries 19"]),
         ("protonet --shots 1 20", 1, ["20 shots leave no query", "--shots 19"]),
         (
             "protonet --train-on glyphs glyphs:size=20",

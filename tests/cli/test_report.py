@@ -146,6 +146,23 @@ def test_a_page_that_does_not_fit_leaves_the_earlier_one(mlw, run):
     assert list(Path().glob(".*.part")) == []
 
 
+def test_a_page_replaces_no_file_of_another_kind(mlw, run):
+    weights = run / "weights.safetensors"
+    before = weights.read_bytes()
+    code, _, errors = mlw(f"report --out {weights}")
+    assert code == 2
+    assert "is there already, and is another kind of file; it is kept" in errors
+    assert weights.read_bytes() == before
+
+
+def test_a_run_without_its_weights_is_named(mlw, run):
+    shutil.copytree(run, run.with_name("bare"))
+    (run.with_name("bare") / "weights.safetensors").unlink()
+    code, _, errors = mlw("report")
+    assert code == 0, errors
+    assert "left out: runs/bare lacks weights.safetensors; run again: mlw train" in errors
+
+
 def test_a_folder_inside_a_run_names_the_run(mlw, run):
     code, _, errors = mlw(f"report {run}/eval")
     assert code == 1

@@ -151,6 +151,15 @@ def test_a_configuration_that_breaks_down_is_passed_over(tmp_path):
     assert not failed["chosen"].any()
 
 
+def test_a_configuration_that_the_data_do_not_allow_is_passed_over(tmp_path):
+    """Without an end to the ways of its tasks; the default has 4."""
+    found = tuned(tmp_path, over=["train_ways=4000,5000"], trials=3)
+    failed = found.trials[found.trials["options"] != ""]
+    assert len(failed) == 2
+    assert failed["failed"].str.contains("000 ways are more than the").all()
+    assert found.spec == "protonet"
+
+
 def test_defaults_that_cannot_be_trained_are_refused_at_once(tmp_path):
     told = []
     with pytest.raises(UsageError, match="embeds each image alone"):

@@ -72,7 +72,7 @@ def _named(runs: Sequence[Run], note: Callable[[str], None]) -> dict[str, Run]:
     the order and the colours that it gave them.
 
     Raises:
-        RunError: a run is damaged, and none is left without it.
+        RunError: a run is damaged or unfinished, and none is left without it.
     """
     names = [run.folder.name for run in runs]
     named = {}
@@ -82,9 +82,9 @@ def _named(runs: Sequence[Run], note: Callable[[str], None]) -> dict[str, Run]:
         if names.count(name) > 1:
             name = str(run.folder)
         try:
-            if run.finished:
-                run.curve()  # a run with a damaged curve does not stop the report of the others
-                named[name] = run
+            run.require_finished()
+            run.curve()  # a run with a damaged curve does not stop the report of the others
+            named[name] = run
         except RunError as error:
             damaged.append(error)
     if damaged and not named:
@@ -99,9 +99,6 @@ def _evaluations(runs: Mapping[str, Run], note: Callable[[str], None]) -> pd.Dat
     frames = []
     without = []
     for name, run in runs.items():
-        if not run.finished:
-            note(f"left out: {run.folder} {run.unfinished}")
-            continue
         frame = run.evaluations(note)
         if frame.empty:
             without.append(name)

@@ -87,6 +87,11 @@ class Run:
         again = self.manifest.command or f"mlw train {self.label} --on {' '.join(self.plan.data)}"
         return f"{state}; run again: {again}"
 
+    def require_finished(self) -> None:
+        """Raise `RunError`, with the command that finishes it, unless training is finished."""
+        if not self.finished:
+            raise RunError(f"{self.folder} {self.unfinished}")
+
     def checked(self, name: str) -> Path:
         """Return the path of a file of a finished run, after a check of its checksum.
 
@@ -143,8 +148,7 @@ class Run:
         """
         from workbench.experiments.build import build_learner, misfit
 
-        if not self.finished:
-            raise RunError(f"{self.folder} {self.unfinished}")
+        self.require_finished()
         plan = replace(self.plan, options={**self.plan.options, **(options or {})})
         weights = self.weights(device)
         difference = misfit(self.folder / WEIGHTS, lambda: build_learner(plan, data, seen=seen))
