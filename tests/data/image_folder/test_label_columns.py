@@ -320,3 +320,8 @@ def test_a_column_for_each_class_may_be_of_numbers_or_words(tmp_path, no, yes):
         lines.append(",".join([image, *(yes if number // 2 == k else no for k in range(3))]))
     record = add_folder("flat", flat(tmp_path / "flat", "\n".join(lines) + "\n"))
     assert record.images == CLASSES
+
+
+def test_comments_before_a_table_are_passed_over(tmp_path):
+    text = "# made by me\n#\n" + table("filename,label", "{image},{label}")
+    assert add_folder("flat", flat(tmp_path / "flat", text)).images == CLASSES

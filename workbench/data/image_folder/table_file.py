@@ -97,6 +97,8 @@ def _rows(text: str, *, spaces: bool) -> list[list[str]]:
     for cells in reader:
         if not rows and cells and cells[0].lower() == "sep=":
             continue  # spreadsheets write it to say what separates the cells
+        if not rows and delimiter and len(cells) == 1 and cells[0].startswith("#"):
+            continue  # a comment before the table
         if any(cell.strip() for cell in cells):
             rows.append([cell.strip() for cell in cells])
     return rows
