@@ -35,6 +35,7 @@ def test_it_ends_with_a_table_a_comparison_and_the_next_command(mlw, tmp_path):
     [
         ("tune", ["mlw tune maml --on omniglot --trials 20"]),
         ("tune protonet maml", ["mlw compare protonet maml --tuned 20"]),
+        ("tune protonet --on glyphs omniglot", ["one data set", "mlw tune protonet --on omniglot"]),
         ("tune protonet --over", ["--over needs a value", "inner_lr=1e-3..1"]),
         ("tune protonet --over lr", ["write OPTION=LOW..HIGH"]),
         ("tune protonet --over lr=1..1e-3", ["is empty"]),

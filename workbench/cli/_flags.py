@@ -161,6 +161,12 @@ def _refuse_too_many(command: str, names: Sequence[str], taken: int) -> None:
             "mlw tune takes one algorithm; for several with equal budgets: "
             f"mlw compare {' '.join(names)} --tuned 20"
         )
+    if command == "tune":
+        more = names[taken:]
+        raise UsageError(
+            f"mlw tune takes one algorithm and one data set, not also {' '.join(more)}; search on "
+            f"each by itself, with the other options: mlw tune {names[0]} --on {more[0]}"
+        )
     line = " ".join(["mlw", command, *names[:taken]])
     what = "no word" if not taken else "one word" if taken == 1 else f"{taken} words"
     raise UsageError(
