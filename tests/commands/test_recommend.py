@@ -101,7 +101,7 @@ def test_folders_with_two_images_of_a_class_are_refused(tmp_path, experience):
 
 def test_a_table_that_knows_nothing_else_is_refused(tmp_path, experience):
     table = pd.read_csv(experience)
-    table.assign(data="glyphs").to_csv(experience, index=False)
+    table.assign(data="glyphs:size=20").to_csv(experience, index=False)
     with pytest.raises(DataError, match="has no data set but glyphs"):
         mlw.recommend("glyphs", experience=experience, out=tmp_path / "runs", **QUICK)
 

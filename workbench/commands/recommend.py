@@ -26,6 +26,7 @@ from workbench.experiments.compare import run_comparison
 from workbench.experiments.reported import evaluations_of
 from workbench.experiments.run import find_runs, readable_runs
 from workbench.experiments.workspace import writable
+from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
 from workbench.progress import say_nothing
 from workbench.recommending.experience import (
@@ -112,7 +113,8 @@ def recommend(
     dataset = open_dataset(_spec_of(one("data", given["data"]), place.note), report=place.report)
     split = _split_of(dataset, given)
     table = read_experience(given.get("experience", SHIPPED))
-    table = table[table["data"] != dataset.label]  # what is known of it would be no prediction
+    names = table["data"].map(lambda label: parse_spec(label).name)
+    table = table[names != dataset.name]  # what is known of it would be no prediction
     if table.empty:
         raise DataError(
             f"The table of experience has no data set but {dataset.label}; omit --experience, or "
