@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 import workbench as mlw
+from workbench.commands.recommend import _in_order
 from workbench.data.opening import open_dataset
 from workbench.errors import DataError
 from workbench.recommending.experience import COLUMNS
 from workbench.recommending.landmarks import Landmarks
+from workbench.tasks.settings import EvaluationSettings
 
 QUICK = {"steps": 2, "validate_every": 0, "folds": 4}
 
@@ -90,6 +92,24 @@ def test_what_the_images_do_not_tell_apart_stays_in_the_order_of_experience(tmp_
     apart = found.table.iloc[1]
     if found.method == "nearest_pixel":  # not the first of the ranking, so it was told apart
         assert apart["difference"] + apart["difference_interval"] < 0
+
+
+@pytest.mark.parametrize(
+    ("gain", "chosen"), [(0.02, "usual"), (0.4, "better")], ids=["not told apart", "told apart"]
+)
+def test_the_first_of_the_ranking_is_kept_unless_the_images_tell_it_from_the_best(gain, chosen):
+    noise = np.random.default_rng(0).normal(0, 0.05, (2, 40))
+    rows = []
+    for number, (method, mean) in enumerate((("usual", 0.5), ("better", 0.5 + gain))):
+        for task, error in enumerate(noise[number]):
+            row = {"run": f"{method}-1", "algorithm": method, "options": "", "task": task}
+            rows.append({**row, "accuracy": mean + error})
+    expected = pd.Series({"usual": 0.01, "better": 0.05})
+    split = EvaluationSettings(ways=3, shots=5, queries=5)
+    found = _in_order(pd.DataFrame(rows), split, 30, expected, "usual")
+    assert found["method"].iloc[0] == chosen
+    assert found["static"].tolist() == [chosen == "usual", chosen != "usual"]
+    assert found["difference"].iloc[0] == 0
 
 
 def test_folders_with_two_images_of_a_class_are_refused(tmp_path, experience):

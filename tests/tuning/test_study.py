@@ -157,3 +157,10 @@ def test_a_journal_that_was_cut_and_went_on_is_not_damaged(tmp_path, axes):
     path.write_bytes(b"".join(lines[:-2]))
     Journal(tmp_path, axes)._study.set_user_attr("killed before the checksums", 1)
     Journal(tmp_path, axes)
+
+
+def test_a_journal_that_was_removed_begins_again_beside_its_old_checksums(tmp_path, axes):
+    filled(tmp_path, axes, 3)
+    (tmp_path / JOURNAL).unlink()  # what the message on damage says to do
+    Journal(tmp_path, axes)  # and killed before anything is added
+    assert Journal(tmp_path, axes).configurations == []

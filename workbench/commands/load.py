@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.commands.arguments import checked, one
 from workbench.commands.keywords import Place
-from workbench.errors import RunError
-from workbench.experiments.run import find_runs
+from workbench.experiments.run import find_run
 from workbench.learning.device import select_device
 from workbench.tasks.splits import open_training_data
 
@@ -30,11 +29,6 @@ def load(run: Place, *, device: str = "auto") -> Learner:
         UsageError: the device is not available.
     """
     given = checked({"run": run, "device": device}, ("run", "device"), needed="run")
-    found = find_runs(given["run"])
-    if len(found) > 1:
-        raise RunError(
-            f"{one('run', given['run'])} holds {len(found)} runs; name one, "
-            f"for instance {found[0].folder}"
-        )
-    data = open_training_data(found[0].plan.data)
-    return found[0].learner(data, select_device(given.get("device", "auto")))
+    found = find_run(one("run", given["run"]))
+    data = open_training_data(found.plan.data)
+    return found.learner(data, select_device(given.get("device", "auto")))

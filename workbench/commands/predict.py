@@ -15,9 +15,9 @@ from workbench.commands.keywords import LayoutKeywords, Names, Place
 from workbench.data.files.decode import EVERY_LEVEL
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.opening import open_dataset
-from workbench.errors import RunError, UsageError
+from workbench.errors import UsageError
 from workbench.experiments.fingerprint import source_checksums
-from workbench.experiments.run import Run, find_runs
+from workbench.experiments.run import Run, find_run
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import writable
@@ -114,7 +114,7 @@ def predict(
     files = dict(zip(FILES, (run, support, query, out, html), strict=True))
     given = checked({**files, "device": device, "note": note, **layout}, KNOWN, needed="run")
     tell = given.get("note", say_nothing)
-    found = _only(find_runs(given["run"]), one("run", given["run"]))
+    found = find_run(one("run", given["run"]))
     shape = found.manifest.image_shape
     place = Path(one("support", given["support"]))
     if place.exists():
@@ -165,12 +165,6 @@ def _write(place: Path, content: str) -> None:
     refuse_to_replace(place, content)
     with writable(place.absolute().parent):
         write_file(place.resolve(), lambda part: part.write_text(content, encoding="utf-8"))
-
-
-def _only(runs: Sequence[Run], place: str) -> Run:
-    if len(runs) > 1:
-        raise RunError(f"{place} holds {len(runs)} runs; name one, for instance {runs[0].folder}")
-    return runs[0]
 
 
 def _check_ways(run: Run, classes: Sequence[str]) -> None:

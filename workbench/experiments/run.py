@@ -321,6 +321,18 @@ def _without_runs(place: Path) -> str:
     return f"There are no runs in {place}; make one with: mlw train protonet --out {out}"
 
 
+def find_run(place: str) -> Run:
+    """Return the only run of a place.
+
+    Raises:
+        RunError: there is none, or there are several.
+    """
+    found = find_runs([place])
+    if len(found) > 1:
+        raise RunError(f"{place} holds {len(found)} runs; name one, for instance {found[0].folder}")
+    return found[0]
+
+
 def readable_runs(runs: Iterable[Run], note: Callable[[str], None]) -> list[Run]:
     """Return the runs whose manifest can be read; say of each other one why it cannot.
 

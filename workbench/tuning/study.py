@@ -64,9 +64,8 @@ class Journal:
         path = folder / JOURNAL
         self._path = path
         _mend(path)
-        if path.exists():
-            _require_unchanged(path)
-            _seal(path)
+        _require_unchanged(path)
+        _seal(path)  # Optuna adds lines when it opens the file, and where some were cut
         self.axes = tuple(axes)
         try:
             self._storage: BaseStorage = JournalStorage(JournalFileBackend(str(path)))
@@ -272,8 +271,8 @@ def _require_accuracies(configurations: Sequence[Configuration]) -> None:
 
 def _seal(path: Path) -> None:
     """Write the checksum of each line of the journal beside it."""
-    sums = [f"{zlib.crc32(line):08x}" for line in path.read_bytes().splitlines()]
-    text = "\n".join(sums) + "\n"
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    text = "".join(f"{zlib.crc32(line):08x}\n" for line in lines)
     write_file(path.with_suffix(SEALS), lambda part: part.write_text(text, encoding="ascii"))
 
 
@@ -283,7 +282,7 @@ def _require_unchanged(path: Path) -> None:
     Lines after the last that was sealed are of a process that was killed; lines may be missing.
     """
     seals = path.with_suffix(SEALS)
-    if not seals.exists():
+    if not seals.exists() or not path.exists():
         return
     sealed = seals.read_text(encoding="ascii").split()
     for line, known in zip(path.read_bytes().splitlines(), sealed, strict=False):

@@ -2,7 +2,7 @@
 
 Where classes arrive one after another, each image pulls the head away from the classes before it.
 `iid` sees the same images in random order, `passes` times. The difference to `pretrain`, which has
-the same features and takes the same steps, is what the order costs. Beaulieu et al. (Learning to
+the same features and takes as many steps, is what the order costs. Beaulieu et al. (Learning to
 Continually Learn, ECAI 2020, arXiv 2002.09571) call such a training an oracle.
 """
 

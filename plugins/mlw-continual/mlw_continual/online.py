@@ -95,7 +95,7 @@ def features_of(network: Backbone, weights: Weights, images: Tensor) -> Tensor:
 
 
 def among_met(scores: Scores, support: Examples, weights: Weights) -> Predictor:
-    """Return the predictor of weights; classes that did not come yet have no score, NaN."""
+    """Return the predictor of weights; classes without support have no score, NaN."""
 
     def predict(x: Tensor) -> Tensor:
         met = one_hot(support.y, support.ways).bool().any(0)  # (ways,)

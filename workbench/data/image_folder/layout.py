@@ -123,7 +123,7 @@ def _refuse_splits_as_classes(layout: Layout, view: View) -> None:
     if view.choice.level or layout.tables:
         return
     labels = [label for classes in layout.splits.values() for label in classes]
-    if not all(_is_split(label) for label in labels):
+    if not labels or not all(_is_split(label) for label in labels):
         return
     raise view.ask(
         f"folders that are named like splits ({listing(sorted(labels))}), and no class folders in "
