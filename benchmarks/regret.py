@@ -55,7 +55,7 @@ def _regrets(table: pd.DataFrame, data: str, asked: argparse.Namespace) -> dict[
     with tempfile.TemporaryDirectory() as place:
         write_experience(others, Path(place, "experience.csv"))
         folder = _few_images(data, Path(place))
-        size = open_dataset(data).table("test").images.shape[-1]
+        size = open_dataset(data).image_shape[-1]
         found = mlw.recommend(
             f"{folder}:size={size}",
             train_on=asked.train_on,

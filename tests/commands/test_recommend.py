@@ -57,12 +57,14 @@ def test_a_folder_becomes_a_recommendation_and_a_prediction(tmp_path, experience
         train_on="glyphs:channels=3,size=84",
         experience=experience,
         size=2,
+        shots=9,
         backbone="conv4:width=8",
         out=tmp_path / "runs",
         note=notes.append,
         **QUICK,
     )
     assert any("becomes the data set my-birds" in note for note in notes)
+    assert "5 shots instead of 9, because class bird0 has 6 images" in notes
     assert set(found.table["method"]) == {"protonet", "metaoptnet"}
     assert (found.ways, found.shots, found.queries) == (3, 5, 1)
     first = found.table.iloc[0]

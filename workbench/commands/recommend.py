@@ -42,7 +42,12 @@ from workbench.recommending.ranking import expected_shortfall, shortlist, static
 from workbench.recommending.resampling import corrected_interval
 from workbench.storage import refuse_to_replace, write_file
 from workbench.tasks.settings import EvaluationSettings
-from workbench.tasks.splits import class_index, training_data_for, usual_queries
+from workbench.tasks.splits import (
+    class_index,
+    joined_label,
+    training_data_for,
+    usual_queries,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +116,7 @@ def recommend(
     given = checked({"data": data, "train_on": train_on, **settings}, KNOWN, needed="data")
     place = workspace(given)
     dataset = open_dataset(_spec_of(one("data", given["data"]), place.note), report=place.report)
-    split = _split_of(dataset, given)
+    split = _split_of(dataset, given, place.note)
     table = read_experience(given.get("experience", SHIPPED))
     names = table["data"].map(lambda label: parse_spec(label).name)
     table = table[names != dataset.name]  # what is known of it would be no prediction
@@ -143,7 +148,7 @@ def recommend(
         method=first["method"],
         run=place.out / first["run"],
         data=dataset.label,
-        train_on=" + ".join(sources),
+        train_on=joined_label(sources),
         ways=split.ways or 0,
         shots=split.shots,
         queries=split.queries or 0,
@@ -200,12 +205,11 @@ def _spec_of(data: str, note: Callable[[str], None]) -> str:
 
 def _to_learn_from(dataset: OpenDataset, note: Callable[[str], None]) -> str:
     """Return the data set that methods learn from, in the shape of the user's images."""
-    shape = dataset.table("test").images.shape[1:]
-    photographs = training_data_for(shape, PHOTOGRAPHS)
+    photographs = training_data_for(dataset.image_shape, PHOTOGRAPHS)
     try:
         return open_dataset(photographs).label
     except DataError:
-        built_in = training_data_for(shape)
+        built_in = training_data_for(dataset.image_shape)
         note(
             f"methods learn from {built_in}, which is built in; for photographs, more can be "
             f"learnt from others: mlw download {PHOTOGRAPHS}"
@@ -213,23 +217,27 @@ def _to_learn_from(dataset: OpenDataset, note: Callable[[str], None]) -> str:
         return built_in
 
 
-def _split_of(dataset: OpenDataset, given: Mapping[str, Any]) -> EvaluationSettings:
+def _split_of(
+    dataset: OpenDataset, given: Mapping[str, Any], note: Callable[[str], None]
+) -> EvaluationSettings:
     """Return how the user's images are split: shots of each class to learn from, and queries."""
     classes = class_index(dataset, "test")
     fewest = int(classes.counts.min())
+    name = dataset.table("test").names[int(classes.counts.argmin())]
     if fewest < FEWEST_IMAGES:
-        name = dataset.table("test").names[int(classes.counts.argmin())]
         images = "image" if fewest == 1 else "images"
         raise DataError(
             f"Class {name} of {dataset.label} has {fewest} {images}, and splits need at least "
             f"{FEWEST_IMAGES} in each class; add images, or take what is best elsewhere: "
             f"mlw compare {static_choice(read_experience())} --train-on "
-            f"{training_data_for(dataset.table('test').images.shape[1:])} --on {dataset.label} "
+            f"{training_data_for(dataset.image_shape)} --on {dataset.label} "
             f"--ways {min(len(classes.counts), MOST_WAYS)}"
         )
     shots = one_number("shots", given.get("shots", (SHOTS,)))
     ways = one_number("ways", given.get("ways", (min(len(classes.counts), MOST_WAYS),)))
-    shots = min(shots, fewest - 1)
+    if shots >= fewest:
+        note(f"{fewest - 1} shots instead of {shots}, because class {name} has {fewest} images")
+        shots = fewest - 1
     return EvaluationSettings(
         ways=ways,
         shots=shots,
