@@ -53,7 +53,7 @@ ROOMS = {
     ],
     "workbench.data.image_folder": [
         "choice record labels level_names class_levels folder_levels",
-        "table_file image_lookup image_table annotations label_columns label_table",
+        "table_file joined_lists image_lookup image_table annotations label_columns label_table",
         "left_out masks view asking deciding layout splitting origin_state copies dataset register",
     ],
     "workbench.data.download": [
