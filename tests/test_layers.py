@@ -77,11 +77,11 @@ ROOMS = {
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
     "workbench.tuning": ["space schedule study search"],
-    "workbench.predicting": ["pictures answer sheet"],
+    "workbench.predicting": ["pictures arrays answer rejecting sheet"],
     "workbench.recommending": ["landmarks experience ranking resampling"],
     "workbench.commands": [
         "keywords unknown arguments tune compare download evaluate load report train",
-        "recommend predict",
+        "answering recommend predict classifier",
     ],
     "workbench.testing": [
         "tiny watching elsewhere constructors backbones datasets adapting training learners"

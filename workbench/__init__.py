@@ -16,6 +16,7 @@ from workbench.lazy import lazy_names
 from workbench.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from workbench.commands.classifier import FewShotClassifier
     from workbench.commands.compare import compare
     from workbench.commands.download import download
     from workbench.commands.evaluate import evaluate
@@ -42,6 +43,7 @@ __all__ = [
     "Between",
     "Dataset",
     "Examples",
+    "FewShotClassifier",
     "Groups",
     "ImageClass",
     "Learner",
@@ -77,6 +79,7 @@ _HOMES = {
     "Between": "workbench.plugin.options",
     "Dataset": "workbench.data.dataset",
     "Examples": "workbench.tasks.task",
+    "FewShotClassifier": "workbench.commands.classifier",
     "Groups": "workbench.data.dataset",
     "ImageClass": "workbench.data.dataset",
     "Learner": "workbench.learning.learner",

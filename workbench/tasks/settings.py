@@ -105,8 +105,8 @@ def _same_classes(dataset: OpenDataset, settings: EvaluationSettings, ways: int)
         return []
     return [
         f"{dataset.label}: all tasks have the same {ways} classes and share "
-        f"{len(table.images):,} images, so ± says how much the choice of support images matters, not how it is on "
-        "other classes or new images"
+        f"{len(table.images):,} images, so ± says how much the choice of support images matters, "
+        "not how it is on other classes or new images"
     ]
 
 
