@@ -97,3 +97,9 @@ def _likely(name: str, known: list[str]) -> str:
     if len(beginning) == 1 and name:
         return beginning[0]
     return next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), "")
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is short; torch has no type of its own on a CPU."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or any(each in str(error) for each in words)

@@ -48,6 +48,7 @@ from command_lines import check_refused
         ("list --jsn", ["Did you mean --json?"]),
         ("train protonet --seed 18446744073709551616", ["must be at most 9,223,372,036"]),
         ("compare protonet --episodes 1000000000000", ["must be from 2 to 1,000,000"]),
+        ("compare protonet:meta_batch=100000000", ["must be from 1 to 100,000"]),
         ("compare protonet --seeds 1000000000000", ["must be from 1 to 1,000"]),
         ("train protonet --on glyphs:size=1000000", ["glyphs:size=1000000: must be at most 4,096"]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import typer
 from places import ROOT
 
 from workbench import __version__
+from workbench.cli._streams import HANDLER, tolerate_encodings
 from workbench.cli.main import app
+from workbench.results.marks import MARKS
 
 STOPPED = (
     "mlw: stopped; all but the last seconds of the training is kept; "
@@ -200,3 +203,13 @@ def test_the_code_of_an_exit_is_kept(mlw, monkeypatch):
     monkeypatch.setattr(app, "registered_commands", [*app.registered_commands])
     app.command("leave")(leave)
     assert mlw("leave")[0] == 3
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "cp437", "latin-1", "utf-8"])
+def test_marks_differ_in_any_encoding(encoding, monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding))
+    tolerate_encodings()
+    written = [mark.encode(encoding, HANDLER) for mark in MARKS]
+    assert len(set(written)) == len(MARKS)
+    assert b"?" not in written

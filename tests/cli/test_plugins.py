@@ -11,6 +11,14 @@ from plugin_packages import place
 from workbench.plugin.recipes import _read
 from workbench.plugin.registry import registry
 
+ENTRY = """
+homepage = "https://example.org"
+licence = "MIT"
+citation = "nobody"
+[[unused.file]]
+url = "https://example.org/unused.zip"
+name = "unused.zip"
+"""
 PUBLISHED = '[[good]]\ndata = "x"\nways = 5\nshots = 1\npublished = { %s }'
 
 
@@ -126,6 +134,26 @@ def test_classes_and_requirements_that_are_not_there_are_shown(mlw, faulty):
     assert "mlw-faulty/false names 'mlw_faulty.method:number', which is no class but int" in found
     assert "There is no entry [lost] in" in found
     assert "good" not in found
+
+
+def test_a_version_that_is_not_there_is_shown(mlw, faulty):
+    faulty(requires="numpy>=99")
+    assert "mlw-faulty requires numpy>=99, and " in errors_of(mlw, "faulty")
+
+
+def test_what_another_system_or_an_extra_requires_is_no_fault(mlw, faulty):
+    faulty(requires='no-such-package; sys_platform == "os/2"')
+    assert "no-such-package" not in errors_of(mlw, "faulty")
+
+
+def test_names_in_recipes_and_entries_that_nothing_has_are_shown(mlw, faulty, tmp_path):
+    faulty(recipes="[[good]]\ndata = 'omniglotx'\nquick = { backbone = 'conv5:width=8' }\n")
+    manifest = tmp_path / "site" / "mlw_faulty" / "datasets.toml"
+    manifest.write_text("[unused]\n" + ENTRY, encoding="utf-8")
+    found = errors_of(mlw, "faulty")
+    assert "good has data = 'omniglotx', and no plugin registers that name" in found
+    assert "good has backbone = 'conv5:width=8', and no plugin registers that name" in found
+    assert "mlw_faulty/datasets.toml has [unused], which no data set names" in found
 
 
 @pytest.mark.parametrize(

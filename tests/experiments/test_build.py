@@ -76,3 +76,8 @@ def test_batch_statistics_are_refused_where_each_image_is_embedded_alone(data):
 def test_images_that_are_too_small_for_a_backbone_are_refused():
     with pytest.raises(UsageError, match=r"Images of 1 x 8 x 8 are too small for conv4"):
         build_backbone("conv4", (1, 8, 8))
+
+
+def test_a_network_that_memory_cannot_hold_is_one_sentence():
+    with pytest.raises(UsageError, match=r"cannot be built: there is not enough memory; see: mlw"):
+        build_backbone("conv4:width=10000000", (1, 28, 28))

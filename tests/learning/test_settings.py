@@ -30,7 +30,7 @@ def test_schedules():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"meta_batch": 0}, "meta_batch=0.*at least 1"),
+        ({"meta_batch": 0}, "meta_batch=0.*from 1 to 100,000"),
         ({"lr": -1.0}, "lr=-1.*at least 0"),
         ({"train_ways": 1}, "train_ways=1.*at least 2"),
         ({"augment": "crp"}, "'crp'"),

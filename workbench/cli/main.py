@@ -37,7 +37,7 @@ from workbench.cli._streams import (
     guard_output,
     tolerate_encodings,
 )
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import UsageError, WorkbenchError, lacks_memory
 from workbench.plugin.blame import place_of
 from workbench.plugin.registry import registry
 from workbench.version import __version__
@@ -161,8 +161,10 @@ def _call(words: Sequence[str]) -> None:
 
 def _sentence_of(error: Exception, words: Sequence[str]) -> str:
     """Return a sentence for lack of memory or an error in a plugin; "" for an error of our own."""
-    if isinstance(error, MemoryError):
-        return f"mlw: there is not enough memory: {error}; ask for less at once"
+    if lacks_memory(error):
+        of_python = isinstance(error, MemoryError) and str(error)
+        reason = f": {error}" if of_python else ""
+        return f"mlw: there is not enough memory{reason}; ask for less at once"
     place = place_of(error)
     if place is None:
         return ""

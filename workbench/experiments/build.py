@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from workbench.errors import PluginError, RunError, UsageError
+from workbench.errors import PluginError, RunError, UsageError, lacks_memory
 from workbench.experiments.plan import Plan
 from workbench.learning.learner import Backbone, Learner, uses_batch_statistics
 from workbench.plugin.options import convert_options, filled_parameters, options_of, parse_spec
@@ -92,6 +92,8 @@ def _build(name: str, target: type[Any], arguments: Mapping[str, Any]) -> Any:
         return target(**arguments)
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
         reason = str(error).splitlines()[0]
+        if lacks_memory(error):
+            reason = "there is not enough memory"
         raise UsageError(
             f"{name} cannot be built: {reason}; see: mlw info {name.partition(':')[0]}"
         ) from error

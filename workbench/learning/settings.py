@@ -8,7 +8,7 @@ from functools import cache
 from typing import Annotated, Literal, get_type_hints
 
 from workbench.learning import augment
-from workbench.plugin.options import Above, AtLeast, Option, annotated_option
+from workbench.plugin.options import Above, AtLeast, Between, Option, annotated_option
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 
 
@@ -31,9 +31,11 @@ class TrainSettings:
     decay_factor: Annotated[
         float, "factor of the learning rate at each decay, for schedule=step", AtLeast(0)
     ] = 0.5
-    meta_batch: Annotated[int, "tasks per step", AtLeast(1)] = 1
-    stack: Annotated[int, "maximum number of tasks in memory at once", AtLeast(1)] = 32
-    batch_size: Annotated[int, "images per step, for methods that draw no tasks", AtLeast(1)] = 64
+    meta_batch: Annotated[int, "tasks per step", Between(1, 100_000)] = 1
+    stack: Annotated[int, "maximum number of tasks in memory at once", Between(1, 100_000)] = 32
+    batch_size: Annotated[
+        int, "images per step, for methods that draw no tasks", Between(1, 1_000_000)
+    ] = 64
     clip_norm: Annotated[float | None, "maximum norm of the whole gradient", AtLeast(0)] = None
     clip_value: Annotated[
         float | None, "maximum absolute value of each entry of the gradient", AtLeast(0)

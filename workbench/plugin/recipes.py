@@ -48,7 +48,8 @@ Table = dict[str, Any]  # one [[algorithm]] of a recipes.toml
 
 RECIPES = ("quick", "paper")
 _PLACE = ("data", "ways", "shots")  # keys that say where a table applies
-_NAMES = {"backbone": "backbones", "init": "algorithms", "teachers": "algorithms"}  # settings
+# settings that name things
+RECIPE_NAMES = {"backbone": "backbones", "init": "algorithms", "teachers": "algorithms"}
 _REQUIRED = {"accuracy", "source"}
 # What the ± of a published number is, by its key in a recipes.toml.
 SPREADS = {
@@ -137,7 +138,7 @@ def recipe_settings(
     settings |= registration.preset
     for table in own_tables:
         settings |= table[recipe]
-    for key, kind in _NAMES.items():
+    for key, kind in RECIPE_NAMES.items():
         if isinstance(settings.get(key), str):
             settings[key] = nearest_spec(kind, settings[key], registration)
     return settings

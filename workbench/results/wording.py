@@ -137,7 +137,8 @@ def details(condition: Mapping[Any, Any], varying: Sequence[str]) -> list[str]:
     for name, template in _DETAILS.items():
         if name in varying and name in condition:
             value = condition[name]
-            words.append(template.format("varying" if value is None else value))
+            text = template.format("varying" if value is None else value)
+            words.append("1 query" if text == "1 queries" else text)
     return words
 
 

@@ -36,6 +36,12 @@ def test_hostile_name_is_refused(tmp_path, kind, name, message):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_backslash_in_a_folder_is_renamed_not_unpacked(tmp_path):
+    (tmp_path / "class\\a.png").write_bytes(b"1")
+    with pytest.raises(DataError, match=r"it has a backslash; rename it\.$"):
+        Archive(tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("kind", ["zip", *TARS])
 @pytest.mark.parametrize("again", ["b/a", "./b/a", "b//a", "b/./a"])

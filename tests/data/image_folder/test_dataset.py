@@ -65,6 +65,8 @@ def test_changed_originals_must_be_registered_again(tmp_path):
         match=r"has changed since it was registered; run: mlw download birds --from '.*/my birds'$",
     ):
         tables("birds")
+    with pytest.raises(DataError, match=r"run: mlw download birds --from '.*/my birds'$"):
+        tables("birds:size=20")  # no other options help
     add_folder("birds", folder)
     assert shades(tables("birds")["test"], "class 00")[0] == 77
 

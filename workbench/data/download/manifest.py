@@ -32,6 +32,20 @@ def find_entry(name: str, package: str = "") -> ManifestEntry:
     raise DataError(f"There is no entry [{name}] in {places}.")
 
 
+def own_entries(package: str) -> list[str]:
+    """Return the names of the entries in a package's own `datasets.toml`; none without the file.
+
+    Raises:
+        DataError: the file is invalid.
+    """
+    names: list[str] = []
+    for folder in package_folders(package):
+        path = Path(folder) / MANIFEST
+        if path.is_file():
+            names += read_manifest(path)
+    return names
+
+
 def entry_of(dataset: Dataset | type[Dataset]) -> ManifestEntry:
     """Return the manifest entry of a data set or of its class.
 

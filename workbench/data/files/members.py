@@ -69,6 +69,8 @@ def checked_name(name: str, label: Path) -> str:
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or has_drive or ".." in parts:
         raise DataError(f"{label} contains {name!r}, which lies outside of it; it is refused.")
+    if "\\" in name and label.is_dir():
+        raise DataError(f"{label} contains {name!r}: it has a backslash; rename it.")
     if "\\" in name:
         raise DataError(
             f"{label} contains {name!r}: it has a backslash, which some programs for Windows write "

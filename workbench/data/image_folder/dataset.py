@@ -141,7 +141,7 @@ class ImageFolder(Dataset):
     def _originals(self) -> Archive:
         origin = Path(self.record.origin)
         if not origin.exists():
-            raise DataError(f"{origin} is gone; {self._hint('FOLDER')}")
+            raise DataError(f"{origin} is gone; {self._hint()}")
         return Archive(origin)
 
     def _unchanged(self, archive: Archive) -> dict[str, ImagesByClass]:
@@ -155,8 +155,8 @@ class ImageFolder(Dataset):
             same = same and content_of(archive, classes) == self.record.content[split]
         if not same:
             raise DataError(
-                f"{self.record.origin} has changed since it was registered; "
-                f"{self._hint(self.record.origin)}"
+                f"{self.record.origin} has changed since it was registered; run: "
+                f"{self.command(self.record.origin)}"
             )
         return splits
 
@@ -169,9 +169,9 @@ class ImageFolder(Dataset):
         spec = spec_of(self.record.name, self.record.options)
         return command_of(spec, origin, self._choice)
 
-    def _hint(self, origin: str) -> str:
+    def _hint(self) -> str:
         """Say which command to run, and with which options the data set is still usable."""
-        hint = f"run: {self.command(origin)}"
+        hint = f"run: {self.command('FOLDER')}"
         options = self.record.options
         if options != chosen_options(self):
             hint += f" (or use it as {spec_of(self.record.name, options)})"
