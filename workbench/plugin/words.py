@@ -68,7 +68,7 @@ OTHER_WORDS = {
     "init": ("checkpoint", "ckpt", "pretrained", "resume", "weight"),
     "seed": ("random_seed", "manual_seed", "random_state", "rng"),
     "seeds": ("run", "repeat", "trial"),
-    "on": ("dataset", "data", "test_dataset", "eval_on"),
+    "on": ("test_on", "dataset", "data", "test_dataset", "eval_on"),
     "train_on": ("train_dataset", "source", "train_data"),
     "backbone": ("model", "network", "arch", "encoder", "architecture"),
     "device": ("gpu", "cuda", "accelerator"),

@@ -15,6 +15,7 @@ import pytest
 from image_folders import tables
 from places import SHARED
 
+import workbench as mlw
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.register import add_folder
 from workbench.errors import DataError
@@ -79,3 +80,49 @@ def test_linked_images_are_the_images(cases):
     add_folder("own:size=20", cases / "links-source")
     linked, own = tables("linked:size=20")["test"], tables("own:size=20")["test"]
     assert linked.fingerprint == own.fingerprint
+
+
+def test_copied_files_are_told_and_left_out(cases):
+    record = add_folder("own:size=20", cases / "copies")
+    assert record.images == {"test": {f"class{number:02}": 8 for number in range(6)}}
+    assert "24 copies left out (24 by their bytes, 0 by their pixels)" in str(record)
+
+
+def accuracy(name, out):
+    """Return the accuracy of raw pixels, 5-way 5-shot, on 50 tasks."""
+    frame = mlw.compare("nearest_pixel", train_on="glyphs", on=name, shots=5, episodes=50, out=out)
+    return frame["accuracy"].mean()
+
+
+def test_twelve_bits_score_what_eight_bits_score(cases, tmp_path):
+    for case in ("scan8", "scan12"):
+        add_folder(f"{case}:size=28,channels=1", cases / case)
+    eight, twelve = (accuracy(f"{c}:size=28,channels=1", tmp_path) for c in ("scan8", "scan12"))
+    assert twelve >= eight > 0.5
+
+
+def test_a_small_class_shortens_all_tasks_and_is_named(cases, tmp_path):
+    add_folder("own:size=28,channels=1", cases / "one-small-class")
+    frame = mlw.compare(
+        "nearest_pixel",
+        train_on="glyphs",
+        on="own:size=28,channels=1",
+        shots=5,
+        episodes=5,
+        out=tmp_path,
+    )
+    (departures,) = frame["departures"].drop_duplicates()
+    assert any("1 query per class instead of 15, because class class00" in d for d in departures)
+
+
+def test_the_same_files_under_another_name_cannot_be_learned_from(cases, tmp_path):
+    """Six classes are all for testing, so there is nothing to train on."""
+    for case in ("same-a", "same-b"):
+        add_folder(f"{case}:size=28,channels=1", cases / case)
+    with pytest.raises(DataError, match=r"same-a.* has no train classes"):
+        mlw.compare(
+            "protonet",
+            train_on="same-a:size=28,channels=1",
+            on="same-b:size=28,channels=1",
+            out=tmp_path,
+        )
