@@ -27,6 +27,10 @@ class TestPage:
         assert not {"script", "link", "iframe", "object"} & set(parsed.tags)
         assert not re.search(r"https?:|@import|url\(", text)
 
+    def test_figures_are_dark_where_the_page_is(self, frame):
+        blocks = html_page(frame).split("@media (prefers-color-scheme: dark)")[1:]
+        assert any(re.search(r"img \{[^}]*invert\(1\)", block) for block in blocks)
+
     def test_says_the_results_and_how_they_were_made(self, frame):
         parsed = Page(html_page(frame))
         words = " ".join("".join(parsed.words).split())

@@ -245,3 +245,10 @@ def test_numbers_of_several_folders_are_asked_about(tmp_path):
         add_folder("mine", folder)
     record = add_folder("mine", folder, LayoutChoice(only="train"))
     assert record.images == {"test": {"cat": 2, "dog": 2}}
+
+
+def test_a_cell_without_end_is_one_sentence(tmp_path):
+    folder = write_images(tmp_path / "mine", "0.png", "1.png")
+    (folder / "labels.csv").write_text("filename,label\n0.png," + "x" * 200_000 + "\n1.png,cat\n")
+    with pytest.raises(DataError, match=r"labels\.csv is no table: field larger than field limit"):
+        add_folder("mine", folder)
