@@ -1,14 +1,19 @@
 """Write the measured parts of docs/results.md from run folders.
 
-    python docs/measured.py runs [NAME=FOLDER[,FOLDER...] ...]
+    python docs/measured.py PART=FOLDER[,FOLDER...] ...
 
-The runs that were tested on the data they were trained on give the table of Omniglot and its
-learning curves. The table has a row for each evaluation of at least 1,000 tasks. If several runs
-of a method compete for one row, the one with the best validation accuracy is used.
+`omniglot=runs`: the runs that were tested on the data they were trained on give a table with a row
+for each evaluation of at least 1,000 tasks. If several runs of a method compete for one row, the
+one with the best validation accuracy is used.
 
-Folders of comparisons over several data sets, as `mlw compare` writes them, give a table of methods
-by test data sets, and the effect of other training data. The heat map of a single comparison is
-copied. Each text goes between its two marks on the page. Units: percent, points, minutes.
+`calibration=FOLDER`: a comparison with `--calibrate temperature` gives how sure each method is,
+before and after.
+
+Any other part: folders of comparisons over several data sets, as `mlw compare` writes them, give a
+table of methods by test data sets, and the effect of other training data. The heat map of a single
+comparison is copied.
+
+Each text goes between its two marks on the page. Units: percent, points, minutes.
 """
 
 from __future__ import annotations
@@ -20,10 +25,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from workbench.experiments.run import Run, find_runs
 from workbench.plugin.options import parse_options
@@ -31,7 +33,6 @@ from workbench.plugin.recipes import Condition, Published, matching_number, publ
 from workbench.plugin.registry import registry
 from workbench.results.frame import read_tasks, records
 from workbench.results.marks import common_signs, own_signs
-from workbench.results.style import COLOURS
 from workbench.results.summary import summary, trainings
 from workbench.results.wording import as_published, decimal, parts, plus_minus, task_shape_text
 
@@ -52,7 +53,6 @@ HEADINGS = (
     "command",
 )
 TRAININGS_HEADINGS = ("method", "trained on", "rather than on", "tested on", "task", "difference")
-LINE_STYLES = ("-", ":")  # the second one when the colours are used up
 
 Cell = Mapping[Any, Any]  # a row of a summary
 
@@ -67,18 +67,19 @@ class Measurement(NamedTuple):
 
 
 def main() -> None:
-    """Write all parts."""
-    runs, *comparisons = sys.argv[1:]
-    FIGURES.mkdir(exist_ok=True)
-    found = measurements(Path(runs))
-    write("omniglot", results_table(found))
-    curves_figure(found).savefig(FIGURES / "curves.png", dpi=110)
-    for argument in comparisons:
+    """Write the parts that are named."""
+    for argument in sys.argv[1:]:
         name, _, listed = argument.partition("=")
         folders = [Path(folder) for folder in listed.split(",")]
-        write(name, comparison_tables(tasks_of(folders)))
-        if len(folders) == 1:
-            shutil.copyfile(folders[0] / "heatmap.png", FIGURES / f"{name}.png")
+        if name == "omniglot":
+            write(name, results_table(measurements(folders[0])))
+        elif name == "calibration":
+            write(name, calibration_tables(tasks_of(folders)))
+        else:
+            write(name, comparison_tables(tasks_of(folders)))
+            if len(folders) == 1:
+                FIGURES.mkdir(exist_ok=True)
+                shutil.copyfile(folders[0] / "heatmap.png", FIGURES / f"{name}.png")
 
 
 def write(name: str, text: str) -> None:
@@ -214,43 +215,6 @@ def _published(measurement: Measurement) -> tuple[Published | None, str]:
     return None, ""
 
 
-def curves_figure(found: list[Measurement]) -> Figure:
-    """Draw validation accuracy by minutes of training, for the runs in the table."""
-    panels: dict[tuple[int, int], dict[str, Run]] = {}  # by validation ways and shots
-    methods = set()
-    for each in found:
-        plan = each.run.plan  # a run can be tested with other ways than it was validated with
-        panel = panels.setdefault(plan.validation[:2], {})
-        panel.setdefault(plan.algorithm, each.run)
-        methods.add(plan.algorithm)
-    size = (8, 4.2 * len(panels))
-    figure, axes = plt.subplots(len(panels), 1, figsize=size, squeeze=False, layout="constrained")
-    numbers = {method: number for number, method in enumerate(sorted(methods))}
-    for axis, (ways, shots) in zip(axes.flat, sorted(panels), strict=True):
-        for method, run in sorted(panels[ways, shots].items()):
-            _draw_curve(axis, run, method, numbers[method])
-        axis.set_ylim(80 if shots == 1 else 95, 100)
-        axis.set_title(f"Omniglot, {ways}-way {shots}-shot")
-        axis.set_xlabel("minutes of training")
-        axis.set_ylabel("validation accuracy, %")
-        axis.grid(alpha=0.3)
-        axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    return figure
-
-
-def _draw_curve(axis: Axes, run: Run, method: str, number: int) -> None:
-    """Draw one learning curve; a method has the same look in all panels."""
-    curve = run.curve().dropna(subset=["val_accuracy"])
-    axis.plot(
-        curve["seconds"] / 60,
-        100 * curve["val_accuracy"],
-        marker=".",
-        color=COLOURS[number % len(COLOURS)],
-        linestyle=LINE_STYLES[number // len(COLOURS)],
-        label=method,
-    )
-
-
 # --- comparisons over several data sets
 
 
@@ -275,6 +239,30 @@ def comparison_tables(frame: pd.DataFrame) -> str:
     if not pairs.empty:
         tables.append(_trainings_table(pairs))
     return "\n\n".join(tables)
+
+
+def calibration_tables(frame: pd.DataFrame) -> str:
+    """Return calibration errors and losses before and after a temperature, for each shots."""
+    tables = []
+    for _, cells in summary(frame).groupby(["ways", "shots"], sort=False):
+        places = list(cells["test_on"].unique())
+        title = f"{task_shape_text(records(cells)[0])}: error, % (loss)"
+        lines = table_head([title, *map(short_label, places)])
+        for method, part in cells.groupby("method", sort=False):
+            results = {cell["test_on"]: cell for cell in records(part)}
+            row = [escaped(str(method)), *(_before_and_after(results.get(each)) for each in places)]
+            lines.append(table_row(row))
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def _before_and_after(cell: Cell | None) -> str:
+    """Return calibration error and cross-entropy, and both after dividing by the temperature."""
+    if cell is None:
+        return ""
+    before = f"{100 * cell['calibration_error']:.1f} ({cell['loss']:.2f})"
+    after = f"{100 * cell['calibrated_error']:.1f} ({cell['calibrated_loss']:.2f})"
+    return f"{before} → {after}"
 
 
 def _trainings_table(pairs: pd.DataFrame) -> str:
