@@ -69,12 +69,14 @@ def contact_sheet(table: pd.DataFrame, support: Pictures, asked: Pictures) -> st
 
 def _summary(table: pd.DataFrame) -> str:
     text = f"{len(table):,} images"
+    whole = ""
     if "possible" in table:
         table = table[table["predicted"] != ""]
+        whole = " of these"
         text += f", {len(table):,} of them with one possible class"
     if len(table) and (table["label"] != "").all():
         right = (table["label"] == table["predicted"]).mean()
-        text += f"; the class that the folder names is predicted for {100 * right:.1f}%"
+        text += f"; the class that the folder names is predicted for {100 * right:.1f}%{whole}"
     return text + "."
 
 
