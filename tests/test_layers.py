@@ -84,7 +84,8 @@ ROOMS = {
         "recommend predict",
     ],
     "workbench.testing": [
-        "tiny watching elsewhere constructors backbones datasets adapting training learners"
+        "checks tiny watching elsewhere constructors backbones datasets",
+        "attempts subject adapting independence training devices learners",
     ],
     "workbench.cli": [
         "_show _streams _lists _flags _options _progress _results",
