@@ -92,11 +92,14 @@ def _filled(names: PluginNames, kinds: Sequence[str], commands: Sequence[str]) -
 
 def _imports(kinds: Sequence[str]) -> str:
     """Return what the module of the entry point imports."""
-    if "commands" not in kinds:
-        return "from workbench import Register, hookimpl"
+    lines = []
+    if "commands" in kinds:
+        lines.append("import typer")
     if list(kinds) == ["commands"]:
-        return "import typer\n\nfrom workbench import hookimpl"
-    return "import typer\n\nfrom workbench import Register, hookimpl"
+        lines.append("from workbench import hookimpl")
+    else:
+        lines.append("from workbench import Register, hookimpl")
+    return "\n".join(lines)
 
 
 def _texts(folder: str) -> dict[str, str]:
