@@ -19,7 +19,7 @@ from workbench.testing.learners import learner_findings
 from workbench.testing.plugins import plugin_findings
 
 KNOWN = ("names", "note")
-FINDINGS = {
+FINDINGS: dict[str, Callable[[str], list[Finding]]] = {
     "algorithms": learner_findings,
     "backbones": backbone_findings,
     "datasets": dataset_findings,

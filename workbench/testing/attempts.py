@@ -50,8 +50,7 @@ class Losses(NamedTuple):
 
     learner: Learner
     source: Source
-    count: int
-    generators: tuple[Any, ...]  # the global ones afterwards
+    yielded: int
 
 
 def embedded(learner: Learner, task: Task) -> Embedded:
@@ -125,7 +124,7 @@ def first_losses(learner: Learner, source: Source, size: str) -> Losses:
     learner.train()
     modes = [module.training for module in learner.modules()]
     seed_all(1)
-    count = 0
+    yielded = 0
     with stage(f"losses, with {size},"):
         losses = islice(iter(learner.losses(source)), 2)
     while True:
@@ -133,12 +132,12 @@ def first_losses(learner: Learner, source: Source, size: str) -> Losses:
             loss = next(losses, None)
         if loss is None:
             break
-        count += 1
+        yielded += 1
         _check_loss(learner, loss)
         assert [module.training for module in learner.modules()] == modes, (
             "losses must leave the mode unchanged, and it called train() or eval()"
         )
-    return Losses(learner, source, count, generators())
+    return Losses(learner, source, yielded)
 
 
 def _check_loss(learner: Learner, loss: Tensor) -> None:

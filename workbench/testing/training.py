@@ -36,7 +36,7 @@ def check_training(subject: Subject) -> None:
     """Check that losses reach the backbone, and that a training changes weights."""
     for size in (USUAL, FEW):
         check_reached(subject.losses(size))
-    if not subject.losses(USUAL).count:
+    if not subject.losses(USUAL).yielded:
         raise NotAsked("it has no losses")
     trained = subject.trained
     if trained.losses:
@@ -45,7 +45,7 @@ def check_training(subject: Subject) -> None:
 
 def check_reached(found: Losses) -> None:
     """Check that a backbone that may learn gets a gradient, and `episodic` on the way."""
-    if not found.count:
+    if not found.yielded:
         return
     if not found.learner.episodic:
         assert found.source.tasks_drawn == 0, (
