@@ -54,7 +54,7 @@ ROOMS = {
     ],
     "workbench.data.image_folder": [
         "choice record labels level_names class_levels folder_levels",
-        "table_file image_lookup image_table annotations label_columns label_table",
+        "table_file joined_lists image_lookup image_table annotations label_columns label_table",
         "left_out masks view asking deciding layout splitting origin_state copies dataset register",
     ],
     "workbench.data.download": [
@@ -78,11 +78,11 @@ ROOMS = {
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
     "workbench.tuning": ["space schedule study search"],
-    "workbench.predicting": ["pictures answer sheet"],
+    "workbench.predicting": ["pictures arrays answer rejecting sheet"],
     "workbench.recommending": ["landmarks experience ranking resampling"],
     "workbench.commands": [
         "keywords unknown arguments tune compare download evaluate load report train",
-        "recommend predict check",
+        "answering recommend predict classifier check",
     ],
     "workbench.scaffold": ["names write"],
     "workbench.testing": [

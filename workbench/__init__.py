@@ -18,6 +18,7 @@ from workbench.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from workbench.commands.check import check
+    from workbench.commands.classifier import FewShotClassifier
     from workbench.commands.compare import compare
     from workbench.commands.download import download
     from workbench.commands.evaluate import evaluate
@@ -44,6 +45,7 @@ __all__ = [
     "Between",
     "Dataset",
     "Examples",
+    "FewShotClassifier",
     "Groups",
     "ImageClass",
     "Learner",
@@ -80,6 +82,7 @@ _HOMES = {
     "Between": "workbench.plugin.options",
     "Dataset": "workbench.data.dataset",
     "Examples": "workbench.tasks.task",
+    "FewShotClassifier": "workbench.commands.classifier",
     "Groups": "workbench.data.dataset",
     "ImageClass": "workbench.data.dataset",
     "Learner": "workbench.learning.learner",

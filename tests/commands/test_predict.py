@@ -212,3 +212,30 @@ def test_the_contact_sheet_shows_every_image_and_escapes_names(runs, folders, tm
     assert "b &amp; c" in text
     assert '">.png' not in text
     assert text.count("data:image/png;base64,") == 5
+
+
+# --- images that are left open
+
+
+def test_images_without_one_possible_class_have_none(runs, folders):
+    found = mlw.predict(
+        runs["protonet"], support=folders / "known", query=folders / "new", reject=0.9
+    )
+    everything = mlw.predict(runs["protonet"], support=folders / "known", query=folders / "new")
+    classes = found.table["possible"].str.split("; ")
+    for names, predicted, surest in zip(
+        classes, found.table["predicted"], everything.table["predicted"], strict=True
+    ):
+        assert predicted == (surest if names == [surest] else "")
+    assert 0 < len(found.answered) < len(found.table)
+    right = (found.answered["label"] == found.answered["predicted"]).mean()
+    assert found.accuracy == right
+    assert len(everything.answered) == len(everything.table)
+
+
+def test_a_level_that_the_images_cannot_give_is_refused(runs, folders):
+    support = folders / "known"
+    with pytest.raises(UsageError, match=r"--reject 0.99 needs at least 99 images"):
+        mlw.predict(runs["protonet"], support=support, query=folders / "new", reject=0.99)
+    with pytest.raises(UsageError, match=r"reject=2: must be from 0.5 to 0.999"):
+        mlw.predict(runs["protonet"], support=support, query=folders / "new", reject=2)

@@ -150,6 +150,11 @@ def test_a_loss_that_is_no_number_stops_with_step_and_rate():
         list(scripted([1.0, 1.0, float("nan")], lr=0.05).steps())
 
 
+def test_the_first_loss_is_not_blamed_on_the_learning_rate():
+    with pytest.raises(TrainingError, match=r"nan at step 1, where the learning rate has not"):
+        list(scripted([float("nan")], lr=0.05).steps())
+
+
 def test_losses_that_end_end_the_training():
     assert len(list(scripted([1.0, 1.0]).steps())) == 2
     assert list(scripted([]).steps()) == []

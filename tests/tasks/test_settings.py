@@ -69,24 +69,33 @@ def uneven(*counts):
 @pytest.mark.parametrize(
     ("counts", "asked", "departures"),
     [
-        ([20] * 5, {"shots": 5}, ()),
+        ([20] * 6, {"shots": 5}, ()),
         (
-            [20, 6, 20, 20, 20],
+            [20, 6, 20, 20, 20, 20],
             {"shots": 5},
             ("lab at 5-shot: 1 query per class instead of 15, because class class1 has 6 images",),
         ),
         (
-            [20, 20, 12, 20, 11],
+            [20, 20, 12, 20, 11, 20],
             {},
             (
                 "lab at 1-shot: 10 queries per class instead of 15, because class class4 has "
                 "11 images, and 2 classes have too few",
             ),
         ),
-        ([20] * 4, {}, ("lab: 4 ways instead of 5, because it has 4 test classes",)),
+        (
+            [20] * 4,
+            {},
+            (
+                "lab: 4 ways instead of 5, because it has 4 test classes",
+                "lab: all tasks have the same 4 classes and share 80 images, so ± says how much "
+                "the choice of support images matters, not how it is on other classes or new "
+                "images",
+            ),
+        ),
         ([6] * 4, {"ways": 3, "queries": 2}, ()),  # as asked
         ([6] * 5, {"protocol": "meta-dataset"}, ()),  # as the protocol says
-        ([6] * 5, {"protocol": "prequential", "shots": 2}, ()),
+        ([6] * 6, {"protocol": "prequential", "shots": 2}, ()),
     ],
 )
 def test_what_is_not_as_usual_is_said_with_the_class_that_is_the_reason(counts, asked, departures):

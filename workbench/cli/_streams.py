@@ -22,6 +22,9 @@ PLAIN = {
     "\u2020": "+",  # dagger
     "\u2021": "++",  # double dagger
     "\u00b5": "u",  # micro
+    "\u00a7": "$",  # section, a mark
+    "\u00b6": "P",  # paragraph, a mark
+    "\u00b0": "o",  # degree, a mark
 }
 HANDLER = "workbench.plain"
 

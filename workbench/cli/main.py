@@ -149,7 +149,7 @@ def _call(words: Sequence[str]) -> None:
         KeyboardInterrupt: Ctrl-C, which Typer turns into an error of its own.
     """
     try:
-        code = app(words, standalone_mode=False)
+        code = app(words, prog_name="mlw", standalone_mode=False)
     except Exception as error:
         explain = getattr(error, "format_message", None)  # an error of the parser has it
         if explain is None:

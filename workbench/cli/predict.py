@@ -51,6 +51,14 @@ def predict(
     html: Annotated[
         Path | None, typer.Option(help="Also write a page with all images and their classes.")
     ] = None,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="Give a class only where the support tells one, with the true class among the "
+            "possible ones this often: 0.95.",
+        ),
+    ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -71,6 +79,7 @@ def predict(
         query=query,
         out=out,
         html=html,
+        reject=reject,
         device=device,
         note=_show.note,
         label=label,
@@ -100,12 +109,19 @@ def _print(found: Predictions, top: int, most: int) -> None:
     if not any(row[-1] for row in rows):
         columns.pop("folder")
         rows = [row[:-1] for row in rows]
+    if "possible" in found.table:
+        columns["possible"] = "left"
+        for row, names in zip(rows, shown["possible"], strict=True):
+            row.append(names or "none")
     shots = sorted(set(found.support))
     images = str(shots[0]) if len(shots) == 1 else f"{shots[0]} to {shots[-1]}"
     title = f"{len(found.classes)} classes, {images} images of each to learn from"
     if len(found.table) > len(rows):
         title += f"; the {len(rows)} least sure of {len(found.table):,} images"
     _show.table(title, columns, rows)
+    if "possible" in found.table:
+        answered, total = len(found.answered), len(found.table)
+        _show.out(f"one class is possible for {answered:,} of {total:,} images; others have none")
     if found.accuracy == found.accuracy:
         _print_accuracy(found)
 
@@ -132,4 +148,6 @@ def _print_accuracy(found: Predictions) -> None:
         rows.append([name, str(total), recall, ", ".join(confused)])
     columns = {"folder": "left", "images": "right", "right, %": "right", "taken for": "left"}
     title = f"accuracy by the names of the folders: {100 * found.accuracy:.1f}%"
+    if "possible" in found.table:
+        title += " of the images that have a class"
     _show.table(title, columns, rows)

@@ -84,6 +84,7 @@ SINGLE = {
         Option("sampler", Literal["tpe", "random"], "tpe", "what proposes configurations"),
         Option("folds", int, 50, "splits of the user's images", Between(2, 10_000)),
         Option("size", int, 4, "methods of the shortlist", Between(1, 50)),
+        Option("reject", float, None, "how often a class is to be possible", Between(0.5, 0.999)),
         Option("leave_one_out", bool, False, "train on all other data sets"),
         Option("device", str, "auto", "auto, cpu, cuda, mps"),
         Option("fresh", bool, False, "recompute"),

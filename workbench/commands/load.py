@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def load(run: Place, *, device: str = "auto") -> Learner:
     """Return the trained learner of a run, in eval mode.
 
+    Nothing checks what its methods are given: images of the run's shape in 0..1, labels in
+    0 .. ways - 1. `FewShotClassifier` does, and takes images and labels of any form.
+
     >>> learner = mlw.load(run)
     >>> predictor = learner.adapt(Examples(learner.embed(images), labels, ways))
 

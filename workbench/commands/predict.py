@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
+from workbench.commands.answering import check_ways, learner_for, trained_method
 from workbench.commands.arguments import checked, one
 from workbench.commands.keywords import LayoutKeywords, Names, Place
 from workbench.data.files.decode import EVERY_LEVEL
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.opening import open_dataset
-from workbench.errors import UsageError
-from workbench.experiments.fingerprint import source_checksums
-from workbench.experiments.run import Run, find_run
-from workbench.experiments.selection import select_options
-from workbench.experiments.trained import TrainedMethod
+from workbench.experiments.run import find_run
 from workbench.experiments.workspace import writable
-from workbench.learning.device import select_device
 from workbench.predicting.answer import probabilities
 from workbench.predicting.pictures import (
     Pictures,
@@ -29,20 +26,16 @@ from workbench.predicting.pictures import (
     support_of_dataset,
     support_of_files,
 )
+from workbench.predicting.rejecting import possible, threshold
 from workbench.predicting.sheet import contact_sheet
 from workbench.progress import say_nothing
 from workbench.storage import refuse_to_replace, write_file
-from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.sampling import TaskShape
-from workbench.tasks.settings import EvaluationSettings, EvaluationTasks
-from workbench.tasks.splits import open_training_data
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILES = ("run", "support", "query", "out", "html")
-KNOWN = (*FILES, "device", "note", *LayoutKeywords.__annotations__)
-ANY_WAYS = "protonet baseline simpleshot"  # methods that take any number of classes, for messages
+KNOWN = (*FILES, "reject", "device", "note", *LayoutKeywords.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,8 @@ class Predictions:
     `table` has one row per image: `file`; `predicted`, its class; `probability`, of that class;
     `margin`, how far the probability of the next is below; `label`, the class that its folder
     says, or ""; and `p:CLASS`, the probability of each class. An image on which the method broke
-    down has no class and no numbers.
+    down has no class and no numbers. With `reject` there is a column `possible`, the classes that
+    are possible, joined by "; ", and an image without exactly one has no predicted class.
     """
 
     table: pd.DataFrame
@@ -63,10 +57,21 @@ class Predictions:
 
     @property
     def accuracy(self) -> float:
-        """The share of images whose class is right, 0..1; NaN if their classes are not known."""
-        if (self.table["label"] == "").any():
+        """The share of images whose class is right, 0..1; NaN if their classes are not known.
+
+        With `reject`, of the images that have a predicted class.
+        """
+        table = self.answered
+        if (table["label"] == "").any():
             return float("nan")
-        return float((self.table["label"] == self.table["predicted"]).mean())
+        return float((table["label"] == table["predicted"]).mean())
+
+    @property
+    def answered(self) -> pd.DataFrame:
+        """The rows that count: all, or with `reject` those that have a predicted class."""
+        if "possible" not in self.table:
+            return self.table
+        return self.table[self.table["predicted"] != ""]
 
     def confusion(self) -> pd.DataFrame:
         """Return how many images of each class (rows) got which (columns)."""
@@ -83,6 +88,7 @@ def predict(
     query: Names,
     out: Place | None = None,
     html: Place | None = None,
+    reject: float | None = None,
     device: str = "auto",
     note: Callable[[str], None] = say_nothing,
     **layout: Unpack[LayoutKeywords],
@@ -102,17 +108,22 @@ def predict(
         query: images, folders of them or archives; one or several.
         out: the CSV file to write; None: none.
         html: the contact sheet to write, a page with all images; None: none.
+        reject: leave out images of which the support does not tell one class, so that the true
+            class is among the possible ones this often, for instance 0.95; None: answer for all.
         device: auto, cpu, cuda, cuda:1, mps ...
         note: told what is left out, a line at a time.
         layout: what the folders and tables of the support mean, as in `mlw download --help`.
 
     Raises:
         RunError: it is no run, is not finished, or its weights do not fit the present code.
-        UsageError: the support has one class, or the method is trained for another number.
+        UsageError: the support has one class, or too few images for `reject`; or the method is
+            trained for another number of classes.
         DataError: an image of the support or all images to classify cannot be read.
     """
     files = dict(zip(FILES, (run, support, query, out, html), strict=True))
-    given = checked({**files, "device": device, "note": note, **layout}, KNOWN, needed="run")
+    given = checked(
+        {**files, "reject": reject, "device": device, "note": note, **layout}, KNOWN, needed="run"
+    )
     tell = given.get("note", say_nothing)
     found = find_run(one("run", given["run"]))
     shape = found.manifest.image_shape
@@ -125,7 +136,7 @@ def predict(
     else:
         known, levels = support_of_dataset(open_dataset(str(place)), shape), EVERY_LEVEL
     classes = sorted(set(known.labels))
-    _check_ways(found, classes)
+    check_ways(found, classes)
     asked, unreadable = queries([Path(each) for each in given["query"]], classes, shape, levels)
     for each in unreadable:
         tell(f"left out: {each.reason}")
@@ -137,17 +148,18 @@ def predict(
             "these are right says nothing about new images"
         )
     labels = np.array([classes.index(label) for label in known.labels])
-    method = _method(found, given.get("device", "auto"))
-    learner = method.learner(_options(method, labels, tell))
+    method = trained_method(found, given.get("device", "auto"))
+    learner = learner_for(method, labels, tell)
+    where, precision = method.device, found.plan.settings.precision
     numbers = probabilities(
-        learner,
-        known.images,
-        labels,
-        asked.images,
-        device=method.device,
-        precision=found.plan.settings.precision,
+        learner, known.images, labels, asked.images, device=where, precision=precision
     )
     table = _table(asked, classes, numbers)
+    if "reject" in given:
+        highest = threshold(
+            learner, known.images, labels, given["reject"], device=where, precision=precision
+        )
+        table = _rejected(table, classes, possible(numbers, highest))
     if "out" in given:
         _write(given["out"], table.to_csv(index=False))
     if "html" in given:
@@ -167,45 +179,15 @@ def _write(place: Path, content: str) -> None:
         write_file(place.resolve(), lambda part: part.write_text(content, encoding="utf-8"))
 
 
-def _check_ways(run: Run, classes: Sequence[str]) -> None:
-    """Refuse a support that leaves nothing to tell apart, or that the method is not trained for."""
-    if len(classes) < 2:
-        raise UsageError(
-            f"The support has one class, {classes[0]}, so every answer would be that; "
-            "give a folder with a folder for each class: --support FOLDER"
-        )
-    fixed = run.plan.ways
-    if fixed is not None and fixed != len(classes):
-        data = " ".join(run.plan.data)
-        raise UsageError(
-            f"{run.folder.name} was trained for {fixed} classes, and the support has "
-            f"{len(classes)}; train it for these: mlw train {run.label} --on {data} "
-            f"--ways {len(classes)}; or take a method for any number of classes, for instance "
-            f"of: {ANY_WAYS}"
-        )
-
-
-def _method(run: Run, device: str) -> TrainedMethod:
-    data = open_training_data(run.plan.data)
-    return TrainedMethod(run, data, False, select_device(device))
-
-
-def _options(
-    method: TrainedMethod, labels: np.ndarray, note: Callable[[str], None]
-) -> dict[str, object]:
-    """Return the test-time options for such a support, chosen as for `mlw eval`."""
-    counts = np.bincount(labels)
-    shape = TaskShape(len(counts), int(counts.min()), 1)
-    tasks = EvaluationTasks(
-        method.data.members[0],
-        EvaluationSettings(ways=shape.ways, shots=shape.shots, queries=1),
-        shape,
-        WayShot(*shape),
-    )
-    selection = select_options(method, tasks, source_checksums(method.run.plan))
-    if selection.selected:
-        note(f"test-time options: {selection.selected}")
-    return dict(selection.options)
+def _rejected(
+    table: pd.DataFrame, classes: Sequence[str], possible: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Return the table with the classes that are possible, and no class unless it is the only."""
+    names = ["; ".join(np.array(classes, dtype=object)[row]) for row in possible]
+    predicted = table["predicted"].where(possible.sum(axis=1) == 1, "")
+    table = table.assign(predicted=predicted)
+    table.insert(list(table.columns).index("label"), "possible", names)
+    return table
 
 
 def _table(asked: Pictures, classes: Sequence[str], numbers: np.ndarray) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.errors import UnknownName, UsageError, WorkbenchError
 from workbench.experiments.algorithm import KnownAlgorithm
 from workbench.plugin.options import Spec, option_text, parse_spec
-from workbench.plugin.words import nearest
+from workbench.plugin.words import ARGUMENTS, commands_with, nearest, same
 
 
 def unknown_argument(
@@ -24,12 +24,20 @@ def unknown_argument(
         algorithms: specs of those that the user names.
     """
     by_name = {each.lstrip("-").replace("-", "_"): each for each in known}
-    meant = nearest(name, by_name)
-    named = _as_option(name, value, algorithms, exact=bool(meant))
+    meant = same(name, by_name)
+    elsewhere = "" if meant else same(name, ARGUMENTS)
+    if not elsewhere:
+        meant = nearest(name, by_name)
+    named = _as_option(name, value, algorithms, exact=bool(meant or elsewhere))
     if named is not None:
         return named
     flags = any(each.startswith("-") for each in by_name.values())
     typed = "--" + name.replace("_", "-") if flags else name
+    if elsewhere:
+        flag = elsewhere.replace("_", "-")
+        return UsageError(
+            f"There is no argument {typed!r} here. --{flag} belongs to {commands_with(elsewhere)}."
+        )
     return UnknownName("argument", typed, by_name.values(), meant=by_name.get(meant, ""))
 
 

@@ -134,10 +134,7 @@ class Training:
         if loss is None:
             return None
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"The loss is {loss} at step {self.steps_done + 1} with learning rate {rate:g}; "
-                f"try a smaller one, for instance lr={rate / 10:g}, or clip_norm=1"
-            )
+            raise TrainingError(self._not_finite(loss, rate))
         self._clip_gradients()
         if self.optimizer:
             self.optimizer.step()
@@ -145,6 +142,19 @@ class Training:
         with torch.no_grad():
             self.learner.stepped()
         return loss
+
+    def _not_finite(self, loss: float, rate: float) -> str:
+        """Say that a loss is not finite, and what may help."""
+        if self.steps_done == 0:  # the weights are those of the start
+            return (
+                f"The loss is {loss} at step 1, where the learning rate has not been used yet: an "
+                "option of the method itself is too large, such as an inner rate or a number of "
+                "inner steps, or the weights that it starts from are not finite"
+            )
+        return (
+            f"The loss is {loss} at step {self.steps_done + 1} with learning rate {rate:g}; "
+            f"try a smaller one, for instance lr={rate / 10:g}, or clip_norm=1"
+        )
 
     def _accumulate(self, losses: Iterator[torch.Tensor]) -> float | None:
         """Average the gradients of a meta-batch; return its mean loss, or None without losses."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from workbench.errors import PluginError, UsageError
-from workbench.plugin.words import ARGUMENTS, nearest
+from workbench.plugin.words import ARGUMENTS, commands_with, nearest, same
 
 LARGEST = 2**63 - 1  # of a whole number: run.toml and the random generators take no larger
 
@@ -262,15 +262,16 @@ def convert_options(
 
 
 def _unknown_option(owner: str, key: str, value: Any, options: Mapping[str, Option]) -> UsageError:
-    meant = nearest(key, [*options, *ARGUMENTS])
     message = f"{owner or 'Training'} has no option {key!r}."
-    if meant in options:
+    argument = same(key, ARGUMENTS)
+    meant = same(key, options) or ("" if argument else nearest(key, options))
+    if meant:
         message += f" Did you mean {meant}?"
-    elif meant:
-        flag = meant.replace("_", "-")
+    elif argument:
+        flag = argument.replace("_", "-")
         message += (
-            f" {meant} belongs to the command, not to a name: write --{flag} {option_text(value)} "
-            f"(in Python: {meant}=...)."
+            f" {argument} is no option of a name, but an argument of {commands_with(argument)}: "
+            f"--{flag} {option_text(value)} (in Python: {argument}=...)."
         )
     available = [f"{option.name} ({option.type_name})" for option in options.values()]
     return UsageError(f"{message} Available options: {', '.join(available) or 'none'}.")

@@ -6,26 +6,39 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# arguments of commands, which no spec can set
-ARGUMENTS = (
-    "ways",
-    "shots",
-    "queries",
-    "protocol",
-    "episodes",
-    "task_seed",
-    "seed",
-    "seeds",
-    "on",
-    "train_on",
-    "backbone",
-    "recipe",
-    "split",
-    "baseline",
-    "device",
-    "out",
-    "fresh",
-)
+_TASKS = ("eval", "compare", "tune")
+_TRAININGS = ("train", "compare", "tune", "recommend")
+
+# arguments, and the commands that have them: what no option of a data set or a backbone can set
+ARGUMENTS = {
+    "ways": ("train", "eval", "compare", "tune", "recommend"),
+    "shots": ("train", "eval", "compare", "tune", "recommend"),
+    "queries": _TASKS,
+    "protocol": _TASKS,
+    "episodes": _TASKS,
+    "task_seed": _TASKS,
+    "calibrate": _TASKS,
+    "trace": ("eval",),
+    "split": ("eval",),
+    "on": ("train", "eval", "compare", "tune"),
+    "train_on": ("train", "compare", "recommend"),
+    "seed": ("train", "tune"),
+    "seeds": ("compare",),
+    "trials": ("tune",),
+    "tuned": ("compare",),
+    "backbone": _TRAININGS,
+    "recipe": _TRAININGS,
+    "steps": _TRAININGS,
+    "lr": _TRAININGS,
+    "precision": _TRAININGS,
+    "train_ways": _TRAININGS,
+    "train_shots": _TRAININGS,
+    "train_queries": _TRAININGS,
+    "baseline": ("compare", "report"),
+    "device": ("train", "eval", "compare", "tune", "predict", "recommend"),
+    "out": ("info", "train", "compare", "tune", "predict", "recommend", "report"),
+    "fresh": ("train", "eval", "compare", "tune", "recommend"),
+}
 
 # by our word, words of papers and of other libraries; `singular` covers n_, num_, k_ and endings
 OTHER_WORDS = {
@@ -70,13 +83,26 @@ def nearest(name: str, known: Iterable[str]) -> str:
     like it.
     """
     known = list(known)
+    meant = same(name, known)
+    return meant or next(iter(get_close_matches(_plain(name), known, n=1, cutoff=0.6)), "")
+
+
+def same(name: str, known: Iterable[str]) -> str:
+    """Return the known name that has this name or another word for it, "" if none has."""
+    known = list(known)
     word = _plain(name)
     if word in known:
         return word
     for ours, others in OTHER_WORDS.items():
         if ours in known and _singular(word) in (_singular(ours), *others):
             return ours
-    return next(iter(get_close_matches(word, known, n=1, cutoff=0.6)), "")
+    return ""
+
+
+def commands_with(argument: str) -> str:
+    """Return the commands that have an argument, in words: "mlw eval, compare or tune"."""
+    *others, last = ARGUMENTS[argument]
+    return f"mlw {', '.join(others)} or {last}" if others else f"mlw {last}"
 
 
 def _plain(name: str) -> str:

@@ -69,7 +69,10 @@ def contact_sheet(table: pd.DataFrame, support: Pictures, asked: Pictures) -> st
 
 def _summary(table: pd.DataFrame) -> str:
     text = f"{len(table):,} images"
-    if (table["label"] != "").all():
+    if "possible" in table:
+        table = table[table["predicted"] != ""]
+        text += f", {len(table):,} of them with one possible class"
+    if len(table) and (table["label"] != "").all():
         right = (table["label"] == table["predicted"]).mean()
         text += f"; the class that the folder names is predicted for {100 * right:.1f}%"
     return text + "."
@@ -78,7 +81,10 @@ def _summary(table: pd.DataFrame) -> str:
 def _figure(row: dict[Any, Any], image: NDArray[np.uint8]) -> str:
     """Return one image with its class, a bar of its probability, and the name of its file."""
     name = PurePath(row["file"]).name
-    if not row["predicted"]:
+    if not row["predicted"] and row.get("possible") is not None:
+        answer = f"<b>left open</b>: {escape(row['possible'] or 'no class is possible')}"
+        width = 0.0
+    elif not row["predicted"]:
         answer = "<b class=wrong>no answer: the method broke down</b>"
         width = 0.0
     else:

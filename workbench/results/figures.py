@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # matplotlib takes longer to import than a table takes to mak
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NEAR_GUESSING = 0.2  # results above only lose room to a line where guessing is
 SHOTS_LABEL = "shots: support images per class"
 # what an instance is, by the name of the protocol
 INSTANCE_LABELS = {
@@ -46,9 +47,9 @@ VALIDATED = ("train_on", "val_protocol", "val_ways", "val_shots")
 def accuracy_figure(frame: pd.DataFrame) -> Figure:
     """Draw accuracy with 95% intervals by shots, a panel per data set and number of ways.
 
-    Where tasks ask several times, the panels show accuracy by instance instead, above a dotted
-    line where guessing is. Filled markers are measured, hollow ones published. All panels have the
-    same axes. Raises what `summary` raises.
+    Where tasks ask several times, the panels show accuracy by instance instead. A dotted line is
+    where guessing is, unless all results of the panel are far above. Filled markers are measured,
+    hollow ones published. All panels have the same axes. Raises what `summary` raises.
     """
     table = summary(frame)
     looks = looks_of(table["method"])
@@ -63,23 +64,31 @@ def accuracy_figure(frame: pd.DataFrame) -> Figure:
         x_label = SHOTS_LABEL
         if x_name == "instance":
             x_label = _instance_label(condition["protocol"])
-            if pd.notna(condition["ways"]):
-                _draw_guessing(axis, condition["ways"])
+        if pd.notna(condition["ways"]):
+            guessing = 1 / condition["ways"]
+            near = rows["accuracy"].min() - guessing < NEAR_GUESSING
+            if near or x_name == "instance":  # the first question may not surpass it
+                axis.axhline(100 * guessing, color=INK, linewidth=1, linestyle=":", zorder=1)
         title = condition_title(condition, varying(table))
         label_panel(axis, title, x_label, "accuracy, %", grid="y")
     one_scale(axes, "y")
-    add_legend(figure, looks, published=bool(table["published"].notna().any()))
+    published = bool(table["published"].notna().any())
+    add_legend(figure, looks, published=published, remarks=_remarks(table))
     return figure
+
+
+def _remarks(table: pd.DataFrame) -> dict[str, str]:
+    """Return what a reader must know to compare a method with the others, by method."""
+    remarks = {}
+    for method, cells in table.groupby("method", sort=False):
+        words = [name for name in ("transductive", "oracle") if cells[name].any()]
+        remarks[str(method)] = ", ".join(words)
+    return remarks
 
 
 def _instance_label(protocol: str) -> str:
     """Return what an instance is in a protocol, a spec."""
     return INSTANCE_LABELS.get(parse_spec(protocol).name, "instance: number of the question")
-
-
-def _draw_guessing(axis: Axes, ways: int) -> None:
-    """Draw the accuracy of guessing, which the first question of a task may not surpass."""
-    axis.axhline(100 / ways, color=INK, linewidth=1, linestyle=":", zorder=1)
 
 
 def _columns_of_panel(table: pd.DataFrame, x_name: str) -> list[str]:

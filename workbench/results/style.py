@@ -123,9 +123,26 @@ def shade_categories(axis: Axes, count: int) -> None:
         axis.axvspan(place - 0.5, place + 0.5, color=FAINT, linewidth=0, zorder=0)
 
 
-def add_legend(figure: Figure, looks: Mapping[str, Look], *, published: bool = False) -> None:
-    """Add one legend below all panels, where it covers no data and narrows no panel."""
+def add_legend(
+    figure: Figure,
+    looks: Mapping[str, Look],
+    *,
+    published: bool = False,
+    remarks: Mapping[str, str] | None = None,
+) -> None:
+    """Add one legend below all panels, where it covers no data and narrows no panel.
+
+    Args:
+        figure: the figure.
+        looks: colour, marker and dash of each method.
+        published: whether hollow markers are explained.
+        remarks: what is written behind the names of some methods.
+    """
     handles = _legend_handles(looks, published)
+    for handle in handles:
+        remark = (remarks or {}).get(str(handle.get_label()))
+        if remark:
+            handle.set_label(f"{handle.get_label()} ({remark})")
     if not handles:
         return
     longest = max(len(str(handle.get_label())) for handle in handles)

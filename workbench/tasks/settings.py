@@ -82,6 +82,7 @@ def evaluation_tasks(
     departures = []
     if protocol.ways is not None:
         departures += _fewer_ways(dataset, settings, shape, usual_ways)
+        departures += _same_classes(dataset, settings, protocol.ways)
     if parse_spec(settings.protocol).name not in OWN_QUERIES:
         departures += _fewer_queries(dataset, settings, shape)
     return EvaluationTasks(dataset, settings, shape, protocol, tuple(departures))
@@ -95,6 +96,18 @@ def _fewer_ways(
         return []
     classes = f"{len(dataset.table(settings.split).names)} {settings.split} classes"
     return [f"{dataset.label}: {shape.ways} ways instead of {usual_ways}, because it has {classes}"]
+
+
+def _same_classes(dataset: OpenDataset, settings: EvaluationSettings, ways: int) -> list[str]:
+    """Say where all tasks have the same classes, so that an interval over tasks misleads."""
+    table = dataset.table(settings.split)
+    if len(table.names) > ways:
+        return []
+    return [
+        f"{dataset.label}: all tasks have the same {ways} classes and share "
+        f"{len(table.images):,} images, so ± says how much the choice of support images matters, "
+        "not how it is on other classes or new images"
+    ]
 
 
 def _fewer_queries(

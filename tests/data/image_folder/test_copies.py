@@ -81,6 +81,46 @@ def test_the_same_pixels_in_another_kind_of_file_are_a_copy(folder):
     assert "4 copies left out (0 by their bytes, 4 by their pixels)" in str(record)
 
 
+def smooth(number):
+    """Return a picture as a photograph is: a JPEG of it is nearly the same."""
+    rows, columns = np.mgrid[0:32, 0:32] / 32
+    grey = 127 + 120 * np.sin(3 * rows + number) * np.cos(5 * columns * (number + 1))
+    return Image.fromarray(grey.astype(np.uint8))
+
+
+def test_a_picture_saved_in_two_formats_is_one(folder):
+    for number in range(3):
+        smooth(number).save(folder / "class 00" / f"photo{number}.png")
+        smooth(number).save(folder / "class 00" / f"photo{number}.jpg")
+    record = add_folder("mine", folder)
+    assert record.count == 27
+    assert "3 copies left out (0 by their bytes, 0 by their pixels, 3 by their names)" in str(
+        record
+    )
+
+
+def test_other_pictures_of_the_same_name_are_no_copies(folder):
+    for number in range(3):
+        smooth(number).save(folder / "class 00" / f"photo{number}.png")
+        smooth(number + 5).save(folder / "class 00" / f"photo{number}.jpg")
+    record = add_folder("mine", folder)
+    assert record.count == 30
+    assert "cop" not in str(record)
+
+
+def test_altered_versions_that_a_program_wrote_are_one_picture(folder):
+    for number in range(2):
+        for version in range(3):
+            picture = smooth(number).rotate(90 * version)
+            name = f"photo{number}_png.rf.{version}0a1b2c3d.jpg"
+            picture.save(folder / "class 00" / name)
+    record = add_folder("mine", folder)
+    assert record.count == 26
+    assert "4 copies left out (0 by their bytes, 0 by their pixels, 4 by their names)" in str(
+        record
+    )
+
+
 def test_images_of_one_colour_are_no_copies(tmp_path):
     write_noise(tmp_path / "mine", 2, 4)
     for number in range(3):

@@ -197,3 +197,51 @@ def test_sizes_that_repeat_are_no_labels(tmp_path):
     numbers = [f"{n}.png {1 + n % 3}" for n in range(12)]
     (own / "sizes.txt").write_text("\n".join(numbers))
     assert add_folder("own", own).images == {"test": {"1": 4, "2": 4, "3": 4}}
+
+
+# --- lists that are one table together, and numbers that mean images of several folders
+
+
+def cub(folder: Path) -> Path:
+    """Write six images in one folder, and the lists of CUB-200-2011 beside them."""
+    write_images(folder / "images", *[f"pic_{number}.png" for number in range(1, 7)])
+    lines = [f"{number} pic_{number}.png" for number in range(1, 7)]
+    (folder / "images.txt").write_text("\n".join(lines))
+    (folder / "image_class_labels.txt").write_text("1 1\n2 1\n3 2\n4 2\n5 3\n6 3\n")
+    (folder / "train_test_split.txt").write_text("1 1\n2 0\n3 1\n4 0\n5 1\n6 0\n")
+    return folder
+
+
+def test_lists_of_cub_are_joined(tmp_path):
+    folder = cub(tmp_path / "mine")
+    (folder / "classes.txt").write_text("1 Albatross\n2 Snowy Owl\n3 Jay\n")
+    record = add_folder("mine", folder)
+    assert record.images == {"test": {"Albatross": 2, "Jay": 2, "Snowy Owl": 2}}
+    assert "1 other file ignored: train_test_split.txt" in str(record)
+
+
+def test_lists_without_names_of_classes_give_numbers(tmp_path):
+    record = add_folder("mine", cub(tmp_path / "mine"))
+    assert record.images == {"test": {"1": 2, "2": 2, "3": 2}}
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train_labels.csv"])
+def test_the_name_of_a_table_says_whose_numbers_it_has(tmp_path, name):
+    folder = tmp_path / "mine"
+    for part in ("train", "test"):
+        write_images(folder / part, *[f"{number}.png" for number in range(4)])
+    (folder / name).write_text("id,label\n0,cat\n1,dog\n2,cat\n3,dog\n")
+    record = add_folder("mine", folder)
+    assert record.images == {"test": {"cat": 2, "dog": 2}}
+    assert "4 images without a class ignored, in test (4)" in str(record)
+
+
+def test_numbers_of_several_folders_are_asked_about(tmp_path):
+    folder = tmp_path / "mine"
+    for part in ("train", "test"):
+        write_images(folder / part, *[f"{number}.png" for number in range(4)])
+    (folder / "labels.csv").write_text("id,label\n0,cat\n1,dog\n2,cat\n3,dog\n")
+    with pytest.raises(DataError, match=r"0 in its first row may be .* --only test or --only tra"):
+        add_folder("mine", folder)
+    record = add_folder("mine", folder, LayoutChoice(only="train"))
+    assert record.images == {"test": {"cat": 2, "dog": 2}}

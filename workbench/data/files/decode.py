@@ -25,6 +25,7 @@ Crop = tuple[int, int, int, int]  # left, upper, right, lower in pixels
 Levels = tuple[int, int]  # the values of 16 bits that become black and white
 
 PIXEL_LIMIT = 64 * 2**20  # pixels of one image
+THUMBNAIL = (8, 8)
 EVERY_LEVEL: Levels = (0, 0xFFFF)
 # Pillow would start other programs for some formats that are not listed.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
@@ -87,6 +88,7 @@ class Examined(NamedTuple):
     pixels: bytes
     levels: Levels | None  # the least and the greatest value, of an image with 16 bits
     several: bool = False  # whether the file has more pictures than the first, which is taken
+    thumbnail: bytes = b""  # 8 x 8 grey values, which a change of format hardly alters
 
 
 def decode(
@@ -140,8 +142,11 @@ def examine(data: bytes, *, size: int, name: str = "the image") -> Examined:
     Raises:
         DataError: it cannot be decoded, see `decode`.
     """
+    from PIL import Image
+
     with _picture(data, size, name) as picture:
-        _flat(picture, "RGB", EVERY_LEVEL, name)  # it may refuse
+        grey = _flat(picture, "L", EVERY_LEVEL, name)  # it may refuse
+        thumbnail = grey.resize(THUMBNAIL, Image.Resampling.BOX).tobytes()
         levels = None
         if _is_wide(picture):
             levels = _levels_of(np.asarray(picture), name)
@@ -155,7 +160,7 @@ def examine(data: bytes, *, size: int, name: str = "the image") -> Examined:
             return Examined(b"", levels, several)
         pixels = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
         pixels.update(values.data)
-    return Examined(pixels.digest(), levels, several)
+    return Examined(pixels.digest(), levels, several, thumbnail)
 
 
 def _has_several(data: bytes) -> bool:

@@ -43,6 +43,7 @@ class ImageFolder(Dataset):
         "folder_levels.py",
         "image_lookup.py",
         "image_table.py",
+        "joined_lists.py",
         "label_columns.py",
         "label_table.py",
         "labels.py",

@@ -129,12 +129,7 @@ def _unanswered(view: View, tables: Tables, question: DataError) -> DataError:
             f"{view.archive.path} has none of the files that {name} lists; "
             f"the first of them is {first}."
         )
-    unused = []
-    for name, row in tables.nameless:
-        unused.append(
-            f"{name} names none of the images (its first row is {row}; an image is "
-            f"{PurePosixPath(view.images[0]).name})"
-        )
+    unused = list(tables.nameless)
     unused += [f"{table.name} {table.reason}" for table in tables.unread]
     unread = []
     for name in view.archive.names:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from posixpath import normpath
 from typing import NamedTuple
 
@@ -25,7 +27,8 @@ NOTHING = Match((), 0)
 class ImageLookup:
     """Images by the end of their path, with and without suffix, in capitals or not.
 
-    A table may come from another machine, so its paths may begin with other folders.
+    A table may come from another machine, so its paths may begin with other folders. Where a name
+    is in several folders, the table `train.csv` or `train_labels.csv` means the one in `train`.
     """
 
     def __init__(self, images: Iterable[str]):
@@ -37,6 +40,10 @@ class ImageLookup:
             for ending in _endings(name.casefold()):
                 self._add(ending, image)
                 self._add(without_suffix(ending), image)
+
+    def images(self) -> Iterator[str]:
+        """Yield the images."""
+        yield from self._paths.values()
 
     def _add(self, ending: str, image: str) -> None:
         known = self._tails.get(ending, ())
@@ -53,7 +60,18 @@ class ImageLookup:
         for path in (beside, wanted):
             if path in self._paths:
                 return Match((self._paths[path],), path.count("/") + 1)
-        for ending in _endings(beside.casefold()):
+        match = self._by_ending(beside)
+        if len(match.images) < 2:
+            return match
+        for called in _words(PurePosixPath(table).stem):
+            named = self._by_ending(f"{called}/{wanted}")
+            if len(named.images) == 1 and named.parts > match.parts:
+                return named
+        return match
+
+    def _by_ending(self, path: str) -> Match:
+        """Return the images of the longest end of a path that any has."""
+        for ending in _endings(path.casefold()):
             for key in (ending, without_suffix(ending)):
                 found = self._tails.get(key)
                 if found:
@@ -65,6 +83,11 @@ def _endings(path: str) -> list[str]:
     """Return all ends of a path, the longest first: "a/b/c", "b/c", "c"."""
     parts = path.split("/")
     return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _words(name: str) -> list[str]:
+    """Return a name, and its words."""
+    return [name, *re.findall(r"[^\W_]+", name)]
 
 
 def without_suffix(name: str) -> str:

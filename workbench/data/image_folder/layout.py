@@ -16,6 +16,7 @@ from workbench.data.files.archive import Archive
 from workbench.data.image_folder.asking import MOST
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.image_folder.deciding import ADD_TABLE, Layout, decide
+from workbench.data.image_folder.joined_lists import parts_of_lists
 from workbench.data.image_folder.labels import (
     ImagesByClass,
     all_images,
@@ -214,6 +215,8 @@ def _ignored(view: View, layout: Layout, tables: Tables) -> list[str]:
         notes.append(note_on_masks(view.masks))
     known = {*view.images, *view.masks, *layout.tables, *(table.name for table in tables.unread)}
     known.update(table.name for table in tables.unknown)  # a note on them is there
+    for parts in parts_of_lists(view.archive.names):
+        known.update(parts)
     elsewhere = [image for image in view.archive.images() if image not in known]
     if elsewhere:
         notes.append(f"{counted(len(elsewhere), 'image')} outside of {view.choice.only} ignored")

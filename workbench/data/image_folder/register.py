@@ -231,7 +231,7 @@ class _Look(NamedTuple):
     """What one image file is: a fault, or an image."""
 
     fault: str
-    seen: Seen = Seen(b"", b"")
+    seen: Seen = Seen(b"", b"", b"")
     levels: Levels | None = None
     several: bool = False
 
@@ -244,7 +244,7 @@ def _look(data: bytes, size: int) -> _Look:
         found = examine(data, size=size, name="")
     except DataError as error:
         return _Look(str(error).strip())
-    seen = Seen(hashlib.sha256(data).digest(), found.pixels)
+    seen = Seen(hashlib.sha256(data).digest(), found.pixels, found.thumbnail)
     return _Look("", seen, found.levels, found.several)
 
 

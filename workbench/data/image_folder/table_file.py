@@ -58,7 +58,7 @@ def table_files(archive: Archive, images: int) -> Iterator[TableFile | UnreadTab
 
 def read_table(name: str, data: bytes) -> TableFile | UnreadTable:
     """Return the rows of a table, or why it has none."""
-    text = _decode(data)
+    text = decode_text(data)
     try:
         if name.lower().endswith(JSON_LINES):
             return _from_json(name, text)
@@ -70,7 +70,8 @@ def read_table(name: str, data: bytes) -> TableFile | UnreadTable:
     return TableFile(name, _padded(rows))
 
 
-def _decode(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
+    """Return a text that may be coded in UTF-8, UTF-16 or a Western code page."""
     if data.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
         return data.decode("utf-16", errors="replace")
     if data[1:2] == b"\0":  # every other byte of a Western text in UTF-16

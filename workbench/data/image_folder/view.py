@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from workbench.data.files.archive import SUFFIXES, Archive
 from workbench.data.image_folder.choice import LayoutChoice, is_pattern
 from workbench.data.image_folder.image_lookup import ImageLookup
 from workbench.data.image_folder.image_table import ImageTable, image_table, lost_file
+from workbench.data.image_folder.joined_lists import joined_lists, parts_of_lists
 from workbench.data.image_folder.label_columns import Labels, find_labels, labels_in
 from workbench.data.image_folder.left_out import left_out
 from workbench.data.image_folder.masks import masks_in
@@ -44,7 +45,7 @@ class Tables(NamedTuple):
     unknown: list[ImageTable]
     unread: list[UnreadTable]
     lost: list[tuple[str, str]]  # tables of image files of which none is there; the first file
-    nameless: list[tuple[str, str]]  # other tables that name no image; the first row that could
+    nameless: list[str]  # why other tables name no image
 
 
 def view_of(archive: Archive, choice: LayoutChoice, command: str) -> View:
@@ -102,7 +103,7 @@ def read_tables(view: View) -> Tables:
     folders: set[str] = set()
     for image in view.images:
         folders.update(image.split("/")[:-1])
-    for file in table_files(view.archive, len(view.images)):
+    for file in _files(view):
         if isinstance(file, UnreadTable):
             found.unread.append(file)
             continue
@@ -112,7 +113,7 @@ def read_tables(view: View) -> Tables:
             if lost:
                 found.lost.append((file.name, lost))
             elif file.suffix in TABLES:
-                found.nameless.append((file.name, _first_row(file)))
+                found.nameless.append(_why_nameless(file, lookup))
             continue
         labels = _labels(table, folders, view.choice)
         if labels is None:
@@ -124,9 +125,33 @@ def read_tables(view: View) -> Tables:
     return _without_doubtful(_without_forms(found, view.choice))
 
 
-def _first_row(file: TableFile) -> str:
-    """Return the first row below the header, or the header of a table without rows."""
-    return ", ".join(file.rows[:2][-1]) if file.rows else "none"
+def _files(view: View) -> Iterator[TableFile | UnreadTable]:
+    """Yield the files that may be tables, and lists that are one table together in their place."""
+    yield from joined_lists(view.archive)
+    joined: set[str] = set()
+    for parts in parts_of_lists(view.archive.names):
+        joined.update(parts)
+    for file in table_files(view.archive, len(view.images)):
+        if file.name not in joined:
+            yield file
+
+
+def _why_nameless(file: TableFile, lookup: ImageLookup) -> str:
+    """Say why a table names no image, with the first row that could."""
+    if not file.rows:
+        return f"{file.name} is empty"
+    row = file.rows[:2][-1]
+    first = ", ".join(row)
+    for cell in row:
+        meant = lookup.find(cell, file.name).images if cell else ()
+        if len(meant) > 1:
+            folders = [f"--only {PurePosixPath(image).parent.name}" for image in meant]
+            return (
+                f"{file.name} does not say which images it names: {cell} in its first row may be "
+                f"{meant[0]} or {meant[1]}. For one of the folders, add {' or '.join(folders)}"
+            )
+    image = PurePosixPath(next(lookup.images())).name
+    return f"{file.name} names none of the images (its first row is {first}; an image is {image})"
 
 
 def _without_forms(tables: Tables, choice: LayoutChoice) -> Tables:
