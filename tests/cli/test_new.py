@@ -10,7 +10,7 @@ def test_the_default_is_an_algorithm(mlw, tmp_path):
     assert (code, errors) == (0, "")
     assert output.splitlines() == [
         "nearest-mean: a package to begin with; next:",
-        "  pip install -e nearest-mean",
+        "  pip install -e ./nearest-mean",
         "  mlw check nearest-mean",
         "  mlw compare nearest-mean protonet",
     ]

@@ -59,7 +59,7 @@ def fresh(kinds, tmp_path_factory):
     above = tmp_path_factory.mktemp("new")
     flags = [f"--{kind}" for kind in kinds]
     printed = run(above, MLW, "new", "plugin", "fresh", *flags).splitlines()
-    assert printed[1:3] == ["  pip install -e fresh", "  mlw check fresh"]
+    assert printed[1:3] == ["  pip install -e ./fresh", "  mlw check fresh"]
     assert printed[-1].strip() in (above / "fresh" / "README.md").read_text(encoding="utf-8")
     install(above / "site", above / "fresh")
     return Installed(above / "fresh", above / "site")

@@ -56,7 +56,7 @@ def write_plugin(names: PluginNames, kinds: Sequence[str]) -> list[str]:
 
 def next_commands(names: PluginNames, kinds: Sequence[str]) -> list[str]:
     """Return the commands that install a new plugin, check it and use it."""
-    commands = [f"pip install -e {names.folder}", f"mlw check {names.name}"]
+    commands = [f"pip install -e ./{names.folder}", f"mlw check {names.name}"]
     methods = "protonet nearest_pixel"
     if "algorithms" in kinds:
         methods = f"{names.name} protonet"
