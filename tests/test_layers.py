@@ -39,10 +39,11 @@ ROOMS = {
     "workbench": [
         "version errors lazy progress storage locks",
         "plugin data tasks optimizers functional learning results experiments tuning",
-        "recommending predicting commands testing cli",
+        "recommending predicting testing commands scaffold cli",
     ],
     "workbench.plugin": [
-        "hookspecs packages words options sources registry blame nearest recipe_form recipes"
+        "hookspecs interface packages words options sources registry blame nearest recipe_form",
+        "recipes",
     ],
     "workbench.data": [
         "cache files dataset tables notes prepared image_folder download",
@@ -81,14 +82,17 @@ ROOMS = {
     "workbench.recommending": ["landmarks experience ranking resampling"],
     "workbench.commands": [
         "keywords unknown arguments tune compare download evaluate load report train",
-        "answering recommend predict classifier",
+        "answering recommend predict classifier check",
     ],
+    "workbench.scaffold": ["names write"],
     "workbench.testing": [
-        "tiny watching elsewhere constructors backbones datasets adapting training learners"
+        "checks tiny watching elsewhere constructors backbones datasets",
+        "attempts subject adapting independence training devices learners plugins",
     ],
     "workbench.cli": [
         "_show _streams _lists _flags _options _progress _results",
-        "compare download evaluate info list_ plugins predict recommend report train tune main",
+        "check compare download evaluate info list_ new plugins predict recommend report train",
+        "tune main",
     ],
 }
 PLACE = {

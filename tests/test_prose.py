@@ -11,7 +11,7 @@ import pytest
 from places import ROOT
 
 FOLDERS = ("benchmarks", "docs", "notebooks", "plugins", "workbench")
-SUFFIXES = {".ipynb", ".md", ".py", ".toml"}
+SUFFIXES = {".ipynb", ".md", ".py", ".template", ".toml"}
 PAGES = [
     path
     for folder in FOLDERS

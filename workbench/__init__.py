@@ -13,9 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.lazy import lazy_names
+from workbench.version import INTERFACE as INTERFACE
 from workbench.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from workbench.commands.check import check
     from workbench.commands.classifier import FewShotClassifier
     from workbench.commands.compare import compare
     from workbench.commands.download import download
@@ -52,6 +54,7 @@ __all__ = [
     "Source",
     "Task",
     "WorkbenchError",
+    "check",
     "compare",
     "download",
     "evaluate",
@@ -88,6 +91,7 @@ _HOMES = {
     "Source": "workbench.tasks.source",
     "Task": "workbench.tasks.task",
     "WorkbenchError": "workbench.errors",
+    "check": "workbench.commands.check",
     "compare": "workbench.commands.compare",
     "download": "workbench.commands.download",
     "evaluate": "workbench.commands.evaluate",
@@ -112,4 +116,4 @@ __getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, "INTERFACE", "__version__"]

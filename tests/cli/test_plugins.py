@@ -54,6 +54,20 @@ def test_a_broken_one_is_a_row_and_stops_no_other(mlw, broken):
     assert "broken did not load; see: mlw plugins" in errors
 
 
+def test_one_that_needs_a_newer_interface_is_a_row(mlw, tmp_path, monkeypatch):
+    place(tmp_path / "site", "mlw-later", "from workbench import NotYetThere\n")
+    with (tmp_path / "site" / "mlw_later-1.0.dist-info" / "METADATA").open("a") as file:
+        file.write("Keywords: mlw-interface-99\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    registry.cache_clear()
+    output = mlw("plugins")[1]
+    code, _, errors = mlw("check mlw-later")
+    registry.cache_clear()
+    assert "it needs version 99 of the plugin interface, and this workbench has" in output
+    assert code == 1
+    assert "later did not load" not in errors
+
+
 FAULTY = """
 from workbench import hookimpl
 

@@ -16,6 +16,7 @@ from workbench.cli.main import app
 from workbench.errors import RunError, UsageError
 
 FUNCTIONS = (
+    "check",
     "compare",
     "download",
     "evaluate",
@@ -84,6 +85,9 @@ def test_the_page_of_the_docs_runs(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "call",
     [
+        lambda: mlw.check([]),
+        lambda: mlw.check("no_such_name"),
+        lambda: mlw.check("protonet:depth=2"),
         lambda: mlw.compare([], steps=0),
         lambda: mlw.compare("protonet", on=Path("nowhere"), steps=0),
         lambda: mlw.compare("protonet", episodes=0),

@@ -228,7 +228,7 @@ class AdaptDriftsOverTasks(Right):
     def adapt(self, support):
         if not self.training:
             MET.append(1)
-        factor = 1.0 if len(MET) < 7 else 2.0
+        factor = 1.0 if len(MET) < 4 else 2.0
         return lambda x: factor * super(AdaptDriftsOverTasks, self).adapt(support)(x)
 
 

@@ -7,9 +7,11 @@ import re
 import pytest
 import torch
 import wrong_predictors  # adds its own to WRONG
+from places import ROOT
 from wrong_learners import MET, WRONG, Right
 
 from workbench.testing import check_learner
+from workbench.testing.learners import LEARNER_CHECKS
 
 
 @pytest.fixture
@@ -22,6 +24,20 @@ def checked(register, monkeypatch):
         check_learner("method", **settings)
 
     return check
+
+
+def test_the_tutorial_lists_the_checks():
+    page = (ROOT / "docs" / "writing-a-plugin.md").read_text(encoding="utf-8")
+    table = "".join(f"| {check.name} | {check.asks} |\n" for check in LEARNER_CHECKS)
+    assert f"| check | what is asked |\n|---|---|\n{table}\n" in page
+
+
+def test_each_check_has_a_name_and_needs_earlier_ones():
+    earlier: set[str] = set()
+    for check in LEARNER_CHECKS:
+        assert check.name not in earlier
+        assert set(check.needs) <= earlier
+        earlier.add(check.name)
 
 
 def test_a_learner_that_keeps_the_contract(checked):

@@ -19,6 +19,7 @@ EXAMPLES = {  # of each command that needs a word
     "info": "mlw info protonet",
     "train": "mlw train protonet --on omniglot",
     "eval": "mlw eval runs",
+    "check": "mlw check protonet",
     "compare": "mlw compare protonet maml --shots 1 5",
     "tune": "mlw tune maml --on omniglot --trials 20",
     "recommend": "mlw recommend photos/birds",

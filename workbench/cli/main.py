@@ -17,11 +17,13 @@ import typer
 
 from workbench.cli import (
     _show,
+    check,
     compare,
     download,
     evaluate,
     info,
     list_,
+    new,
     plugins,
     predict,
     recommend,
@@ -77,6 +79,8 @@ app.command("tune")(tune.tune)
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
 app.command("report")(report.report)
+app.command("check")(check.check)
+app.add_typer(new.app, name="new")
 
 
 @app.callback()

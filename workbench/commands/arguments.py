@@ -44,8 +44,18 @@ EXAMPLES = {  # of names, for messages
     "support": "birds/known",
     "query": "birds/new",
     "candidates": "protonet baseline",
+    "names": "protonet mlw-metric",
 }
-JOINED_BY_MISTAKE = ("algorithms", "algorithm", "on", "train_on", "backbone", "name", "candidates")
+JOINED_BY_MISTAKE = (
+    "algorithms",
+    "algorithm",
+    "on",
+    "train_on",
+    "backbone",
+    "name",
+    "names",
+    "candidates",
+)
 NUMBERS = {  # one or several
     "ways": Option("ways", int, None, "classes per test task", AtLeast(2)),
     "shots": Option("shots", int, 1, "support images per class of a test task", AtLeast(1)),

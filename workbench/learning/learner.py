@@ -67,6 +67,12 @@ class Learner(nn.Module):
     transductive: bool = False
     """A prediction may depend on the other queries, for instance through batch statistics."""
 
+    equivariant: bool = False
+    """Neither the order of the support nor the numbers of the classes change a prediction.
+
+    The conformance test then asks it: classes under other numbers have their scores there.
+    """
+
     selects: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Options of `adapt` and their candidate values.
 

@@ -20,6 +20,7 @@ import pluggy
 
 from workbench.errors import PluginError, UnknownName, UsageError
 from workbench.plugin import hookspecs
+from workbench.plugin.interface import require_interface
 from workbench.plugin.sources import loaded_source
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ def _module_of(point: EntryPoint) -> str:
 def _import(manager: pluggy.PluginManager, point: EntryPoint, name: str) -> None:
     if not _module_of(point):
         raise PluginError(f"its entry point is {point.value!r}, which names no module")
+    require_interface(point)
     module = point.load()
     try:
         manager.register(module, name)

@@ -1,29 +1,17 @@
-"""The contract of an algorithm, checked part by part."""
+"""The contract of an algorithm: what is asked of it, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
 import torch
 
-from workbench.experiments.build import build_learner
-from workbench.experiments.plan import Plan, TrainingRequest, make_plan
-from workbench.learning.learner import Learner, scores
-from workbench.plugin.blame import place_of
 from workbench.plugin.options import options_of, parse_spec
 from workbench.plugin.registry import registry
-from workbench.tasks.protocols.way_shot import WayShot
-from workbench.tasks.source import Source
-from workbench.tasks.splits import TrainingData
-from workbench.testing import adapting, training
+from workbench.testing import adapting, devices, independence, training
+from workbench.testing.checks import Check, Finding, findings, require_held
 from workbench.testing.constructors import check_constructor, check_stored
-from workbench.testing.elsewhere import ELSEWHERE, LeftBehind, elsewhere, move
+from workbench.testing.subject import Subject
 from workbench.testing.tiny import SHAPE, tiny_data
-from workbench.testing.watching import own_randomness, stage
-
-WAYS = 3
-FEW, USUAL, MANY = (1, 1), (2, 4), (5, 15)  # shots and queries per class
+from workbench.testing.watching import default_dtype, own_randomness, stage
 
 
 def check_learner(
@@ -43,122 +31,32 @@ def check_learner(
         backbone: a spec; by default the recipe's.
         shape: of the images, (channels, height, width).
         dtype: check all of it in this one, for what cannot compute in float64.
+
+    Raises:
+        AssertionError: with a line for each check that did not hold, and how to mend it.
+        UnknownName: there is no such algorithm.
     """
-    check_constructor("algorithms", parse_spec(spec).name)
-    checked = _Checked(spec, backbone, tiny_data(shape, images=20))
-    with own_randomness():
-        with _default_dtype(dtype or torch.float64):
-            _check_all(checked)
-        with _default_dtype(dtype or torch.float32):
-            _check_once(checked)
-            _check_device(checked)
+    require_held(learner_findings(spec, backbone=backbone, shape=shape, dtype=dtype))
 
 
-class _Checked:
-    """An algorithm under check: it is built again for each part that changes it."""
-
-    def __init__(self, spec: str, backbone: str | None, data: TrainingData):
-        request = TrainingRequest(ways=WAYS, shots=USUAL[0], backbone=backbone)
-        self.spec = spec
-        self.data = data
-        self.plan = make_plan(spec, data, request)
-
-    def teachers(self) -> list[Learner]:
-        """Return teachers that learnt nothing."""
-        teachers = []
-        for first in self.plan.teachers:
-            if isinstance(first, Plan):
-                teachers.append(build_learner(first, self.data).eval())
-        return teachers
-
-    def learner(self, teachers: Sequence[Learner] = ()) -> Learner:
-        """Return a learner with its first weights, the same each time."""
-        with stage("the constructor"):
-            return build_learner(self.plan, self.data, teachers=teachers or self.teachers())
-
-    def source(
-        self, size: tuple[int, int] = USUAL, *, stack: int = 1, device: torch.device | str = "cpu"
-    ) -> Source:
-        """Return tasks of so many shots and queries per class, and batches of 16 images."""
-        protocol = WayShot(WAYS, *size)
-        domains = self.data.domains("train")
-        return Source(domains, protocol, stack=stack, batch_size=16, device=device)
+def learner_findings(
+    spec: str,
+    *,
+    backbone: str | None = None,
+    shape: tuple[int, int, int] = SHAPE,
+    dtype: torch.dtype | None = None,
+) -> list[Finding]:
+    """Return what came of each check of an algorithm. Arguments are those of `check_learner`."""
+    registry().find("algorithms", parse_spec(spec).name)  # raises if there is none
+    subject = Subject(spec, backbone, tiny_data(shape, images=20), dtype)
+    with own_randomness(), default_dtype(dtype or torch.float64):
+        return list(findings(LEARNER_CHECKS, subject))
 
 
-def _check_all(checked: _Checked) -> None:
-    learner = checked.learner()
-    check_stored(learner, checked.plan.options)
-    _check_selects(learner, checked.plan)
-    training.check_losses(learner, checked.source(stack=3), "2 images per class and 12 queries")
-    training.check_losses(learner, checked.source(FEW), "1 image per class and 3 queries")
-    training.check_losses_leave_the_seed(checked.learner, checked.source)
-    learner.eval()
-    with torch.no_grad():
-        usual = adapting.embedded_task(learner, next(checked.source(USUAL, stack=3).tasks()))
-        first = adapting.check_adapt(learner, adapting.one_of(usual))
-        for size in (FEW, MANY):
-            task = adapting.embedded_task(learner, next(checked.source(size).tasks()))
-            adapting.check_adapt(learner, adapting.one_of(task))
-        adapting.check_unmet_class(learner, adapting.one_of(usual))
-        adapting.check_batched(learner, usual)
-        adapting.check_no_drift(learner, adapting.one_of(usual), first)
-        adapting.check_steps(learner, adapting.one_of(usual), first)
-    training.check_resuming(checked.learner, checked.source, checked.plan.settings)
-
-
-def _check_once(checked: _Checked) -> None:
-    """Check one loss and one task in the default dtype, which is not float64 now."""
-    learner = checked.learner()
-    training.check_losses(learner, checked.source(), "float32")
-    learner.eval()
-    with torch.no_grad():
-        task = adapting.embedded_task(learner, next(checked.source().tasks()))
-        adapting.predicted(learner, adapting.one_of(task))
-
-
-def _check_device(checked: _Checked) -> None:
-    """Check that a loss and a task stay on the device of the images.
-
-    The stand-in for a GPU does not have all that torch has. What has worked on the CPU and fails
-    here for another reason than a mixture of devices is not held against the learner.
-    """
-    try:
-        _compute_elsewhere(checked)
-    except LeftBehind as error:
-        place = place_of(error)
-        at = f" ({place.file}, line {place.line})" if place else ""
-        raise AssertionError(
-            f"a learner must compute on the device of its images, and on a GPU {error}{at}; "
-            "write device=x.device, and register tensors as buffers"
-        ) from error
-    except AssertionError:
-        raise
-    except Exception:
-        return
-
-
-def _compute_elsewhere(checked: _Checked) -> None:
-    teachers = checked.teachers()
-    learner = checked.learner(teachers)
-    with elsewhere():
-        for module in [learner, *teachers]:
-            move(module)
-        source = checked.source(USUAL, device=ELSEWHERE)
-        loss = next(iter(learner.train().losses(source)), None)
-        if loss is not None:
-            assert loss.device == ELSEWHERE, "losses must stay on the device of the images"
-            if loss.requires_grad:
-                loss.backward()
-        task = next(checked.source(USUAL, device=ELSEWHERE).tasks())
-        learner.eval()
-        with torch.no_grad():
-            support = task.support._replace(x=learner.embed(task.support.x[0])[None])
-            queries = learner.embed(task.query.x[0])[None]
-            found = scores(learner, support, queries)
-        assert found.device == ELSEWHERE, "scores must stay on the device of the images"
-
-
-def _check_selects(learner: Learner, plan: Plan) -> None:
+def _check_constructor(subject: Subject) -> None:
+    check_constructor("algorithms", parse_spec(subject.spec).name)
+    learner, plan = subject.learner(), subject.plan
+    check_stored(learner, plan.options)
     options = options_of(registry().find("algorithms", plan.algorithm).load())
     for name, values in learner.selects.items():
         assert name in plan.options, f"selects may only name options, and {name!r} is none"
@@ -168,11 +66,166 @@ def _check_selects(learner: Learner, plan: Plan) -> None:
                 options[name].convert(value, plan.algorithm)
 
 
-@contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
+def _check_seeds(subject: Subject) -> None:
+    training.check_losses_leave_the_seed(subject)
+    adapting.check_adapt_leaves_the_seed(subject)
+
+
+LEARNER_CHECKS: tuple[Check[Subject], ...] = (
+    Check(
+        "constructor",
+        "the constructor takes what the workbench fills in, and stores its options",
+        "write options after a * as Annotated[type, 'help'] with a default, and store each under "
+        "its own name",
+        _check_constructor,
+    ),
+    Check(
+        "losses",
+        "losses yields finite scalars with a graph, for one image per class and for several",
+        "yield query_loss(self, tasks) or another mean loss, in the dtype of the images, and leave "
+        "the mode as it is",
+        training.check_losses,
+        needs=("constructor",),
+    ),
+    Check(
+        "training",
+        "losses reach the backbone, and a training changes weights",
+        "let losses be made of what parameter_groups names; a backbone that is meant to stay as it "
+        "is gets requires_grad_(False)",
+        training.check_training,
+        needs=("losses",),
+    ),
+    Check(
+        "resuming",
+        "an interrupted training ends as one that was not",
+        "keep state in parameters or buffers, change it before a yield or in stepped(), and draw "
+        "random numbers from torch's global generator",
+        training.check_resuming,
+        needs=("training",),
+    ),
+    Check(
+        "embed",
+        "embed returns a finite row per image, which does not depend on the other images",
+        "leave to adapt and its predictor what looks at several images, and change neither the "
+        "learner nor the images in place",
+        adapting.check_embed,
+        needs=("constructor",),
+    ),
+    Check(
+        "scores",
+        "adapt returns a function from queries to scores (m, ways)",
+        "return one column of scores for each of support.ways classes, also for one image per "
+        "class and for a single query",
+        adapting.check_scores,
+        needs=("embed",),
+    ),
+    Check(
+        "numbers",
+        "no score is NaN",
+        "see that a single image per class has a spread or a normalisation",
+        adapting.check_numbers,
+        needs=("scores",),
+    ),
+    Check(
+        "unchanged",
+        "adapting leaves the learner, its inputs and torch's settings as they were",
+        "adapt a copy: pass changed weights to torch.func.functional_call, and write x + 1 in "
+        "place of x.add_(1)",
+        adapting.check_unchanged,
+        needs=("numbers",),
+    ),
+    Check(
+        "tasks apart",
+        "a task has the same scores after other tasks",
+        "keep nothing from one task to the next, neither on the learner nor in the module; seed a "
+        "generator that adapt makes",
+        independence.check_tasks_apart,
+        needs=("unchanged",),
+    ),
+    Check(
+        "deterministic",
+        "the same task has the same scores whatever the random seed",
+        "draw random numbers from a torch.Generator with a fixed seed, made inside adapt",
+        adapting.check_deterministic,
+        needs=("tasks apart",),
+    ),
+    Check(
+        "seeds",
+        "neither losses nor adapt seed the global random generators",
+        "make a torch.Generator of its own in place of torch.manual_seed",
+        _check_seeds,
+        needs=("losses", "unchanged"),
+    ),
+    Check(
+        "query labels",
+        "scores do not depend on the labels of the queries",
+        "use the labels of the queries in losses only, and keep no task on the learner",
+        independence.check_query_labels,
+        needs=("losses", "deterministic"),
+    ),
+    Check(
+        "query order",
+        "queries in another order have the same scores",
+        "treat queries alike, whatever their position",
+        independence.check_query_order,
+        needs=("deterministic",),
+    ),
+    Check(
+        "transductive",
+        "a prediction depends on the other queries only where transductive = True says so",
+        "score each query alone, or set transductive = True, which marks all results",
+        independence.check_transductive,
+        needs=("query order",),
+    ),
+    Check(
+        "equivariant",
+        "with equivariant = True, neither the order of the support nor the numbers of the classes "
+        "matter",
+        "remove what depends on a position or on a class's number, or remove equivariant = True",
+        independence.check_equivariant,
+        needs=("deterministic",),
+    ),
+    Check(
+        "absent class",
+        "a class without support images gets a column and spoils no other",
+        "count classes by support.ways, and keep the empty mean of a class out of the others",
+        adapting.check_absent_class,
+        needs=("deterministic",),
+    ),
+    Check(
+        "batched",
+        "with batched = True, stacked tasks have the scores of each alone",
+        "avoid values in Python such as .item() and if x.sum() > 0 in adapt, or remove "
+        "batched = True",
+        adapting.check_batched,
+        needs=("deterministic",),
+    ),
+    Check(
+        "steps",
+        "the last of predictors predicts what adapt does",
+        "override one of adapt and predictors, not both",
+        adapting.check_steps,
+        needs=("deterministic",),
+    ),
+    Check(
+        "saved state",
+        "a learner that is built again from its saved weights has the same scores",
+        "register what losses and stepped change as parameters or buffers",
+        independence.check_saved_state,
+        needs=("training", "deterministic"),
+    ),
+    Check(
+        "float32",
+        "losses and scores are also right in float32",
+        "write dtype=x.dtype or x.new_zeros(...) in place of a fixed dtype",
+        devices.check_float32,
+        needs=("losses", "unchanged"),
+    ),
+    Check(
+        "device",
+        "everything is computed on the device of the images",
+        "write device=x.device, and register tensors as buffers",
+        devices.check_device,
+        needs=("float32",),
+    ),
+)

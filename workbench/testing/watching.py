@@ -33,26 +33,35 @@ def stage(doing: str) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def unchanged(learner: Learner, doing: str, **inputs: Tensor) -> Iterator[None]:
-    """Check that a call leaves the learner, its inputs and torch's settings as it finds them.
+class Watch:
+    """The learner, the inputs of a call and torch's settings, as they were before the call.
 
     Args:
         doing: what is called, for the message: "adapt".
         inputs: tensors by name that may not be changed in place.
     """
-    before = _state(learner)
-    copies = {name: value.clone() for name, value in inputs.items()}
-    shared = _shared()
-    yield
-    for name, value in inputs.items():
-        assert _same(copies[name], value), f"{doing} must not change {name} in place"
-    assert _shared() == shared, f"{doing} must leave torch's default dtype and grad mode unchanged"
-    changed = _difference(before, _state(learner))
-    assert changed != "training", (
-        f"{doing} must leave the mode unchanged, and it called train() or eval()"
-    )
-    assert not changed, f"{doing} must leave the learner unchanged, and it changed {changed}"
+
+    def __init__(self, learner: Learner, doing: str, **inputs: Tensor):
+        self.learner = learner
+        self.doing = doing
+        self.inputs = inputs
+        self.copies = {name: value.clone() for name, value in inputs.items()}
+        self.shared = _shared()
+        self.before = _state(learner)
+
+    def complaint(self) -> str:
+        """Return what the call changed that it should have left; "" if nothing."""
+        for name, value in self.inputs.items():
+            if not _same(self.copies[name], value):
+                return f"{self.doing} must not change {name} in place"
+        if _shared() != self.shared:
+            return f"{self.doing} must leave torch's default dtype and grad mode unchanged"
+        changed = _difference(self.before, _state(self.learner))
+        if changed == "training":
+            return f"{self.doing} must leave the mode unchanged, and it called train() or eval()"
+        if changed:
+            return f"{self.doing} must leave the learner unchanged, and it changed {changed}"
+        return ""
 
 
 def seed_all(seed: int) -> None:
@@ -73,7 +82,7 @@ def check_not_seeded(first: tuple[Any, ...], second: tuple[Any, ...], doing: str
     for name, one, other in zip(("torch", "numpy", "random"), first, second, strict=True):
         assert one != other, (
             f"{doing} must not seed the global generator of {name}: that would repeat the random "
-            "numbers of the training; make a torch.Generator of its own"
+            "numbers of the training"
         )
 
 
@@ -85,6 +94,17 @@ def own_randomness() -> Iterator[None]:
         yield
     np.random.set_state(numpy_state)
     random.setstate(python_state)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Set torch's default dtype for a while."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _shared() -> tuple[Any, ...]:

@@ -27,6 +27,7 @@ class ProtoNet(Learner):
     """Classify a query by its nearest class mean in an embedding space."""
 
     batched = True
+    equivariant = True
 
     def __init__(
         self,

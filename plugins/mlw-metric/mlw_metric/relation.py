@@ -43,6 +43,7 @@ class Relation(Learner):
     """Learn to compare: a network scores how well a query's feature maps match those of a class."""
 
     cross_entropy = False  # a squared error
+    equivariant = True
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class Siamese(Learner):
     """Learn whether two images show the same class, and classify a query by its best match."""
 
     cross_entropy = False  # of pairs, not of classes
+    equivariant = True
 
     def __init__(
         self,

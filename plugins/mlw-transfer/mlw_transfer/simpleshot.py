@@ -28,6 +28,7 @@ class SimpleShot(Learner):
     """Classify by the nearest class mean of centred, normalised features."""
 
     batched = True
+    equivariant = True
     episodic = False
     base_mean: Tensor
 
