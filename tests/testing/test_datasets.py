@@ -34,6 +34,12 @@ def an_empty_class(table):
     return table._replace(starts=starts)
 
 
+def a_class_of_one(table):
+    starts = table.starts.copy()
+    starts[1] = 1
+    return table._replace(starts=starts)
+
+
 def classes_of_training(table):
     return table._replace(names=tuple(f"train{number}" for number in range(8)))
 
@@ -44,7 +50,8 @@ def classes_of_training(table):
         (float_images, "must be uint8, not float32"),
         (wide_images, "must have the same shape"),
         (channels_last, r"are \(16, 16, 3\): are the channels last"),
-        (an_empty_class, "must have images; one in val has none"),
+        (an_empty_class, "must have two images.*val0 in val has 0"),
+        (a_class_of_one, "must have two images.*val0 in val has 1"),
         (classes_of_training, "no class of glyphs may be in two splits"),
     ],
 )

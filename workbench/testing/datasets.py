@@ -90,8 +90,10 @@ def _check_splits(opened: _Opened) -> None:
 def _check_classes(opened: _Opened) -> None:
     for split, table in opened.tables.items():
         counts = np.diff(table.starts)
-        assert counts.min() > 0, (
-            f"every class of {opened.spec} must have images; one in {split} has none"
+        fewest = int(counts.argmin())
+        assert counts[fewest] > 1, (
+            f"every class of {opened.spec} must have two images, one to learn from and one to "
+            f"classify; {table.names[fewest]} in {split} has {counts[fewest]}"
         )
 
 
@@ -118,8 +120,8 @@ DATASET_CHECKS: tuple[Check[_Opened], ...] = (
     ),
     Check(
         "classes",
-        "every class has images",
-        "leave out classes without images",
+        "every class has at least two images",
+        "leave out classes with fewer, from which no task can be drawn",
         _check_classes,
         needs=("constructor",),
     ),
