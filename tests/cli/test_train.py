@@ -77,7 +77,7 @@ def test_without_validation_it_says_so(mlw):
         ("maml:inner_step=5", 2, ["Did you mean inner_steps?", "inner_lr (float)"]),
         ("maml:inner_steps=many", 2, ["maml:inner_steps=many: must be int"]),
         ("maml:", 2, ["ends in a colon"]),
-        ("protonet:meta_batch=0", 2, ["meta_batch=0", "at least 1"]),
+        ("protonet:meta_batch=0", 2, ["meta_batch=0", "from 1 to 100,000"]),
         ("protonet --lr -1", 2, ["lr=-1", "at least 0"]),
         ("protonet --backbone conv4:width=-4", 2, ["conv4:width=-4", "at least 1"]),
         ("protonet --on omniglot", 1, ["run: mlw download omniglot"]),
