@@ -25,6 +25,12 @@ def test_the_threshold_by_hand():
     assert quantile(scores, 0.5) == 0.5
 
 
+@pytest.mark.parametrize("count", range(1, 1000))
+def test_as_few_scores_as_a_level_needs_give_the_highest(count):
+    level = count / (count + 1)
+    assert quantile(np.arange(count), level) == count - 1
+
+
 def test_a_score_that_is_missing_counts_as_the_worst():
     scores = np.array([0.1, np.nan, 0.3])
     assert quantile(scores, 0.5) == 0.3

@@ -38,8 +38,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> birds = mlw.FewShotClassifier("runs/protonet-...").fit(known, ["owl", "owl", "jay", "jay"])
     >>> birds.predict(new)
 
-    `fit` takes seconds: it adapts a method that was trained on other data. The answers are those of
-    `mlw.evaluate` for the same images. Works with `cross_val_score`, pipelines and the metrics of
+    `fit` keeps the images and chooses test-time options, where the method has some. Each call of
+    `predict` adapts the method, which was trained on other data, to them, and answers as
+    `mlw.evaluate` would. Works with `cross_val_score`, pipelines and the metrics of
     scikit-learn, which is needed: pip install scikit-learn.
 
     Images are file names, PIL images, arrays or tensors: `(n, height, width)`, `(n, height, width,

@@ -151,14 +151,16 @@ def predict(
     method = trained_method(found, given.get("device", "auto"))
     learner = learner_for(method, labels, tell)
     where, precision = method.device, found.plan.settings.precision
+    highest = None
+    if "reject" in given:  # first, as it refuses a support that is too small
+        highest = threshold(
+            learner, known.images, labels, given["reject"], device=where, precision=precision
+        )
     numbers = probabilities(
         learner, known.images, labels, asked.images, device=where, precision=precision
     )
     table = _table(asked, classes, numbers)
-    if "reject" in given:
-        highest = threshold(
-            learner, known.images, labels, given["reject"], device=where, precision=precision
-        )
+    if highest is not None:
         table = _rejected(table, classes, possible(numbers, highest))
     if "out" in given:
         _write(given["out"], table.to_csv(index=False))

@@ -85,7 +85,7 @@ def _named_in(table: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         given = table.get(recipe, {})
         for key, kind in RECIPE_NAMES.items():
             text = given.get(key)
-            if isinstance(text, str) and text not in ("", "none") and "/" not in text:
+            if isinstance(text, str) and text not in ("", "none"):
                 yield key, kind, text
 
 

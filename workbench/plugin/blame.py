@@ -34,6 +34,12 @@ def place_of(error: BaseException) -> Place | None:
     return found
 
 
+def at_place(error: BaseException) -> str:
+    """Return that line for the middle of a sentence: " (mlw_x/x.py, line 3)"; "" without one."""
+    place = place_of(error)
+    return f" ({place.file}, line {place.line})" if place else ""
+
+
 def _place(plugin: Plugin, file: str, line: int) -> Place:
     """Return a place, its file below the folder of the package: "mlw_cosine/cosine.py"."""
     parts = Path(file).parts

@@ -21,6 +21,7 @@ from workbench.learning.learner import Learner
 from workbench.predicting.answer import probabilities
 
 FOLDS = 5
+ROUNDING = 1e-9  # 0.9 of 10 images are 9, whatever floating point says
 
 
 def threshold(
@@ -66,7 +67,7 @@ def possible(found: NDArray[np.float64], highest: float) -> NDArray[np.bool_]:
 
 def quantile(scores: NDArray[np.float64], level: float) -> float:
     """Return the score that `level` of new ones do not exceed, if they are drawn like these."""
-    place = math.ceil((len(scores) + 1) * level)
+    place = math.ceil((len(scores) + 1) * level - ROUNDING)
     worst_if_broken = np.nan_to_num(scores, nan=np.inf)
     return float(np.sort(worst_if_broken)[place - 1])
 
@@ -76,7 +77,7 @@ def _check(labels: NDArray[np.int64], level: float) -> None:
         raise UsageError(
             "--reject needs at least two images of each class: one is left out in turn"
         )
-    least = math.ceil(level / (1 - level) - 1e-9)
+    least = math.ceil(level / (1 - level) - ROUNDING)
     if len(labels) < least:
         most = math.floor(100 * len(labels) / (len(labels) + 1)) / 100
         raise UsageError(

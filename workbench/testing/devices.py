@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from workbench.learning.learner import scores
-from workbench.plugin.blame import place_of
+from workbench.plugin.blame import at_place
 from workbench.testing.adapting import check_rows
 from workbench.testing.attempts import answer, embedded, first_losses, one_of
 from workbench.testing.elsewhere import ELSEWHERE, LeftBehind, elsewhere, move
@@ -40,10 +40,9 @@ def check_device(subject: Subject) -> None:
         with default_dtype(subject.single):
             _compute_elsewhere(subject)
     except LeftBehind as error:
-        place = place_of(error)
-        at = f" ({place.file}, line {place.line})" if place else ""
         raise AssertionError(
-            f"a learner must compute on the device of its images, and on a GPU {error}{at}"
+            f"a learner must compute on the device of its images, and on a GPU {error}"
+            f"{at_place(error)}"
         ) from error
     except AssertionError:
         raise

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from workbench.learning.learner import Learner
-from workbench.plugin.blame import place_of
+from workbench.plugin.blame import at_place
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
@@ -26,10 +26,8 @@ def stage(doing: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
-        where = place_of(error)
-        at = f" ({where.file}, line {where.line})" if where else ""
         raise AssertionError(
-            f"{doing} must work, and it stops{at}: {type(error).__name__}: {reason}"
+            f"{doing} must work, and it stops{at_place(error)}: {type(error).__name__}: {reason}"
         ) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from posixpath import normpath
 from typing import NamedTuple
@@ -40,10 +40,6 @@ class ImageLookup:
             for ending in _endings(name.casefold()):
                 self._add(ending, image)
                 self._add(without_suffix(ending), image)
-
-    def images(self) -> Iterator[str]:
-        """Yield the images."""
-        yield from self._paths.values()
 
     def _add(self, ending: str, image: str) -> None:
         known = self._tails.get(ending, ())

@@ -113,7 +113,7 @@ def read_tables(view: View) -> Tables:
             if lost:
                 found.lost.append((file.name, lost))
             elif file.suffix in TABLES:
-                found.nameless.append(_why_nameless(file, lookup))
+                found.nameless.append(_why_nameless(file, lookup, view.images[0]))
             continue
         labels = _labels(table, folders, view.choice)
         if labels is None:
@@ -136,8 +136,8 @@ def _files(view: View) -> Iterator[TableFile | UnreadTable]:
             yield file
 
 
-def _why_nameless(file: TableFile, lookup: ImageLookup) -> str:
-    """Say why a table names no image, with the first row that could."""
+def _why_nameless(file: TableFile, lookup: ImageLookup, image: str) -> str:
+    """Say why a table names no image, with the first row that could, and the name of an image."""
     if not file.rows:
         return f"{file.name} is empty"
     row = file.rows[:2][-1]
@@ -145,13 +145,13 @@ def _why_nameless(file: TableFile, lookup: ImageLookup) -> str:
     for cell in row:
         meant = lookup.find(cell, file.name).images if cell else ()
         if len(meant) > 1:
-            folders = [f"--only {PurePosixPath(image).parent.name}" for image in meant]
+            folders = [f"--only {PurePosixPath(each).parent.name}" for each in meant]
             return (
                 f"{file.name} does not say which images it names: {cell} in its first row may be "
                 f"{meant[0]} or {meant[1]}. For one of the folders, add {' or '.join(folders)}"
             )
-    image = PurePosixPath(next(lookup.images())).name
-    return f"{file.name} names none of the images (its first row is {first}; an image is {image})"
+    name = PurePosixPath(image).name
+    return f"{file.name} names none of the images (its first row is {first}; an image is {name})"
 
 
 def _without_forms(tables: Tables, choice: LayoutChoice) -> Tables:
