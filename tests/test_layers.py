@@ -42,11 +42,11 @@ ROOMS = {
         "recommending predicting testing commands scaffold cli",
     ],
     "workbench.plugin": [
-        "hookspecs interface packages words options sources registry blame nearest recipe_form",
-        "recipes",
+        "hookspecs interface packages words options typed_source sources registry own_code blame",
+        "nearest recipe_form recipes",
     ],
     "workbench.data": [
-        "cache files dataset tables notes prepared image_folder download",
+        "cache files arrays dataset tables notes prepared image_folder given download",
         "catalog opening inventory verification",
     ],
     "workbench.data.files": [
@@ -78,10 +78,10 @@ ROOMS = {
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
     "workbench.tuning": ["space schedule study search"],
-    "workbench.predicting": ["pictures arrays answer rejecting sheet"],
+    "workbench.predicting": ["pictures answer rejecting sheet"],
     "workbench.recommending": ["landmarks experience ranking resampling"],
     "workbench.commands": [
-        "keywords unknown arguments tune compare download evaluate load report train",
+        "keywords unknown own arguments tune compare download evaluate load report train",
         "answering recommend predict classifier check",
     ],
     "workbench.scaffold": ["names write"],

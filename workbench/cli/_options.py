@@ -37,6 +37,12 @@ Published = Annotated[
     typer.Option("--published", help="Say where published numbers come from and how they differ."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Code = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE.py", help="Own code that runs were made of: a file, or FILE.py:CLASS."
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore cached results and recompute.")]
 

@@ -63,7 +63,9 @@ def compare(
     algorithm: Annotated[
         list[str],
         typer.Argument(
-            metavar="ALGORITHM...", help="Algorithms, with options: maml:first_order=true."
+            metavar="ALGORITHM...",
+            help="Algorithms, with options: maml:first_order=true. Or own code: "
+            "./my_method.py:MyMethod.",
         ),
     ],
     *,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
-from workbench.cli._options import Device, Fresh, OutputOptions, TaskOptions, flat
+from workbench.cli._options import Code, Device, Fresh, OutputOptions, TaskOptions, flat
 from workbench.cli._progress import progress_bars
 from workbench.cli._results import print_summary
 
@@ -34,6 +34,7 @@ def evaluate(
             help="Keep loss and accuracy after each step of adapting, for this many tasks."
         ),
     ] = None,
+    code: Code = None,
     device: Device = "auto",
     fresh: Fresh = False,
     output: OutputOptions,
@@ -52,6 +53,7 @@ def evaluate(
             on=on,
             split=split,
             trace=trace,
+            code=code,
             device=device,
             fresh=fresh,
             report=report,

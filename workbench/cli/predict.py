@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli import _show
-from workbench.cli._options import Device, Json
+from workbench.cli._options import Code, Device, Json
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def predict(
             "possible ones this often: 0.95.",
         ),
     ] = None,
+    code: Code = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -80,6 +81,7 @@ def predict(
         out=out,
         html=html,
         reject=reject,
+        code=code,
         device=device,
         note=_show.note,
         label=label,

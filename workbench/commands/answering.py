@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.commands.own import require_code
 from workbench.errors import UsageError
 from workbench.experiments.fingerprint import source_checksums
 from workbench.experiments.run import Run
@@ -41,7 +42,12 @@ def check_ways(run: Run, classes: Sequence[str]) -> None:
 
 
 def trained_method(run: Run, device: str) -> TrainedMethod:
-    """Return a run on a device: auto, cpu, cuda, ..."""
+    """Return a run on a device: auto, cpu, cuda, ...
+
+    Raises:
+        RunError: it was made of own code that this process does not know.
+    """
+    require_code(run)
     data = open_training_data(run.plan.data)
     return TrainedMethod(run, data, False, select_device(device))
 

@@ -1,8 +1,9 @@
 """Arguments as users give them, turned into plain checked values before anything runs.
 
 The command line and Python programs both come through `checked`. A number may be of numpy or text,
-several numbers may be an array, and a name may be a path. What is left after it is a `str`, an
-`int`, a `float`, a `bool`, a `Path` or a tuple of these.
+several numbers may be an array, a name may be a path, and classes and data of the user's own are
+registered and named. What is left after it is a `str`, an `int`, a `float`, a `bool`, a `Path` or a
+tuple of these.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from workbench.commands.keywords import (
     TrainKeywords,
     WorkspaceKeywords,
 )
+from workbench.commands.own import adopt_code, named_code, named_data
 from workbench.commands.unknown import unknown_argument
 from workbench.errors import UsageError
 from workbench.experiments.workspace import Workspace
@@ -91,6 +93,14 @@ SINGLE = {
         Option("partial", bool, False, "accept a part of the images"),
     )
 }
+OWN_CODE = {  # arguments that take own code, and what it must be
+    "algorithms": "algorithms",
+    "algorithm": "algorithms",
+    "candidates": "algorithms",
+    "backbone": "backbones",
+    "names": "",
+}
+OWN_DATA = ("on", "train_on")
 PLACES = ("out", "source", "experience", "html")
 CALLED = ("report", "note")
 TEXTS = tuple(LayoutKeywords.__annotations__)  # columns, and levels, which are numbers
@@ -131,6 +141,12 @@ def _texts(value: Any) -> list[str]:
 def _checked(name: str, value: Any) -> Any:
     if name in CALLED:
         return _function(name, value)
+    if name == "code":
+        return adopt_code(value)
+    if name in OWN_CODE:
+        value = named_code(value, OWN_CODE[name])
+    if name in OWN_DATA:
+        value = named_data(value)
     value = _plain(value)
     if name in EXAMPLES:
         return _names(name, value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from workbench.commands.arguments import checked
-from workbench.commands.keywords import Names
+from workbench.commands.keywords import Code
 from workbench.errors import UnknownName
 from workbench.experiments.algorithm import KnownAlgorithm
 from workbench.plugin.options import convert_options, options_of, parse_spec
@@ -41,7 +41,7 @@ class Checked:
         return all(finding.held is not False for finding in self.findings)
 
 
-def check(names: Names, *, note: Callable[[str], None] = say_nothing) -> list[Checked]:
+def check(names: Code, *, note: Callable[[str], None] = say_nothing) -> list[Checked]:
     """Ask whether algorithms, backbones, data sets or whole plugins keep the contract.
 
     >>> found = mlw.check(["protonet", "mlw-vision"])
@@ -49,7 +49,8 @@ def check(names: Names, *, note: Callable[[str], None] = say_nothing) -> list[Ch
 
     Args:
         names: algorithms, backbones or data sets, with options: `maml:first_order=true`; and
-            plugins by the name of the package: `mlw-metric`. One or several.
+            plugins by the name of the package: `mlw-metric`; and own code, as a class or as
+            "FILE.py:CLASS". One or several.
         note: told what is checked, a line at a time.
 
     Returns:

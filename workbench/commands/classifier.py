@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from workbench.commands.answering import check_ways, learner_for, trained_method
 from workbench.commands.train import train
+from workbench.data.arrays import as_pictures, as_sized, refuse_empty
 from workbench.errors import WorkbenchError
 from workbench.experiments.run import Run, find_run
 from workbench.plugin.registry import DEFAULT_DATASET
 from workbench.predicting.answer import probabilities
-from workbench.predicting.arrays import as_pictures, as_sized, refuse_empty
 from workbench.progress import say_nothing
 
 try:
@@ -49,8 +49,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     that have these already.
 
     Args:
-        run: a run folder, what `train` returned, or an algorithm ("protonet:steps=500"), which is
-            trained first, or read from `out` if it has been.
+        run: a run folder, what `train` returned, or an algorithm ("protonet:steps=500", or own
+            code), which is trained first, or read from `out` if it has been.
         train_on: data sets to train an algorithm on.
         shots: of the tasks to train it for.
         out: folder of the runs that are trained.
@@ -64,7 +64,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        run: str | os.PathLike[str] | Run = "protonet",
+        run: str | os.PathLike[str] | Run | type = "protonet",
         *,
         train_on: str | Sequence[str] = DEFAULT_DATASET,
         shots: int = 1,
@@ -143,10 +143,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the run that is named, or that an algorithm gives."""
         if isinstance(self.run, Run):
             return self.run
-        if os.path.exists(self.run):
+        if not isinstance(self.run, type) and os.path.isdir(self.run):
             return find_run(os.fspath(self.run))
         return train(
-            os.fspath(self.run),
+            self.run if isinstance(self.run, type) else os.fspath(self.run),
             on=self.train_on,
             ways=ways,
             shots=self.shots,

@@ -12,7 +12,7 @@ from workbench.commands.arguments import (
     training_settings,
     workspace,
 )
-from workbench.commands.keywords import CompareKeywords, Names
+from workbench.commands.keywords import Code, CompareKeywords, Data, Names
 from workbench.commands.tune import search_for, tuned_comparison
 from workbench.experiments.cells import Comparison
 from workbench.experiments.compare import run_comparison
@@ -34,10 +34,10 @@ KNOWN = (
 
 
 def compare(
-    algorithms: Names,
+    algorithms: Code,
     *,
-    on: Names = DEFAULT_DATASET,
-    train_on: Names | None = None,
+    on: Data = DEFAULT_DATASET,
+    train_on: Data | None = None,
     leave_one_out: bool = False,
     baseline: Names | None = None,
     tuned: int | None = None,
@@ -52,8 +52,11 @@ def compare(
     `workbench.results.frame` says what the columns mean.
 
     Args:
-        algorithms: specs, "maml:first_order=true".
-        on: data sets, specs too, on whose test classes the methods are evaluated.
+        algorithms: specs, "maml:first_order=true"; and own code, as a class or as
+            "FILE.py:CLASS".
+        on: data sets, specs too, on whose test classes the methods are evaluated; and own images:
+            `(images, labels)`, a data set of torch, an object of `mlw.Dataset`, or several by
+            name, {"birds:size=84": data}.
         train_on: the data sets on whose training classes they are trained, on all at once. If
             omitted, each of `on` its own.
         leave_one_out: train for each of `on` on all the others together. Data sets without training
@@ -68,8 +71,8 @@ def compare(
               (a spec), `episodes`, `task_seed` and `calibrate` ("none" or "temperature"). Ways
               omitted: 5, or as many as there are test classes. Queries omitted: 15, or what the
               shots leave.
-            - of the trainings: `backbone` (specs, one or several), `recipe` ("quick" or "paper")
-              and `seeds` (how many trainings of each method, with seeds 0, 1, ...).
+            - of the trainings: `backbone` (specs or own classes, one or several), `recipe` ("quick"
+              or "paper") and `seeds` (how many trainings of each method, with seeds 0, 1, ...).
             - of the workspace: `out` (folder of runs), `device`, `fresh` (recompute), `report` and
               `note` (told about progress).
             - any training setting of `mlw info`, for all algorithms: `steps`, `lr`, ... None leaves

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from workbench.commands.arguments import checked, evaluations, refuse_unused, workspace
-from workbench.commands.keywords import EvaluateKeywords, Names
+from workbench.commands.keywords import Data, EvaluateKeywords, Names
+from workbench.commands.own import require_code
 from workbench.data.opening import open_datasets
 from workbench.errors import RunError, UnknownName
 from workbench.experiments.evaluate_run import evaluate_run
@@ -33,7 +34,7 @@ KNOWN = ("runs", "on", "trace", *EvaluateKeywords.__annotations__)
 def evaluate(
     runs: Names,
     *,
-    on: Names | None = None,
+    on: Data | None = None,
     trace: int | None = None,
     **settings: Unpack[EvaluateKeywords],
 ) -> pd.DataFrame:
@@ -45,7 +46,7 @@ def evaluate(
 
     Args:
         runs: run folders, folders of them, or what `train` returned; one or several.
-        on: data sets, specs too. If omitted, those that a run was trained on.
+        on: data sets, as in `compare`. If omitted, those that a run was trained on.
         trace: of how many tasks to keep loss and accuracy after each step of adapting, on support
             and query; `workbench.experiments.traced.traces` reads them, `report` draws them.
         settings: by name,
@@ -54,6 +55,7 @@ def evaluate(
               trained for, or as many as its validation classes allow; `queries` per class,
               `protocol` (a spec), `episodes`, `task_seed`, `split` ("train", "val" or "test"
               classes) and `calibrate` ("none" or "temperature").
+            - `code`: classes, or files with classes, that runs of own code were made of.
             - `device`, `fresh` (recompute), `report` and `note` (told about progress).
 
     Raises:
@@ -100,6 +102,7 @@ def _evaluate(
     run: Run, datasets: Sequence[OpenDataset], given: Mapping[str, Any]
 ) -> list[pd.DataFrame]:
     """Evaluate one run, on the given data sets or on its own."""
+    require_code(run)
     plan = run.plan
     trained_on = open_training_data(plan.data)
     _tell_limits(run, trained_on, given)

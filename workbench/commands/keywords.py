@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from workbench.progress import Report
 
@@ -12,6 +12,10 @@ Place = str | os.PathLike[str]
 """A folder or file."""
 Names = Place | Iterable[Place]
 """One name or folder, or several."""
+Code = str | type | Iterable[str | type]
+"""One spec, "FILE.py:CLASS" or class of a method or backbone, or several."""
+Data = Any
+"""One data set or several: what `workbench.commands.own.named_data` takes."""
 
 
 class TaskKeywords(TypedDict, total=False):
@@ -29,7 +33,7 @@ class TaskKeywords(TypedDict, total=False):
 class MethodKeywords(TypedDict, total=False):
     """With what, and how often, each method is trained."""
 
-    backbone: Names | None
+    backbone: Code | None
     recipe: str
     seeds: int
 
@@ -81,7 +85,7 @@ class CompareKeywords(TaskKeywords, MethodKeywords, WorkspaceKeywords, TrainKeyw
 class TuneKeywords(TaskKeywords, WorkspaceKeywords, TrainKeywords, total=False):
     """What `tune` takes by name."""
 
-    backbone: str | None
+    backbone: str | type | None
     recipe: str
     trials: int
     hours: float | None
@@ -96,16 +100,16 @@ class RecommendKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     ways: int | None
     folds: int
     size: int
-    candidates: Names | None
+    candidates: Code | None
     experience: Place | None
-    backbone: str | None
+    backbone: str | type | None
     recipe: str
 
 
 class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     """What `train` takes by name, besides ways and shots."""
 
-    backbone: str | None
+    backbone: str | type | None
     recipe: str
     seed: int
 
@@ -114,6 +118,7 @@ class EvaluateKeywords(TaskKeywords, total=False):
     """What `evaluate` takes by name, besides the data sets."""
 
     split: str
+    code: Code | None
     device: str
     fresh: bool
     report: Report | None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.commands.arguments import checked, one
-from workbench.commands.keywords import Place
+from workbench.commands.keywords import Code, Place
+from workbench.commands.own import require_code
 from workbench.experiments.run import find_run
 from workbench.learning.device import select_device
 from workbench.tasks.splits import open_training_data
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.learning.learner import Learner
 
 
-def load(run: Place, *, device: str = "auto") -> Learner:
+def load(run: Place, *, code: Code | None = None, device: str = "auto") -> Learner:
     """Return the trained learner of a run, in eval mode.
 
     Nothing checks what its methods are given: images of the run's shape in 0..1, labels in
@@ -25,13 +26,16 @@ def load(run: Place, *, device: str = "auto") -> Learner:
 
     Args:
         run: a run folder, or what `train` returned.
+        code: classes, or files with classes, that a run of own code was made of.
         device: auto, cpu, cuda, cuda:1, mps ...
 
     Raises:
         RunError: it is no run, is not finished, or its weights do not fit the present code.
         UsageError: the device is not available.
     """
-    given = checked({"run": run, "device": device}, ("run", "device"), needed="run")
+    named = {"run": run, "code": code, "device": device}
+    given = checked(named, named, needed="run")
     found = find_run(one("run", given["run"]))
+    require_code(found)
     data = open_training_data(found.plan.data)
     return found.learner(data, select_device(given.get("device", "auto")))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from workbench.commands.answering import check_ways, learner_for, trained_method
 from workbench.commands.arguments import checked, one
-from workbench.commands.keywords import LayoutKeywords, Names, Place
+from workbench.commands.keywords import Code, LayoutKeywords, Names, Place
+from workbench.commands.own import require_code
 from workbench.data.files.decode import EVERY_LEVEL
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.opening import open_dataset
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILES = ("run", "support", "query", "out", "html")
-KNOWN = (*FILES, "reject", "device", "note", *LayoutKeywords.__annotations__)
+KNOWN = (*FILES, "reject", "code", "device", "note", *LayoutKeywords.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def predict(
     out: Place | None = None,
     html: Place | None = None,
     reject: float | None = None,
+    code: Code | None = None,
     device: str = "auto",
     note: Callable[[str], None] = say_nothing,
     **layout: Unpack[LayoutKeywords],
@@ -110,6 +112,7 @@ def predict(
         html: the contact sheet to write, a page with all images; None: none.
         reject: leave out images of which the support does not tell one class, so that the true
             class is among the possible ones this often, for instance 0.95; None: answer for all.
+        code: classes, or files with classes, that a run of own code was made of.
         device: auto, cpu, cuda, cuda:1, mps ...
         note: told what is left out, a line at a time.
         layout: what the folders and tables of the support mean, as in `mlw download --help`.
@@ -122,10 +125,13 @@ def predict(
     """
     files = dict(zip(FILES, (run, support, query, out, html), strict=True))
     given = checked(
-        {**files, "reject": reject, "device": device, "note": note, **layout}, KNOWN, needed="run"
+        {**files, "reject": reject, "code": code, "device": device, "note": note, **layout},
+        KNOWN,
+        needed="run",
     )
     tell = given.get("note", say_nothing)
     found = find_run(one("run", given["run"]))
+    require_code(found)
     shape = found.manifest.image_shape
     place = Path(one("support", given["support"]))
     if place.exists():

@@ -12,7 +12,7 @@ from workbench.commands.arguments import (
     training_settings,
     workspace,
 )
-from workbench.commands.keywords import Names, RunKeywords
+from workbench.commands.keywords import Data, RunKeywords
 from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.experiments.train_run import train_run
 from workbench.plugin.registry import DEFAULT_DATASET
@@ -26,9 +26,9 @@ KNOWN = ("algorithm", "on", "ways", "shots", *RunKeywords.__annotations__)
 
 
 def train(
-    algorithm: str,
+    algorithm: str | type,
     *,
-    on: Names = DEFAULT_DATASET,
+    on: Data = DEFAULT_DATASET,
     ways: int = 5,
     shots: int = 1,
     **settings: Unpack[RunKeywords],
@@ -40,8 +40,9 @@ def train(
     A finished run is read, and an interrupted training resumes.
 
     Args:
-        algorithm: a spec, "maml:inner_steps=5,lr=1e-4".
-        on: data sets, specs too, on whose training classes it is trained, on all at once.
+        algorithm: a spec, "maml:inner_steps=5,lr=1e-4"; or own code, as in `compare`.
+        on: data sets, specs too, or own images, as in `compare`, on whose training classes it is
+            trained, on all at once.
         ways, shots: of the test tasks that the run is meant for.
         settings: by name,
 
@@ -68,11 +69,11 @@ def train(
         seed=given.get("seed", 0),
         settings=training_settings(given),
     )
-    algorithm = one("algorithm", given["algorithm"])
+    method = one("algorithm", given["algorithm"])
     data = open_training_data(given.get("on", (DEFAULT_DATASET,)))
     for dataset in data.members:
-        require_training_classes(dataset, (algorithm,))
-    plan = make_plan(algorithm, data, request)
+        require_training_classes(dataset, (method,))
+    plan = make_plan(method, data, request)
     _tell_fewer(plan, request, given)
     return train_run(plan, data, workspace(given))
 

@@ -15,7 +15,7 @@ from workbench.commands.arguments import (
     training_settings,
     workspace,
 )
-from workbench.commands.keywords import Names, TuneKeywords
+from workbench.commands.keywords import Data, TuneKeywords
 from workbench.data.opening import open_dataset
 from workbench.errors import UsageError
 from workbench.experiments.cells import Comparison
@@ -53,9 +53,9 @@ class Tuned:
 
 
 def tune(
-    algorithm: str,
+    algorithm: str | type,
     *,
-    on: Names = DEFAULT_DATASET,
+    on: Data = DEFAULT_DATASET,
     over: str | Iterable[str] | None = None,
     **settings: Unpack[TuneKeywords],
 ) -> Tuned:
@@ -68,8 +68,8 @@ def tune(
     goes on, and one with more trials or hours too.
 
     Args:
-        algorithm: a spec; the options in it are not varied.
-        on: the data set to train, validate and test on.
+        algorithm: a spec, or own code, as in `compare`; options in a spec are not varied.
+        on: the data set, as in `compare`, to train, validate and test on.
         over: what is varied: "inner_lr=1e-3..1", "inner_steps=1,5", "backbone=conv4,resnet12", one
             or several. If omitted, each option of the method between its bounds, or around the
             recipe's value, and `lr`.

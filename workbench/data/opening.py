@@ -15,6 +15,7 @@ from workbench.data.dataset import Dataset
 from workbench.data.download.manifest import entry_of, overlaps_of
 from workbench.data.download.provenance import downloaded, part_of, unpublished
 from workbench.data.files.file_state import FileState
+from workbench.data.given import GivenImages
 from workbench.data.image_folder.dataset import ImageFolder
 from workbench.data.prepared import prepare, tables_before
 from workbench.data.tables import Note, Table, is_intact
@@ -201,6 +202,8 @@ def _origin_of(name: str, dataset: Dataset) -> _Origin:
     if isinstance(dataset, ImageFolder):
         dataset.require_unchanged()
         return _origin_of_folder(dataset)
+    if isinstance(dataset, GivenImages):
+        return _Origin({}, {"images": dataset.given.content}, "", {}, "")
     if not dataset.manifest:
         return _Origin({}, {}, "", {}, "")
     entry = entry_of(dataset)

@@ -26,6 +26,7 @@ from workbench.data.notes import notes_on
 from workbench.data.tables import Table, is_intact, load_tables, write_index, write_tables
 from workbench.errors import DataError
 from workbench.locks import locked
+from workbench.plugin.sources import loaded_source
 from workbench.progress import Report
 
 FORMAT = 3  # raise it when other files are written, or when `decode` returns other pixels
@@ -50,7 +51,8 @@ def prepare(
     Args:
         name: what the user calls the data set; part of the prepared folder's name.
         files: the files of the data set by name, as passed to `Dataset.classes`.
-        checksums: of `files`, if known. They are computed otherwise.
+        checksums: of `files`, or of what else decides the images, if known. Those of files are
+            computed otherwise.
         report: shows progress, in images per split; called after each class.
         check: read all images that were prepared earlier, and prepare them again if any differs
             from what was written.
@@ -130,20 +132,12 @@ def _code(cls: type[Dataset]) -> str:
     module = sys.modules[cls.__module__]
     try:
         texts = [inspect.getsource(module)]
-    except (OSError, TypeError):
-        return _code_of_class(cls)
+    except (OSError, TypeError):  # it was typed in a notebook or at a prompt
+        return loaded_source(cls).text
     folder = Path(inspect.getsourcefile(module) or "").parent
     for source in cls.sources:
         texts.append((folder / source).read_text(encoding="utf-8"))
     return "\0".join(texts)
-
-
-def _code_of_class(cls: type[Dataset]) -> str:
-    """Return the text of a class typed into a notebook or a prompt; its name if it has no text."""
-    try:
-        return inspect.getsource(cls)
-    except (OSError, TypeError):
-        return cls.__qualname__
 
 
 def _folder_of(about: Mapping[str, Any]) -> Path:

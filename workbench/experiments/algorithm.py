@@ -23,6 +23,11 @@ class KnownAlgorithm:
     def all(self) -> dict[str, Option]:
         return {**self.options, **self.settings}
 
+    @property
+    def has_recipes(self) -> bool:
+        """Whether a recipes.toml has a table for it."""
+        return bool(recipe_tables(self.registration))
+
     def check_recipes(self) -> None:
         """Check all its recipes and published numbers, those that are not used now too.
 

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from workbench.errors import PluginError, RunError, UsageError, lacks_memory
 from workbench.experiments.plan import Plan
 from workbench.learning.learner import Backbone, Learner, uses_batch_statistics
+from workbench.plugin.blame import at_place
 from workbench.plugin.options import convert_options, filled_parameters, options_of, parse_spec
 from workbench.plugin.registry import registry
 from workbench.tasks.splits import TrainingData
@@ -80,10 +81,34 @@ def build_backbone(text: str, image_shape: tuple[int, int, int]) -> Backbone:
     if not isinstance(seen, tuple) or not all(isinstance(name, str) for name in seen):
         raise PluginError(f"{text} must give pretrained_on as a tuple of names, not {seen!r}")
     module.built_as_backbone = True  # it may be any module, not only a `Backbone`
+    if not hasattr(module, "dim"):
+        module.dim = _measured_dim(text, module, image_shape)
     if module.dim < 1:
         shape = " x ".join(map(str, image_shape))
         raise UsageError(f"Images of {shape} are too small for {text}; choose a larger size")
     return module
+
+
+@torch.no_grad()
+def _measured_dim(text: str, module: torch.nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """Return the length of a feature of a module that does not say it, from two black images."""
+    training = module.training
+    try:
+        features = module.eval()(torch.zeros(2, *image_shape))
+    except Exception as error:  # of a user's own module, anything
+        shape = " x ".join(map(str, image_shape))
+        raise UsageError(
+            f"{text} has no dim, the length of a feature, and cannot compute two images of {shape} "
+            f"to find it: {type(error).__name__}: {str(error).splitlines()[0]}{at_place(error)}"
+        ) from error
+    module.train(training)
+    if not isinstance(features, torch.Tensor) or features.ndim != 2:
+        found = tuple(features.shape) if hasattr(features, "shape") else type(features).__name__
+        raise UsageError(
+            f"{text} gives {found} for two images, and features must be (2, dim); end it with "
+            "torch.nn.Flatten()"
+        )
+    return int(features.shape[1])
 
 
 def _build(name: str, target: type[Any], arguments: Mapping[str, Any]) -> Any:

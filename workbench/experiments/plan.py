@@ -170,7 +170,7 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
         teachers=_teachers(settings.teachers, data, before),
         selects=_selects(known, chosen),
         recipe=request.recipe,
-        recipe_steps=recipe.get("steps", known.settings["steps"].default),
+        recipe_steps=_recipe_steps(known, recipe),
     )
     _check_training_tasks(plan, data)
     return plan
@@ -193,6 +193,14 @@ def _recipe(
     backbone = given.pop("backbone", None)
     owner = f"the {request.recipe} recipe of {known.registration.name}"
     return convert_options(owner, given, known.all), backbone
+
+
+def _recipe_steps(known: KnownAlgorithm, recipe: Mapping[str, Any]) -> int | None:
+    """Return for how many steps the recipe trains; None for a method without recipes."""
+    if not known.has_recipes:
+        return None
+    steps: int = recipe.get("steps", known.settings["steps"].default)
+    return steps
 
 
 def _check_precision(known: KnownAlgorithm, precision: str) -> None:

@@ -30,7 +30,7 @@ from workbench.experiments.earlier_runs import (
     pretrained_on,
     refuse_random_weights,
 )
-from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since
+from workbench.experiments.fingerprint import RESULTS_VERSION, changed_since, plugin_versions
 from workbench.experiments.lineage import (
     finished_run,
     learned_from,
@@ -50,6 +50,7 @@ from workbench.learning.evaluation import evaluate
 from workbench.learning.learner import Learner
 from workbench.learning.training import StepReport, Training
 from workbench.locks import locked
+from workbench.plugin.registry import NOT_INSTALLED
 from workbench.progress import Progress, Report, teller
 from workbench.storage import file_checksum, remove_parts, write_file
 from workbench.tasks.leaks import tell_validation_leak
@@ -94,12 +95,23 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace, pause: Pause
             if workspace.fresh:
                 _delete(folder)
             if not _is_finished(folder):
+                _tell_own_code(plan, workspace.note)
                 _train(plan, data, Run(folder), workspace, pause)
     run = Run(folder)
     if run.manifest.result is not None:
         for note in run.manifest.result.notes:
             workspace.note(f"{plan.label}: {note}")
     return run
+
+
+def _tell_own_code(plan: Plan, note: Callable[[str], None]) -> None:
+    """Say which of its code no plugin has, as another machine will not have it."""
+    for origin, version in plugin_versions(plan).items():
+        if version == NOT_INSTALLED:
+            note(
+                f"{plan.label} is made of own code or data ({origin}); the run is kept under a "
+                "checksum of it, and another process must be given it again"
+            )
 
 
 def _is_finished(folder: Path) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 KINDS = {"algorithms": "algorithm", "backbones": "backbone", "datasets": "data set"}
 DEFAULT_DATASET = "mlw-vision/glyphs"  # needs no download; others may register the short name
 DEFAULT_PROTOCOL = "way-shot"
+NOT_INSTALLED = "not installed"  # the version of what no plugin registers
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,47 @@ class Registry:
             if registration in plugin.entries:
                 return plugin
         raise PluginError(f"no plugin registers {registration.full_name}")
+
+    def adopt(self, kind: str, target: type, origin: str) -> str:
+        """Register a class that no plugin has, for this process; return the name that finds it.
+
+        A class that a plugin registers has its name there. One that was typed again, or whose file
+        was edited, takes the place of the earlier one.
+
+        Args:
+            origin: where it is from, for people: "my_method.py"; it stands for the distribution.
+
+        Raises:
+            UsageError: a class of another file has its name.
+        """
+        address = f"{target.__module__}:{target.__qualname__}"
+        for registration in self._all(kind):
+            if registration.target in (target, address) and not registration.preset:
+                return self.short_name(registration)
+        name = target.__name__
+        for plugin in self.plugins:
+            if plugin.version != NOT_INSTALLED:
+                continue
+            for entry in [entry for entry in plugin.entries if entry.name == name]:
+                if plugin.distribution != origin:
+                    raise UsageError(
+                        f"{plugin.distribution} and {origin} both have a class {name}; rename one"
+                    )
+                plugin.entries.remove(entry)
+        plugin = self._origin(origin, target.__module__)
+        entry = Registration(kind, name, target, plugin.name, plugin.distribution, plugin.package)
+        entry.load()  # its text is read now, before it is edited
+        plugin.entries.append(entry)
+        return self.short_name(entry)
+
+    def _origin(self, origin: str, module: str) -> Plugin:
+        """Return the plugin that stands for a file, with its module as it is now."""
+        for plugin in self.plugins:
+            if plugin.distribution == origin and plugin.version == NOT_INSTALLED:
+                plugin.package = module
+                return plugin
+        self.plugins.append(Plugin(origin, origin, NOT_INSTALLED, module))
+        return self.plugins[-1]
 
     def _hint(self, kind: str) -> str:
         """Return what to run if a name of a kind is unknown."""

@@ -1,7 +1,8 @@
 """The text of the modules that define a registered class, as it was when the class was loaded.
 
-Only the text of plugins counts, and of modules that lie beside them. A class of an installed
-library, such as torchvision, counts by its name; the version of the library is recorded.
+Only the text of plugins counts, and of files that no plugin has, with the modules that lie beside
+them. A class of an installed library, such as torchvision, counts by its name; the version of the
+library is recorded.
 
 An editor may change a file while a process computes with what it loaded before. So the text is read
 once, right after the import, and compared with the file later.
@@ -10,9 +11,8 @@ once, right after the import, and compared with the file later.
 from __future__ import annotations
 
 import ast
-import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.abc import InspectLoader
@@ -22,8 +22,10 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 from workbench.plugin.hookspecs import GROUP
+from workbench.plugin.typed_source import typed_source
 
 INSTALLED = frozenset({"site-packages", "dist-packages"})  # folders where packages are installed
+OTHERS = sys.stdlib_module_names | {"workbench"}  # RESULTS_VERSION speaks for the core
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def read_source(target: type) -> SourceText:
     texts: dict[str, str] = {}
     files: dict[Path, bytes] = {}
     todo = [target.__module__]
+    if not _module_text(_spec(target.__module__), target.__module__):
+        texts[target.__module__], modules = typed_source(target)
+        todo = [name for name in modules if _is_own(_spec(name))]
     while todo:
         name = todo.pop()
         if name in texts:
@@ -60,8 +65,6 @@ def read_source(target: type) -> SourceText:
         if spec and spec.origin and texts[name]:
             files[Path(spec.origin)] = _content(Path(spec.origin))
         todo += _used(name, texts[name], spec)
-    if not texts[target.__module__]:
-        return SourceText(_text_of_class(target), {})
     return SourceText("\0".join(texts[name] for name in sorted(texts)), files)
 
 
@@ -93,14 +96,6 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _text_of_class(target: type) -> str:
-    """Return the text of a class that was typed in a notebook or at a prompt, if it has one."""
-    try:
-        return inspect.getsource(target)
-    except (OSError, TypeError):
-        return target.__qualname__
-
-
 def _module_text(spec: ModuleSpec | None, name: str) -> str:
     if spec is None or not isinstance(spec.loader, InspectLoader):
         return ""
@@ -111,29 +106,37 @@ def _module_text(spec: ModuleSpec | None, name: str) -> str:
 
 
 def _used(name: str, text: str, spec: ModuleSpec | None) -> list[str]:
-    """Return the modules of its own package that a module imports anywhere."""
+    """Return the modules of its own package, or beside it, that a module imports anywhere."""
     package = name.partition(".")[0]
-    if spec is None or package == "workbench":  # RESULTS_VERSION speaks for the core
+    if spec is None or package == "workbench":
         return []
+
+    def counts(module: str) -> bool:
+        top = module.partition(".")[0]
+        return top == package or (not spec.parent and _is_own(_spec(top)))
+
     try:
-        return _imports(text, package, spec.parent or "")
+        return list(_imports(text, spec.parent or "", counts))
     except (SyntaxError, ValueError):  # it was changed after it was imported
         return []
 
 
-def _imports(text: str, package: str, parent: str) -> list[str]:
-    """Return the modules of a package that a text imports, at its top or later."""
-    used = []
+def _is_own(spec: ModuleSpec | None) -> bool:
+    """Return whether a module is a file of the user's, neither installed nor of Python."""
+    if spec is None or not spec.origin or spec.name.partition(".")[0] in OTHERS:
+        return False
+    return not INSTALLED.intersection(Path(spec.origin).parts)
+
+
+def _imports(text: str, parent: str, counts: Callable[[str], bool]) -> Iterator[str]:
+    """Iterate over the modules that count among those that a text imports, anywhere."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.partition(".")[0] == package:
-                    used.append(alias.name)
+            yield from (alias.name for alias in node.names if counts(alias.name))
         elif isinstance(node, ast.ImportFrom):
             origin = resolve_name("." * node.level + (node.module or ""), parent)
-            if origin.partition(".")[0] == package:
-                used += _modules_of(origin, node.names)
-    return used
+            if counts(origin):
+                yield from _modules_of(origin, node.names)
 
 
 def _modules_of(origin: str, names: list[ast.alias]) -> list[str]:

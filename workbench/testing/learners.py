@@ -28,7 +28,7 @@ def check_learner(
 
     Args:
         spec: as on the command line: `maml:inner_steps=2`.
-        backbone: a spec; by default the recipe's.
+        backbone: a spec; by default the recipe's, or without recipes one of a single layer.
         shape: of the images, (channels, height, width).
         dtype: check all of it in this one, for what cannot compute in float64.
 

@@ -15,6 +15,10 @@ from workbench.experiments.plan import Plan, TrainingRequest, make_plan
 from workbench.learning.learner import Learner
 from workbench.learning.settings import TrainSettings
 from workbench.learning.training import Training
+from workbench.plugin.options import parse_spec
+from workbench.plugin.own_code import adopted
+from workbench.plugin.recipes import recipe_tables
+from workbench.plugin.registry import registry
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.sampling import Rows
 from workbench.tasks.source import Source
@@ -30,6 +34,7 @@ from workbench.testing.attempts import (
     first_losses,
     one_of,
 )
+from workbench.testing.tiny import TinyBackbone
 from workbench.testing.watching import seed_all, stage
 
 WAYS = 3
@@ -61,7 +66,7 @@ class Subject:
 
     Args:
         spec: as on the command line: `maml:inner_steps=2`.
-        backbone: a spec; None: the recipe's.
+        backbone: a spec; None: the recipe's, or without recipes one of a single layer.
         dtype: of what is asked in float32; None: float32.
     """
 
@@ -79,7 +84,11 @@ class Subject:
     @cached_property
     def plan(self) -> Plan:
         """The plan of its training."""
-        request = TrainingRequest(ways=WAYS, shots=USUAL[0], backbone=self.backbone)
+        backbone = self.backbone
+        algorithm = registry().find("algorithms", parse_spec(self.spec).name)
+        if backbone is None and not recipe_tables(algorithm):
+            backbone = adopted(TinyBackbone)
+        request = TrainingRequest(ways=WAYS, shots=USUAL[0], backbone=backbone)
         return make_plan(self.spec, self.data, request)
 
     @property

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from workbench.data.dataset import SPLITS
 from workbench.data.opening import OpenDataset
 from workbench.data.tables import Table
+from workbench.learning.learner import Backbone
 from workbench.tasks.protocols.way_shot import WayShot
 from workbench.tasks.source import Source
 from workbench.tasks.splits import TrainingData
 
 SHAPE = (1, 16, 16)
+
+
+class TinyBackbone(Backbone):
+    """One layer, for methods without a recipe that names a backbone."""
+
+    def __init__(self, image_shape: tuple[int, int, int]):
+        super().__init__()
+        self.dim = 16
+        self.layer = nn.Linear(math.prod(image_shape), self.dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features `(n, 16)` of images `(n, channels, height, width)`."""
+        return F.relu(self.layer(images.flatten(1)))
 
 
 def tiny_data(

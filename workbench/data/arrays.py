@@ -20,6 +20,7 @@ from workbench.data.files.decode import decode
 from workbench.errors import DataError
 
 CHANNELS = (1, 3)
+GREY = ("1", "L", "LA", "I", "I;16", "F")  # modes of PIL
 FORMS = (
     "file names, PIL images, or arrays of 0 to 255 or 0.0 to 1.0 of the shape (n, height, width), "
     "(n, height, width, channels) or (n, channels, height, width)"
@@ -47,6 +48,43 @@ def as_pictures(images: Iterable[Any], shape: Sequence[int]) -> NDArray[np.uint8
         listed = _unflattened(np.asarray(listed), shape)
     pictures = [_picture(image, shape, number) for number, image in enumerate(listed)]
     return np.stack(pictures)
+
+
+def shape_of(image: Any, number: int) -> tuple[int, int, int]:
+    """Return (channels, height, width) of an image in any of these forms.
+
+    Raises:
+        ValueError: it cannot be read or understood.
+    """
+    name = f"image {number}"
+    if isinstance(image, str | os.PathLike):
+        image = _opened(os.fspath(image))
+    if isinstance(image, Image.Image):
+        return 1 if image.mode in GREY else 3, image.height, image.width
+    if hasattr(image, "detach"):
+        image = image.detach().cpu().numpy()
+    flat = _flat(_eight_bits(np.asarray(image), name), name)
+    return 1 if flat.ndim == 2 else 3, *flat.shape[:2]
+
+
+def content_of(image: Any) -> bytes:
+    """Return what tells an image from others: its pixels, or the content of its file."""
+    if isinstance(image, str | os.PathLike):
+        return _content(os.fspath(image))
+    if isinstance(image, Image.Image):
+        return image.mode.encode() + image.tobytes()
+    if hasattr(image, "detach"):
+        image = image.detach().cpu().numpy()
+    values = np.asarray(image)
+    return f"{values.dtype} {values.shape} ".encode() + values.tobytes()
+
+
+def _opened(name: str) -> Image.Image:
+    """Return a file as a PIL image whose pixels are not read yet."""
+    try:
+        return Image.open(io.BytesIO(_content(name)))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name} is no image that can be read") from error
 
 
 def as_sized(images: Any) -> Any:
