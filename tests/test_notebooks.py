@@ -13,6 +13,8 @@ from places import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 
+pytestmark = pytest.mark.timeout(1200)  # a kernel imports all of torch, on a busy machine
+
 
 @pytest.fixture
 def execute(tmp_path, monkeypatch):
@@ -29,7 +31,7 @@ def execute(tmp_path, monkeypatch):
     def run(path):
         notebook = nbformat.read(path, as_version=4)
         place = {"metadata": {"path": str(tmp_path)}}
-        NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
+        NotebookClient(notebook, timeout=1000, kernel_name="python3", resources=place).execute()
         return notebook
 
     return run

@@ -84,7 +84,10 @@ def test_a_method_and_a_backbone_of_files(mlw, files):
 
 @pytest.mark.parametrize(
     ("file", "old", "new"),
-    [("own.py", "@ class_means", "@ 2 * class_means"), ("own_features.py", "4", "3")],
+    [
+        ("own.py", "class_means(support).mT", "class_means(support).mT / 2"),
+        ("own_features.py", "4", "3"),
+    ],
 )
 def test_another_text_is_another_run(files, file, old, new):
     """In processes of their own, as people edit between two commands."""
@@ -175,7 +178,7 @@ def test_what_cannot_be_used_is_one_sentence(mlw, files, words, said):
 
 
 def test_two_classes_of_one_name_are_refused(mlw, files):
-    (files / "other.py").write_text(METHOD.replace("@ class_means", "@ 3 * class_means"))
+    (files / "other.py").write_text(METHOD.replace(".mT", ".mT / 3"))
     code, _, err = mlw(f"compare ./own.py ./other.py --backbone conv4 {SMALL}")
     assert code != 0
     assert "own.py and other.py both have a class Own; rename one" in err

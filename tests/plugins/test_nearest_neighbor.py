@@ -41,10 +41,9 @@ def test_nearest_pixel_is_scikit_learns_nearest_neighbor():
     accuracy = evaluate(learner, source, 12).accuracy
     for number in range(12):
         task = source.task(next(source.stacks(number, 1)))
-        theirs = KNeighborsClassifier(1).fit(task.support.x[0].flatten(1), task.support.y[0])
-        assert accuracy[number] == pytest.approx(
-            theirs.score(task.query.x[0].flatten(1), task.query.y[0])
-        )
+        known, asked = task.support.x[0].flatten(1).numpy(), task.query.x[0].flatten(1).numpy()
+        theirs = KNeighborsClassifier(1).fit(known, task.support.y[0].numpy())
+        assert accuracy[number] == pytest.approx(theirs.score(asked, task.query.y[0].numpy()))
 
 
 @pytest.mark.parametrize("typed", [None, "resnet10"])

@@ -28,12 +28,14 @@ def traces_of(runs: Iterable[Run], note: Callable[[str], None] = say_nothing) ->
 
     Files of another schema version are left out, and damaged ones with a note.
     """
-    frames = [pd.DataFrame(columns=names_of(TRACES))]
+    frames = []
     for run in runs:
         for path in sorted((run.folder / EVALUATIONS / TRACED).glob("*.parquet")):
             frame = read_file(path, note)
             if frame is not None:
                 frames.append(frame.assign(run=run.folder.name))
+    if not frames:
+        return typed(pd.DataFrame(columns=names_of(TRACES)), TRACES)
     return typed(pd.concat(frames).drop_duplicates(_ROW).reset_index(drop=True), TRACES)
 
 
