@@ -22,7 +22,7 @@ def check(
         typer.Argument(
             metavar="NAME...",
             help="Algorithms, backbones or data sets, with options: maml:first_order=true; or "
-            "packages of plugins: mlw-metric.",
+            "packages of plugins: mlw-metric. Or own code: ./my_method.py:MyMethod.",
         ),
     ],
     json: Json = False,
@@ -33,12 +33,13 @@ def check(
     """
     from workbench.commands.check import check as run_checks
 
-    found = run_checks(name, note=_show.note)
+    def told(each: Checked, count: int) -> None:
+        if not json:
+            _print(each, everything=count == 1)
+
+    found = run_checks(name, note=_show.note, told=told)
     if json:
         _show.as_json([row for each in found for row in _as_rows(each)])
-    else:
-        for each in found:
-            _print(each, everything=len(found) == 1)
     if not all(each.held for each in found):
         raise typer.Exit(1)
 

@@ -102,7 +102,7 @@ OWN_CODE = {  # arguments that take own code, and what it must be
 }
 OWN_DATA = ("on", "train_on")
 PLACES = ("out", "source", "experience", "html")
-CALLED = ("report", "note")
+CALLED = ("report", "note", "told")
 TEXTS = tuple(LayoutKeywords.__annotations__)  # columns, and levels, which are numbers
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from workbench.commands.arguments import checked
@@ -18,7 +18,7 @@ from workbench.testing.datasets import dataset_findings
 from workbench.testing.learners import learner_findings
 from workbench.testing.plugins import plugin_findings
 
-KNOWN = ("names", "note")
+KNOWN = ("names", "note", "told")
 FINDINGS: dict[str, Callable[[str], list[Finding]]] = {
     "algorithms": learner_findings,
     "backbones": backbone_findings,
@@ -41,7 +41,12 @@ class Checked:
         return all(finding.held is not False for finding in self.findings)
 
 
-def check(names: Code, *, note: Callable[[str], None] = say_nothing) -> list[Checked]:
+def check(
+    names: Code,
+    *,
+    note: Callable[[str], None] = say_nothing,
+    told: Callable[[Checked, int], None] | None = None,
+) -> list[Checked]:
     """Ask whether algorithms, backbones, data sets or whole plugins keep the contract.
 
     >>> found = mlw.check(["protonet", "mlw-vision"])
@@ -52,6 +57,7 @@ def check(names: Code, *, note: Callable[[str], None] = say_nothing) -> list[Che
             plugins by the name of the package: `mlw-metric`; and own code, as a class or as
             "FILE.py:CLASS". One or several.
         note: told what is checked, a line at a time.
+        told: told what came of each as soon as it is known, and how many there are in all.
 
     Returns:
         What came of each, in the order of the names. Data sets whose files are not downloaded are
@@ -61,20 +67,30 @@ def check(names: Code, *, note: Callable[[str], None] = say_nothing) -> list[Che
         UnknownName: a name is none of these.
         UsageError: there is no such option.
     """
-    given = checked({"names": names, "note": note}, KNOWN, needed="names")
-    tell = given.get("note", say_nothing)
+    given = checked({"names": names, "note": note, "told": told}, KNOWN, needed="names")
     wanted = [_wanted(name) for name in given["names"]]  # all names before any work
+    count = sum(len(things) + (plugin is not None) for plugin, things in wanted)
     found: list[Checked] = []
     for plugin, things in wanted:
-        if plugin is not None:
-            tell(f"checking the plugin {plugin.distribution} ...")
-            asked = tuple(plugin_findings(plugin))
-            found.append(Checked("plugin", plugin.name, plugin.distribution, asked))
-        for kind, spec in things:
-            tell(f"checking the {KINDS[kind]} {spec} ...")
-            owner = registry().find(kind, parse_spec(spec).name).distribution
-            found.append(Checked(KINDS[kind], spec, owner, tuple(FINDINGS[kind](spec))))
+        for each in _checked(plugin, things, given.get("note", say_nothing)):
+            if told is not None:
+                told(each, count)
+            found.append(each)
     return found
+
+
+def _checked(
+    plugin: Plugin | None, things: Iterable[tuple[str, str]], tell: Callable[[str], None]
+) -> Iterator[Checked]:
+    """Check a plugin, if there is one, and things by kind and spec, one after the other."""
+    if plugin is not None:
+        tell(f"checking the plugin {plugin.distribution} ...")
+        asked = tuple(plugin_findings(plugin))
+        yield Checked("plugin", plugin.name, plugin.distribution, asked)
+    for kind, spec in things:
+        tell(f"checking the {KINDS[kind]} {spec} ...")
+        owner = registry().find(kind, parse_spec(spec).name).distribution
+        yield Checked(KINDS[kind], spec, owner, tuple(FINDINGS[kind](spec)))
 
 
 def _wanted(text: str) -> tuple[Plugin | None, list[tuple[str, str]]]:
