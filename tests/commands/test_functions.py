@@ -65,10 +65,11 @@ def test_every_command_that_computes_is_a_function():
 
 def test_the_page_of_the_docs_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    names = {}
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), names)
+    text = PAGE.read_text(encoding="utf-8")
+    names = {"__name__": "__main__"}
+    for block in re.finditer(r"```python\n(.+?)```", text, re.DOTALL):
+        lines_before = text.count("\n", 0, block.start(1))
+        exec(compile("\n" * lines_before + block[1], str(PAGE), "exec"), names)
     printed = capsys.readouterr().out
     assert "torch.Size([3, 5])" in printed
     assert "There is no argument 'n_shot'. Did you mean shots?" in printed

@@ -81,8 +81,9 @@ def content_of(image: Any) -> bytes:
 
 def _opened(name: str) -> Image.Image:
     """Return a file as a PIL image whose pixels are not read yet."""
+    content = _content(name)
     try:
-        return Image.open(io.BytesIO(_content(name)))
+        return Image.open(io.BytesIO(content))
     except (OSError, ValueError) as error:
         raise ValueError(f"{name} is no image that can be read") from error
 
