@@ -163,3 +163,33 @@ def test_cross_domain_shows_the_picture_and_the_numbers(execute, tmp_path, monke
     (picture,) = (base64.b64decode(data) for data in outputs(notebook, "image/png"))
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 10_000
+
+
+OWN = """
+import workbench as mlw
+from workbench.functional import class_means
+
+def similar(x, means):
+    return x @ means.mT
+
+class Mine(mlw.Learner):
+    def adapt(self, support):
+        means = class_means(support._replace(x=support.x.flatten(1)))
+        return lambda x: similar(x.flatten(1), means)
+
+    def losses(self, source):
+        return iter(())
+"""
+COMPARE = "print(mlw.compare(Mine, episodes=3)['run'].iloc[0])"
+
+
+def test_a_class_of_a_notebook_is_told_from_its_next_version(execute, tmp_path):
+    changed = "def similar(x, means):\n    return x @ means.mT / 2"
+    cells = [OWN, COMPARE, "unused = 1", COMPARE, changed, COMPARE, OWN, COMPARE]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    path = tmp_path / "own.ipynb"
+    nbformat.write(notebook, path)
+    first, same, other, back = printed(execute(path)).split("\n")[:4]
+    assert first.startswith("Mine-glyphs-")
+    assert first == same == back
+    assert other != first

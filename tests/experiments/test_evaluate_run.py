@@ -94,9 +94,7 @@ def test_changed_code_is_evaluated_again(data, tmp_path, monkeypatch):
     run = trained(data, tmp_path)
     evaluated(run, data)
     monkeypatch.setattr(fingerprint, "_source_text", lambda target: "changed")
-    fingerprint.source_checksum.cache_clear()
     evaluated(run, data)
-    fingerprint.source_checksum.cache_clear()
     assert len(evaluations(run)) == 2
 
 

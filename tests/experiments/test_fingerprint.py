@@ -11,10 +11,11 @@ from registered import register
 from small_runs import plan_of
 
 from workbench.experiments import fingerprint
-from workbench.experiments.fingerprint import plugin_versions, source_checksum, source_checksums
+from workbench.experiments.fingerprint import plugin_versions, source_checksums
 from workbench.experiments.lineage import run_folder
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace
+from workbench.plugin import sources
 from workbench.plugin.sources import loaded_source
 from workbench.testing import tiny_data
 
@@ -31,10 +32,8 @@ def changed(monkeypatch):
             return original(target)
 
         monkeypatch.setattr(fingerprint, "_source_text", text)
-        source_checksum.cache_clear()
 
-    yield change
-    source_checksum.cache_clear()
+    return change
 
 
 def name_of(data, *given, **settings):
@@ -96,14 +95,14 @@ def test_non_episodic_methods_are_one_run_for_all_ways_and_shots(data):
 
 def test_a_source_is_read_once_in_a_process(data, monkeypatch):
     read = []
-    original = fingerprint._source_text
+    original = sources.read_source
 
-    def text(target: type) -> str:
+    def text(target: type) -> sources.SourceText:
         read.append(target.__name__)
         return original(target)
 
-    monkeypatch.setattr(fingerprint, "_source_text", text)
-    source_checksum.cache_clear()
+    loaded_source.cache_clear()
+    monkeypatch.setattr(sources, "read_source", text)
     for shots in (1, 2):
         name_of(data, shots=shots)
         name_of(data, "protonet:init=baseline", shots=shots)
@@ -126,13 +125,11 @@ def test_an_edit_during_a_comparison_does_not_name_the_code_that_was_loaded(
     first = train_run(plan, data, workspace)
     assert notes == []
     file.write_text(METHOD + "# edited while another cell was trained\n")
-    source_checksum.cache_clear()  # as for a class whose first cell comes after the edit
     second = train_run(plan_of(data, "own", seed=1), data, workspace)
     assert [Path(note.split()[0]) for note in notes] == [file]
     assert "own is computed with the code as it was" in notes[0]
     assert first.manifest.versions["tests"] == "1.0"
     loaded_source.cache_clear()  # another process loads the new code
-    source_checksum.cache_clear()
     third = train_run(plan, data, workspace)
     assert third.folder != first.folder
     assert second.folder not in (first.folder, third.folder)

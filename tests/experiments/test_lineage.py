@@ -12,7 +12,6 @@ from registered import register
 from small_runs import evaluated, plan_of, trained
 
 from workbench.errors import WorkbenchError
-from workbench.experiments.fingerprint import source_checksum
 from workbench.experiments.lineage import training_digest
 from workbench.experiments.reported import evaluations_of
 from workbench.plugin.sources import loaded_source
@@ -36,7 +35,6 @@ def edit(tmp_path, monkeypatch):
     def write(text):
         file.write_text(text)
         loaded_source.cache_clear()  # another process loads the new code
-        source_checksum.cache_clear()
 
     return write
 

@@ -26,7 +26,7 @@ from workbench.data.notes import notes_on
 from workbench.data.tables import Table, is_intact, load_tables, write_index, write_tables
 from workbench.errors import DataError
 from workbench.locks import locked
-from workbench.plugin.sources import loaded_source
+from workbench.plugin.sources import source_in_use
 from workbench.progress import Report
 
 FORMAT = 3  # raise it when other files are written, or when `decode` returns other pixels
@@ -133,7 +133,7 @@ def _code(cls: type[Dataset]) -> str:
     try:
         texts = [inspect.getsource(module)]
     except (OSError, TypeError):  # it was typed in a notebook or at a prompt
-        return loaded_source(cls).text
+        return source_in_use(cls).text
     folder = Path(inspect.getsourcefile(module) or "").parent
     for source in cls.sources:
         texts.append((folder / source).read_text(encoding="utf-8"))

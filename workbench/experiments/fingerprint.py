@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from workbench.experiments.plan import Plan
 from workbench.plugin.options import parse_spec
 from workbench.plugin.registry import registry
-from workbench.plugin.sources import library_of, loaded_source
+from workbench.plugin.sources import library_of, source_in_use
 
 RESULTS_VERSION = 3  # raised when the core's numbers change
 
@@ -55,7 +54,6 @@ def _backbone_checksums(backbone: str) -> dict[str, str]:
     return sums
 
 
-@cache
 def source_checksum(target: type[Any]) -> str:
     """Return the checksum of the source text that defines a class, as it was loaded."""
     return hashlib.sha256(_source_text(target).encode()).hexdigest()
@@ -63,7 +61,7 @@ def source_checksum(target: type[Any]) -> str:
 
 def _source_text(target: type) -> str:
     """Return the text that was loaded, whatever its file holds by now."""
-    return loaded_source(target).text
+    return source_in_use(target).text
 
 
 def changed_since(plan: Plan) -> list[Path]:
@@ -73,7 +71,7 @@ def changed_since(plan: Plan) -> list[Path]:
         targets.append(registry().find("backbones", parse_spec(plan.backbone).name).load())
     changed: list[Path] = []
     for target in targets:
-        changed += loaded_source(target).changed_files()  # type: ignore[arg-type]
+        changed += source_in_use(target).changed_files()  # type: ignore[arg-type]
     return changed
 
 

@@ -46,6 +46,18 @@ def loaded_source(target: type) -> SourceText:
     return read_source(target)
 
 
+def source_in_use(target: type) -> SourceText:
+    """Return the text that defines what a class does now.
+
+    It is the text that was loaded. That of a class without a file is read again each time, because
+    functions that it uses may have been typed again since, and the next call uses these.
+    """
+    spec = _spec(target.__module__)
+    if spec is None or not isinstance(spec.loader, InspectLoader):
+        return read_source(target)
+    return loaded_source(target)
+
+
 def read_source(target: type) -> SourceText:
     """Return the text of the module that defines a class, and of modules of its package it uses."""
     if library_of(target):
