@@ -36,7 +36,8 @@ ENVIRONMENT = {
     "NO_COLOR": "1",
     "TERM": "dumb",
     # The built-in plugins only: other installed plugins do not belong in the docs.
-    "MLW_PLUGINS": "bayesian,crossdomain,learned,metric,model,optimization,transfer,vision",
+    "MLW_PLUGINS": "bayesian,crossdomain,learned,metric,model,optimization,trackers,transfer,"
+    "vision",
 }
 
 BEGIN = "<!-- what follows is written by `make docs` -->\n"

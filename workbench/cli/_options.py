@@ -46,6 +46,11 @@ Code = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore cached results and recompute.")]
 
+Track = Annotated[
+    list[str] | None,
+    typer.Option(help="Trackers to follow the work with: tensorboard, trackio:project=birds."),
+]
+
 
 # --- groups
 

@@ -13,6 +13,7 @@ from workbench.cli._options import (
     OutputOptions,
     PlaceOptions,
     TaskOptions,
+    Track,
     TrainingOptions,
     flat,
 )
@@ -75,6 +76,7 @@ def compare(
     training: TrainingOptions,
     baseline: Baseline = None,
     place: PlaceOptions,
+    track: Track = None,
     output: OutputOptions,
 ) -> None:
     """Train and evaluate methods on the same tasks: accuracy and paired differences.
@@ -93,6 +95,7 @@ def compare(
             baseline=baseline,
             report=report,
             note=_show.note,
+            track=track,
             **asdict(tasks),
             **asdict(methods),
             **asdict(training),

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
-from workbench.cli._options import Code, Device, Fresh, OutputOptions, TaskOptions, flat
+from workbench.cli._options import (
+    Code,
+    Device,
+    Fresh,
+    OutputOptions,
+    TaskOptions,
+    Track,
+    flat,
+)
 from workbench.cli._progress import progress_bars
 from workbench.cli._results import print_summary
 
@@ -37,6 +45,7 @@ def evaluate(
     code: Code = None,
     device: Device = "auto",
     fresh: Fresh = False,
+    track: Track = None,
     output: OutputOptions,
 ) -> None:
     """Evaluate trained runs on test classes, on the same tasks for all.
@@ -58,6 +67,7 @@ def evaluate(
             fresh=fresh,
             report=report,
             note=_show.note,
+            track=track,
             **asdict(tasks),
         )
     print_summary(frame, json=output.json, published=output.published)

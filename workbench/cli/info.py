@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="An algorithm, backbone or data set.")],
+    name: Annotated[str, typer.Argument(help="An algorithm, backbone, data set or tracker.")],
     out: Annotated[
         Path, typer.Option(help="Folder of the run folders whose results are shown.")
     ] = Path("runs"),

@@ -1,4 +1,4 @@
-"""`mlw list`: the algorithms, backbones and data sets that are available."""
+"""`mlw list`: the algorithms, backbones, data sets and trackers that are available."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Kind(StrEnum):
     algorithms = "algorithms"
     backbones = "backbones"
     datasets = "datasets"
+    trackers = "trackers"
 
 
 class _Row(NamedTuple):
@@ -37,7 +38,7 @@ def list_(
     kind: Annotated[Kind | None, typer.Argument(help="List only these.")] = None,
     json: Json = False,
 ) -> None:
-    """List algorithms, backbones and data sets."""
+    """List algorithms, backbones, data sets and trackers."""
     kinds = [kind.value] if kind else list(KINDS)
     rows = []
     for each in kinds:

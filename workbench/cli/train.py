@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import _show
-from workbench.cli._options import PlaceOptions, TrainingOptions, flat
+from workbench.cli._options import PlaceOptions, Track, TrainingOptions, flat
 from workbench.cli._progress import progress_bars
 from workbench.plugin.registry import DEFAULT_DATASET
 
@@ -52,6 +52,7 @@ def train(
     start: StartOptions,
     training: TrainingOptions,
     place: PlaceOptions,
+    track: Track = None,
 ) -> None:
     """Train one method. Run the command again to resume."""
     from workbench.commands.train import train as run_training
@@ -62,6 +63,7 @@ def train(
             on=on or DEFAULT_DATASET,
             report=report,
             note=_show.note,
+            track=track,
             **asdict(test),
             **asdict(start),
             **asdict(training),

@@ -48,6 +48,12 @@ class WorkspaceKeywords(TypedDict, total=False):
     note: Callable[[str], None]
 
 
+class TrackKeywords(TypedDict, total=False):
+    """What follows trainings and evaluations."""
+
+    track: Names | None
+
+
 class TrainKeywords(TypedDict, total=False):
     """The fields of `TrainSettings`; None leaves the recipe's value."""
 
@@ -78,7 +84,9 @@ class TrainKeywords(TypedDict, total=False):
     precision: str | None
 
 
-class CompareKeywords(TaskKeywords, MethodKeywords, WorkspaceKeywords, TrainKeywords, total=False):
+class CompareKeywords(
+    TaskKeywords, MethodKeywords, WorkspaceKeywords, TrackKeywords, TrainKeywords, total=False
+):
     """All that `compare` takes by name."""
 
 
@@ -106,7 +114,7 @@ class RecommendKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     recipe: str
 
 
-class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
+class RunKeywords(WorkspaceKeywords, TrackKeywords, TrainKeywords, total=False):
     """What `train` takes by name, besides ways and shots."""
 
     backbone: str | type | None
@@ -114,7 +122,7 @@ class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     seed: int
 
 
-class EvaluateKeywords(TaskKeywords, total=False):
+class EvaluateKeywords(TaskKeywords, TrackKeywords, total=False):
     """What `evaluate` takes by name, besides the data sets."""
 
     split: str

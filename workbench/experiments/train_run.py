@@ -43,6 +43,8 @@ from workbench.experiments.plan import Plan
 from workbench.experiments.provenance import command, hardware, versions
 from workbench.experiments.run import CURVE, Run
 from workbench.experiments.run_files import WEIGHTS
+from workbench.experiments.tracked import tracked_run
+from workbench.experiments.tracking import Followed
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
@@ -89,7 +91,9 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace, pause: Pause
     tell_validation_leak(data, learned_from(plan, out), workspace.note)
     _ = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
-    if workspace.fresh or not _is_finished(folder):  # a finished run may lie where no lock can
+    if not workspace.fresh and _is_finished(folder):  # it may lie where no lock can
+        workspace.tracking.leave_old_work()
+    else:
         with writable(out), locked(out / f".{folder.name}.lock", workspace.note):
             remove_parts(folder)
             if workspace.fresh:
@@ -151,7 +155,11 @@ def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace, pause
     run.folder.mkdir(exist_ok=True)
     write_manifest(run.folder, manifest)
     tell = _step_teller(workspace.report, _progress_label(plan), plan.settings.steps)
-    if not _steps(training, curve, run.folder, tell, pause):
+    tracked = tracked_run(run.folder, manifest, training.steps_done)
+    with workspace.tracking.following(tracked) as followed:
+        ended = _steps(training, curve, run.folder, tell, pause, followed)
+        followed.paused = not ended
+    if not ended:
         return
     if before.init is not None and training.steps_done == 0:
         refuse_random_weights(plan, learner, before.init, not_initialised)
@@ -173,6 +181,7 @@ def _steps(
     folder: Path,
     tell: Callable[[StepReport], None],
     pause: Pause,
+    followed: Followed,
 ) -> bool:
     """Train to the end, or to a pause; save the state every `SAVE_EVERY` seconds.
 
@@ -185,7 +194,8 @@ def _steps(
         return False
     saved = time.monotonic()
     for step in training.steps():
-        curve.add(step)
+        if curve.add(step):
+            followed.record(step.step, curve.last_row)
         tell(step)
         paused = step.step < total and pause(step.step)
         late = time.monotonic() - saved > SAVE_EVERY and step.step < total

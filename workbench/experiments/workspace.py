@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import RunError
+from workbench.experiments.tracking import Tracking
 from workbench.progress import Report, say_nothing
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Workspace:
     fresh: bool = False  # ignore cached results and recompute
     report: Report | None = None  # shows the progress of trainings
     note: Callable[[str], None] = say_nothing  # is told what happens, a line at a time
+    tracking: Tracking = field(default_factory=Tracking)  # follows trainings and evaluations
 
     @cached_property
     def torch_device(self) -> torch.device:

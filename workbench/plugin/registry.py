@@ -26,7 +26,12 @@ from workbench.plugin.sources import loaded_source
 if TYPE_CHECKING:
     import typer
 
-KINDS = {"algorithms": "algorithm", "backbones": "backbone", "datasets": "data set"}
+KINDS = {
+    "algorithms": "algorithm",
+    "backbones": "backbone",
+    "datasets": "data set",
+    "trackers": "tracker",
+}
 DEFAULT_DATASET = "mlw-vision/glyphs"  # needs no download; others may register the short name
 DEFAULT_PROTOCOL = "way-shot"
 NOT_INSTALLED = "not installed"  # the version of what no plugin registers

@@ -39,6 +39,7 @@ ARGUMENTS = {
     "device": ("train", "eval", "compare", "tune", "predict", "recommend"),
     "out": ("info", "train", "compare", "tune", "predict", "recommend", "report"),
     "fresh": ("train", "eval", "compare", "tune", "recommend"),
+    "track": ("train", "eval", "compare"),
 }
 
 # by our word, words of papers and of other libraries; `singular` covers n_, num_, k_ and endings
