@@ -37,7 +37,7 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 # Line breaks mean nothing.
 ROOMS = {
     "workbench": [
-        "version errors lazy progress storage locks",
+        "version errors environment lazy progress storage locks",
         "plugin data tasks optimizers functional learning results experiments tuning",
         "recommending predicting testing commands scaffold cli",
     ],
@@ -73,7 +73,7 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "tracker tracking workspace value_types algorithm plugin_check training_tasks plan build",
-        "fingerprint manifest run_files evaluation_file run lineage",
+        "fingerprint manifest run_files evaluation_file run lineage stored",
         "traced tracked reported curve provenance effort",
         "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
     ],
@@ -91,8 +91,8 @@ ROOMS = {
     ],
     "workbench.cli": [
         "_show _streams _lists _flags _options _progress _results",
-        "check compare download evaluate info list_ new plugins predict recommend report train",
-        "tune main",
+        "check compare config download evaluate info list_ new plugins predict recommend report",
+        "runs train tune main",
     ],
 }
 PLACE = {
@@ -102,7 +102,7 @@ PLACE = {
 }
 
 # What answers before torch, pandas and matplotlib are imported; and what needs no torch.
-LIGHT = ("errors", "lazy", "locks", "progress", "storage", "plugin.", "cli.")
+LIGHT = ("environment", "errors", "lazy", "locks", "progress", "storage", "plugin.", "cli.")
 WITHOUT_TORCH = (
     "data.",
     "results.",
@@ -114,6 +114,7 @@ WITHOUT_TORCH = (
     "experiments.plan",
     "experiments.reported",
     "experiments.run",
+    "experiments.stored",
     "experiments.traced",
     "experiments.tracked",
     "experiments.tracker",

@@ -21,11 +21,12 @@ NAMES = {
     "eval": {"--on", "--track"},
     "train": {"--on", "--track"},
     "report": {"--baseline"},
+    "runs": {"--algorithm", "--on"},
     "tune": {"--over"},
     "predict": {"--query"},
     "recommend": {"--train-on", "--candidates", "--learn-from"},
 }
-EXAMPLES = {"--over": "inner_lr=1e-3..1", "--track": "tensorboard"}
+EXAMPLES = {"--over": "inner_lr=1e-3..1", "--track": "tensorboard", "--algorithm": "maml"}
 # other names of a flag
 ALIASES = {
     "compare": {"--test-on": "--on"},

@@ -43,7 +43,14 @@ Code = Annotated[
         metavar="FILE.py", help="Own code that runs were made of: a file, or FILE.py:CLASS."
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu, cuda, cuda:1, mps ...", show_default="MLW_DEVICE, or auto"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run folders.", show_default="MLW_OUT, or runs"),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore cached results and recompute.")]
 
 Track = Annotated[
@@ -114,8 +121,8 @@ class TrainingOptions:
 class PlaceOptions:
     """Where to compute and where runs are kept."""
 
-    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs")
-    device: Device = "auto"
+    out: Out = None
+    device: Device = None
     fresh: Fresh = False
 
 

@@ -118,9 +118,9 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
             do(name)
         except WorkbenchError as error:
             failed += 1
-            _show.note(f"mlw: {error}")
+            _show.error(f"mlw: {error}")
     if failed:
-        _show.note(f"mlw: {failed} of {len(names)} failed")
+        _show.error(f"mlw: {failed} of {len(names)} failed")
         raise typer.Exit(1)
 
 

@@ -43,7 +43,7 @@ def evaluate(
         ),
     ] = None,
     code: Code = None,
-    device: Device = "auto",
+    device: Device = None,
     fresh: Fresh = False,
     track: Track = None,
     output: OutputOptions,

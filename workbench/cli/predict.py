@@ -60,7 +60,7 @@ def predict(
         ),
     ] = None,
     code: Code = None,
-    device: Device = "auto",
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Classify images with a trained run, after showing it some images of each class.

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import secrets
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +40,7 @@ from workbench.experiments.manifest import MANIFEST, RunManifest, TrainingResult
 from workbench.experiments.plan import Plan
 from workbench.experiments.provenance import command, hardware, versions
 from workbench.experiments.run import CURVE, Run
-from workbench.experiments.run_files import WEIGHTS
+from workbench.experiments.run_files import WEIGHTS, delete_run, lock_of
 from workbench.experiments.tracked import tracked_run
 from workbench.experiments.tracking import Followed
 from workbench.experiments.workspace import Workspace, writable
@@ -94,10 +92,10 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace, pause: Pause
     if not workspace.fresh and _is_finished(folder):  # it may lie where no lock can
         workspace.tracking.leave_old_work()
     else:
-        with writable(out), locked(out / f".{folder.name}.lock", workspace.note):
+        with writable(out), locked(lock_of(folder), workspace.note):
             remove_parts(folder)
             if workspace.fresh:
-                _delete(folder)
+                delete_run(folder)
             if not _is_finished(folder):
                 _tell_own_code(plan, workspace.note)
                 _train(plan, data, Run(folder), workspace, pause)
@@ -120,17 +118,6 @@ def _tell_own_code(plan: Plan, note: Callable[[str], None]) -> None:
 
 def _is_finished(folder: Path) -> bool:
     return (folder / MANIFEST).is_file() and Run(folder).finished
-
-
-def _delete(folder: Path) -> None:
-    """Delete a run folder, and what is left of one whose deletion was stopped.
-
-    It is renamed first, so that no half of it is ever taken for a run.
-    """
-    if folder.exists():
-        folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.old"))
-    for old in folder.parent.glob(f".{folder.name}.*.old"):
-        shutil.rmtree(old)
 
 
 def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace, pause: Pause) -> None:
