@@ -43,7 +43,7 @@ ROOMS = {
     ],
     "workbench.plugin": [
         "hookspecs interface packages words options typed_source sources registry own_code blame",
-        "nearest recipe_form recipes",
+        "nearest recipe_form recipes written",
     ],
     "workbench.data": [
         "cache files arrays dataset tables notes prepared image_folder given download",
@@ -90,7 +90,7 @@ ROOMS = {
         "attempts subject adapting independence training devices learners plugins",
     ],
     "workbench.cli": [
-        "_show _streams _lists _flags _options _progress _results",
+        "_show _streams _lists _complete _flags _options _progress _results",
         "check compare config download evaluate info list_ new plugins predict recommend report",
         "runs train tune main",
     ],

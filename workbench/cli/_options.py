@@ -19,6 +19,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from workbench.cli import _complete
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.names import PROTOCOLS
 
@@ -29,7 +30,8 @@ Baseline = Annotated[
     typer.Option(
         help="Baselines; each column of the heat map is compared with the best of them. If "
         "omitted: the methods that draw no tasks in training, are not transductive and use no "
-        "oracle."
+        "oracle.",
+        autocompletion=_complete.algorithms,
     ),
 ]
 Published = Annotated[
@@ -45,7 +47,11 @@ Code = Annotated[
 ]
 Device = Annotated[
     str | None,
-    typer.Option(help="auto, cpu, cuda, cuda:1, mps ...", show_default="MLW_DEVICE, or auto"),
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1, mps ...",
+        show_default="MLW_DEVICE, or auto",
+        autocompletion=_complete.one_of("auto", "cpu", "cuda", "mps"),
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -55,7 +61,10 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore cached results and 
 
 Track = Annotated[
     list[str] | None,
-    typer.Option(help="Trackers to follow the work with: tensorboard, trackio:project=birds."),
+    typer.Option(
+        help="Trackers to follow the work with: tensorboard, trackio:project=birds.",
+        autocompletion=_complete.trackers,
+    ),
 ]
 
 
@@ -82,7 +91,8 @@ class TaskOptions:
         str,
         typer.Option(
             help=f"How test tasks are drawn: {', '.join(PROTOCOLS)}. "
-            "With options: unbalanced:alpha=5."
+            "With options: unbalanced:alpha=5.",
+            autocompletion=_complete.protocols,
         ),
     ] = DEFAULT_PROTOCOL
     episodes: Annotated[int, typer.Option(help="Test tasks, the same for all.")] = 600
@@ -91,7 +101,8 @@ class TaskOptions:
         str,
         typer.Option(
             help="none, or temperature: also show how sure methods are once their scores are "
-            "divided by a number that validation tasks choose."
+            "divided by a number that validation tasks choose.",
+            autocompletion=_complete.one_of("none", "temperature"),
         ),
     ] = "none"
 
@@ -101,12 +112,20 @@ class TrainingOptions:
     """How to train."""
 
     recipe: Annotated[
-        str, typer.Option(help="quick (minutes on two cores) or paper (as the authors trained).")
+        str,
+        typer.Option(
+            help="quick (minutes on two cores) or paper (as the authors trained).",
+            autocompletion=_complete.one_of("quick", "paper"),
+        ),
     ] = "quick"
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
     precision: Annotated[
-        str | None, typer.Option(help="Precision of networks: float32 or bfloat16.")
+        str | None,
+        typer.Option(
+            help="Precision of networks: float32 or bfloat16.",
+            autocompletion=_complete.one_of("float32", "bfloat16"),
+        ),
     ] = None
     train_ways: Annotated[int | None, typer.Option(help="Classes per training task.")] = None
     train_shots: Annotated[

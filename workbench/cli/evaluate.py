@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import (
     Code,
     Device,
@@ -31,11 +31,20 @@ def evaluate(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            "--on", "--test-on", help="Data sets. If omitted, those that a run was trained on."
+            "--on",
+            "--test-on",
+            help="Data sets. If omitted, those that a run was trained on.",
+            autocompletion=_complete.datasets,
         ),
     ] = None,
     tasks: TaskOptions,
-    split: Annotated[str, typer.Option(help="train, val or test classes.")] = "test",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="train, val or test classes.",
+            autocompletion=_complete.one_of("train", "val", "test"),
+        ),
+    ] = "test",
     trace: Annotated[
         int | None,
         typer.Option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import Json, Out
 from workbench.environment import out_folder
 from workbench.errors import DataError, RunError, UnknownName, UsageError
@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="An algorithm, backbone, data set or tracker.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="An algorithm, backbone, data set or tracker.",
+            autocompletion=_complete.anything,
+        ),
+    ],
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import (
+    _complete,
     _show,
     check,
     compare,
@@ -113,6 +114,8 @@ def run() -> None:
     tolerate_encodings()
     try:
         try:
+            if _complete.asked():
+                _complete.answer(app)
             _run(sys.argv[1:])
         finally:
             sys.stdout.flush()

@@ -18,7 +18,6 @@ def report(
         typer.Argument(
             metavar="[RUN...]",
             help="Run folders, or folders of them. If omitted: MLW_OUT, or runs.",
-            help="Run folders, or folders of them. If omitted: MLW_OUT, or runs.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import Json, flat
 from workbench.environment import out_folder
 from workbench.errors import RunError, UsageError
@@ -31,10 +31,25 @@ class FilterOptions:
 
     algorithm: Annotated[
         list[str] | None,
-        typer.Option(help="Only runs of these: maml, or with its options, as in the table."),
+        typer.Option(
+            help="Only runs of these: maml, or with its options, as in the table.",
+            autocompletion=_complete.algorithms,
+        ),
     ] = None
-    on: Annotated[list[str] | None, typer.Option(help="Only runs trained on these.")] = None
-    state: Annotated[str, typer.Option(help=f"Only those that are {', '.join(STATES)}.")] = ""
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only runs trained on these.",
+            autocompletion=_complete.datasets,
+        ),
+    ] = None
+    state: Annotated[
+        str,
+        typer.Option(
+            help=f"Only those that are {', '.join(STATES)}.",
+            autocompletion=_complete.one_of(*STATES),
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         if self.state and self.state not in STATES:

@@ -41,8 +41,8 @@ class MethodKeywords(TypedDict, total=False):
 class WorkspaceKeywords(TypedDict, total=False):
     """Where runs are kept and computed."""
 
-    out: Place
-    device: str
+    out: Place | None
+    device: str | None
     fresh: bool
     report: Report | None
     note: Callable[[str], None]
@@ -127,7 +127,7 @@ class EvaluateKeywords(TaskKeywords, TrackKeywords, total=False):
 
     split: str
     code: Code | None
-    device: str
+    device: str | None
     fresh: bool
     report: Report | None
     note: Callable[[str], None]

@@ -44,20 +44,16 @@ def report(
     Raises:
         RunError: there are no runs, none is trained and evaluated, or the page cannot be written.
     """
-    named = {
-        "runs": out_folder() if runs is None else runs,
-        "out": out,
-        "baseline": baseline,
-        "note": note,
-    }
+    place = out_folder() if runs is None else runs
+    named = {"runs": place, "out": out, "baseline": baseline, "note": note}
     given = checked(named, KNOWN, needed="runs")
     tell = given.get("note", say_nothing)
     found = readable_runs(find_runs(given["runs"]), tell)
     shown = evaluations_of(found, tell)
     page = html_page(shown.tasks, shown.curves, given.get("baseline", ()), shown.runs, shown.traces)
-    place = given.get("out", Path("report.html"))
-    with writable(place.absolute().parent):
-        _write(place, page)
+    file = given.get("out", Path("report.html"))
+    with writable(file.absolute().parent):
+        _write(file, page)
     return shown.tasks
 
 
