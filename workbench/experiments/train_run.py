@@ -89,14 +89,14 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace, pause: Pause
     tell_validation_leak(data, learned_from(plan, out), workspace.note)
     _ = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
-    if not workspace.fresh and _is_finished(folder):  # it may lie where no lock can
+    if not workspace.fresh and is_finished(folder):  # it may lie where no lock can
         workspace.tracking.leave_old_work()
     else:
         with writable(out), locked(lock_of(folder), workspace.note):
             remove_parts(folder)
             if workspace.fresh:
                 delete_run(folder)
-            if not _is_finished(folder):
+            if not is_finished(folder):
                 _tell_own_code(plan, workspace.note)
                 _train(plan, data, Run(folder), workspace, pause)
     run = Run(folder)
@@ -116,7 +116,8 @@ def _tell_own_code(plan: Plan, note: Callable[[str], None]) -> None:
             )
 
 
-def _is_finished(folder: Path) -> bool:
+def is_finished(folder: Path) -> bool:
+    """Return whether a folder is that of a finished run."""
     return (folder / MANIFEST).is_file() and Run(folder).finished
 
 
@@ -141,7 +142,7 @@ def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace, pause
     )
     run.folder.mkdir(exist_ok=True)
     write_manifest(run.folder, manifest)
-    tell = _step_teller(workspace.report, _progress_label(plan), plan.settings.steps)
+    tell = _step_teller(workspace.report, progress_label(plan), plan.settings.steps)
     tracked = tracked_run(run.folder, manifest, training.steps_done)
     with workspace.tracking.following(tracked) as followed:
         ended = _steps(training, curve, run.folder, tell, pause, followed)
@@ -255,7 +256,7 @@ def _validation(
         return None
     source = Source(data.domains("val"), plan.val_protocol, device=workspace.torch_device)
     settings = plan.settings
-    tell = teller(workspace.report, f"{_progress_label(plan)}: validation")
+    tell = teller(workspace.report, f"{progress_label(plan)}: validation")
 
     def validate() -> float:
         result = evaluate(
@@ -340,7 +341,8 @@ def _result(
     )
 
 
-def _progress_label(plan: Plan) -> str:
+def progress_label(plan: Plan) -> str:
+    """Return the label of the progress of a training."""
     label = f"{plan.label} on {plan.data_label}"
     if plan.episodic:
         label += f" {plan.validation.ways}-way {plan.validation.shots}-shot"
