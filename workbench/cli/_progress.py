@@ -20,7 +20,7 @@ LINES_EVERY = 60.0  # seconds between two lines, where standard error is no term
 
 @contextmanager
 def progress_bars() -> Iterator[Report | None]:
-    """Yield a report that draws one bar per label, that of a whole comparison last.
+    """Yield a report that draws one bar per label.
 
     Where standard error is no terminal, it prints a line every `LINES_EVERY` seconds. With
     `--quiet` it is None.

@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     from workbench.experiments.stored import StoredRun
 
 STATES = ("finished", "unfinished", "damaged")
+COLUMNS = (
+    "run",
+    "folder",
+    "label",
+    "algorithm",
+    "backbone",
+    "train_on",
+    "seed",
+    "state",
+    "reason",
+    "steps",
+    "steps_planned",
+    "evaluations",
+    "bytes",
+    "changed",
+)
 UNITS = (("day", 86400), ("h", 3600), ("min", 60))
 
 
@@ -121,29 +137,27 @@ def _found(places: list[Path]) -> list[StoredRun]:
 
 def _row(run: StoredRun) -> dict[str, Any]:
     plan = run.plan
-    return {
-        "run": run.name,
-        "folder": str(run.folder),
-        "label": run.label,
-        "algorithm": "" if plan is None else plan.algorithm,
-        "backbone": "" if plan is None else plan.backbone,
-        "train_on": run.train_on,
-        "seed": None if plan is None else plan.seed,
-        "state": run.state,
-        "reason": run.reason,
-        "steps": run.steps,
-        "steps_planned": None if plan is None else plan.settings.steps,
-        "evaluations": run.evaluations,
-        "bytes": run.size,
-        "changed": datetime.fromtimestamp(run.changed, UTC).isoformat(timespec="seconds"),
-    }
+    values = (
+        run.name,
+        str(run.folder),
+        run.label,
+        "" if plan is None else plan.algorithm,
+        "" if plan is None else plan.backbone,
+        run.train_on,
+        None if plan is None else plan.seed,
+        run.state,
+        run.reason,
+        run.steps,
+        None if plan is None else plan.settings.steps,
+        run.evaluations,
+        run.size,
+        datetime.fromtimestamp(run.changed, UTC).isoformat(timespec="seconds"),
+    )
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def _print_csv(found: Sequence[StoredRun]) -> None:
-    from workbench.experiments.stored import StoredRun
-
-    columns = list(_row(StoredRun(Path(), None, "", "", 0, 0, 0, 0.0)))
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_row(each) for each in found)
 

@@ -6,7 +6,6 @@ Neither imports torch.
 from __future__ import annotations
 
 import csv
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,11 +58,15 @@ def stored_runs(places: Iterable[Path]) -> list[StoredRun]:
     """Return all runs in folders, the newest first; each folder is a run, or holds runs.
 
     Raises:
-        RunError: there is no such folder.
+        RunError: there is no such folder, or it cannot be read.
     """
     folders: dict[Path, Path] = {}
     for place in places:
-        for folder in _run_folders(place):
+        try:
+            inside = _run_folders(place)
+        except OSError as error:
+            raise RunError(f"{place} cannot be read: {error.strerror or error}") from error
+        for folder in inside:
             folders.setdefault(folder.resolve(), folder)
     found = [_stored(folder) for folder in folders.values()]
     return sorted(found, key=lambda run: -run.changed)
@@ -94,7 +97,7 @@ def _stored(folder: Path) -> StoredRun:
             state = "finished"
         elif manifest.result is not None:
             state, reason = "damaged", f"{folder} {run.unfinished}"
-    except RunError as error:
+    except (RunError, OSError) as error:
         state, reason = "damaged", str(error)
     changed = _changed(folder)
     if manifest is not None and manifest.ended is not None:
@@ -119,11 +122,11 @@ def _size(path: Path) -> int:
 
 
 def _changed(folder: Path) -> float:
-    times = [time.time()] if not folder.exists() else [folder.stat().st_mtime]
-    for name in _OF_A_RUN:
+    times = []
+    for path in (folder, *(folder / name for name in _OF_A_RUN)):
         with suppress(OSError):
-            times.append((folder / name).stat().st_mtime)
-    return max(times)
+            times.append(path.stat().st_mtime)
+    return max(times, default=0.0)
 
 
 def _steps(run: Run, manifest: RunManifest | None) -> int:
@@ -218,7 +221,6 @@ def remove_run(run: StoredRun) -> str:
             if holder:
                 return f"it is in use by {holder}"
             delete_run(run.folder)
-            lock_of(run.folder).unlink(missing_ok=True)
     except OSError as error:
         return f"{error.filename or run.folder} cannot be deleted: {error.strerror or error}"
     return ""
