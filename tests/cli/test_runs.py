@@ -52,7 +52,7 @@ def test_runs_are_listed_filtered_and_exported(mlw, runs):
     code, output, _ = mlw("runs")
     assert code == 0
     assert output.startswith("2 runs, ")
-    for word in (folders["protonet"].name, "protonet:temperature=2", "finished", "glyphs", "now"):
+    for word in (folders["protonet"].name, "protonet:temperature=2", "finished", "glyphs", "age"):
         assert word in output
     rows = {row["algorithm"]: row for row in rows_of(mlw)}
     row = rows["protonet"]

@@ -20,7 +20,7 @@ ARGUMENTS = {
     "calibrate": _TASKS,
     "trace": ("eval",),
     "split": ("eval",),
-    "on": ("train", "eval", "compare", "tune"),
+    "on": ("train", "eval", "compare", "tune", "runs"),
     "train_on": ("train", "compare", "recommend"),
     "seed": ("train", "tune"),
     "seeds": ("compare",),
