@@ -58,7 +58,7 @@ def test_runs_are_listed_filtered_and_exported(mlw, runs):
     row = rows["protonet"]
     assert (row["steps"], row["steps_planned"], row["evaluations"]) == (2, 2, 1)
     assert row["bytes"] == sum(p.stat().st_size for p in folders["protonet"].rglob("*.*"))
-    assert (row["label"], row["state"]) == ("protonet:temperature=2", "finished")
+    assert (row["label"], row["state"]) == ("protonet:temperature=2.0", "finished")
     assert rows["nearest_pixel"]["evaluations"] == 0
     assert names(mlw, "--algorithm nearest_pixel") == {"nearest_pixel"}
     assert names(mlw, "--algorithm protonet:temperature=2") == {"protonet"}
@@ -171,8 +171,12 @@ def test_a_training_that_was_stopped_says_how_far_it_came(mlw, runs, monkeypatch
     folder = runs("protonet")["protonet"]
     text = (folder / "train.csv").read_text()
     shutil.rmtree(folder)
-    monkeypatch.setattr("workbench.experiments.train_run._steps", lambda *given: False)
-    assert mlw("train protonet", *SMALL)[0] != 0  # it is not finished
+
+    def interrupt(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("workbench.experiments.train_run._steps", interrupt)
+    assert mlw("train protonet", *SMALL)[0] == 130
     (folder / "train.csv").write_text(text.splitlines()[0] + "\n1,0.5,0.1,1.0,\n")
     (row,) = rows_of(mlw)
     assert (row["state"], row["steps"], row["steps_planned"]) == ("unfinished", 1, 2)

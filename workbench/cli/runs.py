@@ -6,6 +6,7 @@ import csv
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,10 @@ from workbench.cli import _complete, _show
 from workbench.cli._options import Json, flat
 from workbench.environment import out_folder
 from workbench.errors import RunError, UsageError
+from workbench.plugin.options import parse_spec
 
 if TYPE_CHECKING:
+    from workbench.experiments.plan import Plan
     from workbench.experiments.stored import StoredRun
 
 STATES = ("finished", "unfinished", "damaged")
@@ -48,7 +51,7 @@ class FilterOptions:
     algorithm: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only runs of these: maml, or with its options, as in the table.",
+            help="Only runs of these: maml, or with options: maml:inner_steps=5.",
             autocompletion=_complete.algorithms,
         ),
     ] = None
@@ -82,10 +85,24 @@ class FilterOptions:
         if plan is None:
             return not (self.algorithm or self.on)
         wanted = self.algorithm or [plan.algorithm]
+        if not any(_is_of(plan, text) for text in wanted):
+            return False
         data = {*plan.data, *(label.partition(":")[0] for label in plan.data)}
-        return (run.label in wanted or plan.algorithm in wanted) and (
-            not self.on or not data.isdisjoint(self.on)
-        )
+        return not self.on or not data.isdisjoint(self.on)
+
+
+def _is_of(plan: Plan, text: str) -> bool:
+    """Return whether a plan is of an algorithm, with at least these options."""
+    spec = parse_spec(text)
+    return spec.name == plan.algorithm and all(
+        _same(plan.typed.get(key, ""), value) for key, value in spec.options.items()
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    with suppress(ValueError):  # these are no numbers
+        return float(one) == float(other)
+    return one == other
 
 
 @flat
