@@ -48,7 +48,7 @@ def test_the_page_lists_the_codes_that_the_command_gives(tmp_path):
         0: [real("list", cwd=tmp_path), real("--help"), real()],
         1: [
             real("eval", "nothing", cwd=tmp_path),
-            real("download", "chestx", "--from", "nowhere", cwd=tmp_path),
+            real("report", "nothing", cwd=tmp_path),
             real("check", "torchvision:name=nothing", cwd=tmp_path),
         ],
         2: [
