@@ -133,8 +133,8 @@ def test_weights_are_the_same_with_and_without_a_tracker(data, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_a_tracker_that_raises_is_told_nothing_more(event, data, tmp_path):
-    tracker, said = Remembers(), []
+def test_a_tracker_that_raises_is_told_nothing_more(event, data, tmp_path, caplog):
+    tracker = Remembers()
 
     def fail(*given):
         tracker.told.append((event, *given))
@@ -142,19 +142,14 @@ def test_a_tracker_that_raises_is_told_nothing_more(event, data, tmp_path):
 
     setattr(tracker, event, fail)
     other = Remembers()
-    workspace = Workspace(
-        tmp_path,
-        "cpu",
-        note=said.append,
-        tracking=Tracking({"broken": tracker, "sound": other}, said.append),
-    )
+    workspace = Workspace(tmp_path, "cpu", tracking=Tracking({"broken": tracker, "sound": other}))
     run = train_run(plan_of(data, steps=2), data, workspace)
     tasks = evaluation_tasks(data.members[0], EvaluationSettings(3, 2, 4, episodes=10))
     evaluate_run(run, tasks, workspace, trained_on=data)
     assert run.finished
     assert tracker.events.count(event) == 1
     assert tracker.told[-1][0] == event
-    assert said == [
+    assert caplog.messages == [
         f"the tracker broken failed in {event} and is told nothing more; the work goes on: "
         "OSError: [Errno 28] No space left on device"
     ]
@@ -176,6 +171,15 @@ def test_what_is_read_is_not_tracked_and_that_is_said_once(data, tmp_path):
         "again: --fresh"
     ]
     assert training.is_finished(run.folder)
+
+
+def test_what_this_command_trained_is_no_earlier_work(data, tmp_path):
+    said: list[str] = []
+    workspace = Workspace(tmp_path, "cpu", tracking=Tracking({"it": Remembers()}, said.append))
+    plan = plan_of(data, steps=2)
+    train_run(plan, data, workspace)
+    train_run(plan, data, workspace)  # for other shots, or for a method that starts from it
+    assert said == []
 
 
 class Odd:

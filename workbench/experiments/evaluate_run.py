@@ -77,7 +77,7 @@ def evaluate_run(
             cached = None
         if cached is not None:
             cached["run"] = run.folder.name  # it may have been renamed since
-            workspace.tracking.leave_old_work()
+            workspace.tracking.leave_old_work(run.folder)
             return with_published(cached)
     trained = trained_method(run, tasks, trained_on, workspace)
     frame = _evaluate(trained, tasks, sources)

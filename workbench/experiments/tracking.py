@@ -1,11 +1,17 @@
-"""Tell trackers what happens, and go on without those that fail."""
+"""Tell trackers what happens, and go on without those that fail.
+
+That one failed is told by Python's logging, which writes a warning to standard error: whoever hears
+no notes would miss what it did not track.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,13 +23,15 @@ from workbench.plugin.options import convert_options, options_of, parse_spec
 from workbench.plugin.registry import registry
 from workbench.progress import say_nothing
 
+LOG = logging.getLogger(__name__)
+
 
 class Tracking:
     """The trackers of a command.
 
     Args:
         trackers: by name.
-        note: told of a tracker that fails.
+        note: told that nothing is tracked of what was computed before.
     """
 
     def __init__(
@@ -33,6 +41,7 @@ class Tracking:
     ):
         self._trackers = dict(trackers or {})
         self._note = note
+        self._followed: set[Path] = set()  # run folders
         self._told_of_old_work = False
 
     def __bool__(self) -> bool:
@@ -42,6 +51,7 @@ class Tracking:
     def following(self, run: TrackedRun) -> Iterator[Followed]:
         """Tell trackers that work on a run begins, and at the end of the block how it ended."""
         followed = Followed(self)
+        self._followed.add(run.folder)
         self.tell("begin", run)
         outcome: Outcome = "failed"
         try:
@@ -53,8 +63,14 @@ class Tracking:
         finally:
             self.tell("end", outcome)
 
-    def leave_old_work(self) -> None:
-        """Say once that trackers are told nothing of what was computed before."""
+    def leave_old_work(self, folder: Path) -> None:
+        """Say once that trackers are told nothing of what was computed before this command.
+
+        Args:
+            folder: of the run that is read.
+        """
+        if folder.absolute() in self._followed:
+            return
         if self._trackers and not self._told_of_old_work:
             self._told_of_old_work = True
             self._note(
@@ -71,7 +87,7 @@ class Tracking:
             except (Exception, SystemExit) as error:
                 del self._trackers[name]
                 reason = (str(error).splitlines() or ["no message"])[0]
-                self._note(
+                LOG.warning(
                     f"the tracker {name} failed in {event}{at_place(error)} and is told nothing "
                     f"more; the work goes on: {type(error).__name__}: {reason}"
                 )

@@ -90,7 +90,7 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace, pause: Pause
     _ = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
     if not workspace.fresh and is_finished(folder):  # it may lie where no lock can
-        workspace.tracking.leave_old_work()
+        workspace.tracking.leave_old_work(folder)
     else:
         with writable(out), locked(lock_of(folder), workspace.note):
             remove_parts(folder)
