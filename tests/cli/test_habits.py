@@ -31,12 +31,15 @@ def stopped_by(number, folder):
     with subprocess.Popen(
         [MLW, *LONG], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        until = time.monotonic() + 120
-        while not list(folder.glob("runs/*/run.toml")):
-            assert time.monotonic() < until, process.poll()
-            time.sleep(0.05)
-        process.send_signal(number)
-        return process.wait(timeout=60)
+        try:
+            until = time.monotonic() + 200
+            while not list(folder.glob("runs/*/run.toml")):
+                assert time.monotonic() < until, process.poll()
+                time.sleep(0.05)
+            process.send_signal(number)
+            return process.wait(timeout=60)
+        finally:
+            process.kill()
 
 
 def test_the_page_lists_the_codes_that_the_command_gives(tmp_path):
