@@ -44,7 +44,7 @@ def fails(tmp_path, monkeypatch):
 
 
 def test_a_tracker_that_raises_stops_nothing(mlw, fails, caplog):
-    line = "compare protonet nearest_pixel --episodes 10"
+    line = "compare protonet --episodes 4"
     code, expected, _ = mlw(line, *SMALL, "--out", "plain", "--json")
     assert code == 0
     for event in EVENTS:
