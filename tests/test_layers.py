@@ -37,13 +37,13 @@ HEAVY = {"torch", "pandas", "matplotlib"}
 # Line breaks mean nothing.
 ROOMS = {
     "workbench": [
-        "version errors lazy progress storage locks",
+        "version errors environment lazy progress storage locks",
         "plugin data tasks optimizers functional learning results experiments tuning",
         "recommending predicting testing commands scaffold cli",
     ],
     "workbench.plugin": [
         "hookspecs interface packages words options typed_source sources registry own_code blame",
-        "nearest recipe_form recipes",
+        "nearest recipe_form recipes written",
     ],
     "workbench.data": [
         "cache files arrays dataset tables notes prepared image_folder given download",
@@ -72,10 +72,11 @@ ROOMS = {
         "own_figure style trials figures trace_figure sureness heatmap_layout heatmap html",
     ],
     "workbench.experiments": [
-        "workspace value_types algorithm plugin_check training_tasks plan build fingerprint",
-        "manifest run_files evaluation_file run lineage",
-        "traced reported curve provenance effort",
-        "earlier_runs train_run trained selection temperature evaluate_run trace_run cells compare",
+        "tracker tracking workspace value_types algorithm plugin_check training_tasks plan build",
+        "fingerprint manifest run_files evaluation_file run lineage stored",
+        "traced tracked reported curve provenance effort",
+        "earlier_runs train_run trained selection temperature evaluate_run trace_run cells",
+        "remaining compare",
     ],
     "workbench.tuning": ["space schedule study search"],
     "workbench.predicting": ["pictures answer rejecting sheet"],
@@ -90,9 +91,9 @@ ROOMS = {
         "attempts subject adapting independence training devices learners plugins",
     ],
     "workbench.cli": [
-        "_show _streams _lists _flags _options _progress _results",
-        "check compare download evaluate info list_ new plugins predict recommend report train",
-        "tune main",
+        "_show _streams _lists _complete _flags _options _progress _results",
+        "check compare config download evaluate info list_ new plugins predict recommend report",
+        "runs train tune main",
     ],
 }
 PLACE = {
@@ -102,7 +103,7 @@ PLACE = {
 }
 
 # What answers before torch, pandas and matplotlib are imported; and what needs no torch.
-LIGHT = ("errors", "lazy", "locks", "progress", "storage", "plugin.", "cli.")
+LIGHT = ("environment", "errors", "lazy", "locks", "progress", "storage", "plugin.", "cli.")
 WITHOUT_TORCH = (
     "data.",
     "results.",
@@ -114,7 +115,11 @@ WITHOUT_TORCH = (
     "experiments.plan",
     "experiments.reported",
     "experiments.run",
+    "experiments.stored",
     "experiments.traced",
+    "experiments.tracked",
+    "experiments.tracker",
+    "experiments.tracking",
     "experiments.workspace",
     "learning.augment",
     "learning.settings",

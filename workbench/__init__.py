@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.commands.tune import tune
     from workbench.data.dataset import Dataset, Groups, ImageClass
     from workbench.errors import WorkbenchError
+    from workbench.experiments.tracker import TrackedEvaluation, TrackedRun, Tracker
     from workbench.learning.learner import Backbone, Learner, query_loss, uses_batch_statistics
     from workbench.learning.modulation import film_features, film_sites, modulated
     from workbench.learning.norms import normalises_by_batch, require_torch
@@ -53,6 +54,9 @@ __all__ = [
     "Register",
     "Source",
     "Task",
+    "TrackedEvaluation",
+    "TrackedRun",
+    "Tracker",
     "WorkbenchError",
     "check",
     "compare",
@@ -90,6 +94,9 @@ _HOMES = {
     "Register": "workbench.plugin.hookspecs",
     "Source": "workbench.tasks.source",
     "Task": "workbench.tasks.task",
+    "TrackedEvaluation": "workbench.experiments.tracker",
+    "TrackedRun": "workbench.experiments.tracker",
+    "Tracker": "workbench.experiments.tracker",
     "WorkbenchError": "workbench.errors",
     "check": "workbench.commands.check",
     "compare": "workbench.commands.compare",

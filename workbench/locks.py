@@ -53,6 +53,30 @@ def locked(path: Path, note: Callable[[str], None] = LOG.warning) -> Iterator[No
         lock.release()
 
 
+@contextmanager
+def locked_now(path: Path) -> Iterator[str]:
+    """Hold a lock for the time of a block, unless another process holds it.
+
+    Yields:
+        Who holds it, then without this process; "" if it is held by this one.
+
+    Raises:
+        OSError: as `locked`.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield _holder(path)
+        return
+    try:
+        yield ""
+    finally:
+        lock.release()
+
+
 def holder_file(path: Path) -> Path:
     """Return the file that says who holds a lock: `.NAME.holder` for `.NAME.lock`."""
     return path.with_suffix(".holder")

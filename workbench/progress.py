@@ -12,8 +12,10 @@ class Progress(NamedTuple):
     label: str  # what is done: the name of a file, of a data set and its split, of a run
     done: int
     total: int = 0  # 0: not known
-    unit: str = ""  # "bytes", "images", "steps" or "tasks"
+    unit: str = ""  # "bytes", "images", "steps" or "tasks"; "cells" of a whole comparison
     detail: str = ""  # "loss 0.123, validation 97.1%"
+    seconds_left: float | None = None  # of cells, as measured; None: nothing is measured yet
+    at_least: bool = False  # some of what is left was never measured, and is not in seconds_left
 
 
 Report = Callable[[Progress], None]

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-INTERFACE = 1
+INTERFACE = 2
 """Increases when the public list gets a name, or the contract of a plugin changes."""

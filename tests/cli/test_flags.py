@@ -43,7 +43,7 @@ from command_lines import check_refused
         ("compare protonet --backbone conv4:steps=5", ["tune or recommend: --steps 5"]),
         ("eval runs --steps 3", ["--steps belongs to mlw train, compare, tune or recommend."]),
         ("compare protonet --split train", ["--split belongs to mlw eval."]),
-        ("report runs --on glyphs", ["--on belongs to mlw train, eval, compare or tune."]),
+        ("report runs --on glyphs", ["--on belongs to mlw train, eval, compare, tune or runs."]),
         ("compare protonet:epochs=5", ["Did you mean steps?"]),
         ("list --jsn", ["Did you mean --json?"]),
         ("train protonet --seed 18446744073709551616", ["must be at most 9,223,372,036"]),

@@ -9,7 +9,8 @@ import sys
 import pytest
 from small_runs import compared
 
-from workbench.cli._progress import _amount, progress_bars
+from workbench.cli import _show
+from workbench.cli._progress import _amount, _detail, progress_bars
 from workbench.progress import Progress
 
 
@@ -20,10 +21,45 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_there_are_no_bars_without_a_terminal(capsys):
+def test_without_a_terminal_there_is_a_line_now_and_then(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("workbench.cli._progress.time.monotonic", lambda: now[0])
+    with progress_bars() as report:
+        report(Progress("protonet on glyphs", 5, 400, "steps", "loss 0.123"))
+        assert capsys.readouterr() == ("", "")
+        now[0] = 61.0
+        report(Progress("protonet on glyphs", 70, 400, "steps", "loss 0.123"))
+        report(Progress("protonet on glyphs", 71, 400, "steps", "loss 0.123"))
+        assert capsys.readouterr() == (
+            "",
+            "protonet on glyphs: 70 of 400 steps, loss 0.123\n",
+        )
+        report(Progress("comparison", 1, 4, "cells", seconds_left=300.0, at_least=True))
+        now[0] = 122.0
+        report(Progress("maml on glyphs", 7, 500, "steps"))
+        assert capsys.readouterr().err == (
+            "maml on glyphs: 7 of 500 steps; comparison: 1 of 4 cells, at least 5 min left\n"
+        )
+
+
+def test_quiet_reports_nothing():
+    _show.be_quiet(asked=True)
     with progress_bars() as report:
         assert report is None
-    assert capsys.readouterr() == ("", "")
+    _show.be_quiet(asked=False)
+
+
+@pytest.mark.parametrize(
+    ("left", "at_least", "words"),
+    [
+        (None, True, "time left unknown"),
+        (90.0, True, "at least 90 s left"),
+        (600.0, False, "about 10 min left"),
+    ],
+)
+def test_the_time_left_is_told_as_it_is_known(left, at_least, words):
+    progress = Progress("comparison", 1, 4, "cells", seconds_left=left, at_least=at_least)
+    assert _detail(progress) == words
 
 
 def test_bars_are_drawn_on_a_terminal(monkeypatch, capsys):
@@ -35,10 +71,12 @@ def test_bars_are_drawn_on_a_terminal(monkeypatch, capsys):
         report(Progress("protonet on glyphs", 5, 10, "steps", "loss 0.123"))
         report(Progress("glyphs train", 1200, 0, "images"))
         report(Progress("protonet on glyphs", 10, 10, "steps"))
+        report(Progress("comparison", 1, 4, "cells", seconds_left=180.0))
     written = terminal.getvalue()
     assert "\x1b" in written
     assert "glyphs train" in written
     assert "1,200 images" in written
+    assert "1 of 4 cells about 3 min left" in written
     assert capsys.readouterr().out == ""  # results only
 
 
@@ -70,7 +108,10 @@ def test_a_comparison_shows_all_that_takes_long(tmp_path):
         "baseline on glyphs",
         "baseline on glyphs: validation",
         "simpleshot: test on glyphs",
+        "comparison",
     }
+    whole = shown["comparison"]
+    assert (whole[0].done, whole[0].seconds_left, whole[-1].done) == (0, None, 1)
     validation = shown["baseline on glyphs: validation"]
     assert (validation[-1].done, validation[-1].total, validation[-1].unit) == (4, 4, "tasks")
     units = [progress.unit for progress in shown["simpleshot: test on glyphs"]]

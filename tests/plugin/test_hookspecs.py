@@ -10,6 +10,7 @@ import typer
 from plugin_packages import DOCS, files_of
 from typer.testing import CliRunner
 
+from workbench import TrackedEvaluation, TrackedRun
 from workbench.plugin import hookspecs
 from workbench.plugin.registry import Registry
 
@@ -70,6 +71,23 @@ def test_register_datasets(load):
     registry = load(example=example_of("register_datasets"))
     expected = ("my-images", "my_package.my_images:MyImages")
     assert only_registration(registry, "datasets") == expected
+
+
+def test_register_trackers(load, tmp_path):
+    registry = load(example=example_of("register_trackers"))
+    name, target = only_registration(registry, "trackers")
+    tracker = target()
+    tracker.begin(TrackedRun("it", tmp_path, "protonet", {"lr": 0.1}, steps=2, done=0))
+    tracker.record(1, {"loss": 0.5})
+    tracker.evaluated(TrackedEvaluation("glyphs, 5-way 1-shot", {}, {"accuracy": 0.9}))
+    tracker.end("finished")
+    assert name == "lines"
+    assert (tmp_path / "lines.txt").read_text().splitlines() == [
+        "begin protonet 0 2 {'lr': 0.1}",
+        "record 1 {'loss': 0.5}",
+        "evaluated glyphs, 5-way 1-shot {'accuracy': 0.9}",
+        "end finished",
+    ]
 
 
 def test_register_commands(load):

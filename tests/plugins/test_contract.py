@@ -31,6 +31,7 @@ OURS = (
     "mlw-model",
     "mlw-bayesian",
     "mlw-continual",
+    "mlw-trackers",
 )
 
 

@@ -17,14 +17,16 @@ INTEGERS = {
     "tune": {"--ways", "--shots"},
 }
 NAMES = {
-    "compare": {"--on", "--train-on", "--backbone", "--baseline"},
-    "eval": {"--on"},
-    "train": {"--on"},
+    "compare": {"--on", "--train-on", "--backbone", "--baseline", "--track"},
+    "eval": {"--on", "--track"},
+    "train": {"--on", "--track"},
     "report": {"--baseline"},
+    "runs": {"--algorithm", "--on"},
     "tune": {"--over"},
     "predict": {"--query"},
     "recommend": {"--train-on", "--candidates", "--learn-from"},
 }
+EXAMPLES = {"--over": "inner_lr=1e-3..1", "--track": "tensorboard", "--algorithm": "maml"}
 # other names of a flag
 ALIASES = {
     "compare": {"--test-on": "--on"},
@@ -63,7 +65,7 @@ def widen(words: Sequence[str]) -> list[str]:
             example = "1 5"
         else:
             values = given or _names(rest)
-            example = "inner_lr=1e-3..1" if flag == "--over" else "omniglot"
+            example = EXAMPLES.get(flag, "omniglot")
         if not values and flag in integers and rest and not rest[0].startswith("-"):
             raise UsageError(
                 f"{typed} takes whole numbers, not {rest[0]!r}; for instance: {typed} {example}"

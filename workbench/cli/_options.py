@@ -19,6 +19,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from workbench.cli import _complete
 from workbench.plugin.registry import DEFAULT_PROTOCOL
 from workbench.tasks.protocols.names import PROTOCOLS
 
@@ -29,7 +30,8 @@ Baseline = Annotated[
     typer.Option(
         help="Baselines; each column of the heat map is compared with the best of them. If "
         "omitted: the methods that draw no tasks in training, are not transductive and use no "
-        "oracle."
+        "oracle.",
+        autocompletion=_complete.algorithms,
     ),
 ]
 Published = Annotated[
@@ -43,8 +45,27 @@ Code = Annotated[
         metavar="FILE.py", help="Own code that runs were made of: a file, or FILE.py:CLASS."
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="auto, cpu, cuda, cuda:1, mps ...",
+        show_default="MLW_DEVICE, or auto",
+        autocompletion=_complete.one_of("auto", "cpu", "cuda", "mps"),
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run folders.", show_default="MLW_OUT, or runs"),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore cached results and recompute.")]
+
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Trackers to follow the work with: tensorboard, trackio:project=birds.",
+        autocompletion=_complete.trackers,
+    ),
+]
 
 
 # --- groups
@@ -70,7 +91,8 @@ class TaskOptions:
         str,
         typer.Option(
             help=f"How test tasks are drawn: {', '.join(PROTOCOLS)}. "
-            "With options: unbalanced:alpha=5."
+            "With options: unbalanced:alpha=5.",
+            autocompletion=_complete.protocols,
         ),
     ] = DEFAULT_PROTOCOL
     episodes: Annotated[int, typer.Option(help="Test tasks, the same for all.")] = 600
@@ -79,7 +101,8 @@ class TaskOptions:
         str,
         typer.Option(
             help="none, or temperature: also show how sure methods are once their scores are "
-            "divided by a number that validation tasks choose."
+            "divided by a number that validation tasks choose.",
+            autocompletion=_complete.one_of("none", "temperature"),
         ),
     ] = "none"
 
@@ -89,12 +112,20 @@ class TrainingOptions:
     """How to train."""
 
     recipe: Annotated[
-        str, typer.Option(help="quick (minutes on two cores) or paper (as the authors trained).")
+        str,
+        typer.Option(
+            help="quick (minutes on two cores) or paper (as the authors trained).",
+            autocompletion=_complete.one_of("quick", "paper"),
+        ),
     ] = "quick"
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
     precision: Annotated[
-        str | None, typer.Option(help="Precision of networks: float32 or bfloat16.")
+        str | None,
+        typer.Option(
+            help="Precision of networks: float32 or bfloat16.",
+            autocompletion=_complete.one_of("float32", "bfloat16"),
+        ),
     ] = None
     train_ways: Annotated[int | None, typer.Option(help="Classes per training task.")] = None
     train_shots: Annotated[
@@ -109,8 +140,8 @@ class TrainingOptions:
 class PlaceOptions:
     """Where to compute and where runs are kept."""
 
-    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs")
-    device: Device = "auto"
+    out: Out = None
+    device: Device = None
     fresh: Fresh = False
 
 

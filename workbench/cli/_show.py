@@ -22,8 +22,30 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 TURNS_WRITING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
+class _Quiet:
+    """Whether notes and progress are left out."""
+
+    asked = False
+
+
+def be_quiet(*, asked: bool) -> None:
+    """Leave out notes and progress from now on, or no longer."""
+    _Quiet.asked = asked
+
+
+def quiet() -> bool:
+    """Return whether notes and progress are left out."""
+    return _Quiet.asked
+
+
 def note(line: str) -> None:
-    """Print a line about what happens."""
+    """Print a line about what happens, except with `--quiet`."""
+    if not _Quiet.asked:
+        error(line)
+
+
+def error(line: str) -> None:
+    """Print a line that nobody may miss, on standard error."""
     print(printable(line), file=sys.stderr, flush=True)
 
 

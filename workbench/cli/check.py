@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import Json
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def check(
             metavar="NAME...",
             help="Algorithms, backbones or data sets, with options: maml:first_order=true; or "
             "packages of plugins: mlw-metric. Or own code: ./my_method.py:MyMethod.",
+            autocompletion=_complete.anything,
         ),
     ],
     json: Json = False,

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import (
     Baseline,
     OutputOptions,
     PlaceOptions,
     TaskOptions,
+    Track,
     TrainingOptions,
     flat,
 )
@@ -28,12 +29,18 @@ class DataOptions:
 
     on: Annotated[
         list[str] | None,
-        typer.Option("--on", "--test-on", help="Data sets, with options: omniglot:split=lake."),
+        typer.Option(
+            "--on",
+            "--test-on",
+            help="Data sets, with options: omniglot:split=lake.",
+            autocompletion=_complete.datasets,
+        ),
     ] = None
     train_on: Annotated[
         list[str] | None,
         typer.Option(
-            help="Data sets to train on, all at once. If omitted, each of --on is trained on."
+            help="Data sets to train on, all at once. If omitted, each of --on is trained on.",
+            autocompletion=_complete.datasets,
         ),
     ] = None
     leave_one_out: Annotated[
@@ -49,7 +56,11 @@ class MethodOptions:
     """With what, and how often, each method is trained."""
 
     backbone: Annotated[
-        list[str] | None, typer.Option(help="Backbones, with options: conv4:width=32.")
+        list[str] | None,
+        typer.Option(
+            help="Backbones, with options: conv4:width=32.",
+            autocompletion=_complete.backbones,
+        ),
     ] = None
     seeds: Annotated[int, typer.Option(help="Trainings of each method, with seeds 0, 1, ...")] = 1
     tuned: Annotated[
@@ -66,6 +77,7 @@ def compare(
             metavar="ALGORITHM...",
             help="Algorithms, with options: maml:first_order=true. Or own code: "
             "./my_method.py:MyMethod.",
+            autocompletion=_complete.algorithms,
         ),
     ],
     *,
@@ -75,6 +87,7 @@ def compare(
     training: TrainingOptions,
     baseline: Baseline = None,
     place: PlaceOptions,
+    track: Track = None,
     output: OutputOptions,
 ) -> None:
     """Train and evaluate methods on the same tasks: accuracy and paired differences.
@@ -93,6 +106,7 @@ def compare(
             baseline=baseline,
             report=report,
             note=_show.note,
+            track=track,
             **asdict(tasks),
             **asdict(methods),
             **asdict(training),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._progress import progress_bars
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.errors import UsageError, WorkbenchError
@@ -17,7 +17,11 @@ from workbench.plugin.options import parse_spec
 def download(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME...", help="Data sets, with options: omniglot:size=84."),
+        typer.Argument(
+            metavar="NAME...",
+            help="Data sets, with options: omniglot:size=84.",
+            autocompletion=_complete.datasets,
+        ),
     ] = None,
     source: Annotated[
         str | None,
@@ -118,9 +122,9 @@ def _each(names: list[str], do: Callable[[str], None]) -> None:
             do(name)
         except WorkbenchError as error:
             failed += 1
-            _show.note(f"mlw: {error}")
+            _show.error(f"mlw: {error}")
     if failed:
-        _show.note(f"mlw: {failed} of {len(names)} failed")
+        _show.error(f"mlw: {failed} of {len(names)} failed")
         raise typer.Exit(1)
 
 

@@ -8,8 +8,16 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import _show
-from workbench.cli._options import Code, Device, Fresh, OutputOptions, TaskOptions, flat
+from workbench.cli import _complete, _show
+from workbench.cli._options import (
+    Code,
+    Device,
+    Fresh,
+    OutputOptions,
+    TaskOptions,
+    Track,
+    flat,
+)
 from workbench.cli._progress import progress_bars
 from workbench.cli._results import print_summary
 
@@ -23,11 +31,20 @@ def evaluate(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            "--on", "--test-on", help="Data sets. If omitted, those that a run was trained on."
+            "--on",
+            "--test-on",
+            help="Data sets. If omitted, those that a run was trained on.",
+            autocompletion=_complete.datasets,
         ),
     ] = None,
     tasks: TaskOptions,
-    split: Annotated[str, typer.Option(help="train, val or test classes.")] = "test",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="train, val or test classes.",
+            autocompletion=_complete.one_of("train", "val", "test"),
+        ),
+    ] = "test",
     trace: Annotated[
         int | None,
         typer.Option(
@@ -35,8 +52,9 @@ def evaluate(
         ),
     ] = None,
     code: Code = None,
-    device: Device = "auto",
+    device: Device = None,
     fresh: Fresh = False,
+    track: Track = None,
     output: OutputOptions,
 ) -> None:
     """Evaluate trained runs on test classes, on the same tasks for all.
@@ -58,6 +76,7 @@ def evaluate(
             fresh=fresh,
             report=report,
             note=_show.note,
+            track=track,
             **asdict(tasks),
         )
     print_summary(frame, json=output.json, published=output.published)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli import _show
-from workbench.cli._options import Json
+from workbench.cli import _complete, _show
+from workbench.cli._options import Json, Out
+from workbench.environment import out_folder
 from workbench.errors import DataError, RunError, UnknownName, UsageError
 from workbench.plugin import recipes
 from workbench.plugin.options import option_text, options_of, options_text
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="An algorithm, backbone or data set.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the run folders whose results are shown.")
-    ] = Path("runs"),
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="An algorithm, backbone, data set or tracker.",
+            autocompletion=_complete.anything,
+        ),
+    ],
+    out: Out = None,
     json: Json = False,
 ) -> None:
     """Show paper, options, recipes and results of a method; files and licence of a data set."""
@@ -39,7 +44,7 @@ def info(
     plain, options, _ = name.partition(":")
     if options:
         raise UsageError(f"mlw info takes a name without options: mlw info {plain}")
-    facts = [_facts(registration, out) for registration in _registered(name)]
+    facts = [_facts(registration, out or out_folder()) for registration in _registered(name)]
     if name in folder_names():
         facts.append(_own_facts(name))
     if not facts:

@@ -1,12 +1,8 @@
-"""`mlw list`: the algorithms, backbones and data sets that are available."""
+"""`mlw list`: the algorithms, backbones, data sets and trackers that are available."""
 
 from __future__ import annotations
 
-import ast
 from enum import StrEnum
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -16,6 +12,7 @@ from workbench.cli._options import Json
 from workbench.errors import DataError
 from workbench.plugin.options import options_text
 from workbench.plugin.registry import KINDS, Registration, registry
+from workbench.plugin.written import docstring_of
 
 
 class Kind(StrEnum):
@@ -24,6 +21,7 @@ class Kind(StrEnum):
     algorithms = "algorithms"
     backbones = "backbones"
     datasets = "datasets"
+    trackers = "trackers"
 
 
 class _Row(NamedTuple):
@@ -37,12 +35,12 @@ def list_(
     kind: Annotated[Kind | None, typer.Argument(help="List only these.")] = None,
     json: Json = False,
 ) -> None:
-    """List algorithms, backbones and data sets."""
+    """List algorithms, backbones, data sets and trackers."""
     kinds = [kind.value] if kind else list(KINDS)
     rows = []
     for each in kinds:
         for name, registration in registry().entries(each).items():
-            rows.append(_Row(each, name, registration.distribution, _about(registration)))
+            rows.append(_Row(each, name, registration.distribution, about(registration)))
     if "datasets" in kinds:
         rows += _own_folders()
     if json:
@@ -72,7 +70,8 @@ def _own_folders() -> list[_Row]:
     return rows
 
 
-def _about(registration: Registration) -> str:
+def about(registration: Registration) -> str:
+    """Return a line about what a plugin registered."""
     if registration.base:
         return f"Short for {registration.base}:{options_text(registration.preset)}"
     return _first_line(registration)
@@ -83,26 +82,7 @@ def _first_line(registration: Registration) -> str:
 
     It is read from the source, because importing all plugins takes seconds.
     """
-    target = registration.target
-    if isinstance(target, type):
-        return (target.__doc__ or "").strip().partition("\n")[0]
-    module, _, name = target.partition(":")
     try:
-        docstring = _docstrings(module).get(name, "")
+        return docstring_of(registration.target).partition("\n")[0]
     except (Exception, SystemExit):  # finding a module imports the package that it is in
         return f"cannot be read; see: mlw info {registration.full_name}"
-    return docstring.partition("\n")[0]
-
-
-@cache
-def _docstrings(module: str) -> dict[str, str]:
-    """Return the docstrings of a module's classes."""
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(module)
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            found[node.name] = ast.get_docstring(node) or ""
-    return found

@@ -16,9 +16,11 @@ from typing import Annotated
 import typer
 
 from workbench.cli import (
+    _complete,
     _show,
     check,
     compare,
+    config,
     download,
     evaluate,
     info,
@@ -28,6 +30,7 @@ from workbench.cli import (
     predict,
     recommend,
     report,
+    runs,
     train,
     tune,
 )
@@ -44,7 +47,14 @@ from workbench.plugin.blame import place_of
 from workbench.plugin.registry import registry
 from workbench.version import __version__
 
-INTERRUPTED = 130  # exit code
+INTERRUPTED = 130
+EXIT_CODES = {
+    0: "The command did what it was asked.",
+    1: "It could not: data, a run, a plugin or a training is at fault, a check of `mlw check` did "
+    "not hold, or the output cannot be written.",
+    2: "Wrong usage: an unknown command, option or name, or an invalid value. Nothing was done.",
+    INTERRUPTED: "It was stopped by Ctrl-C. The same command resumes.",
+}
 KEPT = {  # after Ctrl-C, by command
     "download": "what has arrived is kept",
     "train": "all but the last seconds of the training is kept",
@@ -64,13 +74,15 @@ app = typer.Typer(
     name="mlw",
     result_callback=_no_exit_code,
     help="Train, evaluate and fairly compare few-shot and meta-learning methods.",
-    add_completion=False,
+    epilog="--debug and --quiet may stand anywhere. Exit codes: 0 success, 1 failure, 2 wrong "
+    f"usage, {INTERRUPTED} stopped by Ctrl-C.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_.list_)
 app.command("info")(info.info)
 app.command("plugins")(plugins.plugins)
+app.command("config")(config.config)
 app.command("download")(download.download)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
@@ -79,6 +91,7 @@ app.command("tune")(tune.tune)
 app.command("predict")(predict.predict)
 app.command("recommend")(recommend.recommend)
 app.command("report")(report.report)
+app.command("runs")(runs.runs)
 app.command("check")(check.check)
 app.add_typer(new.app, name="new")
 
@@ -86,20 +99,23 @@ app.add_typer(new.app, name="new")
 @app.callback()
 def mlw(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="No progress and no notes: results and errors only."),
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Train, evaluate and fairly compare few-shot and meta-learning methods."""
 
 
 def run() -> None:
-    """Run `mlw`.
-
-    Exit codes: 0 for success, 2 for wrong usage, 130 for Ctrl-C, 1 for other errors.
-    """
+    """Run `mlw`, and exit with one of `EXIT_CODES`."""
     guard_output()
     tolerate_encodings()
     try:
         try:
+            if _complete.asked():
+                _complete.answer(app)
             _run(sys.argv[1:])
         finally:
             sys.stdout.flush()
@@ -115,6 +131,9 @@ def _run(words: list[str]) -> None:
     if debug:
         words.remove("--debug")
         os.environ["MLW_DEBUG"] = "1"  # a broken plugin shows its traceback too
+    _show.be_quiet(asked="--quiet" in words)
+    if _show.quiet():
+        words.remove("--quiet")
     if words[:1] == ["--version"]:
         print(f"mlw {__version__}")
         return
@@ -126,7 +145,7 @@ def _run(words: list[str]) -> None:
     except WorkbenchError as error:
         if debug:
             raise
-        _show.note(f"mlw: {error}")
+        _show.error(f"mlw: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print(f"mlw: stopped{_kept(words)}", file=sys.stderr)
@@ -137,7 +156,7 @@ def _run(words: list[str]) -> None:
         sentence = _sentence_of(error, words)
         if debug or not sentence:
             raise
-        _show.note(sentence)
+        _show.error(sentence)
         sys.exit(1)
 
 

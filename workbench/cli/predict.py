@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import Code, Device, Json
 from workbench.errors import UsageError
 
@@ -22,7 +22,10 @@ def predict(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     support: Annotated[
         str,
-        typer.Option(help="A folder or archive of images by class to learn from, or a data set."),
+        typer.Option(
+            help="A folder or archive of images by class to learn from, or a data set.",
+            autocompletion=_complete.datasets,
+        ),
     ] = "",
     query: Annotated[
         list[Path] | None,
@@ -60,7 +63,7 @@ def predict(
         ),
     ] = None,
     code: Code = None,
-    device: Device = "auto",
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Classify images with a trained run, after showing it some images of each class.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import Json, PlaceOptions, TrainingOptions, flat
 from workbench.cli._progress import progress_bars
 from workbench.errors import UsageError
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @flat
 def recommend(
     data: Annotated[
-        str, typer.Argument(help="A data set, or a folder of images by class: photos/birds.")
+        str,
+        typer.Argument(
+            help="A data set, or a folder of images by class: photos/birds.",
+            autocompletion=_complete.datasets,
+        ),
     ] = "",
     *,
     shots: Annotated[
@@ -37,13 +41,24 @@ def recommend(
         list[str] | None,
         typer.Option(
             help="Data sets that the methods learn from. If omitted: miniimagenet if it was "
-            "downloaded, otherwise glyphs."
+            "downloaded, otherwise glyphs.",
+            autocompletion=_complete.datasets,
         ),
     ] = None,
     candidates: Annotated[
-        list[str] | None, typer.Option(help="Methods to choose from, in place of the shortlist.")
+        list[str] | None,
+        typer.Option(
+            help="Methods to choose from, in place of the shortlist.",
+            autocompletion=_complete.algorithms,
+        ),
     ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Backbone.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Backbone.",
+            autocompletion=_complete.backbones,
+        ),
+    ] = None,
     experience: Annotated[
         Path | None, typer.Option(help="A table of experience, in place of the one that ships.")
     ] = None,

@@ -16,7 +16,8 @@ def report(
     run: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[RUN...]", help="Run folders, or folders of them. If omitted: runs."
+            metavar="[RUN...]",
+            help="Run folders, or folders of them. If omitted: MLW_OUT, or runs.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
@@ -26,6 +27,6 @@ def report(
     """Report on runs and their evaluations: a table, and one HTML file with figures."""
     from workbench.commands.report import report as run_report
 
-    frame = run_report(run or "runs", out=out, baseline=baseline, note=_show.note)
+    frame = run_report(run or None, out=out, baseline=baseline, note=_show.note)
     print_summary(frame, baselines=baseline or (), json=json)
     _show.note(f"report: {out}")

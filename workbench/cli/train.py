@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli import _show
-from workbench.cli._options import PlaceOptions, TrainingOptions, flat
+from workbench.cli import _complete, _show
+from workbench.cli._options import PlaceOptions, Track, TrainingOptions, flat
 from workbench.cli._progress import progress_bars
 from workbench.plugin.registry import DEFAULT_DATASET
 
@@ -29,29 +29,46 @@ class StartOptions:
     """What the training starts from."""
 
     backbone: Annotated[
-        str | None, typer.Option(help="Backbone, with options: conv4:width=32.")
+        str | None,
+        typer.Option(
+            help="Backbone, with options: conv4:width=32.",
+            autocompletion=_complete.backbones,
+        ),
     ] = None
     seed: Annotated[int, typer.Option(help="Seed for initial weights, tasks and batches.")] = 0
     init: Annotated[
         str | None,
-        typer.Option(help="Initial weights: a run folder, or an algorithm to train first."),
+        typer.Option(
+            help="Initial weights: a run folder, or an algorithm to train first.",
+            autocompletion=_complete.algorithms,
+        ),
     ] = None
 
 
 @flat
 def train(
     algorithm: Annotated[
-        str, typer.Argument(help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.")
+        str,
+        typer.Argument(
+            help="An algorithm, with options: maml:inner_steps=5,lr=1e-4.",
+            autocompletion=_complete.algorithms,
+        ),
     ],
     *,
     on: Annotated[
         list[str] | None,
-        typer.Option("--on", "--train-on", help="Data sets to train on, all at once."),
+        typer.Option(
+            "--on",
+            "--train-on",
+            help="Data sets to train on, all at once.",
+            autocompletion=_complete.datasets,
+        ),
     ] = None,
     test: TaskShapeOptions,
     start: StartOptions,
     training: TrainingOptions,
     place: PlaceOptions,
+    track: Track = None,
 ) -> None:
     """Train one method. Run the command again to resume."""
     from workbench.commands.train import train as run_training
@@ -62,6 +79,7 @@ def train(
             on=on or DEFAULT_DATASET,
             report=report,
             note=_show.note,
+            track=track,
             **asdict(test),
             **asdict(start),
             **asdict(training),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli import _show
+from workbench.cli import _complete, _show
 from workbench.cli._options import OutputOptions, PlaceOptions, TaskOptions, TrainingOptions, flat
 from workbench.cli._progress import progress_bars
 from workbench.cli._results import print_summary
@@ -35,20 +35,42 @@ class SearchOptions:
     hours: Annotated[
         float | None, typer.Option(help="Hours of training and validation, over all calls.")
     ] = None
-    sampler: Annotated[str, typer.Option(help="tpe or random.")] = "tpe"
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help="tpe or random.",
+            autocompletion=_complete.one_of("tpe", "random"),
+        ),
+    ] = "tpe"
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0
 
 
 @flat
 def tune(
     algorithm: Annotated[
-        str, typer.Argument(help="An algorithm; the options in it are not varied: maml:lr=1e-4.")
+        str,
+        typer.Argument(
+            help="An algorithm; the options in it are not varied: maml:lr=1e-4.",
+            autocompletion=_complete.algorithms,
+        ),
     ],
     *,
-    on: Annotated[str, typer.Option(help="Data set to train, validate and test on.")] = "",
+    on: Annotated[
+        str,
+        typer.Option(
+            help="Data set to train, validate and test on.",
+            autocompletion=_complete.datasets,
+        ),
+    ] = "",
     search: SearchOptions,
     tasks: TaskOptions,
-    backbone: Annotated[str | None, typer.Option(help="Backbone, for all trials.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Backbone, for all trials.",
+            autocompletion=_complete.backbones,
+        ),
+    ] = None,
     training: TrainingOptions,
     place: PlaceOptions,
     output: OutputOptions,

@@ -24,10 +24,12 @@ from workbench.commands.keywords import (
 from workbench.commands.own import adopt_code, named_code, named_data
 from workbench.commands.unknown import unknown_argument
 from workbench.errors import UsageError
+from workbench.experiments.tracking import tracking_of
 from workbench.experiments.workspace import Workspace
 from workbench.learning.settings import settings_options
 from workbench.plugin.options import LARGEST, Above, AtLeast, Between, Option
 from workbench.plugin.registry import DEFAULT_PROTOCOL
+from workbench.progress import say_nothing
 from workbench.tasks.protocols.build import numbers_of
 from workbench.tasks.settings import EvaluationSettings
 
@@ -47,6 +49,7 @@ EXAMPLES = {  # of names, for messages
     "query": "birds/new",
     "candidates": "protonet baseline",
     "names": "protonet mlw-metric",
+    "track": "tensorboard",
 }
 JOINED_BY_MISTAKE = (
     "algorithms",
@@ -57,6 +60,7 @@ JOINED_BY_MISTAKE = (
     "name",
     "names",
     "candidates",
+    "track",
 )
 NUMBERS = {  # one or several
     "ways": Option("ways", int, None, "classes per test task", AtLeast(2)),
@@ -262,8 +266,14 @@ def _function(name: str, value: Any) -> Callable[..., None]:
 
 
 def workspace(arguments: Mapping[str, Any]) -> Workspace:
-    """Return where runs are kept and computed. `arguments` are checked."""
-    return Workspace(**_those(arguments, WorkspaceKeywords.__annotations__))
+    """Return where runs are kept and computed, and what follows. `arguments` are checked.
+
+    Raises:
+        UsageError, PluginError: there is no such tracker, or it cannot be made.
+    """
+    given = _those(arguments, WorkspaceKeywords.__annotations__)
+    tracking = tracking_of(arguments.get("track", ()), given.get("note", say_nothing))
+    return Workspace(tracking=tracking, **given)
 
 
 def training_settings(arguments: Mapping[str, Any]) -> dict[str, Any]:

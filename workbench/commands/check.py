@@ -99,10 +99,10 @@ def _wanted(text: str) -> tuple[Plugin | None, list[tuple[str, str]]]:
         if text in (plugin.distribution, plugin.name):
             return plugin, list(_things_of(plugin))
     name = parse_spec(text).name
-    things = [(kind, text) for kind in KINDS if registry().named(kind, name)]
+    things = [(kind, text) for kind in FINDINGS if registry().named(kind, name)]
     if not things:
         known = {plugin.distribution for plugin in registry().plugins}
-        for kind in KINDS:
+        for kind in FINDINGS:
             known.update(registry().entries(kind))
         raise UnknownName("algorithm, backbone, data set or plugin", name, known, "Run: mlw list")
     if ":" in text:
@@ -111,7 +111,7 @@ def _wanted(text: str) -> tuple[Plugin | None, list[tuple[str, str]]]:
 
 
 def _things_of(plugin: Plugin) -> Iterator[tuple[str, str]]:
-    for kind in KINDS:
+    for kind in FINDINGS:
         for entry in plugin.entries:
             if entry.kind == kind:
                 yield kind, registry().short_name(entry)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.commands.answering import check_ways, learner_for, trained_method
 from workbench.commands.train import train
 from workbench.data.arrays import as_pictures, as_sized, refuse_empty
+from workbench.environment import device_name
 from workbench.errors import WorkbenchError
 from workbench.experiments.run import Run, find_run
 from workbench.plugin.registry import DEFAULT_DATASET
@@ -68,8 +69,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         train_on: str | Sequence[str] = DEFAULT_DATASET,
         shots: int = 1,
-        out: str | os.PathLike[str] = "runs",
-        device: str = "auto",
+        out: str | os.PathLike[str] | None = None,
+        device: str | None = None,
     ):
         self.run = run
         self.train_on = train_on
@@ -103,7 +104,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.run_ = self._trained(len(self.classes_))
         check_ways(self.run_, [str(name) for name in self.classes_])
         pictures = self._pictures(images)
-        method = trained_method(self.run_, self.device)
+        method = trained_method(self.run_, self.device or device_name())
         self._device = method.device
         self._learner = learner_for(method, numbers, say_nothing)
         self._support = (pictures, numbers.astype(np.int64))

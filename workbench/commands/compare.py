@@ -16,6 +16,7 @@ from workbench.commands.keywords import Code, CompareKeywords, Data, Names
 from workbench.commands.tune import search_for, tuned_comparison
 from workbench.experiments.cells import Comparison
 from workbench.experiments.compare import run_comparison
+from workbench.experiments.tracking import Tracking
 from workbench.experiments.workspace import Workspace
 from workbench.plugin.registry import DEFAULT_DATASET
 
@@ -74,7 +75,7 @@ def compare(
             - of the trainings: `backbone` (specs or own classes, one or several), `recipe` ("quick"
               or "paper") and `seeds` (how many trainings of each method, with seeds 0, 1, ...).
             - of the workspace: `out` (folder of runs), `device`, `fresh` (recompute), `report` and
-              `note` (told about progress).
+              `note` (told about progress), `track` (trackers, specs, told of what is computed).
             - any training setting of `mlw info`, for all algorithms: `steps`, `lr`, ... None leaves
               the recipe's value.
 
@@ -108,8 +109,9 @@ def compare(
     place = workspace(given)
     if "tuned" not in given:
         return run_comparison(comparison, place)
+    searching = replace(place, tracking=Tracking())  # trials are not followed
     first, *others = [
-        _tuned(replace(comparison, algorithms=(algorithm,)), place, given["tuned"])
+        _tuned(replace(comparison, algorithms=(algorithm,)), searching, given["tuned"])
         for algorithm in comparison.algorithms
     ]
     return run_comparison(first, replace(place, fresh=False), others)

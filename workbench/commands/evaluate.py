@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from workbench.data.opening import OpenDataset
     from workbench.experiments.run import Run
+    from workbench.experiments.workspace import Workspace
     from workbench.tasks.splits import TrainingData
 
 KNOWN = ("runs", "on", "trace", *EvaluateKeywords.__annotations__)
@@ -56,7 +57,8 @@ def evaluate(
               `protocol` (a spec), `episodes`, `task_seed`, `split` ("train", "val" or "test"
               classes) and `calibrate` ("none" or "temperature").
             - `code`: classes, or files with classes, that runs of own code were made of.
-            - `device`, `fresh` (recompute), `report` and `note` (told about progress).
+            - `device`, `fresh` (recompute), `report` and `note` (told about progress), `track`
+              (trackers, specs, told of what is computed).
 
     Raises:
         RunError: there are no runs, or none can be evaluated. If some can, a note names the others,
@@ -69,6 +71,7 @@ def evaluate(
     refuse_unused(given, ("ways", "shots", "queries"))
     tell = once(given.get("note", say_nothing))
     given["note"] = tell
+    place = workspace(given)
     found = readable_runs(find_runs(given["runs"]), tell)
     datasets = list(dict.fromkeys(open_datasets(given.get("on", ()), given.get("report"))))
     finished = [run for run in found if run.finished]
@@ -86,7 +89,7 @@ def evaluate(
             tell(f"left out: {run.folder}, because {same[0].folder} is a copy of it")
             continue
         try:
-            frames += _evaluate(run, datasets, given)
+            frames += _evaluate(run, datasets, given, place)
             evaluated.append(run)
         except (RunError, UnknownName) as error:  # a plugin may have gone since
             broken.append((run, error))
@@ -99,7 +102,7 @@ def evaluate(
 
 
 def _evaluate(
-    run: Run, datasets: Sequence[OpenDataset], given: Mapping[str, Any]
+    run: Run, datasets: Sequence[OpenDataset], given: Mapping[str, Any], place: Workspace
 ) -> list[pd.DataFrame]:
     """Evaluate one run, on the given data sets or on its own."""
     require_code(run)
@@ -110,10 +113,10 @@ def _evaluate(
     for dataset in datasets or trained_on.members:
         for settings in evaluations(given, plan.ways, plan.validation.shots):
             drawn = evaluation_tasks(dataset, settings, usual_ways=plan.validation.ways)
-            frames.append(evaluate_run(run, drawn, workspace(given), trained_on=trained_on))
+            frames.append(evaluate_run(run, drawn, place, trained_on=trained_on))
             if "trace" in given:
                 few = replace(drawn, settings=replace(settings, episodes=given["trace"]))
-                trace_run(run, few, workspace(given), trained_on=trained_on)
+                trace_run(run, few, place, trained_on=trained_on)
     return frames
 
 

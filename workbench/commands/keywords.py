@@ -41,11 +41,17 @@ class MethodKeywords(TypedDict, total=False):
 class WorkspaceKeywords(TypedDict, total=False):
     """Where runs are kept and computed."""
 
-    out: Place
-    device: str
+    out: Place | None
+    device: str | None
     fresh: bool
     report: Report | None
     note: Callable[[str], None]
+
+
+class TrackKeywords(TypedDict, total=False):
+    """What follows trainings and evaluations."""
+
+    track: Names | None
 
 
 class TrainKeywords(TypedDict, total=False):
@@ -78,7 +84,9 @@ class TrainKeywords(TypedDict, total=False):
     precision: str | None
 
 
-class CompareKeywords(TaskKeywords, MethodKeywords, WorkspaceKeywords, TrainKeywords, total=False):
+class CompareKeywords(
+    TaskKeywords, MethodKeywords, WorkspaceKeywords, TrackKeywords, TrainKeywords, total=False
+):
     """All that `compare` takes by name."""
 
 
@@ -106,7 +114,7 @@ class RecommendKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     recipe: str
 
 
-class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
+class RunKeywords(WorkspaceKeywords, TrackKeywords, TrainKeywords, total=False):
     """What `train` takes by name, besides ways and shots."""
 
     backbone: str | type | None
@@ -114,12 +122,12 @@ class RunKeywords(WorkspaceKeywords, TrainKeywords, total=False):
     seed: int
 
 
-class EvaluateKeywords(TaskKeywords, total=False):
+class EvaluateKeywords(TaskKeywords, TrackKeywords, total=False):
     """What `evaluate` takes by name, besides the data sets."""
 
     split: str
     code: Code | None
-    device: str
+    device: str | None
     fresh: bool
     report: Report | None
     note: Callable[[str], None]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.commands.arguments import checked, one
 from workbench.commands.keywords import Code, Place
 from workbench.commands.own import require_code
+from workbench.environment import device_name
 from workbench.experiments.run import find_run
 from workbench.learning.device import select_device
 from workbench.tasks.splits import open_training_data
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.learning.learner import Learner
 
 
-def load(run: Place, *, code: Code | None = None, device: str = "auto") -> Learner:
+def load(run: Place, *, code: Code | None = None, device: str | None = None) -> Learner:
     """Return the trained learner of a run, in eval mode.
 
     Nothing checks what its methods are given: images of the run's shape in 0..1, labels in
@@ -27,7 +28,7 @@ def load(run: Place, *, code: Code | None = None, device: str = "auto") -> Learn
     Args:
         run: a run folder, or what `train` returned.
         code: classes, or files with classes, that a run of own code was made of.
-        device: auto, cpu, cuda, cuda:1, mps ...
+        device: auto, cpu, cuda, cuda:1, mps ... If omitted: `MLW_DEVICE`, or auto.
 
     Raises:
         RunError: it is no run, is not finished, or its weights do not fit the present code.
@@ -38,4 +39,4 @@ def load(run: Place, *, code: Code | None = None, device: str = "auto") -> Learn
     found = find_run(one("run", given["run"]))
     require_code(found)
     data = open_training_data(found.plan.data)
-    return found.learner(data, select_device(given.get("device", "auto")))
+    return found.learner(data, select_device(given.get("device", device_name())))

@@ -18,6 +18,7 @@ from workbench.commands.own import require_code
 from workbench.data.files.decode import EVERY_LEVEL
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.opening import open_dataset
+from workbench.environment import device_name
 from workbench.experiments.run import find_run
 from workbench.experiments.workspace import writable
 from workbench.predicting.answer import probabilities
@@ -91,7 +92,7 @@ def predict(
     html: Place | None = None,
     reject: float | None = None,
     code: Code | None = None,
-    device: str = "auto",
+    device: str | None = None,
     note: Callable[[str], None] = say_nothing,
     **layout: Unpack[LayoutKeywords],
 ) -> Predictions:
@@ -113,7 +114,7 @@ def predict(
         reject: leave out images of which the support does not tell one class, so that the true
             class is among the possible ones this often, for instance 0.95; None: answer for all.
         code: classes, or files with classes, that a run of own code was made of.
-        device: auto, cpu, cuda, cuda:1, mps ...
+        device: auto, cpu, cuda, cuda:1, mps ... If omitted: `MLW_DEVICE`, or auto.
         note: told what is left out, a line at a time.
         layout: what the folders and tables of the support mean, as in `mlw download --help`.
 
@@ -154,7 +155,7 @@ def predict(
             "these are right says nothing about new images"
         )
     labels = np.array([classes.index(label) for label in known.labels])
-    method = trained_method(found, given.get("device", "auto"))
+    method = trained_method(found, given.get("device", device_name()))
     learner = learner_for(method, labels, tell)
     where, precision = method.device, found.plan.settings.precision
     highest = None

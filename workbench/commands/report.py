@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.commands.arguments import checked
 from workbench.commands.keywords import Names, Place
+from workbench.environment import out_folder
 from workbench.experiments.reported import evaluations_of
 from workbench.experiments.run import find_runs, readable_runs
 from workbench.experiments.workspace import writable
@@ -22,7 +23,7 @@ KNOWN = ("runs", "out", "baseline", "note")
 
 
 def report(
-    runs: Names = "runs",
+    runs: Names | None = None,
     *,
     out: Place = "report.html",
     baseline: Names | None = None,
@@ -33,7 +34,8 @@ def report(
     >>> frame = mlw.report("runs", out="report.html")
 
     Args:
-        runs: run folders, folders of them, or what `train` returned; one or several.
+        runs: run folders, folders of them, or what `train` returned; one or several. If
+            omitted: the folder of runs, `MLW_OUT` or `runs`.
         out: the HTML file to write.
         baseline: baselines, by algorithm or label; each column of the heat map is compared with the
             best of them. If omitted, see `workbench.results.baselines.baselines`.
@@ -42,15 +44,16 @@ def report(
     Raises:
         RunError: there are no runs, none is trained and evaluated, or the page cannot be written.
     """
-    named = {"runs": runs, "out": out, "baseline": baseline, "note": note}
+    place = out_folder() if runs is None else runs
+    named = {"runs": place, "out": out, "baseline": baseline, "note": note}
     given = checked(named, KNOWN, needed="runs")
     tell = given.get("note", say_nothing)
     found = readable_runs(find_runs(given["runs"]), tell)
     shown = evaluations_of(found, tell)
     page = html_page(shown.tasks, shown.curves, given.get("baseline", ()), shown.runs, shown.traces)
-    place = given.get("out", Path("report.html"))
-    with writable(place.absolute().parent):
-        _write(place, page)
+    file = given.get("out", Path("report.html"))
+    with writable(file.absolute().parent):
+        _write(file, page)
     return shown.tasks
 
 

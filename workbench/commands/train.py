@@ -48,8 +48,8 @@ def train(
 
             - `backbone` (a spec), `recipe` ("quick" or "paper") and `seed` (for initial weights,
               tasks and batches).
-            - of the workspace: `out` (folder of runs), `device`, `fresh` (recompute), `report`
-              (told about progress).
+            - of the workspace: `out` (folder of runs), `device`, `fresh` (recompute), `report` and
+              `note` (told about progress), `track` (trackers, specs, told of what is computed).
             - any training setting of `mlw info`: `steps`, `lr`, ... None leaves the recipe's value.
 
     Raises:
@@ -61,6 +61,7 @@ def train(
     backbone = None
     if "backbone" in given:
         backbone = one("backbone", given["backbone"])
+    place = workspace(given)
     request = TrainingRequest(
         ways=one_number("ways", given.get("ways", (5,))),
         shots=one_number("shots", given.get("shots", (1,))),
@@ -75,7 +76,7 @@ def train(
         require_training_classes(dataset, (method,))
     plan = make_plan(method, data, request)
     _tell_fewer(plan, request, given)
-    return train_run(plan, data, workspace(given))
+    return train_run(plan, data, place)
 
 
 def _tell_fewer(plan: Plan, request: TrainingRequest, given: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from workbench.environment import CACHE
 from workbench.errors import DataError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -23,7 +24,7 @@ def cache_folder() -> Path:
     """
     from platformdirs import user_cache_path
 
-    chosen = os.environ.get("MLW_CACHE")
+    chosen = os.environ.get(CACHE)
     try:
         if chosen:
             return Path(chosen).expanduser().absolute()

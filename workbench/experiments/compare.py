@@ -6,6 +6,7 @@ command again costs nothing, and resumes where it was stopped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -18,6 +19,7 @@ from workbench.experiments.cells import Cell, Comparison, plan_cells
 from workbench.experiments.evaluate_run import evaluate_run
 from workbench.experiments.fingerprint import digest
 from workbench.experiments.lineage import run_folder
+from workbench.experiments.remaining import Remaining
 from workbench.experiments.train_run import train_run
 from workbench.experiments.workspace import Workspace, writable
 from workbench.progress import once
@@ -49,10 +51,14 @@ def run_comparison(
     cells = []
     for each in (comparison, *others):
         cells += plan_cells(each, workspace.out, workspace.note, workspace.report)
+    remaining = Remaining(cells, workspace)
+    remaining.tell()
+    watched = replace(workspace, report=remaining.report)
     frames = []
     finished: set[Path] = set()
     for number, cell in enumerate(cells, 1):
-        frames.append(_run_cell(cell, f"[{number}/{len(cells)}]", workspace, finished))
+        place = f"[{number}/{len(cells)}]"
+        frames.append(_run_cell(cell, place, watched, finished, remaining))
     frame = pd.concat(frames, ignore_index=True)
     folder = workspace.out / "comparisons" / _folder_name(frame, comparison)
     try:
@@ -63,7 +69,9 @@ def run_comparison(
     return frame
 
 
-def _run_cell(cell: Cell, place: str, workspace: Workspace, finished: set[Path]) -> pd.DataFrame:
+def _run_cell(
+    cell: Cell, place: str, workspace: Workspace, finished: set[Path], remaining: Remaining
+) -> pd.DataFrame:
     """Train and evaluate one cell; `finished` are the runs that this comparison has trained."""
     folder = run_folder(cell.plan, cell.train, workspace.out)
     workspace.note(f"{place} {folder.name}")
@@ -71,7 +79,10 @@ def _run_cell(cell: Cell, place: str, workspace: Workspace, finished: set[Path])
     fresh = workspace.fresh and folder not in finished
     run = train_run(cell.plan, cell.train, replace(workspace, fresh=fresh))
     finished.add(folder)
+    remaining.trained(folder)
+    began = time.monotonic()
     frame = evaluate_run(run, cell.tasks, workspace, trained_on=cell.train)
+    remaining.evaluated(cell.plan, time.monotonic() - began)
     workspace.note(f"{place} {_result(cell, frame)}")
     return frame
 

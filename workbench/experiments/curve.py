@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from workbench.experiments.run import CURVE_COLUMNS
 from workbench.learning.training import StepReport
 
 CURVE_ROWS = 200  # rows of train.csv, besides those with a validation
@@ -19,14 +20,22 @@ class CurveWriter:
         self.loss_sum = 0.0  # since the last row
         self.losses = 0
 
-    def add(self, step: StepReport) -> None:
+    def add(self, step: StepReport) -> bool:
+        """Add a step; return whether a row ends with it."""
         self.loss_sum += step.loss
         self.losses += 1
-        if step.step % self.every == 0 or step.val_accuracy is not None:
-            mean = self.loss_sum / self.losses
-            self.rows.append([step.step, mean, step.lr, step.seconds, step.val_accuracy])
-            self.loss_sum = 0.0
-            self.losses = 0
+        if step.step % self.every != 0 and step.val_accuracy is None:
+            return False
+        mean = self.loss_sum / self.losses
+        self.rows.append([step.step, mean, step.lr, step.seconds, step.val_accuracy])
+        self.loss_sum = 0.0
+        self.losses = 0
+        return True
+
+    @property
+    def last_row(self) -> dict[str, float | None]:
+        """The last row without its step, by column."""
+        return dict(zip(CURVE_COLUMNS[1:], self.rows[-1][1:], strict=True))
 
     @property
     def last_loss(self) -> float | None:
@@ -36,7 +45,7 @@ class CurveWriter:
         return self.rows[-1][1]
 
     def write(self, path: Path) -> None:
-        lines = ["step,loss,lr,seconds,val_accuracy"]
+        lines = [",".join(CURVE_COLUMNS)]
         for row in self.rows:
             cells = ["" if value is None else repr(value) for value in row]
             lines.append(",".join(cells))

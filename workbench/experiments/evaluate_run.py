@@ -25,6 +25,7 @@ from workbench.experiments.run import EVALUATIONS, Run
 from workbench.experiments.run_files import WEIGHTS
 from workbench.experiments.selection import select_options
 from workbench.experiments.temperature import choose_temperature
+from workbench.experiments.tracked import tracked_evaluation, tracked_run
 from workbench.experiments.trained import TrainedMethod
 from workbench.experiments.workspace import COPY_IT, Workspace, writable
 from workbench.learning.device import keep_freed_memory
@@ -76,12 +77,17 @@ def evaluate_run(
             cached = None
         if cached is not None:
             cached["run"] = run.folder.name  # it may have been renamed since
+            workspace.tracking.leave_old_work(run.folder)
             return with_published(cached)
     trained = trained_method(run, tasks, trained_on, workspace)
     frame = _evaluate(trained, tasks, sources)
     with writable(path.parent, COPY_IT):
         write_toml(path.with_suffix(".toml"), {**covered, WRITTEN: time.time_ns()})
         write_tasks(frame, path)
+    if workspace.tracking:
+        steps = run.manifest.result.steps if run.manifest.result else 0
+        with workspace.tracking.following(tracked_run(run.folder, run.manifest, steps)) as followed:
+            followed.evaluated(tracked_evaluation(frame))
     return with_published(frame)
 
 

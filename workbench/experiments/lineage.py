@@ -68,7 +68,7 @@ def finished_run(name: str, out: Path) -> Run:
     Raises:
         RunError: it does not exist, or is not finished.
     """
-    folder = _folder_of(name, out)
+    folder = folder_named(name, out)
     if folder is None:
         place = name if os.sep in name else str(out / name)
         raise RunError(
@@ -84,7 +84,7 @@ def finished_run(name: str, out: Path) -> Run:
     return run
 
 
-def _folder_of(name: str, out: Path) -> Path | None:
+def folder_named(name: str, out: Path) -> Path | None:
     """Return the folder with a name, in `out` or by its path; None if there is none."""
     for folder in (out / name, Path(name)):
         with suppress(OSError, ValueError):  # no path can have that name

@@ -1,7 +1,9 @@
-"""The checksums of the files in run folders."""
+"""The checksums of the files in run folders, and the deletion of a folder."""
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -28,3 +30,19 @@ def checksum_of(path: Path) -> str:
 @lru_cache(maxsize=256)
 def _checksum_in(path: Path, _state: FileState) -> str:
     return file_checksum(path)
+
+
+def lock_of(folder: Path) -> Path:
+    """Return the lock that a training of a run folder holds; it lies beside the folder."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def delete_run(folder: Path) -> None:
+    """Delete a run folder, and what is left of one whose deletion was stopped.
+
+    It is renamed first, so that no half of it is ever taken for a run.
+    """
+    if folder.exists():
+        folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.old"))
+    for old in folder.parent.glob(f".{folder.name}.*.old"):
+        shutil.rmtree(old)

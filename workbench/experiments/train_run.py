@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import secrets
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +40,9 @@ from workbench.experiments.manifest import MANIFEST, RunManifest, TrainingResult
 from workbench.experiments.plan import Plan
 from workbench.experiments.provenance import command, hardware, versions
 from workbench.experiments.run import CURVE, Run
-from workbench.experiments.run_files import WEIGHTS
+from workbench.experiments.run_files import WEIGHTS, delete_run, lock_of
+from workbench.experiments.tracked import tracked_run
+from workbench.experiments.tracking import Followed
 from workbench.experiments.workspace import Workspace, writable
 from workbench.learning import augment
 from workbench.learning.device import keep_freed_memory
@@ -89,12 +89,14 @@ def train_run(plan: Plan, data: TrainingData, workspace: Workspace, pause: Pause
     tell_validation_leak(data, learned_from(plan, out), workspace.note)
     _ = workspace.torch_device  # an unknown device is refused before anything is written
     folder = run_folder(plan, data, out)
-    if workspace.fresh or not _is_finished(folder):  # a finished run may lie where no lock can
-        with writable(out), locked(out / f".{folder.name}.lock", workspace.note):
+    if not workspace.fresh and is_finished(folder):  # it may lie where no lock can
+        workspace.tracking.leave_old_work(folder)
+    else:
+        with writable(out), locked(lock_of(folder), workspace.note):
             remove_parts(folder)
             if workspace.fresh:
-                _delete(folder)
-            if not _is_finished(folder):
+                delete_run(folder)
+            if not is_finished(folder):
                 _tell_own_code(plan, workspace.note)
                 _train(plan, data, Run(folder), workspace, pause)
     run = Run(folder)
@@ -114,19 +116,9 @@ def _tell_own_code(plan: Plan, note: Callable[[str], None]) -> None:
             )
 
 
-def _is_finished(folder: Path) -> bool:
+def is_finished(folder: Path) -> bool:
+    """Return whether a folder is that of a finished run."""
     return (folder / MANIFEST).is_file() and Run(folder).finished
-
-
-def _delete(folder: Path) -> None:
-    """Delete a run folder, and what is left of one whose deletion was stopped.
-
-    It is renamed first, so that no half of it is ever taken for a run.
-    """
-    if folder.exists():
-        folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.old"))
-    for old in folder.parent.glob(f".{folder.name}.*.old"):
-        shutil.rmtree(old)
 
 
 def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace, pause: Pause) -> None:
@@ -150,8 +142,12 @@ def _train(plan: Plan, data: TrainingData, run: Run, workspace: Workspace, pause
     )
     run.folder.mkdir(exist_ok=True)
     write_manifest(run.folder, manifest)
-    tell = _step_teller(workspace.report, _progress_label(plan), plan.settings.steps)
-    if not _steps(training, curve, run.folder, tell, pause):
+    tell = _step_teller(workspace.report, progress_label(plan), plan.settings.steps)
+    tracked = tracked_run(run.folder, manifest, training.steps_done)
+    with workspace.tracking.following(tracked) as followed:
+        ended = _steps(training, curve, run.folder, tell, pause, followed)
+        followed.paused = not ended
+    if not ended:
         return
     if before.init is not None and training.steps_done == 0:
         refuse_random_weights(plan, learner, before.init, not_initialised)
@@ -173,6 +169,7 @@ def _steps(
     folder: Path,
     tell: Callable[[StepReport], None],
     pause: Pause,
+    followed: Followed,
 ) -> bool:
     """Train to the end, or to a pause; save the state every `SAVE_EVERY` seconds.
 
@@ -185,7 +182,8 @@ def _steps(
         return False
     saved = time.monotonic()
     for step in training.steps():
-        curve.add(step)
+        if curve.add(step):
+            followed.record(step.step, curve.last_row)
         tell(step)
         paused = step.step < total and pause(step.step)
         late = time.monotonic() - saved > SAVE_EVERY and step.step < total
@@ -258,7 +256,7 @@ def _validation(
         return None
     source = Source(data.domains("val"), plan.val_protocol, device=workspace.torch_device)
     settings = plan.settings
-    tell = teller(workspace.report, f"{_progress_label(plan)}: validation")
+    tell = teller(workspace.report, f"{progress_label(plan)}: validation")
 
     def validate() -> float:
         result = evaluate(
@@ -343,7 +341,8 @@ def _result(
     )
 
 
-def _progress_label(plan: Plan) -> str:
+def progress_label(plan: Plan) -> str:
+    """Return the label of the progress of a training."""
     label = f"{plan.label} on {plan.data_label}"
     if plan.episodic:
         label += f" {plan.validation.ways}-way {plan.validation.shots}-shot"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.environment import device_name, out_folder
 from workbench.errors import RunError
+from workbench.experiments.tracking import Tracking
 from workbench.progress import Report, say_nothing
 
 if TYPE_CHECKING:
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
 class Workspace:
     """A folder of runs and a device to compute on."""
 
-    out: Path = Path("runs")
-    device: str = "auto"
+    out: Path = field(default_factory=out_folder)
+    device: str = field(default_factory=device_name)
     fresh: bool = False  # ignore cached results and recompute
     report: Report | None = None  # shows the progress of trainings
     note: Callable[[str], None] = say_nothing  # is told what happens, a line at a time
+    tracking: Tracking = field(default_factory=Tracking)  # follows trainings and evaluations
 
     @cached_property
     def torch_device(self) -> torch.device:

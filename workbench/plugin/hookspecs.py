@@ -1,4 +1,4 @@
-"""The four hooks that a plugin can implement, and the two markers.
+"""The five hooks that a plugin can implement, and the two markers.
 
 A plugin is a package with an entry point in the group `mlw`:
 
@@ -47,6 +47,11 @@ def register_backbones(register: Register) -> None:
 @hookspec
 def register_datasets(register: Register) -> None:
     """Register subclasses of `workbench.Dataset`."""
+
+
+@hookspec
+def register_trackers(register: Register) -> None:
+    """Register subclasses of `workbench.Tracker`."""
 
 
 @hookspec

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from workbench.environment import PLUGINS
 from workbench.errors import PluginError, UnknownName, UsageError
 from workbench.plugin import hookspecs
 from workbench.plugin.interface import require_interface
@@ -26,7 +27,12 @@ from workbench.plugin.sources import loaded_source
 if TYPE_CHECKING:
     import typer
 
-KINDS = {"algorithms": "algorithm", "backbones": "backbone", "datasets": "data set"}
+KINDS = {
+    "algorithms": "algorithm",
+    "backbones": "backbone",
+    "datasets": "data set",
+    "trackers": "tracker",
+}
 DEFAULT_DATASET = "mlw-vision/glyphs"  # needs no download; others may register the short name
 DEFAULT_PROTOCOL = "way-shot"
 NOT_INSTALLED = "not installed"  # the version of what no plugin registers
@@ -222,7 +228,7 @@ class Registry:
 def registry() -> Registry:
     """Return the installed plugins, or only those in `MLW_PLUGINS=a,b`. Loaded once per process."""
     installed = sorted(entry_points(group=hookspecs.GROUP), key=lambda point: point.name)
-    setting = os.environ.get("MLW_PLUGINS")
+    setting = os.environ.get(PLUGINS)
     if setting is None:
         return load(installed)
     wanted = [name.strip() for name in setting.split(",") if name.strip()]

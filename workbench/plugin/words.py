@@ -20,7 +20,7 @@ ARGUMENTS = {
     "calibrate": _TASKS,
     "trace": ("eval",),
     "split": ("eval",),
-    "on": ("train", "eval", "compare", "tune"),
+    "on": ("train", "eval", "compare", "tune", "runs"),
     "train_on": ("train", "compare", "recommend"),
     "seed": ("train", "tune"),
     "seeds": ("compare",),
@@ -39,6 +39,7 @@ ARGUMENTS = {
     "device": ("train", "eval", "compare", "tune", "predict", "recommend"),
     "out": ("info", "train", "compare", "tune", "predict", "recommend", "report"),
     "fresh": ("train", "eval", "compare", "tune", "recommend"),
+    "track": ("train", "eval", "compare"),
 }
 
 # by our word, words of papers and of other libraries; `singular` covers n_, num_, k_ and endings
