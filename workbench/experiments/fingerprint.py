@@ -32,7 +32,7 @@ def source_checksums(plan: Plan) -> dict[str, str]:
     Those of what is trained first are among them.
     """
     target = registry().find("algorithms", plan.algorithm).load()
-    sums = {"algorithm": source_checksum(target)}  # type: ignore[arg-type]
+    sums = {"algorithm": source_checksum(target)}
     if plan.backbone:
         sums |= _backbone_checksums(plan.backbone)
     for number, first in enumerate([plan.init, *plan.teachers]):
@@ -46,7 +46,7 @@ def _backbone_checksums(backbone: str) -> dict[str, str]:
     """Other weights in a file of the same name are another run, so files count by content."""
     spec = parse_spec(backbone)
     target = registry().find("backbones", spec.name).load()
-    sums = {"backbone": source_checksum(target)}  # type: ignore[arg-type]
+    sums = {"backbone": source_checksum(target)}
     for key, value in spec.options.items():
         path = Path(value).expanduser()
         if path.is_file():
@@ -71,7 +71,7 @@ def changed_since(plan: Plan) -> list[Path]:
         targets.append(registry().find("backbones", parse_spec(plan.backbone).name).load())
     changed: list[Path] = []
     for target in targets:
-        changed += source_in_use(target).changed_files()  # type: ignore[arg-type]
+        changed += source_in_use(target).changed_files()
     return changed
 
 
@@ -89,7 +89,7 @@ def plugin_versions(plan: Plan) -> dict[str, str]:
             registration = registry().find(kind, name)
             plugin = registry().plugin_of(registration)
             versions[plugin.distribution] = plugin.version
-            library = library_of(registration.load())  # type: ignore[arg-type]
+            library = library_of(registration.load())
             if library:
                 versions[library] = version(library)
     return versions
