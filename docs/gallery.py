@@ -109,14 +109,19 @@ def _short(
     usual = numbers.get((page, *USUAL))
     if usual is not None:
         data, task = USUAL
-        text = f"{data}, {task}: measured {usual.accuracy}"
-        return f"{text}, published {usual.published}" if usual.published else text
+        text = f"{data}, {task}: measured {_whole(usual.accuracy)}"
+        return f"{text}, published {_whole(usual.published)}" if usual.published else text
     for number in published_numbers(found[0]):
         spec = options_text(number.options)
         place = f"{number.data.partition(':')[0]}, {_task(number)}"
         text = as_published(number.accuracy, number.spread, number.spread_kind)
-        return f"{place}: published {text}{f' with {spec}' if spec else ''}"
+        return f"{place}: published {_whole(text)}{f' with {spec}' if spec else ''}"
     return "no published number"
+
+
+def _whole(number: str) -> str:
+    """Return a number that is not broken before its interval."""
+    return number.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 # --- pages of algorithms

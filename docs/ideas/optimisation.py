@@ -28,7 +28,7 @@ def maml(pen: Pen) -> None:
         pen.arrow(start, tuple(np.array(start) + 0.83 * way), colour, 1.8)
     pen.dots([start], VIOLET, 60)
     pen.text((6.9, 2.3), "θ", VIOLET, 13)
-    pen.text((2.9, 4.0), "meta-\nlearning", VIOLET)
+    pen.text((2.7, 5.2), "meta-\nlearning", VIOLET)
 
 
 def reptile(pen: Pen) -> None:

@@ -6,12 +6,14 @@ import importlib
 import subprocess
 import sys
 
+import pytest
 from doc_blocks import NAMES
 from places import ROOT
 
 MODULES = ("", ".data", ".errors", ".functional", ".testing")
 
 
+@pytest.mark.timeout(900)  # half a minute of one idle core
 def test_the_site_has_every_page_and_every_public_name(tmp_path):
     build = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going"]
     places = ["-c", "docs", "-d", str(tmp_path / "doctrees"), ".", str(tmp_path / "html")]
