@@ -40,19 +40,22 @@ NOT_RUN = {
     "uv sync": "makes the environment of the tests",
     "uv venv": "makes an environment",
 }
+SMALL = "--steps 2 --device cpu --backbone conv4:width=4"
 SHORT = {
-    "train": "--steps 2 --device cpu",
-    "compare": "--steps 2 --episodes 5 --device cpu",
+    "train": SMALL,
+    "compare": f"{SMALL} --episodes 5",
     "tune": "--trials 1 --episodes 5 --device cpu",
     "eval": "--episodes 5 --device cpu",
     "predict": "--device cpu",
 }
-# A command that names no data set would train on the built-in one, for minutes.
+# On other pages, a command that names no data set would train on the built-in one, and a report
+# would draw all runs.
 ON_OTHERS = {
     "train": "--on omniglot",
     "compare": "--on omniglot",
     "tune": "--on omniglot",
     "recommend": "--train-on omniglot",
+    "report": "runs/RUN",
 }
 NOT_DOWNLOADED = re.compile(r"(\S+) is not downloaded; run: mlw download \1$")
 DATA_FLAGS = {"--on", "--test-on", "--train-on"}
@@ -60,6 +63,8 @@ DATA_FLAGS = {"--on", "--test-on", "--train-on"}
 OF_A_STAND_IN = {
     "mlw: 200 ways are more than the 160 classes of the test classes of glyphs; use at most 160"
 }
+# The package of `mlw new plugin`, which tests/scaffold installs and trains, and what stands in.
+WRITTEN = {"nearest-mean": "nearest_pixel"}
 RUNS = ("RUN", "l2l-RUN", "mann-RUN", "oml-RUN", "protonet-RUN")  # names that stand for a run
 
 
@@ -132,9 +137,12 @@ def check_command(reader, words: list[str], to_the_end: bool) -> None:
             check_command(reader, ["info", name.partition(":")[0]], to_the_end=True)
         return
     more = SHORT.get(command, "").split()
+    if "--backbone" in words:
+        more = [word for word in more if word not in SMALL.split()[-2:]]
     if not to_the_end and not DATA_FLAGS & set(words):
         more += ON_OTHERS.get(command, "").split()
-    code, _, errors = reader(shlex.join([*unfolded(words), *more]))
+    new = command == "new"
+    code, _, errors = reader(shlex.join(words if new else [*unfolded(words), *more]))
     if code == 0:
         return
     said = errors.strip().splitlines()[-1]
@@ -146,10 +154,10 @@ def check_command(reader, words: list[str], to_the_end: bool) -> None:
 
 
 def unfolded(words: list[str]) -> list[str]:
-    """Put the files in place of a pattern such as runs/l2l-*, as a shell does."""
+    """Put files in place of a pattern such as runs/l2l-*, and a stand-in for what is written."""
     found = []
     for word in words:
-        found += map(str, Path().glob(word)) if "*" in word else [word]
+        found += map(str, Path().glob(word)) if "*" in word else [WRITTEN.get(word, word)]
     return found
 
 
