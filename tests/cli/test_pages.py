@@ -16,6 +16,7 @@ import pytest
 from doc_blocks import NAMES, blocks_of, commands_of
 from image_folders import class_folders
 from places import ROOT
+from plugin_packages import files_of
 
 import workbench as mlw_package
 from workbench.errors import DataError
@@ -110,6 +111,8 @@ WITH_COMMANDS = [name for name in NAMES if name not in ELSEWHERE and commands_of
 
 @pytest.mark.parametrize("name", WITH_COMMANDS)
 def test_the_commands_of_a_page_run(name, reader):
+    for file, text in files_of((ROOT / name).read_text(encoding="utf-8")).items():
+        Path(file).write_text(text, encoding="utf-8")
     for words in commands_of(name):
         line = " ".join(words)
         if any(line.startswith(each) for each in NOT_RUN):
