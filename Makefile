@@ -32,8 +32,10 @@ lint: $(UV)          ## check style and types
 	$(RUN) ruff format --check
 	$(RUN) mypy
 
-docs: $(UV)          ## update the generated parts of the docs
+docs: $(UV)          ## update the generated parts of the docs, and build them as a site
 	$(RUN) python docs/generate.py
+	$(RUN) sphinx-build --quiet --fail-on-warning --keep-going -c docs . docs/_build/html
+	@echo "the site: docs/_build/html/index.html"
 
 notebooks: $(UV)     ## run the notebooks and store what they show
 	$(RUN) jupyter nbconvert --execute --inplace --to notebook \

@@ -1,4 +1,4 @@
-"""Write docs/cli.md, docs/frames.md and the table in docs/datasets.md.
+"""Write docs/cli.md, docs/frames.md, and parts of docs/datasets.md and docs/algorithms.
 
 With `--check`, only check that they are up to date.
 """
@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import gallery
 
 if TYPE_CHECKING:
     from workbench.data.download.entry import ManifestEntry, RemoteFile
@@ -276,12 +280,22 @@ def frames_page() -> str:
     )
 
 
-PAGES = {"cli.md": cli_page, "datasets.md": datasets_page, "frames.md": frames_page}
+def pages() -> dict[str, Callable[[], str]]:
+    """Return what makes each page, by its name."""
+    found: dict[str, Callable[[], str]] = {
+        "cli.md": cli_page,
+        "datasets.md": datasets_page,
+        "frames.md": frames_page,
+        "algorithms/index.md": gallery.index_page,
+    }
+    for name in gallery.pages():
+        found[f"algorithms/{name}.md"] = partial(gallery.algorithm_page, name)
+    return found
 
 
 def main() -> None:
     """Write the pages, or check them."""
-    for name, page in PAGES.items():
+    for name, page in pages().items():
         path = FOLDER / name
         if "--check" not in sys.argv:
             path.write_text(page(), encoding="utf-8")

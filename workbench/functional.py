@@ -128,8 +128,8 @@ def log_sign(x: Tensor, p: float = 10.0) -> Tensor:
     """Return size and sign of numbers, for a network that reads numbers of very different sizes.
 
     Andrychowicz et al.: Learning to learn by gradient descent by gradient descent, NeurIPS 2016,
-    arXiv 1606.04474, appendix A: (log|x| / p, sign(x)) where |x| >= exp(-p), and (-1, exp(p) x)
-    elsewhere.
+    arXiv 1606.04474, appendix A: `(log|x| / p, sign(x))` where `|x| >= exp(-p)`, and
+    `(-1, exp(p) x)` elsewhere.
 
     Args:
         x: `(*shape)`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import pytest
@@ -23,7 +24,7 @@ def mlw(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(line, *more):
-        words = [*line.split(), *map(str, more)]
+        words = [*shlex.split(line), *map(str, more)]
         monkeypatch.setattr(sys, "argv", ["mlw", *words])
         code = 0
         try:

@@ -86,6 +86,11 @@ def test_two_specs_of_one_data_set_are_one_row(mlw):
         ("protonet --protocol metadataset", 2, ["'metadataset'", "Did you mean meta-dataset?"]),
         ("protonet --protocol unbalanced:beta=1", 2, ["no option 'beta'", "alpha (int)"]),
         ("protonet --protocol within-group", 1, ["no groups", "--protocol way-shot"]),
+        # refused before a data set is asked for that is not downloaded
+        ("protonet:temprature=2 --on omniglot", 2, ["'temprature'", "Did you mean temperature?"]),
+        ("protonet --on omniglot --backbone conv4:widht=4", 2, ["'widht'"]),
+        ("protonet --on omniglot --recipe papre", 2, ["no recipe 'papre'"]),
+        ("protonet --on omniglot --protocol unbalanced:beta=1", 2, ["no option 'beta'"]),
         ("protonet:augment=crp", 2, ["augmentation 'crp'", "Did you mean crop?"]),
         ("protonet:train_protocol=stream", 2, ["for tests only", "train with way-shot"]),
         ("protonet --on glyphs maml", 2, ["maml is an algorithm; put it before --on"]),

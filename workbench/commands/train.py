@@ -13,7 +13,7 @@ from workbench.commands.arguments import (
     workspace,
 )
 from workbench.commands.keywords import Data, RunKeywords
-from workbench.experiments.plan import Plan, TrainingRequest, make_plan
+from workbench.experiments.plan import Plan, TrainingRequest, check_request, make_plan
 from workbench.experiments.train_run import train_run
 from workbench.plugin.registry import DEFAULT_DATASET
 from workbench.progress import say_nothing
@@ -71,6 +71,7 @@ def train(
         settings=training_settings(given),
     )
     method = one("algorithm", given["algorithm"])
+    check_request(method, request)
     data = open_training_data(given.get("on", (DEFAULT_DATASET,)))
     for dataset in data.members:
         require_training_classes(dataset, (method,))

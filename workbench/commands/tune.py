@@ -20,7 +20,7 @@ from workbench.data.opening import open_dataset
 from workbench.errors import UsageError
 from workbench.experiments.cells import Comparison
 from workbench.experiments.compare import run_comparison
-from workbench.experiments.plan import TrainingRequest
+from workbench.experiments.plan import TrainingRequest, check_request
 from workbench.experiments.workspace import Workspace, writable
 from workbench.plugin.options import option_text, options_text
 from workbench.plugin.registry import DEFAULT_DATASET
@@ -127,16 +127,14 @@ def search_for(asked: Comparison, workspace: Workspace, **options: Any) -> Searc
         UsageError: the comparison has several conditions, and each would have a search of its own.
     """
     settings = _only(asked)
+    usual = TrainingRequest(
+        backbone=asked.backbones[0], recipe=asked.recipe, settings=asked.settings
+    )
+    check_request(asked.algorithms[0], usual)
     dataset = open_dataset(asked.on[0])
     require_training_classes(dataset, asked.algorithms)
     tasks = evaluation_tasks(dataset, settings)
-    request = TrainingRequest(
-        ways=tasks.shape.ways,
-        shots=tasks.shape.shots,
-        backbone=asked.backbones[0],
-        recipe=asked.recipe,
-        settings=asked.settings,
-    )
+    request = replace(usual, ways=tasks.shape.ways, shots=tasks.shape.shots)
     wanted = Search(
         algorithm=asked.algorithms[0],
         data=training_data([dataset]),

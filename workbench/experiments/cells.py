@@ -17,9 +17,9 @@ from workbench.data.opening import (
 from workbench.errors import DataError, UnknownName, UsageError
 from workbench.experiments.evaluate_run import refuse_changes_before
 from workbench.experiments.lineage import learned_from
-from workbench.experiments.plan import Plan, TrainingRequest, make_plan
+from workbench.experiments.plan import Plan, TrainingRequest, check_request, make_plan
 from workbench.plugin.options import Spec, parse_spec
-from workbench.plugin.registry import DEFAULT_DATASET, registry
+from workbench.plugin.registry import DEFAULT_DATASET
 from workbench.progress import Report
 from workbench.tasks.leaks import refuse_leak
 from workbench.tasks.settings import EvaluationSettings, EvaluationTasks, evaluation_tasks
@@ -81,9 +81,10 @@ def plan_cells(
         UsageError, DataError: a cell cannot be trained or evaluated. Only ways and shots for which
             one of several data sets is too small are left out, with a note.
     """
-    for algorithm in comparison.algorithms:
-        # a misspelt name is refused before any data set is opened
-        registry().find("algorithms", parse_spec(algorithm).name)
+    for algorithm, backbone in product(comparison.algorithms, comparison.backbones):
+        settings = comparison.settings
+        request = TrainingRequest(backbone=backbone, recipe=comparison.recipe, settings=settings)
+        check_request(algorithm, request)
     tested = _tested(_places(comparison, note, report), comparison.evaluations, note)
     cells = _each_once(_cells(comparison, tested, out, note))
     _check_baselines(comparison.baselines, cells)

@@ -89,7 +89,7 @@ def plugin_versions(plan: Plan) -> dict[str, str]:
             registration = registry().find(kind, name)
             plugin = registry().plugin_of(registration)
             versions[plugin.distribution] = plugin.version
-            library = library_of(registration.load())
+            library = library_of(registration.load())  # type: ignore[arg-type]
             if library:
                 versions[library] = version(library)
     return versions

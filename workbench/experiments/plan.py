@@ -146,10 +146,8 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
         DataError: the data has no training classes, or too few of anything.
     """
     spec = parse_spec(algorithm)
-    known = KnownAlgorithm(spec.name)
+    known, typed, flags = _given(spec, request)
     known.check_recipes()  # before hours of training, not where a table looks for a number
-    typed = convert_options(spec.name, spec.options, known.all)
-    flags = convert_options("", request.settings, known.settings)
     recipe, recipe_backbone = _recipe(known, data, request)
     chosen = {**recipe, **flags, **typed}
     settings = fit_settings(known, chosen, {**flags, **typed}, data, request.ways, request.shots)
@@ -174,6 +172,28 @@ def make_plan(algorithm: str, data: TrainingData, request: TrainingRequest) -> P
     )
     _check_training_tasks(plan, data)
     return plan
+
+
+def check_request(algorithm: str, request: TrainingRequest) -> None:
+    """Refuse what no data set could make right, before one is opened.
+
+    Raises:
+        UsageError: an unknown name, key or value.
+    """
+    known, _, _ = _given(parse_spec(algorithm), request)
+    recipes.check_recipe_name(request.recipe)
+    if request.backbone is not None:
+        _backbone(known, request.backbone, None)
+
+
+def _given(
+    spec: Spec, request: TrainingRequest
+) -> tuple[KnownAlgorithm, dict[str, Any], dict[str, Any]]:
+    """Return the algorithm, and what is set after its name and by flags."""
+    known = KnownAlgorithm(spec.name)
+    typed = convert_options(spec.name, spec.options, known.all)
+    flags = convert_options("", request.settings, known.settings)
+    return known, typed, flags
 
 
 def _recipe(

@@ -106,6 +106,12 @@ def spread_words(kind: str) -> str:
     return f"±: {SPREADS[kind]}"
 
 
+def check_recipe_name(recipe: str) -> None:
+    """Raises `UsageError` if no method can have a recipe of this name."""
+    if recipe not in RECIPES:
+        raise UsageError(f"There is no recipe {recipe!r}. Available: {', '.join(RECIPES)}")
+
+
 def recipe_settings(
     registration: Registration,
     recipe: str,
@@ -125,8 +131,7 @@ def recipe_settings(
     Raises:
         UsageError: the plugin has no such recipe here; the message says where it has one.
     """
-    if recipe not in RECIPES:
-        raise UsageError(f"There is no recipe {recipe!r}. Available: {', '.join(RECIPES)}")
+    check_recipe_name(recipe)
     place = {"data": data, "ways": ways, "shots": shots}
     base_tables = _applying(_base_tables(registration), recipe, place)
     own_tables = _applying(_own_tables(registration), recipe, place)

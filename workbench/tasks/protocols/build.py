@@ -28,13 +28,9 @@ def build_protocol(text: str, ways: int, shots: int, queries: int) -> TaskProtoc
     """
     if ways == 1:
         raise UsageError("A task of 1 way has only one answer; use --ways 2 or more")
-    spec = parse_spec(text)
-    if spec.name not in PROTOCOLS:
-        raise UnknownName("protocol", spec.name, PROTOCOLS)
-    target = _protocol_class(spec.name)
+    target, options = _read(text)
     numbers = {"ways": ways, "shots": shots, "queries": queries}
     filled = {name: numbers[name] for name in filled_parameters(target)}
-    options = convert_options(spec.name, spec.options, options_of(target))
     protocol: TaskProtocol = target(**filled, **options)
     return protocol
 
@@ -44,14 +40,17 @@ def numbers_of(text: str) -> set[str]:
 
     Raises:
         UnknownName: there is no such protocol.
+        UsageError: an option is unknown or invalid.
     """
-    name = parse_spec(text).name
-    if name not in PROTOCOLS:
-        raise UnknownName("protocol", name, PROTOCOLS)
-    return set(filled_parameters(_protocol_class(name)))
+    target, _ = _read(text)
+    return set(filled_parameters(target))
 
 
-def _protocol_class(name: str) -> type[Any]:
-    module, _, class_name = PROTOCOLS[name].partition(":")
-    found: type[Any] = getattr(import_module(f"workbench.tasks.protocols.{module}"), class_name)
-    return found
+def _read(text: str) -> tuple[type[Any], dict[str, Any]]:
+    """Return the class of a protocol, and its options."""
+    spec = parse_spec(text)
+    if spec.name not in PROTOCOLS:
+        raise UnknownName("protocol", spec.name, PROTOCOLS)
+    module, _, class_name = PROTOCOLS[spec.name].partition(":")
+    target: type[Any] = getattr(import_module(f"workbench.tasks.protocols.{module}"), class_name)
+    return target, convert_options(spec.name, spec.options, options_of(target))
