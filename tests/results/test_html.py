@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from frames import Page, cell, frame_of
 
-from workbench.results.html import _duration, html_page
+from workbench.results.page.markup import duration
+from workbench.results.page.whole import html_page
 from workbench.results.summary import summary
 from workbench.results.wording import NO_VALUE
 
@@ -105,4 +106,4 @@ class TestPage:
         ],
     )
     def test_durations(self, seconds, words):
-        assert _duration(seconds) == words
+        assert duration(seconds) == words
