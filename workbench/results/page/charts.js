@@ -138,7 +138,7 @@ function layoutOf(chart, logs) {
 
 const config = {
   responsive: true, displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], // none that uploads
 };
 
 function draw(place, chart, logs) {
