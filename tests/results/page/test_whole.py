@@ -34,7 +34,7 @@ class TestPage:
             assert f"<h2 id={link[1:]}>" in text
 
     def test_figures_are_dark_where_the_page_is(self, frame):
-        blocks = html_page(frame).split("@media (prefers-color-scheme: dark)")[1:]
+        blocks = html_page(frame).split("prefers-color-scheme: dark)")[1:]
         assert any(re.search(r"img \{[^}]*invert\(1\)", block) for block in blocks)
 
     def test_says_the_results_and_how_they_were_made(self, frame):

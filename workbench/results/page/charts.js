@@ -11,7 +11,8 @@ const plain = (text) =>
   String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
     .replaceAll("\n", "<br>");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const colourOf = (look) => (dark.matches ? look.dark : look.colour);
+const isDark = () => dark.matches && !document.documentElement.classList.contains("on-paper");
+const colourOf = (look) => (isDark() ? look.dark : look.colour);
 
 function element(tag, attributes, ...children) {
   const made = Object.assign(document.createElement(tag), attributes);
@@ -90,8 +91,8 @@ function matrix(part) {
     text: pick(part.words), texttemplate: "%{text}", hovertemplate: "%{hovertext}<extra></extra>",
     hovertext: pick(part.hover).map((row) => row.map(plain)), xgap: 2, ygap: 2,
     zmin: -limit, zmax: limit, hoverongaps: false,
-    colorscale: [[0, dark.matches ? "#a8443a" : "#e58368"], [0.5, css("--soft")],
-      [1, dark.matches ? "#2f6fae" : "#6baed6"]],
+    colorscale: [[0, isDark() ? "#a8443a" : "#e58368"], [0.5, css("--soft")],
+      [1, isDark() ? "#2f6fae" : "#6baed6"]],
     colorbar: { title: { text: "to the best baseline,<br>points" }, thickness: 10, outlinewidth: 0,
       tickcolor: css("--ink") },
   };
@@ -169,6 +170,23 @@ function register(place, update) {
 function redraw() {
   for (const place of shown.keys()) place.redraw();
 }
+
+// On paper, static figures stand for charts that have one; the others are drawn in its width.
+const PAPER = 640;
+
+addEventListener("beforeprint", () => {
+  document.documentElement.classList.add("on-paper");
+  for (const [place, update] of shown) {
+    if (place.closest(".drawn-too")) continue;
+    update();
+    Plotly.relayout(place, { width: PAPER });
+  }
+});
+
+addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("on-paper");
+  redraw();
+});
 
 function card(title, place) {
   return element("div", { className: "card" }, element("p", { textContent: title }), place);

@@ -15,7 +15,7 @@ from workbench.results.style import Look
 from workbench.results.wording import NO_VALUE, enumerated
 
 MOST_CLASSES = 30  # of a whole table of confusions; of more, the pairs are listed
-MOST_PAIRS = 20
+MOST_PAIRS = 12
 Looks = dict[str, Look]
 
 
