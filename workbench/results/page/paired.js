@@ -67,8 +67,9 @@ function paired() {
     const pairs = pairsOf(group, ...names);
     whole.firstChild.textContent = group.title;
     words.textContent = pairedWords(group, pairs, ...names);
-    const lowest = Math.min(...pairs.flatMap(({ x, y }) => [x, y]));
-    const range = [lowest - 3, 103];
+    const all = pairs.flatMap(({ x, y }) => [x, y]);
+    const margin = 0.06 * (Math.max(...all) - Math.min(...all)) || 1;
+    const range = [Math.min(...all) - margin, Math.max(...all) + margin];
     const titled = (name) => ({ title: `${name}, %`, range });
     const chart = { x: titled(names[0]), y: titled(names[1]), height: 480 };
     const equal = { kind: "reference", method: null, x: range, y: range };

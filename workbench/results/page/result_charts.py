@@ -24,6 +24,7 @@ from workbench.results.style import side_by_side
 from workbench.results.summary import is_best
 from workbench.results.wording import broken, condition_title, plus_minus, published_text
 
+COLOUR_BAR = 240  # pixels that the scale of a matrix needs
 NAME_WIDTH = 24  # letters of a line of a method's name, beside a chart
 
 
@@ -129,9 +130,8 @@ def matrix_charts(table: pd.DataFrame) -> list[Chart]:
         part["z"] = [[_to_baseline(cell) for cell in row] for row in of_method]
         part["words"] = [[_matrix_words(cell) for cell in row] for row in of_method]
         part["hover"] = [[_matrix_hover(cell) for cell in row] for row in of_method]
-        found.append(
-            chart(title, axis(""), axis(""), [part], height=height_of(methods), wide=len(tested))
-        )
+        height = max(height_of(methods), COLOUR_BAR)
+        found.append(chart(title, axis(""), axis(""), [part], height=height, wide=len(tested)))
     return found
 
 

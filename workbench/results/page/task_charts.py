@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.results.frame import CONDITION, records
 from workbench.results.grouping import ordered, varying
-from workbench.results.page.charts import Chart, Series, axis, chart, numbers
+from workbench.results.page.charts import Chart, Series, axis, chart, common_range, numbers
 from workbench.results.page.markup import plain_number
 from workbench.results.page.result_charts import height_of, method_axis
 from workbench.results.wording import condition_title
@@ -39,9 +39,7 @@ def distribution_charts(frame: pd.DataFrame) -> list[Chart]:
         parts = [_box(str(name), methods.index(name), table[name]) for name in table]
         x = axis("accuracy of a task, %")
         found.append(chart(title, x, method_axis(methods), parts, height=height_of(methods)))
-    lowest = min(part["x"][0] for each in found for part in each["series"])
-    for each in found:
-        each["x"]["range"] = [lowest - 2, 102]
+    common_range(found, "x")
     return found
 
 
