@@ -44,7 +44,8 @@ def test_a_page_with_figures_is_written(mlw, run, tmp_path):
     assert code == 0, errors
     assert "<img" in (tmp_path / "report.html").read_text()
     assert "protonet" in output
-    assert "report: report.html" in errors
+    size = (tmp_path / "report.html").stat().st_size
+    assert f"report: report.html ({size / 1e6:.1f} MB)" in errors
     assert "other images" not in errors
     code, _, errors = mlw(f"report {run} --out page.html")
     assert code == 0, errors

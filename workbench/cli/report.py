@@ -44,4 +44,5 @@ def report(
             note=_show.note,
         )
     print_summary(frame, baselines=baseline or (), json=json)
-    _show.note(f"report: {out}")
+    size = f" ({out.stat().st_size / 1e6:.1f} MB)" if out.is_file() else ""
+    _show.note(f"report: {out}{size}")
