@@ -100,7 +100,7 @@ def difference_charts(table: pd.DataFrame) -> list[Chart]:
                 words = f"best: {percent(cell['accuracy'], cell['interval'])}%"
             part["hover"] = [f"{cell['method']}\n{words}"]
             parts.append(part)
-        x = axis("difference to the best, percentage points")
+        x = axis("difference to the best, points")
         title = condition_title(records(rows.head(1))[0], varying(table))
         found.append(chart(title, x, method_axis(methods), parts, height=height_of(methods)))
     common_range(found, "x")
