@@ -65,18 +65,24 @@ ROOMS = {
         "names way_shot within_group unbalanced stream prequential listed meta_dataset build"
     ],
     "workbench.learning": [
-        "device augment settings learner norms modulation training calibration evaluation tracing"
+        "device augment settings learner norms modulation training calibration evaluation",
+        "tracing answering",
     ],
     "workbench.results": [
         "table_file frame traces wording grouping published marks paired baselines summary matrix",
-        "own_figure style trials figures trace_figure sureness heatmap_layout heatmap html",
+        "own_figure style trials figures trace_figure sureness heatmap_layout heatmap",
+        "examples page",
+    ],
+    "workbench.results.page": [
+        "markup library answers results_table protocol charts result_charts task_charts",
+        "curve_charts sure_charts pictures whole",
     ],
     "workbench.experiments": [
         "tracker tracking workspace value_types algorithm plugin_check training_tasks plan build",
         "fingerprint manifest run_files evaluation_file run lineage stored",
         "traced tracked reported curve provenance effort",
-        "earlier_runs train_run trained selection temperature evaluate_run trace_run cells",
-        "remaining compare",
+        "earlier_runs train_run trained selection temperature evaluate_run trace_run examples",
+        "cells remaining compare",
     ],
     "workbench.tuning": ["space schedule study search"],
     "workbench.predicting": ["pictures answer rejecting sheet"],
@@ -238,7 +244,7 @@ def test_every_room_is_there():
         ("workbench.tasks.sampling", "workbench.tasks.source.Source"),
         ("workbench.results.frame", "workbench.results.summary.summary"),
         ("workbench.results.frame", "workbench.results.frame.columns"),
-        ("workbench.results.html", "workbench.experiments.compare.compare"),
+        ("workbench.results.page.whole", "workbench.experiments.compare.compare"),
         ("workbench.plugin.options", "workbench.no_such_room.thing"),
         ("workbench.plugin.options", "workbench"),
     ],

@@ -44,11 +44,31 @@ def test_a_page_with_figures_is_written(mlw, run, tmp_path):
     assert code == 0, errors
     assert "<img" in (tmp_path / "report.html").read_text()
     assert "protonet" in output
-    assert "report: report.html" in errors
+    size = (tmp_path / "report.html").stat().st_size
+    assert f"report: report.html ({size / 1e6:.1f} MB)" in errors
     assert "other images" not in errors
     code, _, errors = mlw(f"report {run} --out page.html")
     assert code == 0, errors
     assert (tmp_path / "page.html").is_file()
+
+
+def test_test_tasks_are_shown_as_pictures_if_asked(mlw, run, tmp_path):
+    assert "mlw report --examples 4" in written(mlw, tmp_path, "report")
+    page = written(mlw, tmp_path, "report --examples 2")
+    assert [f"Task {number}: of 75 queries right: protonet" in page for number in range(3)] == [
+        True,
+        True,
+        False,
+    ]
+    assert "in the first 20 tasks" in page
+    assert "not as right or wrong as in the evaluation" not in page
+    check_refused(mlw, "report --examples 0", 2, ["examples", "1"])
+
+
+def written(mlw, folder, line):
+    code, _, errors = mlw(line)
+    assert code == 0, errors
+    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_runs_in_a_folder_whose_name_is_not_utf_8(mlw, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from html.parser import HTMLParser
 
@@ -145,22 +146,28 @@ def curves_of(frame):
 
 
 class Page(HTMLParser):
-    """The tags, the addresses to load, and the words of an HTML page."""
+    """The tags, the addresses to load, the links within, the scripts and the words of a page."""
 
     VOID = frozenset({"meta", "img", "wbr", "br", "link", "input"})
 
     def __init__(self, text):
         super().__init__()
         self.open, self.tags, self.loads, self.words = [], [], [], []
+        self.links, self.scripts = [], {}
         self.feed(text)
         self.close()
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.loads += [
-            value for name, value in attrs if name in ("src", "href", "data", "action", "srcset")
-        ]
+        for name, value in attrs:
+            if name == "href" and value.startswith("#"):
+                self.links.append(value)
+            elif name in ("src", "href", "data", "action", "srcset"):
+                self.loads.append(value)
+        if tag == "script":
+            self.scripts[dict(attrs).get("id", "")] = ""
+            self.script = dict(attrs).get("id", "")
         assert not any(name.startswith("on") for name, _ in attrs)
         if tag not in self.VOID:
             self.open.append(tag)
@@ -169,8 +176,15 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] == "script":
+            self.scripts[self.script] += data
+        elif self.open and self.open[-1] != "style":
             self.words.append(data)
+
+    @property
+    def data(self):
+        """What is embedded for the scripts of a report."""
+        return json.loads(self.scripts["data"])
 
 
 def follows(frame, columns):

@@ -13,7 +13,7 @@ from frames import cell, curves_of, frame_of
 from workbench.errors import WorkbenchError
 from workbench.results.figures import accuracy_figure, curves_figure, difference_figure
 from workbench.results.heatmap import heatmap_figure
-from workbench.results.html import html_page
+from workbench.results.page.whole import html_page
 from workbench.results.summary import summary
 
 

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from workbench.errors import WorkbenchError
 from workbench.results.heatmap import heatmap_figure
-from workbench.results.html import html_page
+from workbench.results.page.whole import html_page
 from workbench.results.style import SOFT
 from workbench.results.summary import summary
 from workbench.results.wording import MINUS, plus_minus

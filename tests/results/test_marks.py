@@ -7,8 +7,8 @@ import math
 import pytest
 from frames import Page, cell, frame_of
 
-from workbench.results.html import html_page
 from workbench.results.marks import common_signs, legend, own_signs, remarks, signs
+from workbench.results.page.whole import html_page
 from workbench.results.summary import summary
 
 CHOSEN = {"selected": "lr=0.1", "selected_on": ("glyphs",)}

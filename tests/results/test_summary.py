@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import UnknownName
-from workbench.results.html import html_page
+from workbench.results.page.whole import html_page
 from workbench.results.summary import differences, summary, trainings
 
 

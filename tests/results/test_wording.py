@@ -7,7 +7,7 @@ import math
 import pytest
 from frames import Page, cell, frame_of
 
-from workbench.results.html import html_page
+from workbench.results.page.whole import html_page
 from workbench.results.wording import (
     MINUS,
     NO_VALUE,

@@ -73,6 +73,7 @@ SINGLE = {
         Option("protocol", str, DEFAULT_PROTOCOL, "how test tasks are drawn"),
         Option("episodes", int, 600, "test tasks", Between(2, 1_000_000)),
         Option("trace", int, None, "test tasks to trace", Between(1, 10_000)),
+        Option("examples", int, None, "test tasks to show as pictures", Between(1, 50)),
         Option("task_seed", int, 0, "seed for the test tasks", Between(0, LARGEST)),
         Option(
             "calibrate",

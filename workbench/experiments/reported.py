@@ -29,6 +29,7 @@ class Reported(NamedTuple):
     curves: pd.DataFrame
     runs: pd.DataFrame
     traces: pd.DataFrame
+    named: Mapping[str, Run]  # the runs by the names in these frames
 
 
 def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported:
@@ -56,7 +57,8 @@ def evaluations_of(runs: Sequence[Run], note: Callable[[str], None]) -> Reported
     about = [{**named[name].repeat(), "run": name} for name in names]
     table = typed(pd.DataFrame(about, columns=names_of(RUNS)), RUNS)
     traces = traces_of([named[name] for name in names], note)
-    return Reported(frame, pd.concat(curves, ignore_index=True), table, _of(traces, frame))
+    shown = {name: named[name] for name in names}
+    return Reported(frame, pd.concat(curves, ignore_index=True), table, _of(traces, frame), shown)
 
 
 def _of(traces: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:

@@ -54,16 +54,16 @@ def accuracy_figure(frame: pd.DataFrame) -> Figure:
     table = summary(frame)
     looks = looks_of(table["method"])
     x_name = "instance" if table["instance"].nunique() > 1 else "shots"
-    of_panel = _columns_of_panel(table, x_name)
+    of_panel = columns_of_panel(table, x_name)
     panels = list(table.groupby(of_panel, sort=False, dropna=False))
-    categories = _categories(table, x_name)
+    categories = x_categories(table, x_name)
     figure, axes = panel_grid(len(panels), columns=3, width=4.6, height=3.7)
     for axis, (_, rows) in zip(axes, panels, strict=True):
         _draw_accuracies(axis, rows, x_name, categories, looks)
         condition = records(rows[of_panel].head(1))[0]
         x_label = SHOTS_LABEL
         if x_name == "instance":
-            x_label = _instance_label(condition["protocol"])
+            x_label = instance_label(condition["protocol"])
         if pd.notna(condition["ways"]):
             guessing = 1 / condition["ways"]
             near = rows["accuracy"].min() - guessing < NEAR_GUESSING
@@ -86,12 +86,12 @@ def _remarks(table: pd.DataFrame) -> dict[str, str]:
     return remarks
 
 
-def _instance_label(protocol: str) -> str:
+def instance_label(protocol: str) -> str:
     """Return what an instance is in a protocol, a spec."""
     return INSTANCE_LABELS.get(parse_spec(protocol).name, "instance: number of the question")
 
 
-def _columns_of_panel(table: pd.DataFrame, x_name: str) -> list[str]:
+def columns_of_panel(table: pd.DataFrame, x_name: str) -> list[str]:
     """Return the columns of a condition that the rows of a panel share.
 
     A data set with few images has fewer queries at more shots. That makes no panel of its own,
@@ -104,7 +104,7 @@ def _columns_of_panel(table: pd.DataFrame, x_name: str) -> list[str]:
     return without
 
 
-def _categories(table: pd.DataFrame, x_name: str) -> dict[Any, str]:
+def x_categories(table: pd.DataFrame, x_name: str) -> dict[Any, str]:
     """Return the values of the x axis, each with its label; None where they vary among tasks."""
     values = table[x_name]
     unit = "-shot" if x_name == "shots" else ""
@@ -276,7 +276,7 @@ def curves_figure(curves: pd.DataFrame, frame: pd.DataFrame | None = None) -> Fi
     return figure
 
 
-def _curve_titles(row: pd.DataFrame) -> tuple[str, str]:
+def curve_titles(row: pd.DataFrame) -> tuple[str, str]:
     """Return the headings of the accuracy and the loss of runs that were validated alike."""
     if row.empty:
         return "validation", "training"
@@ -295,7 +295,7 @@ def _draw_row(left: Axes, right: Axes, row: pd.DataFrame, looks: dict[str, Look]
             _draw_accuracy_curve(left, run, look)
             _draw_loss_curve(right, run, look, raw=not crowded)
     left.set_xlim(right.get_xlim())
-    of_accuracy, of_loss = _curve_titles(row)
+    of_accuracy, of_loss = curve_titles(row)
     label_panel(left, of_accuracy, "step", "validation accuracy, %")
     label_panel(right, of_loss, "step", "training loss, smoothed")
     for axis in (left, right):
@@ -322,10 +322,15 @@ def _draw_accuracy_curve(axis: Axes, run: pd.DataFrame, look: Look) -> None:
 
 def _draw_loss_curve(axis: Axes, run: pd.DataFrame, look: Look, *, raw: bool) -> None:
     """Draw the running mean of the loss over a thirtieth of the steps, and the loss behind it."""
-    window = max(1, len(run) // 30)
-    if raw and window > 1:
+    smooth = smoothed_loss(run)
+    if raw and not smooth.equals(run["loss"]):
         axis.plot(run["step"], run["loss"], color=look.colour, linewidth=0.5, alpha=0.25)
-    smooth = run["loss"].rolling(window, min_periods=1, center=True).mean()
     axis.plot(
         run["step"], smooth, color=look.colour, linestyle=look.dash, label=run["label"].iloc[0]
     )
+
+
+def smoothed_loss(run: pd.DataFrame) -> pd.Series[float]:
+    """Return the running mean of the loss over a thirtieth of the steps of a run."""
+    window = max(1, len(run) // 30)
+    return run["loss"].rolling(window, min_periods=1, center=True).mean()

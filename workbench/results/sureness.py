@@ -87,6 +87,16 @@ def has_answers(frame: pd.DataFrame) -> bool:
     return bool(frame["confidences"].map(len).any())
 
 
+def sureness_panels(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return titles and rows of a labelled frame, instances of a task taken together."""
+    of_panel = [name for name in CONDITION if name != "instance"]
+    varied = [name for name in varying(frame) if name != "instance"]
+    found = []
+    for _, rows in ordered(frame, of_panel).groupby(of_panel, sort=False, dropna=False):
+        found.append((condition_title({**records(rows.head(1))[0], "instance": 0}, varied), rows))
+    return found
+
+
 @in_own_style
 def sureness_figure(frame: pd.DataFrame) -> Figure:
     """Draw accuracy by confidence and accuracy by coverage, two panels for each condition.
@@ -101,19 +111,14 @@ def sureness_figure(frame: pd.DataFrame) -> Figure:
     """
     frame = labelled(frame)
     looks = looks_of(frame["method"])
-    of_panel = [name for name in CONDITION if name != "instance"]
-    panels = [
-        rows for _, rows in ordered(frame, of_panel).groupby(of_panel, sort=False, dropna=False)
-    ]
-    varied = [name for name in varying(frame) if name != "instance"]
+    panels = sureness_panels(frame)
     figure, axes = panel_grid(2 * len(panels), columns=2, width=5.2, height=3.8)
-    for rows, left, right in zip(panels, axes[::2], axes[1::2], strict=True):
+    for (title, rows), left, right in zip(panels, axes[::2], axes[1::2], strict=True):
         left.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":")
         for method, look in looks.items():
             of_method = rows[rows["method"] == method]
             if has_answers(of_method):
                 _draw(left, right, of_method, look)
-        title = condition_title({**records(rows.head(1))[0], "instance": 0}, varied)
         label_panel(left, title, "confidence, %", "accuracy, %")
         label_panel(right, title, "queries answered, the surest first, %", "accuracy of these, %")
         left.set(xlim=(0, 101), ylim=(0, 101))

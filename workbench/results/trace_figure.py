@@ -58,8 +58,8 @@ def trace_figure(traces: pd.DataFrame, frame: pd.DataFrame) -> Figure:
         for method, look in looks.items():
             of_method = row[row["method"] == method]
             if len(of_method):
-                _draw(left, 100 * _by_step(of_method, "accuracy"), row["step"].max(), look)
-                _draw(right, _by_step(of_method, "loss"), row["step"].max(), look)
+                _draw(left, 100 * by_step(of_method, "accuracy"), row["step"].max(), look)
+                _draw(right, by_step(of_method, "loss"), row["step"].max(), look)
         title = condition_title({**records(row.head(1))[0], "instance": 0}, varied)
         label_panel(left, title, "steps of adapting", "accuracy, %")
         label_panel(right, title, "steps of adapting", "cross-entropy, nats")
@@ -68,7 +68,7 @@ def trace_figure(traces: pd.DataFrame, frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _by_step(rows: pd.DataFrame, value: str) -> pd.DataFrame:
+def by_step(rows: pd.DataFrame, value: str) -> pd.DataFrame:
     """Return mean and half a 95% interval of the tasks' values by part and step."""
     by_task = rows.groupby(["part", "step", "run", "task"])[value].mean()
     groups = by_task.groupby(["part", "step"])
