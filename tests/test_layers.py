@@ -79,7 +79,7 @@ ROOMS = {
     ],
     "workbench.experiments": [
         "tracker tracking workspace value_types algorithm plugin_check training_tasks plan build",
-        "fingerprint manifest run_files evaluation_file run lineage stored",
+        "fingerprint manifest run_files evaluation_file run own_code lineage stored",
         "traced tracked reported curve provenance effort",
         "earlier_runs train_run trained selection temperature evaluate_run trace_run examples",
         "cells remaining compare",

@@ -140,9 +140,13 @@ def test_a_run_is_evaluated_elsewhere_with_code(files):
     given = run("eval", f"runs/{name}", "--episodes", "4", "--code", "own.py")
     assert given.returncode == 0, given.stderr
     assert "Own" in given.stdout
-    report = run("report", "runs", "--out", "page.html")
+    report = run("report", "runs", "--out", "page.html", "--examples", "1")
     assert report.returncode == 0, report.stderr
-    assert "Own" in (files / "page.html").read_text()
+    page = (files / "page.html").read_text()
+    assert "was made of Own, own code of own.py; name it: --code FILE.py" in page
+    report = run("report", "runs", "--out", "page.html", "--examples", "1", "--code", "own.py")
+    assert report.returncode == 0, report.stderr
+    assert "own code of" not in (files / "page.html").read_text()
 
 
 @pytest.mark.parametrize(

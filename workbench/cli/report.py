@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import _show
-from workbench.cli._options import Baseline, Json
+from workbench.cli._options import Baseline, Code, Json
 from workbench.cli._progress import progress_bars
 from workbench.cli._results import print_summary
 
@@ -30,6 +30,7 @@ def report(
             "each method, and which classes are taken for which."
         ),
     ] = None,
+    code: Code = None,
     json: Json = False,
 ) -> None:
     """Report on runs and their evaluations: a table, and one HTML file with charts."""
@@ -41,6 +42,7 @@ def report(
             out=out,
             baseline=baseline,
             examples=examples,
+            code=code,
             report=progress,
             note=_show.note,
         )

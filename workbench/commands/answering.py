@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.commands.own import require_code
 from workbench.errors import UsageError
 from workbench.experiments.fingerprint import source_checksums
+from workbench.experiments.own_code import require_code
 from workbench.experiments.run import Run
 from workbench.experiments.selection import select_options
 from workbench.experiments.trained import TrainedMethod

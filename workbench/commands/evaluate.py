@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from workbench.commands.arguments import checked, evaluations, refuse_unused, workspace
 from workbench.commands.keywords import Data, EvaluateKeywords, Names
-from workbench.commands.own import require_code
 from workbench.data.opening import open_datasets
 from workbench.errors import RunError, UnknownName
 from workbench.experiments.evaluate_run import evaluate_run
+from workbench.experiments.own_code import require_code
 from workbench.experiments.run import find_runs, readable_runs
 from workbench.experiments.trace_run import trace_run
 from workbench.plugin.options import LARGEST

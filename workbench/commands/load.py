@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from workbench.commands.arguments import checked, one
 from workbench.commands.keywords import Code, Place
-from workbench.commands.own import require_code
 from workbench.environment import device_name
+from workbench.experiments.own_code import require_code
 from workbench.experiments.run import find_run
 from workbench.learning.device import select_device
 from workbench.tasks.splits import open_training_data

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.data.dataset import Dataset, chosen_options
 from workbench.data.given import GivenImages, read_given
-from workbench.data.image_folder.record import folder_names
-from workbench.errors import RunError, UsageError
-from workbench.plugin.options import canonical_spec, options_of, parse_spec
+from workbench.errors import UsageError
+from workbench.plugin.options import canonical_spec, options_of
 from workbench.plugin.own_code import adopt_all, adopted, in_file, kind_of
-from workbench.plugin.registry import NOT_INSTALLED, registry
+from workbench.plugin.registry import registry
 
 if TYPE_CHECKING:
     from workbench.commands.keywords import Data
-    from workbench.experiments.run import Run
 
 DATA_FORMS = (
     "a name, (images, labels), a torch data set of images and labels, a mlw.Dataset, or "
@@ -69,30 +67,6 @@ def adopt_code(value: Any) -> None:
             adopt_all(os.fspath(each))
         else:
             in_file(os.fspath(each))
-
-
-def require_code(run: Run) -> None:
-    """Raise `RunError` if a run was made of own code or data that this process does not know."""
-    plan = run.plan
-    named = [("algorithms", plan.algorithm)]
-    named += [("backbones", parse_spec(text).name) for text in [plan.backbone] if text]
-    named += [("datasets", parse_spec(text).name) for text in plan.data]
-    origins = [name for name, version in run.manifest.versions.items() if version == NOT_INSTALLED]
-    if not origins:
-        return
-    for kind, name in named:
-        if registry().named(kind, name) or (kind == "datasets" and name in folder_names()):
-            continue
-        where = " or ".join(origins)
-        if kind == "datasets":
-            raise RunError(
-                f"{run.folder} was trained on {name}, images that a program had ({where}); give "
-                "them again there: mlw.evaluate(run, on=(images, labels))"
-            )
-        raise RunError(
-            f"{run.folder} was made of {name}, own code of {where}; name it: --code FILE.py (in "
-            f"Python: code={name})"
-        )
 
 
 def named_data(value: Data) -> Any:

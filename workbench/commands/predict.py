@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from workbench.commands.answering import check_ways, learner_for, trained_method
 from workbench.commands.arguments import checked, one
 from workbench.commands.keywords import Code, LayoutKeywords, Names, Place
-from workbench.commands.own import require_code
 from workbench.data.files.decode import EVERY_LEVEL
 from workbench.data.image_folder.choice import LayoutChoice
 from workbench.data.opening import open_dataset
 from workbench.environment import device_name
+from workbench.experiments.own_code import require_code
 from workbench.experiments.run import find_run
 from workbench.experiments.workspace import writable
 from workbench.predicting.answer import probabilities

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.commands.arguments import checked
-from workbench.commands.keywords import Names, Place
+from workbench.commands.keywords import Code, Names, Place
 from workbench.environment import out_folder
 from workbench.experiments.reported import Reported, evaluations_of
 from workbench.experiments.run import find_runs, readable_runs
@@ -20,7 +20,7 @@ from workbench.storage import refuse_to_replace, write_file
 if TYPE_CHECKING:
     import pandas as pd
 
-KNOWN = ("runs", "out", "baseline", "examples", "report", "note")
+KNOWN = ("runs", "out", "baseline", "examples", "code", "report", "note")
 
 
 def report(
@@ -29,6 +29,7 @@ def report(
     out: Place = "report.html",
     baseline: Names | None = None,
     examples: int | None = None,
+    code: Code | None = None,
     report: Report | None = None,
     note: Callable[[str], None] = say_nothing,
 ) -> pd.DataFrame:
@@ -45,6 +46,7 @@ def report(
         examples: how many test tasks of each condition to show as pictures, with the answers of
             each method. Methods adapt to up to 100 tasks again, so data sets and weights must be
             at hand; the page says why a task is not shown. If omitted, none.
+        code: classes, or files with classes, that runs of own code were made of, for `examples`.
         report: shows the progress of that.
         note: told what is left out, a line at a time.
 
@@ -57,6 +59,7 @@ def report(
         "out": out,
         "baseline": baseline,
         "examples": examples,
+        "code": code,
         "report": report,
         "note": note,
     }

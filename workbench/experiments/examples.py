@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from workbench.data.catalog import find_dataset
 from workbench.data.opening import OpenDataset, fingerprint_today, open_dataset
 from workbench.errors import RunError, WorkbenchError
 from workbench.experiments.evaluate_run import checked_data, source_of, trained_method
 from workbench.experiments.fingerprint import RESULTS_VERSION, digest, source_checksums
+from workbench.experiments.own_code import require_code
 from workbench.experiments.run import Run
 from workbench.experiments.selection import select_options
 from workbench.experiments.workspace import Workspace
@@ -89,6 +91,7 @@ def _tasks(asked: Mapping[str, Any], episodes: int) -> EvaluationTasks:
         raise RunError("its tasks are of another version; evaluate again: mlw eval RUN")
     now = fingerprint_today(data)
     if not now:
+        find_dataset(data)  # raises if nothing here has the name
         raise RunError(f"the images of {data} are not in the cache; run: mlw download {data}")
     if now != asked["test_fingerprint"]:
         raise RunError(f"{data} has other images today; evaluate again: mlw eval RUN")
@@ -119,6 +122,7 @@ def _answers(method: _Method, tasks: EvaluationTasks, workspace: Workspace) -> l
         WorkbenchError: it cannot be evaluated as it was.
     """
     run = method.run
+    require_code(run)
     sources = source_checksums(run.plan)
     if digest(sources) != method.rows["code"].iloc[0]:
         raise RunError(f"its code has changed; evaluate again: mlw eval {run.folder}")

@@ -35,7 +35,7 @@ ARGUMENTS = {
     "train_shots": _TRAININGS,
     "train_queries": _TRAININGS,
     "baseline": ("compare", "report"),
-    "code": ("eval", "predict"),
+    "code": ("eval", "predict", "report"),
     "device": ("train", "eval", "compare", "tune", "predict", "recommend"),
     "out": ("info", "train", "compare", "tune", "predict", "recommend", "report"),
     "fresh": ("train", "eval", "compare", "tune", "recommend"),

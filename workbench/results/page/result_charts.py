@@ -128,6 +128,8 @@ def matrix_charts(table: pd.DataFrame) -> list[Chart]:
         part: Series = {"kind": "matrix", "method": None, "x": tested, "y": methods}
         of_method = [[cells.get((method, data)) for data in tested] for method in methods]
         part["z"] = [[_to_baseline(cell) for cell in row] for row in of_method]
+        if all(value is None for row in part["z"] for value in row):
+            continue  # there is nothing to colour: the accuracies are in the table
         part["words"] = [[_matrix_words(cell) for cell in row] for row in of_method]
         part["hover"] = [[_matrix_hover(cell) for cell in row] for row in of_method]
         height = max(height_of(methods), COLOUR_BAR)
