@@ -32,7 +32,7 @@ NAMES = evaluate.KNOWN
 
 
 def test_every_argument_has_a_check():
-    known = {*compare.KNOWN, *train.KNOWN, *evaluate.KNOWN} - {"report", "note"}
+    known = {*compare.KNOWN, *train.KNOWN, *evaluate.KNOWN} - {"report", "note", "code"}
     assert known <= {*EXAMPLES, *NUMBERS, *PLACES, *SINGLE, *TrainKeywords.__annotations__}
 
 

@@ -6,7 +6,7 @@ Behind this module there are only names, whether a plugin registers what they na
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Set, Sized
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.dataset import Dataset, chosen_options
@@ -45,9 +45,9 @@ def named_code(value: Any, kind: str = "") -> Any:
             f"This {type(value).__name__} is an object; give the class, {type(value).__name__}, "
             "which is built for the images of each comparison"
         )
-    if isinstance(value, os.PathLike | Mapping) or not isinstance(value, Iterable):
+    if isinstance(value, bytes | os.PathLike | Mapping) or not isinstance(value, Iterable):
         return value
-    return [named_code(each, kind) if _is_one(each) else each for each in value]
+    return [named_code(each, kind) if _is_one(each) else each for each in _in_order(value)]
 
 
 def _is_one(value: Any) -> bool:
@@ -84,9 +84,14 @@ def named_data(value: Data) -> Any:
         return [_named(each, spec) for spec, each in value.items()]
     if _is_data(value) or isinstance(value, str | type | os.PathLike):
         return _named(value)
-    if not isinstance(value, Iterable):
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
         return value
-    return [_named(each) for each in value]
+    return [_named(each) for each in _in_order(value)]
+
+
+def _in_order(values: Iterable[Any]) -> Iterable[Any]:
+    """Return values in an order that is the same in every process, which that of a set is not."""
+    return sorted(values, key=str) if isinstance(values, Set) else values
 
 
 def _is_data(value: Any) -> bool:
@@ -95,7 +100,7 @@ def _is_data(value: Any) -> bool:
         return True
     if isinstance(value, tuple) and len(value) == 2:
         return not isinstance(value[0], str | type | os.PathLike | Dataset | tuple | Mapping)
-    several = isinstance(value, str | list | tuple) or hasattr(value, "tolist")
+    several = isinstance(value, str | bytes | list | tuple) or hasattr(value, "tolist")
     return hasattr(value, "__getitem__") and not several
 
 
@@ -109,7 +114,7 @@ def _named(value: Any, spec: str = "") -> Any:
         own = canonical_spec(adopted(target), chosen_options(value), options_of(target))
         return _without_name(own, spec)
     if not _is_data(value):
-        if hasattr(value, "shape"):
+        if hasattr(value, "shape") and not isinstance(value, str):  # texts of numpy have one
             raise UsageError(f"Images need labels; data must be {DATA_FORMS}")
         return _without_name(named_code(value, "datasets"), spec)
     images, labels = _images_and_labels(value)
