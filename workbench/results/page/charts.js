@@ -88,7 +88,8 @@ function matrix(part) {
   const limit = Math.min(15, Math.ceil(most)); // a method at chance would pale all others
   return {
     type: "heatmap", x: part.x.map(plain), y: pick(part.y).map(plain), z: pick(part.z),
-    text: pick(part.words), texttemplate: "%{text}", hovertemplate: "%{hovertext}<extra></extra>",
+    text: pick(part.words), texttemplate: "%{text}", textfont: { color: css("--ink") },
+    hovertemplate: "%{hovertext}<extra></extra>",
     hovertext: pick(part.hover).map((row) => row.map(plain)), xgap: 2, ygap: 2,
     zmin: -limit, zmax: limit, hoverongaps: false,
     colorscale: [[0, isDark() ? "#a8443a" : "#e58368"], [0.5, css("--soft")],
